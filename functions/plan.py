@@ -1,0 +1,20 @@
+"""plan: on schedule, pending segments → batches. `{"drain": true}` takes all that is pending at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidemark.observability import logger, metrics
+from tidemark.service.plan import form, plan
+from tidemark.wiring import world
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """A hint finishes one batch; anything else is a look at everything."""
+    hinted = event.get("detail", {}).get("batch_id")
+    if hinted:
+        form(world(), hinted)
+        return {"batches": 0}
+    return {"batches": plan(world(), drain=event.get("drain") is True)}

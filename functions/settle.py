@@ -1,0 +1,20 @@
+"""settle: Redshift says that a statement has ended (or sweep hints at a batch) → batches at rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidemark.observability import logger, metrics
+from tidemark.service.settle import settle, settle_batch
+from tidemark.wiring import world
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> None:
+    """A load is its statement's name."""
+    detail = event["detail"]
+    if "statementName" in detail:
+        settle(world(), detail["statementName"])
+    else:
+        settle_batch(world(), detail["batch_id"])

@@ -1,0 +1,16 @@
+"""sweep: on schedule, a hint for every batch past its due time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidemark.observability import logger, metrics
+from tidemark.service.sweep import sweep
+from tidemark.wiring import world
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Count the hints sent."""
+    return {"hints": sweep(world())}

@@ -1,0 +1,107 @@
+"""Job runs on EMR Serverless: start one per attempt, find it again, ask how it is (aws-facts §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tidemark.core.errors import Transient
+
+ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
+#: One call a second, burst 25 (aws-facts §4.2): over it, the run is started by a later look.
+THROTTLED = ("ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException")
+RUN_MINUTES_MAX = 120
+
+
+@dataclass(frozen=True)
+class Run:
+    run_id: str
+    name: str
+    state: str
+    details: str  # EMR's words on the state
+
+    @property
+    def active(self) -> bool:
+        """Whether it may still change its state."""
+        return self.state in ACTIVE
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.state == "SUCCESS"
+
+
+class Engine:
+    def __init__(self, client: Any, application_id: str, role_arn: str, code_uri: str) -> None:
+        self.client, self.application_id, self.role_arn, self.code_uri = (
+            client,
+            application_id,
+            role_arn,
+            code_uri,
+        )
+
+    def start(self, name: str, token: str, order_uri: str, conf: Mapping[str, str], tags: Mapping[str, str]) -> str:
+        """Start the run of that name, or get the id of the one that the token started before."""
+        parameters = [
+            f"--py-files {self.code_uri}/spark_jobs.zip",
+            *(f"--conf {k}={v}" for k, v in conf.items()),
+        ]
+        try:
+            answer = self.client.start_job_run(
+                applicationId=self.application_id,
+                clientToken=token,
+                executionRoleArn=self.role_arn,
+                name=name,
+                jobDriver={
+                    "sparkSubmit": {
+                        "entryPoint": f"{self.code_uri}/run_batch.py",
+                        "entryPointArguments": ["--order", order_uri],
+                        "sparkSubmitParameters": " ".join(parameters),
+                    }
+                },
+                executionTimeoutMinutes=RUN_MINUTES_MAX,
+                tags=dict(tags),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in THROTTLED:
+                raise Transient(str(error)) from error
+            raise
+        return str(answer["jobRunId"])
+
+    def find(self, name: str, since: datetime) -> str | None:
+        """The run of that name made after `since` (less a minute for clocks), should the token be forgotten."""
+        request: dict[str, Any] = {
+            "applicationId": self.application_id,
+            "createdAtAfter": since - timedelta(minutes=1),
+            "maxResults": 50,
+        }
+        while True:
+            page = self.client.list_job_runs(**request)
+            for run in page["jobRuns"]:
+                if run.get("name") == name:
+                    return str(run["id"])
+            if not page.get("nextToken"):
+                return None
+            request["nextToken"] = page["nextToken"]
+
+    def run(self, run_id: str) -> Run | None:
+        """How a run is; None when EMR does not know it."""
+        try:
+            found = self.client.get_job_run(applicationId=self.application_id, jobRunId=run_id)["jobRun"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return None
+            raise
+        return Run(run_id, found.get("name", ""), found["state"], found.get("stateDetails", ""))
+
+    def cancel(self, run_id: str) -> None:
+        """Ask for a run to stop; one that has ended, or that nobody knows, is fine."""
+        try:
+            self.client.cancel_job_run(applicationId=self.application_id, jobRunId=run_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ResourceNotFoundException", "ValidationException"):
+                raise

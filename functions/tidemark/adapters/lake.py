@@ -1,0 +1,170 @@
+"""The lake: Iceberg tables in the Glue catalog, committed by pyiceberg, one atomic commit per table.
+
+A commit replaces whatever the table holds of the batch by this attempt's files, and says so in its snapshot's
+summary. The fence is in the table itself: before committing, the summaries are searched for the batch; the same
+attempt means that an earlier commit took effect (skip), a newer one that this publisher is a zombie (skip). Glue's
+version check makes the search and the commit one step: when somebody committed in between, all is done anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestamptzType,
+)  # fmt: skip
+
+from tidemark.core.dataset import ColumnType, Table
+from tidemark.core.errors import DeclarationError, Transient
+from tidemark.core.naming import run_name
+
+BATCH, ATTEMPT = "tidemark.batch", "tidemark.attempt"
+COMMITS_MAX = 12
+PRIMITIVES: dict[str, IcebergType] = {
+    "string": StringType(), "int": IntegerType(), "bigint": LongType(), "double": DoubleType(),
+    "boolean": BooleanType(), "date": DateType(), "timestamp": TimestamptzType(),
+}  # fmt: skip
+PROPERTIES = {
+    "format-version": "2",
+    # pyiceberg would repeat a lost commit without looking at the fence again; the loop below does both.
+    "commit.retry.num-retries": "0",
+    # Bounds of the whole batch id let a replaced batch's files be dropped without reading them.
+    "write.metadata.metrics.column._batch_id": "full",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+class Lake:
+    def __init__(self, catalog: Catalog, database: str, bucket: str) -> None:
+        self.catalog, self.database, self.bucket = catalog, database, bucket
+
+    def publish(self, table: Table, batch_id: str, attempt: int, files: Sequence[str]) -> None:
+        """Make the table show exactly `files` (s3:// URIs) for the batch, unless it shows this or a newer attempt.
+
+        Raises `Transient` when others commit faster for too long.
+        """
+        for _ in range(COMMITS_MAX):
+            iceberg = self._table(table)
+            if _published_attempt(iceberg, batch_id) >= attempt:
+                return
+            try:
+                _replace(iceberg, batch_id, attempt, files)
+            except CommitFailedException:
+                continue
+            return
+        raise Transient(f"table {table.physical_name}: {COMMITS_MAX} commits of {batch_id} were overtaken")
+
+    def _table(self, table: Table) -> IcebergTable:
+        """The table as declared: made when it is missing, columns added when the declaration has new ones."""
+        name = (self.database, table.physical_name)
+        try:
+            iceberg = self.catalog.load_table(name)
+        except NoSuchTableError:
+            return self._create(name, table)
+        _check_compatible(table, iceberg.schema())
+        known = {field.name for field in iceberg.schema().fields}
+        added = [column for column in table.all_columns if column.name not in known]
+        if added:
+            with iceberg.update_schema() as update:
+                for column in added:
+                    update.add_column(column.name, iceberg_type(column.type))
+        return iceberg
+
+    def _create(self, name: tuple[str, str], table: Table) -> IcebergTable:
+        schema = iceberg_schema(table)
+        try:
+            return self.catalog.create_table(
+                name,
+                schema=schema,
+                location=f"s3://{self.bucket}/tables/{table.physical_name}",
+                partition_spec=_partitioning(table, schema),
+                properties=PROPERTIES,
+            )
+        except TableAlreadyExistsError:
+            return self.catalog.load_table(name)
+
+
+def glue_lake(region: str, endpoint: str | None, database: str, bucket: str) -> Lake:
+    """The lake in Glue; `endpoint` None is AWS itself."""
+    properties = {"type": "glue", "glue.region": region, "s3.region": region}
+    if endpoint:
+        properties |= {
+            "glue.endpoint": endpoint,
+            "s3.endpoint": endpoint,
+            "s3.force-virtual-addressing": "false",
+        }
+    return Lake(load_catalog("glue", **properties), database, bucket)
+
+
+def iceberg_schema(table: Table) -> Schema:
+    """The declaration's columns, all optional, ids in order from 1."""
+    fields = [
+        NestedField(number, column.name, iceberg_type(column.type), required=False)
+        for number, column in enumerate(table.all_columns, start=1)
+    ]
+    return Schema(*fields)
+
+
+def iceberg_type(declared: ColumnType) -> IcebergType:
+    """The declaration's type in Iceberg."""
+    if declared.kind == "decimal":
+        return DecimalType(*declared.arguments)
+    return PRIMITIVES[declared.kind]
+
+
+def _partitioning(table: Table, schema: Schema) -> PartitionSpec:
+    if not table.partition:
+        return PartitionSpec()
+    source = schema.find_field(table.partition).field_id
+    return PartitionSpec(PartitionField(source, 1000, IdentityTransform(), table.partition))
+
+
+def _check_compatible(table: Table, schema: Schema) -> None:
+    known = {field.name: field.field_type for field in schema.fields}
+    for column in table.all_columns:
+        found = known.get(column.name)
+        if found is not None and found != iceberg_type(column.type):
+            where = ("tables", table.name, "columns", column.name)
+            raise DeclarationError(f"expected {found} as in the lake, found {column.type}", where)
+
+
+def _published_attempt(iceberg: IcebergTable, batch_id: str) -> int:
+    """The newest attempt of the batch that the table's history tells of; 0 for none."""
+    summaries = (_summary(snapshot) for snapshot in iceberg.metadata.snapshots)
+    return max((int(found[ATTEMPT]) for found in summaries if found.get(BATCH) == batch_id), default=0)
+
+
+def _summary(snapshot: Any) -> dict[str, str]:
+    return dict(snapshot.summary.additional_properties) if snapshot.summary else {}
+
+
+def _replace(iceberg: IcebergTable, batch_id: str, attempt: int, files: Sequence[str]) -> None:
+    summary = {BATCH: batch_id, ATTEMPT: str(attempt), "tidemark.run": run_name(batch_id, attempt)}
+    if attempt == 1 and not files:
+        return  # nothing to show, and no older attempt to fence off
+    with iceberg.transaction() as transaction:
+        if attempt > 1:
+            transaction.delete(f"_batch_id = '{batch_id}'", snapshot_properties=summary)
+        if files:
+            transaction.add_files(list(files), snapshot_properties=summary)
+        else:
+            # An empty snapshot, so that its summary fences off older attempts all the same.
+            with transaction.update_snapshot(snapshot_properties=summary).fast_append():
+                pass

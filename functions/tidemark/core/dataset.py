@@ -1,0 +1,395 @@
+"""What a dataset declares, as values: the one source of schemas, tables, policies and column order.
+
+`Dataset.parse` takes the declaration as plain data (what YAML or JSON gives) and either returns a frozen value
+or raises a `DeclarationError` that names the place, what was expected and what was found. One type system maps
+to Spark, Iceberg and Redshift; the order of the columns here is the order of COPY, which maps by position.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Optional
+
+from tidemark.core.errors import DeclarationError
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+COLUMN = re.compile(r"[a-z][a-z0-9_]{0,126}")
+TYPE = re.compile(r"(?P<kind>[a-z]+)(?:\((?P<a>\d+)(?:\s*,\s*(?P<b>\d+))?\))?")
+SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT]?B)?")
+DURATION = re.compile(r"(?P<number>\d+)\s*(?P<unit>[smhd])")
+
+#: kind → (Spark, Iceberg, Redshift); a `{}` takes the type's arguments.
+TYPES: Mapping[str, tuple[str, str, str]] = {
+    "string": ("string", "string", "VARCHAR({})"),
+    "int": ("int", "int", "INTEGER"),
+    "bigint": ("bigint", "long", "BIGINT"),
+    "double": ("double", "double", "DOUBLE PRECISION"),
+    "decimal": ("decimal({})", "decimal({})", "DECIMAL({})"),
+    "boolean": ("boolean", "boolean", "BOOLEAN"),
+    "date": ("date", "date", "DATE"),
+    "timestamp": ("timestamp", "timestamptz", "TIMESTAMP"),
+}
+STRING_BYTES_MAX = 65_535  # Redshift's longest VARCHAR
+UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """A type of the declaration, such as `string(256)` or `decimal(12,2)`."""
+
+    kind: str
+    arguments: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, text: object, where: tuple[object, ...] = ()) -> ColumnType:
+        """`"decimal(12,2)"` → a type; anything else raises with the list of types that exist."""
+        found = TYPE.fullmatch(text.strip()) if isinstance(text, str) else None
+        if not found or found["kind"] not in TYPES:
+            raise DeclarationError(f"expected a type ({', '.join(TYPES)}), found {text!r}", where)
+        kind = found["kind"]
+        arguments = tuple(int(part) for part in (found["a"], found["b"]) if part)
+        if kind == "string":
+            arguments = arguments or (STRING_BYTES_MAX,)
+            valid = len(arguments) == 1 and 1 <= arguments[0] <= STRING_BYTES_MAX
+        elif kind == "decimal":
+            valid = len(arguments) == 2 and 1 <= arguments[0] <= 38 and arguments[1] <= arguments[0]
+        else:
+            valid = not arguments
+        if not valid:
+            raise DeclarationError(f"expected string(1..65535) or decimal(1..38, scale), found {text!r}", where)
+        return cls(kind, arguments)
+
+    def _render(self, template: str) -> str:
+        return template.format(",".join(map(str, self.arguments)))
+
+    @property
+    def spark(self) -> str:
+        """Spark's DDL name."""
+        return self._render(TYPES[self.kind][0])
+
+    @property
+    def iceberg(self) -> str:
+        """Iceberg's type name."""
+        return self._render(TYPES[self.kind][1]).replace(",", ", ")
+
+    @property
+    def redshift(self) -> str:
+        """Redshift's type name; a string's length counts bytes."""
+        return self._render(TYPES[self.kind][2])
+
+    def __str__(self) -> str:
+        return self.kind + (f"({','.join(map(str, self.arguments))})" if self.arguments else "")
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the raw record."""
+
+    name: str
+    type: ColumnType
+    required: bool = False
+
+
+#: Appended to every table, in this order: they make a batch a value that can be replaced whole.
+SYSTEM_COLUMNS = (Column("_batch_id", ColumnType("string", (64,))), Column("_attempt", ColumnType("int")))
+#: Facts also say which file they came from, as s3://bucket/key.
+LINEAGE_COLUMN = Column("_file", ColumnType("string", (2048,)))
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    kind: str  # facts | additive
+    columns: tuple[Column, ...]
+    partition: Optional[str] = None  # identity partition of the lake table
+    deduplicate: Optional[str] = None  # facts: this key is kept once within a batch
+    sums: tuple[str, ...] = ()  # additive: columns that add up; the others are the keys
+    sort: tuple[str, ...] = ()  # warehouse sort key
+    dist: Optional[str] = None  # warehouse distribution key
+
+    @property
+    def physical_name(self) -> str:
+        """The name of the stored table: an additive one is stored by batch, and shown by a view that sums it."""
+        return self.name if self.kind == "facts" else f"{self.name}_by_batch"
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """Declared columns, then the system's; the order of COPY."""
+        lineage = (LINEAGE_COLUMN,) if self.kind == "facts" else ()
+        return self.columns + SYSTEM_COLUMNS + lineage
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Additive: the columns by which rows are summed."""
+        return tuple(column.name for column in self.columns if column.name not in self.sums)
+
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    max_files: int = 1_000
+    max_bytes: int = 256 << 20
+    max_wait: timedelta = timedelta(seconds=60)  # of the oldest pending file
+    max_running: int = 4  # batches of the dataset that are FORMING, PLANNED or RUNNING
+
+
+@dataclass(frozen=True)
+class LoadPolicy:
+    every: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Format:
+    type: str = "json"
+    compression: str = "auto"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    prefix: str
+    record: tuple[Field, ...]
+    transform: str
+    tables: tuple[Table, ...]
+    description: str = ""
+    format: Format = Format()
+    batch: BatchPolicy = BatchPolicy()
+    load: LoadPolicy = LoadPolicy()
+    on_overwrite: str = "supersede"  # supersede | append | ignore
+    tolerance: float = 0.0  # share of rejected records above which people are told
+    declared: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # as parsed from the file
+
+    def table(self, name: str) -> Table:
+        """The table of that logical name."""
+        return next(table for table in self.tables if table.name == name)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the fields without which a record is rejected."""
+        return tuple(field.name for field in self.record if field.required)
+
+    @classmethod
+    def parse(cls, declared: object) -> Dataset:
+        """Plain data → a dataset, or a `DeclarationError` that says where, expected and found."""
+        keys = _Mapping(
+            declared,
+            (),
+            required=("name", "prefix", "record", "tables"),
+            optional=(
+                "description", "format", "transform", "batch", "load", "on_overwrite", "tolerance",
+            ),
+        )  # fmt: skip
+        name = keys.name("name", NAME)
+        tables = keys.mapping("tables")
+        return cls(
+            name=name,
+            prefix=_prefix(keys),
+            record=tuple(_field(key, keys.mapping("record")) for key in keys.mapping("record").names(COLUMN)),
+            transform=keys.text("transform", name),
+            tables=tuple(_table(key, tables.mapping(key)) for key in tables.names(NAME)),
+            description=keys.text("description", ""),
+            format=_format(keys),
+            batch=_batch(keys),
+            load=_load(keys),
+            on_overwrite=keys.choice("on_overwrite", ("supersede", "append", "ignore"), "supersede"),
+            tolerance=keys.share("tolerance", 0.0),
+            declared=dict(keys.data),
+        )
+
+
+class _Mapping:
+    """A mapping of the declaration that knows where it stands, so that every error can say so."""
+
+    def __init__(
+        self,
+        data: object,
+        where: tuple[object, ...],
+        required: tuple[str, ...] = (),
+        optional: Optional[tuple[str, ...]] = None,
+    ) -> None:
+        if not isinstance(data, Mapping):
+            raise DeclarationError(f"expected a mapping, found {_show(data)}", where)
+        self.data, self.where = data, where
+        for key in required:
+            if key not in data:
+                raise DeclarationError(f"expected a key `{key}`, found {_list(data)}", where)
+        if optional is not None:
+            for key in data:
+                if key not in required + optional:
+                    known = ", ".join(required + optional)
+                    raise DeclarationError(f"expected one of {known}, found `{key}`", (*where, key))
+
+    def at(self, key: str) -> tuple[object, ...]:
+        return (*self.where, key)
+
+    def fail(self, key: str, expected: str) -> DeclarationError:
+        return DeclarationError(f"expected {expected}, found {_show(self.data.get(key))}", self.at(key))
+
+    def mapping(self, key: str, **shape: tuple[str, ...]) -> _Mapping:
+        return _Mapping(self.data.get(key), self.at(key), **shape)
+
+    def section(self, key: str, optional: tuple[str, ...]) -> _Mapping:
+        return _Mapping(self.data.get(key, {}), self.at(key), optional=optional)
+
+    def names(self, pattern: re.Pattern[str]) -> list[str]:
+        if not self.data:
+            raise DeclarationError("expected at least one entry, found none", self.where)
+        for key in self.data:
+            if not isinstance(key, str) or not pattern.fullmatch(key):
+                raise DeclarationError(
+                    f"expected a name of lower-case letters, digits and _, found {key!r}", self.at(str(key))
+                )
+        return list(self.data)
+
+    def name(self, key: str, pattern: re.Pattern[str]) -> str:
+        value = self.data[key]
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise self.fail(key, "a name of at most 32 lower-case letters, digits and _")
+        return value
+
+    def text(self, key: str, default: str) -> str:
+        value = self.data.get(key, default)
+        if not isinstance(value, str):
+            raise self.fail(key, "a text")
+        return value
+
+    def choice(self, key: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.data.get(key, default)
+        if value not in choices:
+            raise self.fail(key, " or ".join(choices))
+        return str(value)
+
+    def count(self, key: str, default: int) -> int:
+        value = self.data.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.fail(key, "a whole number from 1")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self.data.get(key, False)
+        if not isinstance(value, bool):
+            raise self.fail(key, "true or false")
+        return value
+
+    def share(self, key: str, default: float) -> float:
+        value = self.data.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise self.fail(key, "a share from 0 to 1")
+        return float(value)
+
+    def size(self, key: str, default: int) -> int:
+        if key not in self.data:
+            return default
+        found = SIZE.fullmatch(str(self.data[key]).strip().upper())
+        if not found or not int(found["number"]):
+            raise self.fail(key, "a size such as 256MB")
+        return int(found["number"]) * UNITS[found["unit"] or "B"]
+
+    def duration(self, key: str, default: timedelta) -> timedelta:
+        if key not in self.data:
+            return default
+        found = DURATION.fullmatch(str(self.data[key]).strip())
+        if not found:
+            raise self.fail(key, "a duration such as 60s, 5m, 1h")
+        return timedelta(seconds=int(found["number"]) * SECONDS[found["unit"]])
+
+    def columns(self, key: str, known: tuple[str, ...]) -> tuple[str, ...]:
+        value = self.data.get(key, [])
+        listed = [value] if isinstance(value, str) else value
+        if not isinstance(listed, list) or any(column not in known for column in listed):
+            raise self.fail(key, f"columns of the table ({', '.join(known)})")
+        return tuple(listed)
+
+    def column(self, key: str, known: tuple[str, ...]) -> Optional[str]:
+        found = self.columns(key, known)
+        if len(found) > 1:
+            raise self.fail(key, "one column")
+        return found[0] if found else None
+
+
+def _prefix(keys: _Mapping) -> str:
+    prefix = keys.text("prefix", "")
+    if not prefix.endswith("/") or prefix.startswith("/"):
+        raise keys.fail("prefix", "a key prefix that ends with / and does not begin with it")
+    return prefix
+
+
+def _field(name: str, record: _Mapping) -> Field:
+    declared = record.data[name]
+    if isinstance(declared, str):
+        return Field(name, ColumnType.parse(declared, record.at(name)))
+    keys = record.mapping(name, required=("type",), optional=("required",))
+    return Field(name, ColumnType.parse(keys.data["type"], keys.at("type")), keys.flag("required"))
+
+
+def _table(name: str, data: _Mapping) -> Table:
+    keys = _Mapping(
+        data.data,
+        data.where,
+        required=("columns",),
+        optional=("kind", "partition", "deduplicate", "sums", "sort", "dist"),
+    )
+    declared = keys.mapping("columns")
+    columns = tuple(
+        Column(key, ColumnType.parse(declared.data[key], declared.at(key))) for key in declared.names(COLUMN)
+    )
+    names = tuple(column.name for column in columns)
+    kind = keys.choice("kind", ("facts", "additive"), "facts")
+    sums = keys.columns("sums", names)
+    if (kind == "additive") != bool(sums):
+        raise keys.fail("sums", "the columns that add up, for a table of kind additive and only there")
+    deduplicate = keys.column("deduplicate", names)
+    if deduplicate and kind != "facts":
+        raise keys.fail("deduplicate", "a key only for a table of kind facts")
+    return Table(
+        name=name,
+        kind=kind,
+        columns=columns,
+        partition=keys.column("partition", names),
+        deduplicate=deduplicate,
+        sums=sums,
+        sort=keys.columns("sort", names),
+        dist=keys.column("dist", names),
+    )
+
+
+def _format(keys: _Mapping) -> Format:
+    section = keys.section("format", ("type", "compression"))
+    return Format(
+        type=section.choice("type", ("json",), "json"),
+        compression=section.choice("compression", ("auto",), "auto"),
+    )
+
+
+def _batch(keys: _Mapping) -> BatchPolicy:
+    section, default = (
+        keys.section("batch", ("max_files", "max_bytes", "max_wait", "max_running")),
+        BatchPolicy(),
+    )
+    return BatchPolicy(
+        max_files=section.count("max_files", default.max_files),
+        max_bytes=section.size("max_bytes", default.max_bytes),
+        max_wait=section.duration("max_wait", default.max_wait),
+        max_running=section.count("max_running", default.max_running),
+    )
+
+
+def _load(keys: _Mapping) -> LoadPolicy:
+    return LoadPolicy(every=keys.section("load", ("every",)).duration("every", LoadPolicy().every))
+
+
+def _show(value: object) -> str:
+    return "nothing" if value is None else repr(value) if isinstance(value, (str, int, float)) else _list(value)
+
+
+def _list(value: Any) -> str:
+    return f"the keys {', '.join(map(str, value))}" if isinstance(value, Mapping) and value else str(value)

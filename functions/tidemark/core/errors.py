@@ -1,0 +1,54 @@
+"""Every error that Tidemark raises on purpose, sorted by what to do about it.
+
+TidemarkError
+├── DeclarationError   a dataset's declaration is wrong: a person edits the file
+├── IllegalMove        the lifecycle has no such move: the event is stale, nothing changes
+├── Conflict           somebody else wrote the item first: read again and decide anew
+├── Transient          the world said "later": the same step is repeated
+└── Terminal           repeating won't help: the batch is set aside with this reason
+    └── Unbalanced     row counts that must agree do not (design invariant 3)
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class TidemarkError(Exception):
+    """Base of all errors raised on purpose; its text is one line fit for a person."""
+
+
+class DeclarationError(TidemarkError):
+    """A declaration says what cannot be; `where` is the path of keys inside it."""
+
+    def __init__(
+        self, message: str, where: tuple[object, ...] = (), file: str = "", line: Optional[int] = None
+    ) -> None:
+        self.message, self.where, self.file, self.line = message, where, file, line
+        place = f"{file}:{line}" if line else file
+        keys = ".".join(str(key) for key in where)
+        super().__init__(": ".join(part for part in (place, keys, message) if part))
+
+    def at(self, file: str, line: Optional[int]) -> DeclarationError:
+        """The same error, located in a file."""
+        return DeclarationError(self.message, self.where, file, line)
+
+
+class IllegalMove(TidemarkError):
+    """The lifecycle table has no row for this state and event."""
+
+
+class Conflict(TidemarkError):
+    """A conditional write lost its race; what was read is out of date."""
+
+
+class Transient(TidemarkError):
+    """Try the same step again later."""
+
+
+class Terminal(TidemarkError):
+    """Trying again will not help."""
+
+
+class Unbalanced(Terminal):
+    """Counts that must be equal are not; the message says which, expected and found."""

@@ -1,0 +1,75 @@
+"""What to do about a run or a load that failed: facts in, the event to advance with out. Pure.
+
+transient (throttled, capacity, time-out)   retry after backoff
+a file named in the job's report            set the file aside, go on with the rest at once
+unknown, for the first time                 retry after backoff
+unknown, again                              bisect, until the bad file stands alone
+a single file, or a batch already shown     a person
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tidemark.core.files import FileVersion
+from tidemark.core.lifecycle import (
+    Batch,
+    Bisected,
+    FileRefused,
+    LoadRefused,
+    LoadRetried,
+    Poisoned,
+    RunRetried,
+)
+from tidemark.core.naming import child_id
+
+#: Runs that fail for an unknown reason before the batch is split.
+UNKNOWN_MAX = 2
+#: Runs that fail for a passing reason before a person is asked.
+TRANSIENT_MAX = 20
+LOADS_MAX = 10
+
+TRANSIENT_RUN = re.compile(
+    r"throttl|rate exceeded|slow ?down|capacity|quota|timed? ?out|timeout|cancel|internal ?(server )?error"
+    r"|service unavailable|connection (reset|refused|aborted)|lost executor|preempt",
+    re.IGNORECASE,
+)
+#: 1023 is Redshift's serializable isolation violation (aws-facts §5).
+TRANSIENT_LOAD = re.compile(
+    r"throttl|rate exceeded|1023|serializable isolation|deadlock|timed? ?out|timeout|abort|cancel"
+    r"|resum|unavailable|connection|internal ?(server )?error|disk full|out of memory|too many",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class RunFailure:
+    """What is known of a failed run: the job's own report, or EMR's words."""
+
+    message: str
+    kind: str = "unknown"  # file | transient | unknown
+    file: FileVersion | None = None
+
+
+def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRefused | Bisected | Poisoned:
+    """The event for a failed run of the batch's present attempt."""
+    attempt, failures, reason = batch.attempt, batch.run_failures + 1, failure.message
+    if failure.kind == "file" and failure.file:
+        return FileRefused(attempt, f"{failure.file.uri}: {reason}")
+    if failure.kind == "transient" or TRANSIENT_RUN.search(reason):
+        return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
+    if failures < UNKNOWN_MAX:
+        return RunRetried(attempt, reason)
+    if batch.files > 1 and not batch.exposed:
+        return Bisected(attempt, (child_id(batch.batch_id, 0), child_id(batch.batch_id, 1)), reason)
+    return Poisoned(attempt, reason)
+
+
+def after_load_failure(batch: Batch, message: str, company: int) -> LoadRetried | LoadRefused:
+    """The event for a failed load of `company` batches, for one of them."""
+    if company > 1:
+        return LoadRetried(batch.attempt, batch.load_id, message)
+    if TRANSIENT_LOAD.search(message) and batch.load_failures + 1 < LOADS_MAX:
+        return LoadRetried(batch.attempt, batch.load_id, message)
+    return LoadRefused(batch.attempt, batch.load_id, message)

@@ -1,0 +1,412 @@
+"""The life of a batch, whole: every state, every event, every move, in the one table below.
+
+Theory of operation
+-------------------
+A batch is a value: its file versions, worked off and committed as one unit. Each try is an *attempt*, numbered
+from 1, and the attempt is the fence: an event that belongs to an older attempt raises `Stale` and changes nothing.
+
+`advance(batch, event, now)` looks the move up in `TRANSITIONS` and returns the next batch and what follows from
+it, as data. It is pure: no AWS, no clock, no chance. The shell saves the next batch on the condition that nobody
+else has written it since it was read (`version`), and only then performs the effects; each is safe twice.
+
+A state names the function that takes the next step (`STEP`), and that function asks the world what is so: an
+event only says when to look. A batch not at rest has `due_at`, the time at which sweep says so again, should no
+event have come. States at rest need nobody, except QUARANTINED, which waits for a person.
+
+    FORMING      its files are being claimed and its manifest written           (plan)
+    PLANNED      the manifest of this attempt stands; a job run is to be started (submit)
+    RUNNING      a job run works on it, or its result is to be published        (publish)
+    PUBLISHED    the lake shows this attempt; the warehouse does not yet        (load)
+    LOADING      one warehouse transaction is bringing it in                    (settle)
+    LOADED       at rest: lake and warehouse show this attempt
+    EMPTY        at rest: every file was a duplicate
+    SPLIT        at rest: its children took over
+    QUARANTINED  at rest until a person releases it, or a newer version of a file arrives
+
+The diagram in docs/lifecycle.md is generated from `TRANSITIONS` and `MEANING`; the tests walk states × events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Union
+
+from tidemark.core import retry
+from tidemark.core.errors import IllegalMove
+
+
+class State(str, Enum):
+    FORMING = "FORMING"
+    PLANNED = "PLANNED"
+    RUNNING = "RUNNING"
+    PUBLISHED = "PUBLISHED"
+    LOADING = "LOADING"
+    LOADED = "LOADED"
+    EMPTY = "EMPTY"
+    SPLIT = "SPLIT"
+    QUARANTINED = "QUARANTINED"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+AT_REST = frozenset({State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINED})
+
+
+class Stale(IllegalMove):
+    """The event belongs to an attempt, run or load that is no longer the batch's own."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    batch_id: str
+    dataset: str
+    created_at: datetime
+    updated_at: datetime
+    state: State = State.FORMING
+    attempt: int = 1
+    version: int = 0  #: of the ledger item: each save adds one, on the condition that it was the one read
+    due_at: datetime | None = None  #: when sweep looks at it; None at rest
+    not_before: datetime | None = None  #: PLANNED, PUBLISHED: backoff, nothing is started earlier
+    segments: tuple[str, ...] = ()  #: FORMING: ids of the pending segments that it is made of
+    base: str = ""  #: FORMING: control-bucket key of the manifest that this attempt's one starts from
+    part: tuple[int, int] | None = None  #: FORMING: a child takes files [from, to) of its base
+    manifest: str = ""  #: control-bucket key of this attempt's manifest
+    files: int = 0
+    bytes: int = 0
+    duplicates: int = 0  #: files dropped because another batch holds them
+    run_id: str = ""  #: EMR Serverless job run of this attempt
+    run_failures: int = 0  #: failed runs in a row
+    exposed: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
+    load_id: str = ""
+    load_failures: int = 0  #: failed loads in a row
+    alone: bool = False  #: to be loaded alone, because a load of several failed
+    read: int = 0  #: records of this attempt
+    kept: int = 0
+    rejected: int = 0
+    repeated: int = 0  #: records dropped as repetitions of a key within the batch
+    rows: Mapping[str, int] = field(default_factory=dict)  #: table → rows of this attempt
+    problems: int = 0  #: files that could not be read to their end
+    reason: str = ""  #: of the last failure, or of the quarantine
+    parent: str = ""
+    children: tuple[str, ...] = ()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing more is due without a new fact."""
+        return self.state in AT_REST
+
+
+# ── What can happen ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Formed:
+    """The manifest of the attempt is written."""
+
+    attempt: int
+    manifest: str
+    files: int
+    bytes: int
+    duplicates: int = 0
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """No file is left to claim: all were duplicates, and no earlier attempt has shown rows."""
+
+    attempt: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """EMR Serverless has accepted, or already had, the attempt's run."""
+
+    attempt: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """The run's result was verified and is committed to every table of the lake."""
+
+    attempt: int
+    read: int
+    kept: int
+    rejected: int
+    repeated: int
+    rows: Mapping[str, int]
+    problems: int = 0
+
+
+@dataclass(frozen=True)
+class RunRetried:
+    """The run failed in a way that another try may cure."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class FileRefused:
+    """The run failed and named the file; the file is set aside and the rest goes on at once."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Bisected:
+    """The run failed again and nobody knows why: two children take half the files each."""
+
+    attempt: int
+    children: tuple[str, str]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Trying again will not help: a person must look."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadStarted:
+    """The batch is part of a load that the ledger holds."""
+
+    attempt: int
+    load_id: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The load is committed in the warehouse, and its counts agree."""
+
+    attempt: int
+    load_id: str
+
+
+@dataclass(frozen=True)
+class LoadRetried:
+    """The load failed; the batch is loaded again, alone if it was in company."""
+
+    attempt: int
+    load_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadRefused:
+    """The warehouse refuses the batch's rows; a person must look."""
+
+    attempt: int
+    load_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """One of its files was written again, or taken out: the next attempt has another manifest."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A person runs it again as the next attempt."""
+
+    attempt: int
+
+
+Event = Union[
+    Formed, Emptied, RunStarted, Published, RunRetried, FileRefused, Bisected, Poisoned,
+    LoadStarted, Loaded, LoadRetried, LoadRefused, Superseded, Replayed,
+]  # fmt: skip
+
+F, P, R, U, L = State.FORMING, State.PLANNED, State.RUNNING, State.PUBLISHED, State.LOADING
+DONE, EMPTY, SPLIT, Q = State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINED
+
+#: THE table: in a state, an event leads to a state. What is not in it cannot happen.
+TRANSITIONS: Mapping[State, Mapping[type, State]] = {
+    F:     {Formed: P, Emptied: EMPTY, Superseded: F},
+    P:     {RunStarted: R, Poisoned: Q, Superseded: F},
+    R:     {Published: U, RunRetried: P, FileRefused: F, Bisected: SPLIT, Poisoned: Q, Superseded: F},
+    U:     {LoadStarted: L, Poisoned: Q, Superseded: F, Replayed: P},
+    L:     {Loaded: DONE, LoadRetried: U, LoadRefused: Q, Poisoned: Q, Superseded: F},
+    DONE:  {Superseded: F, Replayed: P},
+    EMPTY: {},
+    SPLIT: {},
+    Q:     {Superseded: F, Replayed: P},
+}  # fmt: skip
+
+#: What each event means, in the words of the diagram.
+MEANING: Mapping[type, str] = {
+    Formed: "manifest written",
+    Emptied: "all duplicates",
+    RunStarted: "run accepted",
+    Published: "committed to the lake",
+    RunRetried: "run failed, retry",
+    FileRefused: "bad file named",
+    Bisected: "failed again, split",
+    Poisoned: "beyond repair",
+    LoadStarted: "in a load",
+    Loaded: "counts agree",
+    LoadRetried: "load failed, retry",
+    LoadRefused: "rows refused",
+    Superseded: "file overwritten",
+    Replayed: "replay, release",
+}
+
+#: These begin the next attempt: whatever the old one still does is stale from here on.
+NEW_ATTEMPT = (RunRetried, FileRefused, Superseded, Replayed)
+
+# ── What follows from it ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class CancelRun:
+    """Stop a run whose attempt is over. Saves money; correctness does not need it."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A person is needed."""
+
+    batch_id: str
+    reason: str
+
+
+Effect = Union[CancelRun, Alarm]
+
+#: Which function takes the next step in a state. Each is brought by an event; sweep's hint makes up for a lost one.
+STEP: Mapping[State, str] = {F: "plan", P: "submit", R: "publish", U: "load", L: "settle"}
+
+#: How long a state may take before sweep looks; not a limit, only the time until the next look.
+PATIENCE: Mapping[State, timedelta] = {
+    F: timedelta(minutes=2),
+    P: timedelta(minutes=2),
+    R: timedelta(minutes=5),
+    U: timedelta(minutes=15),
+    L: timedelta(minutes=2),
+}
+
+
+def advance(batch: Batch, event: Event, now: datetime) -> tuple[Batch, tuple[Effect, ...]]:
+    """The batch after `event`, and what is due because of it.
+
+    Raises `Stale` for an event of another attempt or load, `IllegalMove` for one that the state does not allow;
+    in both cases nothing has changed.
+    """
+    _check_fence(batch, event)
+    target = TRANSITIONS[batch.state].get(type(event))
+    if target is None:
+        raise IllegalMove(f"batch {batch.batch_id}: no {type(event).__name__} in state {batch.state}")
+    moved = replace(_apply(batch, event, now), state=target, updated_at=now)
+    moved = replace(moved, due_at=_due_at(moved, now))
+    return moved, _effects(batch, moved)
+
+
+def _check_fence(batch: Batch, event: Event) -> None:
+    if event.attempt != batch.attempt:
+        raise Stale(f"batch {batch.batch_id} is at attempt {batch.attempt}, the event at {event.attempt}")
+    load_id = getattr(event, "load_id", batch.load_id)
+    if load_id != batch.load_id and not isinstance(event, LoadStarted):
+        raise Stale(f"batch {batch.batch_id} is in load {batch.load_id or 'none'}, the event in {load_id}")
+
+
+def _due_at(batch: Batch, now: datetime) -> datetime | None:
+    if batch.at_rest:
+        return None
+    return batch.not_before if batch.not_before and batch.not_before > now else now + PATIENCE[batch.state]
+
+
+def _effects(batch: Batch, moved: Batch) -> tuple[Effect, ...]:
+    """What leaving `batch`'s state and entering `moved`'s calls for."""
+    abandoned = batch.state is R and moved.state is F
+    cancelled = (CancelRun(batch.run_id),) if abandoned else ()
+    return cancelled + ((Alarm(moved.batch_id, moved.reason),) if moved.state is Q else ())
+
+
+def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
+    """The fields that the event changes; the table decides the state."""
+    if isinstance(event, NEW_ATTEMPT):
+        batch = _next_attempt(batch, event, now)
+    elif isinstance(event, Formed):
+        batch = replace(
+            batch,
+            manifest=event.manifest,
+            files=event.files,
+            bytes=event.bytes,
+            duplicates=batch.duplicates + event.duplicates,
+            segments=(),
+        )
+    elif isinstance(event, Emptied):
+        batch = replace(batch, duplicates=event.duplicates, segments=(), files=0, bytes=0)
+    elif isinstance(event, RunStarted):
+        batch = replace(batch, run_id=event.run_id, not_before=None)
+    elif isinstance(event, Published):
+        batch = _published(batch, event)
+    elif isinstance(event, Bisected):
+        batch = replace(batch, children=event.children, reason=event.reason)
+    elif isinstance(event, LoadStarted):
+        batch = replace(batch, load_id=event.load_id, not_before=None)
+    elif isinstance(event, Loaded):
+        batch = replace(batch, load_failures=0, alone=False, reason="")
+    elif isinstance(event, LoadRetried):
+        failures = batch.load_failures + 1
+        # In company the fault may be another batch's: the first retry alone comes at once.
+        wait = retry.backoff(batch.batch_id, failures) if batch.alone else timedelta(0)
+        batch = replace(batch, alone=True, load_failures=failures, not_before=now + wait, reason=event.reason)
+    else:
+        batch = replace(batch, reason=event.reason)
+    return batch
+
+
+def _published(batch: Batch, event: Published) -> Batch:
+    return replace(
+        batch,
+        read=event.read,
+        kept=event.kept,
+        rejected=event.rejected,
+        repeated=event.repeated,
+        rows=dict(event.rows),
+        problems=event.problems,
+        run_failures=0,
+        load_failures=0,
+        alone=False,
+        exposed=True,
+        reason="",
+    )
+
+
+def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
+    """Attempt + 1: the old run and load are forgotten, and with them whatever they still do."""
+    failures, not_before = 0, None
+    if isinstance(event, RunRetried):
+        failures = batch.run_failures + 1
+        not_before = now + retry.backoff(batch.batch_id, failures)
+    rewritten = isinstance(event, (FileRefused, Superseded))
+    return replace(
+        batch,
+        attempt=batch.attempt + 1,
+        run_id="",
+        load_id="",
+        run_failures=failures,
+        load_failures=0,
+        alone=False,
+        not_before=not_before,
+        # A superseded run may have been published a moment ago by somebody who died before saying so.
+        exposed=batch.exposed or (batch.state is R and isinstance(event, Superseded)),
+        base=batch.manifest or batch.base if rewritten else batch.base,
+        manifest="" if rewritten else batch.manifest,
+        reason=getattr(event, "reason", ""),
+    )

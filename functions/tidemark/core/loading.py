@@ -1,0 +1,69 @@
+"""Which published batches are loaded together, and when the warehouse is woken for them. Pure.
+
+Redshift Serverless bills at least 60 s per wake-up (aws-facts §6), so a wake-up takes everything along: it comes
+when some dataset has waited as long as its policy says, and then brings in all that is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidemark.core.dataset import Dataset
+from tidemark.core.lifecycle import Batch, State
+from tidemark.core.warehouse_sql import TABLES_MAX
+
+#: One DynamoDB transaction writes the load and moves its batches, each with its attempt: 100 items.
+BATCHES_MAX = 45
+
+
+@dataclass(frozen=True)
+class Load:
+    """One warehouse transaction, as the ledger knows it."""
+
+    load_id: str
+    created_at: datetime
+    batches: tuple[tuple[str, int], ...]  # (batch id, attempt)
+    datasets: tuple[str, ...]
+    statement_id: str = ""
+    state: str = "OPEN"  # OPEN | FINISHED | FAILED
+    reason: str = ""
+    version: int = 0
+
+
+def due_loads(
+    batches: Iterable[Batch], datasets: Mapping[str, Dataset], now: datetime, drain: bool = False
+) -> list[list[Batch]]:
+    """Groups of published batches, each to be one load: all of them, if any dataset is due; oldest first."""
+    ready = sorted(
+        (batch for batch in batches if batch.state is State.PUBLISHED and not _held_back(batch, now)),
+        key=lambda batch: (batch.updated_at, batch.batch_id),
+    )
+    if not (drain or any(batch.alone or _has_waited(batch, datasets, now) for batch in ready)):
+        return []
+    return [[batch] for batch in ready if batch.alone] + _packed(ready, datasets)
+
+
+def _held_back(batch: Batch, now: datetime) -> bool:
+    return batch.not_before is not None and batch.not_before > now
+
+
+def _has_waited(batch: Batch, datasets: Mapping[str, Dataset], now: datetime) -> bool:
+    return now - batch.updated_at >= datasets[batch.dataset].load.every
+
+
+def _packed(ready: list[Batch], datasets: Mapping[str, Dataset]) -> list[list[Batch]]:
+    groups: list[list[Batch]] = []
+    for batch in (batch for batch in ready if not batch.alone):
+        group = next((group for group in groups if _fits(group, batch, datasets)), None)
+        if group is None:
+            groups.append([batch])
+        else:
+            group.append(batch)
+    return groups
+
+
+def _fits(group: list[Batch], batch: Batch, datasets: Mapping[str, Dataset]) -> bool:
+    names = {member.dataset for member in group} | {batch.dataset}
+    return len(group) < BATCHES_MAX and sum(len(datasets[name].tables) for name in names) <= TABLES_MAX

@@ -1,0 +1,54 @@
+"""What S3 says about a new object, in either of its two dialects, as file versions. Pure.
+
+EventBridge's "Object Created" carries the key literally; the direct notification URL-encodes it, and comes with a
+test message of another shape (aws-facts §1). Powertools' data class for the first decodes what is not encoded
+(aws-facts §10), so the events are read as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from tidemark.core.files import FileVersion
+
+
+def parse_notification(body: Mapping[str, Any]) -> list[FileVersion]:
+    """The created objects that a message tells of; none for S3's test message and for deletions.
+
+    Raises `ValueError` for a message that is neither dialect.
+    """
+    if body.get("Event") == "s3:TestEvent":
+        return []
+    try:
+        if body.get("source") == "aws.s3":
+            return [_bridged(body)] if body["detail-type"] == "Object Created" else []
+        created = (record for record in body["Records"] if record["eventName"].startswith("ObjectCreated:"))
+        return [_direct(record) for record in created]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"expected an S3 notification, found a message without {error}") from error
+
+
+def _bridged(event: Mapping[str, Any]) -> FileVersion:
+    found = event["detail"]["object"]
+    return FileVersion(
+        bucket=event["detail"]["bucket"]["name"],
+        key=found["key"],
+        version=found.get("version-id") or f"etag:{found['etag']}",
+        size=int(found["size"]),
+        landed_at=event["time"],
+        sequencer=found.get("sequencer"),
+    )
+
+
+def _direct(record: Mapping[str, Any]) -> FileVersion:
+    found = record["s3"]["object"]
+    return FileVersion(
+        bucket=record["s3"]["bucket"]["name"],
+        key=unquote_plus(found["key"]),
+        version=found.get("versionId") or f"etag:{found['eTag']}",
+        size=int(found["size"]),
+        landed_at=record["eventTime"],
+        sequencer=found.get("sequencer"),
+    )

@@ -1,0 +1,59 @@
+"""How large a Spark run is: a pure function of the batch's bytes and format, capped, never EMR's default.
+
+EMR Serverless would start 16 vCPU and 64 GB for every batch; most micro-batches need one small worker. Worker
+sizes, and the account's first quota of 16 vCPU, are from aws-facts §4.2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MB = 1 << 20
+#: Bytes in memory per byte in S3: gzipped JSON grows about eightfold when read.
+EXPANSION = 8
+BYTES_PER_CORE = 512 * MB  # of expanded input that one core works off in a wave
+EXECUTORS_MAX = 3  # with 4 cores each and the driver: the 16 vCPU of a new account
+
+
+@dataclass(frozen=True)
+class RunSize:
+    driver_cores: int
+    driver_memory_gb: int
+    executor_cores: int
+    executor_memory_gb: int
+    executors: int
+    disk_gb: int
+    partitions: int
+
+    @property
+    def vcpus(self) -> int:
+        """All cores that the run may hold at once."""
+        return self.driver_cores + self.executors * self.executor_cores
+
+    def spark_conf(self) -> dict[str, str]:
+        """As `--conf` properties; dynamic allocation may shrink the run, never grow it."""
+        return {
+            "spark.driver.cores": str(self.driver_cores),
+            "spark.driver.memory": f"{self.driver_memory_gb}g",
+            "spark.executor.cores": str(self.executor_cores),
+            "spark.executor.memory": f"{self.executor_memory_gb}g",
+            "spark.executor.instances": str(self.executors),
+            "spark.dynamicAllocation.initialExecutors": str(self.executors),
+            "spark.dynamicAllocation.maxExecutors": str(self.executors),
+            "spark.emr-serverless.driver.disk": "20g",
+            "spark.emr-serverless.executor.disk": f"{self.disk_gb}g",
+            "spark.sql.shuffle.partitions": str(self.partitions),
+        }
+
+
+def run_size(input_bytes: int) -> RunSize:
+    """Sizes for a batch of that many bytes in S3. Memory leaves EMR's 10 % overhead inside the worker's limit."""
+    cores = max(1, math.ceil(input_bytes * EXPANSION / BYTES_PER_CORE))
+    if cores == 1:
+        return RunSize(1, 3, 1, 3, 1, 20, 2)
+    if cores <= 4:
+        return RunSize(1, 3, cores if cores != 3 else 4, 7 if cores == 2 else 14, 1, 20, 2 * cores)
+    executors = min(EXECUTORS_MAX, math.ceil(cores / 4))
+    disk_gb = min(200, max(20, math.ceil(input_bytes * EXPANSION / executors / (1 << 30)) + 20))
+    return RunSize(2, 7, 4, 14, executors, disk_gb, max(2 * cores, 8))

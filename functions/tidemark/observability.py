@@ -1,0 +1,44 @@
+"""Logger and metrics, and every name that is written with them, in one place."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger()
+metrics = Metrics()
+
+#: Metric → what it counts. Dimension: the service alone; ids go to the log, not into dimensions.
+COUNTS = {
+    "FilesCollected": "file versions remembered as pending",
+    "FilesUnclaimed": "notices of objects under no dataset's prefix",
+    "MessagesRefused": "messages that are no S3 notification",
+    "FilesDuplicated": "file versions dropped because a batch holds them",
+    "FilesSuperseded": "file versions that replaced an older one",
+    "FilesUnread": "files that could not be read to their end",
+    "BatchesPlanned": "manifests written",
+    "RunsStarted": "job runs started",
+    "RunsFailed": "job runs that failed",
+    "BatchesPublished": "batches committed to the lake",
+    "RecordsRejected": "records set aside with a reason",
+    "ToleranceExceeded": "batches with more rejected records than their dataset tolerates",
+    "LoadsStarted": "warehouse transactions started",
+    "LoadsFailed": "warehouse transactions that failed",
+    "BatchesLoaded": "batches at rest in lake and warehouse",
+    "BatchesQuarantined": "batches that wait for a person",
+    "BatchesSplit": "batches whose children took over",
+    "BatchesOverdue": "batches that sweep found past their due time",
+}
+
+
+def count(name: str, value: int = 1) -> None:
+    """Add to a metric; zero adds nothing. The name must be one of `COUNTS`."""
+    if name not in COUNTS:
+        raise KeyError(name)
+    if value:
+        metrics.add_metric(name, MetricUnit.Count, value)
+
+
+def lag(seconds: float) -> None:
+    """Now minus the landing of the oldest file that is not at rest."""
+    metrics.add_metric("LagSeconds", MetricUnit.Seconds, seconds)

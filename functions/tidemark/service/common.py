@@ -1,0 +1,48 @@
+"""What every service function shares: save on a condition, then perform what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tidemark.core.lifecycle import Alarm, Batch, CancelRun, Effect, Event, advance
+from tidemark.core.naming import attempt_prefix
+from tidemark.observability import count, logger
+from tidemark.wiring import World
+
+
+def move(world: World, batch: Batch, event: Event) -> Batch:
+    """Advance, save, perform. Raises `IllegalMove` or `Conflict` with nothing changed."""
+    moved, effects = advance(batch, event, world.clock.now())
+    saved = world.ledger.save(moved)
+    announce(saved)
+    perform(world, effects)
+    return saved
+
+
+def announce(batch: Batch) -> None:
+    """One log line per move: the batch's life can be read off them."""
+    logger.info(
+        "batch moved",
+        batch_id=batch.batch_id,
+        state=str(batch.state),
+        attempt=batch.attempt,
+        files=batch.files,
+        run_id=batch.run_id,
+        load_id=batch.load_id,
+        reason=batch.reason,
+    )
+
+
+def perform(world: World, effects: Iterable[Effect]) -> None:
+    """Do what follows from a saved move. Repeating it, or dying before it, harms nothing."""
+    for effect in effects:
+        if isinstance(effect, CancelRun):
+            world.engine.cancel(effect.run_id)
+        elif isinstance(effect, Alarm):
+            count("BatchesQuarantined")
+            logger.error("batch quarantined", batch_id=effect.batch_id, reason=effect.reason)
+
+
+def attempt_key(batch: Batch, name: str) -> str:
+    """The key of a document of the batch's present attempt."""
+    return attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + name

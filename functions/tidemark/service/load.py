@@ -1,0 +1,142 @@
+"""load: published batches → one warehouse transaction each group. What is said to Redshift is in core/warehouse_sql."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from tidemark.core.dataset import Dataset, Table
+from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
+from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
+from tidemark.core.loading import Load, due_loads
+from tidemark.core.naming import attempt_prefix, load_id, load_manifest_key
+from tidemark.core.result import DataFile, Result
+from tidemark.core.warehouse_sql import (
+    LoadBatch,
+    LoadTable,
+    declared_columns,
+    history_statements,
+    load_statements,
+    table_statements,
+)  # fmt: skip
+from tidemark.observability import count, logger
+from tidemark.service.common import announce
+from tidemark.service.settle import close_failed
+from tidemark.wiring import World
+
+#: A load without a statement that is older was left by a crash between the ledger and the warehouse.
+ABANDONED_AFTER = timedelta(minutes=1)
+HISTORY_TABLE = "tidemark.load_history"
+
+
+def load(world: World, drain: bool = False) -> int:
+    """Finish loads that a crash left without a statement, then begin every load that is due.
+
+    Returns the number of loads begun. `drain` does not wait for the datasets' load policy.
+    """
+    now = world.clock.now()
+    for unfinished in world.ledger.open_loads():
+        if not unfinished.statement_id and now - unfinished.created_at >= ABANDONED_AFTER:
+            _execute(world, unfinished.load_id)
+    groups = due_loads(_published(world), world.datasets, now, drain)
+    return sum(_begin(world, group) for group in groups)
+
+
+def _published(world: World) -> list[Batch]:
+    listed = (batch for name in world.datasets for batch in world.ledger.open_batches(name))
+    found = [world.ledger.batch(batch.batch_id) for batch in listed if batch.state is State.PUBLISHED]
+    return [batch for batch in found if batch]
+
+
+def _begin(world: World, group: list[Batch]) -> int:
+    now = world.clock.now()
+    members = tuple((batch.batch_id, batch.attempt) for batch in group)
+    name = load_id(members, now)
+    try:
+        moved = [advance(batch, LoadStarted(batch.attempt, name), now)[0] for batch in group]
+        datasets = tuple(sorted({batch.dataset for batch in group}))
+        world.ledger.begin_load(Load(name, now, members, datasets), moved)
+    except (Conflict, IllegalMove):
+        return 0  # one of them has a new attempt, or another loader has it: the next wake-up takes the rest
+    for batch in moved:
+        announce(batch)
+    _execute(world, name)
+    return 1
+
+
+def _execute(world: World, name: str) -> None:
+    """Send the load's statements, once: its name is token and statement name, and is looked for first if in doubt."""
+    found = world.ledger.load(name)
+    if found is None or found.state != "OPEN" or found.statement_id:
+        return
+    try:
+        statement_id = _find(world, found) or _start(world, found)
+        world.ledger.save_load(replace(found, statement_id=statement_id))
+        count("LoadsStarted")
+    except Conflict:
+        return  # sent by another loader, under the same name
+    except Transient as error:
+        logger.warning("load not started, the next wake-up tries again", load_id=name, reason=str(error))
+    except (Terminal, DeclarationError) as error:
+        close_failed(world, found, str(error))
+
+
+def _find(world: World, found: Load) -> str | None:
+    """A statement that was sent before, if enough time has passed that one may have been."""
+    young = world.clock.now() - found.created_at < ABANDONED_AFTER
+    return None if young else world.warehouse.find(found.load_id)
+
+
+def _start(world: World, found: Load) -> str:
+    datasets = [world.datasets[name] for name in found.datasets]
+    _ensure_tables(world, datasets)
+    batches = [LoadBatch(name.split(".")[0], name, attempt) for name, attempt in found.batches]
+    results = {batch: _result(world, batch) for batch in batches}
+    tables = [
+        LoadTable(dataset.name, table, _write_manifest(world, found.load_id, table, _files(dataset, table, results)))
+        for dataset in datasets
+        for table in dataset.tables
+    ]
+    statements = load_statements(found.load_id, batches, tables, world.settings.copy_role_arn)
+    return world.warehouse.start(found.load_id, statements)
+
+
+def _result(world: World, batch: LoadBatch) -> Result:
+    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
+    text = world.store.get(world.settings.lake_bucket, key)
+    if text is None:
+        raise Terminal(f"the result of {batch.batch_id}, attempt {batch.attempt}, is gone from the lake bucket")
+    return Result.loads(text)
+
+
+def _files(dataset: Dataset, table: Table, results: dict[LoadBatch, Result]) -> list[DataFile]:
+    return [
+        file for batch, result in results.items() if batch.dataset == dataset.name for file in result.tables[table.name]
+    ]
+
+
+def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataFile]) -> str | None:
+    """The COPY manifest of one table, with each file's exact size, which COPY demands of Parquet (aws-facts §6)."""
+    entries = [
+        {"url": file.uri, "mandatory": True, "meta": {"content_length": file.bytes}} for file in files if file.rows
+    ]
+    if not entries:
+        return None
+    key = load_manifest_key(name, table.physical_name)
+    world.store.put(world.settings.control_bucket, key, json.dumps({"entries": entries}, indent=1))
+    return f"s3://{world.settings.control_bucket}/{key}"
+
+
+def _ensure_tables(world: World, datasets: list[Dataset]) -> None:
+    """Bring the warehouse's tables to their declarations, if the ledger doesn't say that they are."""
+    if world.ledger.warehouse_columns(HISTORY_TABLE) is None:
+        world.warehouse.apply("tidemark-history", history_statements())
+        world.ledger.put_warehouse_columns(HISTORY_TABLE, {"load_id": "VARCHAR(64)"})
+    for table in (table for dataset in datasets for table in dataset.tables):
+        recorded, declared = world.ledger.warehouse_columns(table.physical_name), declared_columns(table)
+        if recorded != declared:
+            statements = table_statements(table, recorded)
+            world.warehouse.apply(f"tidemark-table-{table.physical_name}-{len(declared)}", statements)
+            world.ledger.put_warehouse_columns(table.physical_name, declared)

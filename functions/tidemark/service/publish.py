@@ -1,0 +1,150 @@
+"""publish: an ended job run → the lake. Trusts no event: EMR says how the run is, the result what it made."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from tidemark.adapters.engine import Run
+from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
+from tidemark.core.failures import RunFailure, after_run_failure
+from tidemark.core.lifecycle import (
+    PATIENCE,
+    Batch,
+    Bisected,
+    FileRefused,
+    Poisoned,
+    Published,
+    RunRetried,
+    RunStarted,
+    State,
+    advance,
+)  # fmt: skip
+from tidemark.core.naming import parse_run_name
+from tidemark.core.result import Result, parse_failure, verify
+from tidemark.observability import count, logger
+from tidemark.service.common import announce, attempt_key, move, perform
+from tidemark.service.plan import read_manifest
+from tidemark.wiring import World
+
+
+def publish_run(world: World, run_id: str) -> None:
+    """Work off a run that EMR spoke of; one that is not ours, or stale, changes nothing."""
+    run = world.engine.run(run_id)
+    ours = parse_run_name(run.name) if run else None
+    if ours is None:
+        return
+    batch_id, attempt = ours
+    batch = world.ledger.batch(batch_id)
+    if batch and batch.state is State.PLANNED and batch.attempt == attempt:
+        # The event has overtaken the submitter, or the submitter has died: the run is the attempt's all the same.
+        with suppress(Conflict, IllegalMove):
+            move(world, batch, RunStarted(attempt, run_id))
+    publish(world, batch_id)
+
+
+def publish(world: World, batch_id: str) -> None:
+    """Take a RUNNING batch its next step, if its run has ended."""
+    batch = world.ledger.batch(batch_id)
+    if batch is None or batch.state is not State.RUNNING:
+        return
+    run = world.engine.run(batch.run_id)
+    if run and run.active:
+        return
+    try:
+        if run and run.succeeded:
+            _publish(world, batch)
+        else:
+            _failed(world, batch, _failure(world, batch, run))
+    except (Conflict, IllegalMove) as stale:
+        logger.info("somebody else has moved the batch", batch_id=batch_id, reason=str(stale))
+
+
+def _publish(world: World, batch: Batch) -> None:
+    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "result.json"))
+    if text is None:
+        _failed(world, batch, RunFailure("the run succeeded and left no result"))
+        return
+    dataset = world.datasets[batch.dataset]
+    result = Result.loads(text)
+    try:
+        facts = tuple(table.name for table in dataset.tables if table.kind == "facts")
+        verify(result, read_manifest(world, batch.manifest), tuple(t.name for t in dataset.tables), facts)
+        for table in dataset.tables:
+            files = [file.uri for file in result.tables[table.name]]
+            world.lake.publish(table, batch.batch_id, batch.attempt, files)
+    except (Unbalanced, DeclarationError) as error:
+        move(world, batch, Poisoned(batch.attempt, str(error)))
+        return
+    move(world, batch, _published(batch, result))
+    count("BatchesPublished")
+    _report_rejections(batch, result, dataset.tolerance)
+
+
+def _published(batch: Batch, result: Result) -> Published:
+    return Published(
+        batch.attempt,
+        read=result.total("read"),
+        kept=result.total("kept"),
+        rejected=result.total("rejected"),
+        repeated=result.total("repeated"),
+        rows=result.rows,
+        problems=len(result.problems),
+    )
+
+
+def _report_rejections(batch: Batch, result: Result, tolerance: float) -> None:
+    rejected, read = result.total("rejected"), result.total("read")
+    count("RecordsRejected", rejected)
+    count("FilesUnread", len(result.problems))
+    for file in result.problems:
+        logger.warning("file not read to its end", batch_id=batch.batch_id, file=file.uri, reason=file.problem)
+    if rejected > tolerance * read:
+        count("ToleranceExceeded")
+        logger.warning("more records rejected than tolerated", batch_id=batch.batch_id, rejected=rejected, read=read)
+
+
+def _failure(world: World, batch: Batch, run: Run | None) -> RunFailure:
+    """What is known: the job's own report first, then EMR's words."""
+    if run is None:
+        return RunFailure("EMR Serverless does not know the run", "transient")
+    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "failure.json"))
+    if text is not None:
+        return parse_failure(text)
+    return RunFailure(
+        run.details or f"the run ended {run.state}", "transient" if run.state == "CANCELLED" else "unknown"
+    )
+
+
+def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
+    count("RunsFailed")
+    event = after_run_failure(batch, failure)
+    if isinstance(event, FileRefused) and failure.file:
+        revised, effects = advance(batch, event, world.clock.now())
+        announce(world.ledger.refuse(revised, failure.file))
+        perform(world, effects)
+    elif isinstance(event, Bisected):
+        _split(world, batch, event)
+    else:
+        assert isinstance(event, (RunRetried, Poisoned))
+        move(world, batch, event)
+
+
+def _split(world: World, batch: Batch, event: Bisected) -> None:
+    """The parent and both children in one transaction: no file is without a batch, or in two."""
+    now = world.clock.now()
+    parent, effects = advance(batch, event, now)
+    half = batch.files // 2
+    children = [
+        replace(
+            Batch(child, batch.dataset, now, now, due_at=now + PATIENCE[State.FORMING]),
+            base=batch.manifest,
+            part=part,
+            parent=batch.batch_id,
+        )
+        for child, part in zip(event.children, ((0, half), (half, batch.files)), strict=True)
+    ]
+    for saved in world.ledger.save_all([parent, *children]):
+        announce(saved)
+    count("BatchesSplit")
+    perform(world, effects)

@@ -1,0 +1,96 @@
+"""settle: an ended warehouse transaction → batches at rest, if what the tables hold is what was published."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from tidemark.core.errors import Conflict, IllegalMove
+from tidemark.core.failures import after_load_failure
+from tidemark.core.lifecycle import Batch, Event, Loaded, Poisoned, State
+from tidemark.core.loading import Load
+from tidemark.observability import count, logger
+from tidemark.service.common import move
+from tidemark.wiring import World
+
+Counts = dict[tuple[str, int], dict[str, int]]
+
+
+def settle_batch(world: World, batch_id: str) -> None:
+    """Settle the load that a LOADING batch is in."""
+    batch = world.ledger.batch(batch_id)
+    if batch and batch.state is State.LOADING:
+        settle(world, batch.load_id)
+
+
+def settle(world: World, load_id: str) -> None:
+    """Close a load whose statement has ended, and move its batches; one that is not ours changes nothing."""
+    found = world.ledger.load(load_id)
+    if found is None or found.state != "OPEN" or not found.statement_id:
+        return
+    statement = world.warehouse.statement(found.statement_id)
+    if statement is None:
+        _send_again(world, found)
+    elif statement.state == "FINISHED":
+        _close_finished(world, found, statement.last_part)
+    elif statement.ended:
+        close_failed(world, found, statement.error or f"the statement was {statement.state}")
+
+
+def close_failed(world: World, found: Load, reason: str) -> None:
+    """Every batch of the load goes back to be loaded again, alone if it was in company, or to a person."""
+    count("LoadsFailed")
+    logger.warning("load failed", load_id=found.load_id, reason=reason)
+    for batch in _members(world, found):
+        _try_move(world, batch, after_load_failure(batch, reason, len(found.batches)))
+    _close(world, replace(found, state="FAILED", reason=reason[:1000]))
+
+
+def _close_finished(world: World, found: Load, last_part: str) -> None:
+    counts: Counts = defaultdict(dict)
+    for batch_id, attempt, table, rows in world.warehouse.rows(last_part):
+        counts[(batch_id, attempt)][table] = rows
+    for batch in _members(world, found):
+        expected = _expected(world, batch)
+        counted = counts.get((batch.batch_id, batch.attempt), {})
+        if counted == expected:
+            if _try_move(world, batch, Loaded(batch.attempt, found.load_id)):
+                count("BatchesLoaded")
+        else:
+            reason = f"rows in the warehouse: expected {expected}, found {counted}"
+            _try_move(world, batch, Poisoned(batch.attempt, reason))
+    _close(world, replace(found, state="FINISHED"))
+
+
+def _expected(world: World, batch: Batch) -> dict[str, int]:
+    tables = world.datasets[batch.dataset].tables
+    return {table.physical_name: batch.rows[table.name] for table in tables}
+
+
+def _members(world: World, found: Load) -> list[Batch]:
+    """The load's batches that are still in it; one with a newer attempt is no longer."""
+    listed = [world.ledger.batch(batch_id) for batch_id, _ in found.batches]
+    return [batch for batch in listed if batch and batch.state is State.LOADING and batch.load_id == found.load_id]
+
+
+def _try_move(world: World, batch: Batch, event: Event) -> bool:
+    try:
+        move(world, batch, event)
+    except (Conflict, IllegalMove):
+        return False  # superseded in this very moment: its new attempt will be loaded by itself
+    return True
+
+
+def _close(world: World, closed: Load) -> None:
+    try:
+        world.ledger.save_load(closed)
+    except Conflict:
+        return  # closed by another settler, who saw the same statement
+
+
+def _send_again(world: World, found: Load) -> None:
+    """The service has forgotten the statement: the load is sent again, for repeating it converges."""
+    try:
+        world.ledger.save_load(replace(found, statement_id=""))
+    except Conflict:
+        return

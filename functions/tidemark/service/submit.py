@@ -1,0 +1,67 @@
+"""submit: a PLANNED batch → its job run. One run per attempt, however often this is called."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from tidemark.core.errors import Conflict, IllegalMove, Transient
+from tidemark.core.lifecycle import Batch, RunStarted, State
+from tidemark.core.naming import attempt_prefix, run_name, run_token
+from tidemark.core.sizing import run_size
+from tidemark.observability import count, logger
+from tidemark.service.common import attempt_key, move
+from tidemark.wiring import World
+
+#: How long EMR is trusted to remember a client token; afterwards the run is looked for by name (aws-facts §4.1).
+TOKEN_TRUST = timedelta(minutes=5)
+
+
+def submit(world: World, batch_id: str) -> None:
+    """Start the run of the batch's present attempt, or find the one that was started before."""
+    batch = world.ledger.batch(batch_id)
+    now = world.clock.now()
+    if batch is None or batch.state is not State.PLANNED or (batch.not_before and batch.not_before > now):
+        return
+    try:
+        run_id = _find(world, batch) or _start(world, batch)
+        move(world, batch, RunStarted(batch.attempt, run_id))
+    except (Conflict, IllegalMove):
+        return  # the other one who saw it PLANNED was faster, with the same run
+    except Transient as error:
+        logger.warning("run not started, sweep will ask again", batch_id=batch_id, reason=str(error))
+
+
+def _find(world: World, batch: Batch) -> str | None:
+    if world.clock.now() - batch.updated_at < TOKEN_TRUST:
+        return None
+    return world.engine.find(run_name(batch.batch_id, batch.attempt), batch.updated_at)
+
+
+def _start(world: World, batch: Batch) -> str:
+    settings = world.settings
+    order_key = attempt_key(batch, "order.json")
+    world.store.put(settings.control_bucket, order_key, _order(world, batch))
+    run_id = world.engine.start(
+        name=run_name(batch.batch_id, batch.attempt),
+        token=run_token(batch.batch_id, batch.attempt),
+        order_uri=f"s3://{settings.control_bucket}/{order_key}",
+        conf=run_size(batch.bytes).spark_conf(),
+        tags={"dataset": batch.dataset, "batch": batch.batch_id},
+    )
+    count("RunsStarted")
+    return run_id
+
+
+def _order(world: World, batch: Batch) -> str:
+    """All that the job is told: which declaration, which files, and the prefix that is its own."""
+    settings = world.settings
+    prefix = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt)
+    order = {
+        "batch_id": batch.batch_id,
+        "attempt": batch.attempt,
+        "dataset": world.datasets[batch.dataset].declared,
+        "manifest": f"s3://{settings.control_bucket}/{batch.manifest}",
+        "output": f"s3://{settings.lake_bucket}/{prefix}",
+    }
+    return json.dumps(order, indent=1, default=str)

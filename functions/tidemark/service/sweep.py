@@ -1,0 +1,48 @@
+"""sweep: whatever is past its due time is pointed at again. Every event is only a hint; these are hints too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from tidemark.core.lifecycle import Batch
+from tidemark.observability import count, lag, logger
+from tidemark.wiring import World
+
+ENTRIES_MAX = 10  # per PutEvents
+
+
+def sweep(world: World) -> int:
+    """Send a hint for every batch past its due time, and report the lag. Returns the number of hints."""
+    now = world.clock.now()
+    unfinished = [batch for name in world.datasets for batch in world.ledger.open_batches(name)]
+    overdue = [batch for batch in unfinished if batch.due_at and batch.due_at <= now]
+    for entries in _entries(overdue):
+        answer = world.events.put_events(Entries=entries)
+        if answer["FailedEntryCount"]:
+            logger.warning("hints refused, the next sweep sends them again", refused=answer["FailedEntryCount"])
+    count("BatchesOverdue", len(overdue))
+    lag(max((now - oldest).total_seconds() for oldest in [now, *_oldest(world, unfinished)]))
+    return len(overdue)
+
+
+def _entries(batches: list[Batch]) -> Iterator[list[dict[str, str]]]:
+    hints = [
+        {
+            "Source": "tidemark",
+            "DetailType": "Batch Due",
+            "Detail": json.dumps({"batch_id": batch.batch_id, "state": str(batch.state), "attempt": batch.attempt}),
+        }
+        for batch in batches
+    ]
+    for start in range(0, len(hints), ENTRIES_MAX):
+        yield hints[start : start + ENTRIES_MAX]
+
+
+def _oldest(world: World, unfinished: list[Batch]) -> Iterator[datetime]:
+    """Since when something is under way: the landing of pending files, the creation of batches not at rest."""
+    for name in world.datasets:
+        for segment in world.ledger.segments(name)[:1]:
+            yield segment.head.oldest_at
+    yield from (batch.created_at for batch in unfinished)

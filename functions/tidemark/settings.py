@@ -1,0 +1,39 @@
+"""What a function is told by its environment: one value, checked once at the cold start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tidemark.core.errors import TidemarkError
+
+#: The declarations lie beside the package, in the source tree and in the built function alike.
+DATASETS = Path(__file__).resolve().parent.parent / "datasets"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Names of the deployed resources; the template sets each as an environment variable in capitals."""
+
+    ledger_table: str
+    raw_bucket: str
+    control_bucket: str
+    lake_bucket: str
+    lake_database: str
+    spark_application_id: str
+    job_role_arn: str
+    warehouse_workgroup: str
+    warehouse_database: str
+    copy_role_arn: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """From the environment; raises an error that names every variable that is missing."""
+        found = os.environ if environment is None else environment
+        names = [entry.name for entry in fields(cls)]
+        missing = [name.upper() for name in names if not found.get(name.upper())]
+        if missing:
+            raise TidemarkError(f"expected the environment variables {', '.join(missing)}, found none of them")
+        return cls(**{name: found[name.upper()] for name in names})
