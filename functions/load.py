@@ -1,4 +1,4 @@
-"""load: on schedule, published batches → warehouse transactions. `{"drain": true}` does not wait for the policy."""
+"""load: on schedule, published batches → warehouse transactions. `{"eager": true}` does not wait for the policy."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ from tidemark.wiring import world
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Hints and schedules alike are a look at everything: loads share their wake-up."""
-    return {"loads": load(world(), drain=event.get("drain") is True)}
+    return {"loads": load(world(), eager=event.get("eager") is True)}

@@ -1,4 +1,4 @@
-"""plan: on schedule, pending segments → batches. `{"drain": true}` takes all that is pending at once."""
+"""plan: on schedule, pending segments → batches. `{"eager": true}` takes all that is pending at once."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     if hinted:
         form(world(), hinted)
         return {"batches": 0}
-    return {"batches": plan(world(), drain=event.get("drain") is True)}
+    return {"batches": plan(world(), eager=event.get("eager") is True)}

@@ -15,15 +15,12 @@ from tidemark.core.errors import DeclarationError
 def load_file(path: Path) -> Dataset:
     """One declaration; raises `DeclarationError` with file, line, expected and found."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise DeclarationError(f"expected YAML, found: {error.problem}", (), str(path), line) from error
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(f"cannot be read: {error}", (), str(path)) from error
-    _refuse_repeated_keys(node, path)
+    node, declared = _read(text, path)
     try:
-        dataset = Dataset.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+        dataset = Dataset.parse(declared)
         if dataset.name != path.stem:
             raise DeclarationError(f"expected the file's name {path.stem}, found {dataset.name}", ("name",))
     except DeclarationError as error:
@@ -45,13 +42,26 @@ def load_all(folder: Path) -> dict[str, Dataset]:
     return found
 
 
+def _read(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
+    """The document as nodes, which know their lines, and as plain data."""
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        _refuse_repeated_keys(node, path)
+        return node, yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise DeclarationError(f"expected YAML, found: {error.problem}", (), str(path), line) from error
+    except (yaml.YAMLError, ValueError) as error:  # a control character; a date such as 2026-13-45
+        raise DeclarationError(f"expected YAML, found: {error}", (), str(path)) from error
+
+
 def _refuse_shared_tables(found: dict[str, Dataset], folder: Path) -> None:
     owners: dict[str, str] = {}
     for dataset in found.values():
-        for table in dataset.tables:
-            owner = owners.setdefault(table.name, dataset.name)
+        for name in {name: None for table in dataset.tables for name in (table.name, table.physical_name)}:
+            owner = owners.setdefault(name, dataset.name)
             if owner != dataset.name:
-                message = f"expected a table of its own, found {table.name} of {owner}"
+                message = f"expected a table of its own, found {name} of {owner}"
                 raise DeclarationError(message, ("tables",), str(folder / f"{dataset.name}.yaml"))
 
 
@@ -60,13 +70,11 @@ def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
     for mapping in _mappings(node):
         seen: set[str] = set()
         for key, _ in mapping.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise DeclarationError("expected a key that is a word, found a list or mapping", (), str(path), line)
             if key.value in seen:
-                raise DeclarationError(
-                    f"expected each key once, found `{key.value}` again",
-                    (),
-                    str(path),
-                    key.start_mark.line + 1,
-                )
+                raise DeclarationError(f"expected each key once, found `{key.value}` again", (), str(path), line)
             seen.add(key.value)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from tidemark.core.errors import TidemarkError
 
@@ -27,6 +28,7 @@ class Settings:
     warehouse_workgroup: str
     warehouse_database: str
     copy_role_arn: str
+    runs_at_once: int  # batches of all datasets together that are FORMING, PLANNED or RUNNING
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -36,4 +38,5 @@ class Settings:
         missing = [name.upper() for name in names if not found.get(name.upper())]
         if missing:
             raise TidemarkError(f"expected the environment variables {', '.join(missing)}, found none of them")
-        return cls(**{name: found[name.upper()] for name in names})
+        values: dict[str, Any] = {name: found[name.upper()] for name in names}
+        return cls(**{**values, "runs_at_once": int(values["runs_at_once"])})

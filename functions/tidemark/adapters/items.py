@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 
 Item = dict[str, Any]
+QUARANTINE = "quarantine"
 TIMES = ("created_at", "updated_at", "due_at", "not_before")
 
 
@@ -49,16 +51,23 @@ def _python(value: Any) -> Any:
         return [_python(part) for part in value]
     if isinstance(value, dict):
         return {key: _python(part) for key, part in value.items()}
-    if hasattr(value, "as_integer_ratio") and not isinstance(value, float):
+    if isinstance(value, Decimal):
         return int(value)
     return bytes(value) if hasattr(value, "value") else value
 
 
 def batch_item(batch: Batch) -> Item:
-    """The batch's item; `open` and `due_at` are there only while it is not at rest."""
+    """The batch's item; `open` and `due_at` are there only while it is not at rest, or waits for a person."""
     values = {entry.name: getattr(batch, entry.name) for entry in fields(Batch)}
-    keys = {"pk": batch_key(batch.batch_id), "sk": "BATCH", "open": None if batch.at_rest else batch.dataset}
-    return to_item({**values, **keys})
+    keys = {"pk": batch_key(batch.batch_id), "sk": "BATCH"}
+    return to_item({**values, **keys, **_indexed(batch)})
+
+
+def _indexed(batch: Batch) -> dict[str, Any]:
+    """The `open` index holds what is not at rest under its dataset, and what waits for a person under its own name."""
+    if batch.state is State.QUARANTINED:
+        return {"open": QUARANTINE, "due_at": batch.updated_at}
+    return {} if batch.at_rest else {"open": batch.dataset}
 
 
 def attempt_item(batch: Batch) -> Item:
@@ -75,6 +84,8 @@ def parse_batch(item: Item) -> Batch:
     known = {entry.name: found[entry.name] for entry in fields(Batch) if entry.name in found}
     known.update({name: from_iso(known[name]) for name in TIMES if name in known})
     known["state"] = State(known["state"])
+    if known["state"] is State.QUARANTINED:
+        known["due_at"] = None
     known.update({name: tuple(known[name]) for name in ("segments", "children", "part") if name in known})
     return Batch(**known)
 

@@ -103,14 +103,15 @@ class Lake:
 
 def glue_lake(region: str, endpoint: str | None, database: str, bucket: str) -> Lake:
     """The lake in Glue; `endpoint` None is AWS itself."""
+    return Lake(load_catalog("glue", **glue_properties(region, endpoint)), database, bucket)
+
+
+def glue_properties(region: str, endpoint: str | None) -> dict[str, str]:
+    """What pyiceberg must know to reach Glue and S3."""
     properties = {"type": "glue", "glue.region": region, "s3.region": region}
     if endpoint:
-        properties |= {
-            "glue.endpoint": endpoint,
-            "s3.endpoint": endpoint,
-            "s3.force-virtual-addressing": "false",
-        }
-    return Lake(load_catalog("glue", **properties), database, bucket)
+        properties |= {"glue.endpoint": endpoint, "s3.endpoint": endpoint, "s3.force-virtual-addressing": "false"}
+    return properties
 
 
 def iceberg_schema(table: Table) -> Schema:

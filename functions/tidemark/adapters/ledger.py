@@ -4,14 +4,17 @@
     PENDING#<dataset>   <landed>#<id>     segment: files that one collect invocation saw, packed
     FILE#<bucket>/<key> FILE              the newest claimed version of a key, and the batch that holds it
     FILE#<bucket>/<key> V#<version>       an older version that was claimed before
+    FILE#<bucket>/<key> REFUSED#<version> a file set aside, with the reason, until a person decides
     BATCH#<id>          BATCH             the batch as it is
     BATCH#<id>          ATTEMPT#<n>       the batch as it was when attempt n was last written
     BATCH#<id>          CHANGE#<key>      a file of the batch that was overwritten or taken out
     LOAD#<id>           LOAD              one warehouse transaction and its batches
     WAREHOUSE           TABLE#<name>      the columns that the warehouse's table has
+    CONTROL             <name>            what a person or a long listing has set: pauses, markers
 
-Index `open` (open, due_at) holds batches and loads not at rest; index `history` (dataset, created_at) all batches.
-Indexes are read only to find work; every decision rests on a consistent read or a condition (aws-facts §8).
+Index `open` (open, due_at) holds batches and loads not at rest, and what is in quarantine; index `history`
+(dataset, created_at) all batches. Indexes are read only to find work; every decision rests on a consistent read or
+a condition (aws-facts §8).
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tidemark.adapters.items import (
+    QUARANTINE,
     Item,
     attempt_item,
     batch_item,
@@ -79,6 +83,15 @@ class Change:
     bucket: str
     key: str
     file: FileVersion | None
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file that is set aside, with the batch that went on without it."""
+
+    file: FileVersion
+    batch_id: str
+    reason: str
 
 
 class Ledger:
@@ -241,7 +254,7 @@ class Ledger:
             ExpressionAttributeValues={":pk": {"S": file_key(bucket, key)}},
             ConsistentRead=True,
         )
-        return [_holder(item) for item in pages]
+        return [_holder(item) for item in pages if "holder" in item]
 
     def supersede(self, known: Holder, file: FileVersion, revised: Batch) -> Batch:
         """Put `file` in the place of the version that `revised` holds, and begin the batch's next attempt.
@@ -283,10 +296,81 @@ class Ledger:
         return None
 
     def refuse(self, revised: Batch, file: FileVersion) -> Batch:
-        """Take a bad file out of the batch's next attempt, and begin that attempt."""
+        """Take a bad file out of the batch's next attempt, and begin that attempt; the file is in quarantine."""
         change = Change(file.bucket, file.key, None)
-        write = {"Put": {"TableName": self.table, "Item": _change_item(revised.batch_id, change)}}
-        return self.save(revised, [write])
+        refused = {
+            "pk": file_key(file.bucket, file.key),
+            "sk": f"REFUSED#{file.version}",
+            "open": QUARANTINE,
+            "due_at": revised.updated_at,
+            "batch_id": revised.batch_id,
+            "reason": revised.reason,
+            **file_values(file),
+        }
+        items = [_change_item(revised.batch_id, change), to_item(refused)]
+        return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
+
+    def restore(self, revised: Batch, file: FileVersion) -> Batch:
+        """Put a refused file back into the batch's next attempt: a normal file again."""
+        change = Change(file.bucket, file.key, file)
+        writes = [
+            {"Put": {"TableName": self.table, "Item": _change_item(revised.batch_id, change)}},
+            {"Delete": {"TableName": self.table, "Key": _refused_key(file)}},
+        ]
+        return self.save(revised, writes)
+
+    def discard(self, file: FileVersion) -> None:
+        """Take a refused file off the list; what is known of it stays."""
+        self.client.update_item(
+            TableName=self.table,
+            Key=_refused_key(file),
+            UpdateExpression="REMOVE #open",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeNames={"#open": "open"},
+        )
+
+    def quarantine(self) -> tuple[list[Batch], list[RefusedFile]]:
+        """Batches and files that wait for a person, oldest first, from the index."""
+        items = list(self._open(QUARANTINE))
+        batches = [parse_batch(item) for item in items if item["sk"]["S"] == "BATCH"]
+        found = (from_item(item) for item in items if item["sk"]["S"] != "BATCH")
+        return batches, [RefusedFile(parse_file(one), one["batch_id"], one.get("reason", "")) for one in found]
+
+    def known_versions(self, files: Sequence[FileVersion]) -> dict[tuple[str, str], str]:
+        """(bucket, key) → newest claimed version, for up to 100 keys; keys that nobody has claimed are left out."""
+        request: dict[str, Any] = {
+            self.table: {
+                "Keys": [_key(file_key(file.bucket, file.key), "FILE") for file in files],
+                "ProjectionExpression": "#bucket, #key, version",
+                "ExpressionAttributeNames": {"#bucket": "bucket", "#key": "key"},
+            }
+        }
+        known: dict[tuple[str, str], str] = {}
+        while request:
+            answer = self.client.batch_get_item(RequestItems=request)
+            for item in answer["Responses"][self.table]:
+                found = from_item(item)
+                known[(found["bucket"], found["key"])] = found["version"]
+            request = answer.get("UnprocessedKeys", {})
+        return known
+
+    # ── what people and long listings set ───────────────────────────────────────────────────────────────────
+
+    def paused(self, dataset: str) -> bool:
+        """Whether no new batch of the dataset is to be formed."""
+        return bool(self.control(f"PAUSE#{dataset}"))
+
+    def control(self, name: str) -> dict[str, Any]:
+        """A remembered setting or marker; empty when there is none."""
+        item = self._get("CONTROL", name)
+        return dict(from_item(item)["value"]) if item else {}
+
+    def set_control(self, name: str, value: Mapping[str, Any]) -> None:
+        """Remember a setting or marker; an empty one is forgotten."""
+        if value:
+            self._put({"pk": "CONTROL", "sk": name, "value": dict(value)})
+        else:
+            self.client.delete_item(TableName=self.table, Key=_key("CONTROL", name))
 
     def changes(self, batch_id: str) -> list[Change]:
         """Files of the batch that were overwritten or taken out since it was first formed (consistent read)."""
@@ -438,6 +522,10 @@ def _change_item(batch_id: str, change: Change) -> Item:
 
 def _change(found: Mapping[str, Any]) -> Change:
     return Change(found["bucket"], found["key"], parse_file(found) if "version" in found else None)
+
+
+def _refused_key(file: FileVersion) -> dict[str, Any]:
+    return _key(file_key(file.bucket, file.key), f"REFUSED#{file.version}")
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:

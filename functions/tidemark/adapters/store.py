@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from tidemark.clock import iso
+from tidemark.core.files import FileVersion
 
 MISSING = ("NoSuchKey", "404", "NotFound")
 #: 412: it is there already; 409: another conditional write is under way (aws-facts §1.3).
@@ -24,6 +29,13 @@ class Store:
                 return None
             raise
 
+    def versions(self, bucket: str, prefix: str, marker: Mapping[str, str]) -> VersionPage:
+        """Up to 1,000 keys below the prefix, each with its newest version; deleted keys are left out."""
+        page = self.client.list_object_versions(Bucket=bucket, Prefix=prefix, **marker)
+        files = tuple(_listed(bucket, found) for found in page.get("Versions", ()) if found["IsLatest"])
+        names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
+        return VersionPage(files, {ours: page[theirs] for ours, theirs in names.items() if page.get(theirs)})
+
     def put(self, bucket: str, key: str, body: str) -> None:
         """Write, or write again; for documents that are the same whenever they are made."""
         self.client.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")
@@ -41,7 +53,22 @@ class Store:
         return True
 
 
+@dataclass(frozen=True)
+class VersionPage:
+    """One page of a bucket's listing: the newest version of each key, and where the next page begins."""
+
+    files: tuple[FileVersion, ...]
+    marker: dict[str, str]  # empty at the end
+
+
 def split_uri(uri: str) -> tuple[str, str]:
     """`s3://bucket/key` → (bucket, key)."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
+
+
+def _listed(bucket: str, found: Mapping[str, Any]) -> FileVersion:
+    """A listed version, under the identity that its event would have had: `null` is an unversioned write."""
+    etag, version = found["ETag"].strip('"'), found["VersionId"]
+    identity = f"etag:{etag}" if version == "null" else version
+    return FileVersion(bucket, found["Key"], identity, found["Size"], iso(found["LastModified"]))

@@ -10,7 +10,7 @@ from typing import Any
 from tidemark.core.errors import Terminal, Transient
 
 ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
-DDL_SECONDS_MAX = 240  # a sleeping workgroup takes tens of seconds to wake
+WAIT_SECONDS_MAX = 240  # a sleeping workgroup takes tens of seconds to wake
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,13 @@ class Warehouse:
                 return rows
             request["NextToken"] = page["NextToken"]
 
+    def read(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement, wait for its end, and return its rows."""
+        found = self._wait(str(self.client.execute_statement(**self.target, Sql=sql)["Id"]))
+        if found.state != "FINISHED":
+            raise Terminal(f"the warehouse refused the query: {found.error or found.state}")
+        return self.rows(found.statement_id)
+
     def apply(self, name: str, statements: Sequence[str]) -> None:
         """Run DDL in one transaction and wait for its end.
 
@@ -89,13 +96,13 @@ class Warehouse:
     def _wait(self, statement_id: str) -> Statement:
         pause = 0.05
         waited = 0.0
-        while waited < DDL_SECONDS_MAX:
+        while waited < WAIT_SECONDS_MAX:
             found = self.statement(statement_id)
             if found and found.ended:
                 return found
             time.sleep(pause)
             waited, pause = waited + pause, min(2.0, pause * 1.5)
-        raise Transient(f"the warehouse has not ended {statement_id} after {DDL_SECONDS_MAX} s")
+        raise Transient(f"the warehouse has not ended {statement_id} after {WAIT_SECONDS_MAX} s")
 
 
 def _value(field: dict[str, Any]) -> Any:

@@ -31,7 +31,7 @@ class PendingSegment:
 
 
 def due_batches(
-    pending: Iterable[PendingSegment], policy: BatchPolicy, running: int, now: datetime, drain: bool = False
+    pending: Iterable[PendingSegment], policy: BatchPolicy, running: int, now: datetime, eager: bool = False
 ) -> list[tuple[PendingSegment, ...]]:
     """Groups of segments that become a batch each, oldest first; at most `max_running - running` of them."""
     slots = policy.max_running - running
@@ -40,7 +40,7 @@ def due_batches(
         return []
     growth = _growth(segments, policy, slots)
     groups = _grouped(segments, policy.max_files * growth, policy.max_bytes * growth)
-    due = [group for group in groups if drain or _is_due(group, policy, now)]
+    due = [group for group in groups if eager or _is_due(group, policy, now)]
     return due[:slots]
 
 

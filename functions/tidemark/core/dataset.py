@@ -33,6 +33,9 @@ TYPES: Mapping[str, tuple[str, str, str]] = {
     "timestamp": ("timestamp", "timestamptz", "TIMESTAMP"),
 }
 STRING_BYTES_MAX = 65_535  # Redshift's longest VARCHAR
+SUMMABLE = ("int", "bigint", "double", "decimal")
+#: All tables of a batch are loaded in one transaction of at most 40 statements (warehouse_sql).
+TABLES_MAX = 8
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -195,7 +198,7 @@ class Dataset:
             prefix=_prefix(keys),
             record=tuple(_field(key, keys.mapping("record")) for key in keys.mapping("record").names(COLUMN)),
             transform=keys.text("transform", name),
-            tables=tuple(_table(key, tables.mapping(key)) for key in tables.names(NAME)),
+            tables=_tables(tables),
             description=keys.text("description", ""),
             format=_format(keys),
             batch=_batch(keys),
@@ -331,6 +334,18 @@ def _field(name: str, record: _Mapping) -> Field:
     return Field(name, ColumnType.parse(keys.data["type"], keys.at("type")), keys.flag("required"))
 
 
+def _tables(keys: _Mapping) -> tuple[Table, ...]:
+    tables = tuple(_table(name, keys.mapping(name)) for name in keys.names(NAME))
+    if len(tables) > TABLES_MAX:
+        raise DeclarationError(f"expected at most {TABLES_MAX} tables, found {len(tables)}", keys.where)
+    stored = {table.physical_name: table.name for table in tables if table.kind == "additive"}
+    for table in tables:
+        if stored.get(table.name, table.name) != table.name:
+            message = f"expected a name of its own, found the one under which {stored[table.name]} is stored"
+            raise DeclarationError(message, keys.at(table.name))
+    return tables
+
+
 def _table(name: str, data: _Mapping) -> Table:
     keys = _Mapping(
         data.data,
@@ -347,6 +362,11 @@ def _table(name: str, data: _Mapping) -> Table:
     sums = keys.columns("sums", names)
     if (kind == "additive") != bool(sums):
         raise keys.fail("sums", "the columns that add up, for a table of kind additive and only there")
+    numbers = tuple(column.name for column in columns if column.type.kind in SUMMABLE)
+    if not set(sums) <= set(numbers):
+        raise keys.fail("sums", f"columns of type {', '.join(SUMMABLE)}")
+    if set(sums) == set(names):
+        raise keys.fail("sums", "at least one column that is not summed")
     deduplicate = keys.column("deduplicate", names)
     if deduplicate and kind != "facts":
         raise keys.fail("deduplicate", "a key only for a table of kind facts")

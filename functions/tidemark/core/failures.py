@@ -31,14 +31,14 @@ TRANSIENT_MAX = 20
 LOADS_MAX = 10
 
 TRANSIENT_RUN = re.compile(
-    r"throttl|rate exceeded|slow ?down|capacity|quota|timed? ?out|timeout|cancel|internal ?(server )?error"
+    r"throttl|rate exceeded|slow ?down|capacity|quota|timed? ?out|timeout|cancel|internal ?(server ?)?(error|exception)"
     r"|service unavailable|connection (reset|refused|aborted)|lost executor|preempt",
     re.IGNORECASE,
 )
 #: 1023 is Redshift's serializable isolation violation (aws-facts §5).
 TRANSIENT_LOAD = re.compile(
     r"throttl|rate exceeded|1023|serializable isolation|deadlock|timed? ?out|timeout|abort|cancel"
-    r"|resum|unavailable|connection|internal ?(server )?error|disk full|out of memory|too many",
+    r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many",
     re.IGNORECASE,
 )
 

@@ -21,7 +21,7 @@ event have come. States at rest need nobody, except QUARANTINED, which waits for
     LOADED       at rest: lake and warehouse show this attempt
     EMPTY        at rest: every file was a duplicate
     SPLIT        at rest: its children took over
-    QUARANTINED  at rest until a person releases it, or a newer version of a file arrives
+    QUARANTINED  at rest until a person releases or discards it, or a newer version of a file arrives
 
 The diagram in docs/lifecycle.md is generated from `TRANSITIONS` and `MEANING`; the tests walk states × events.
 """
@@ -91,6 +91,7 @@ class Batch:
     rows: Mapping[str, int] = field(default_factory=dict)  #: table → rows of this attempt
     problems: int = 0  #: files that could not be read to their end
     reason: str = ""  #: of the last failure, or of the quarantine
+    discarded: bool = False  #: a person gave its files up: the next attempt has none
     parent: str = ""
     children: tuple[str, ...] = ()
 
@@ -225,9 +226,17 @@ class Replayed:
     attempt: int
 
 
+@dataclass(frozen=True)
+class Discarded:
+    """A person gives its files up: the next attempt has none, and so replaces what was shown by nothing."""
+
+    attempt: int
+    reason: str
+
+
 Event = Union[
     Formed, Emptied, RunStarted, Published, RunRetried, FileRefused, Bisected, Poisoned,
-    LoadStarted, Loaded, LoadRetried, LoadRefused, Superseded, Replayed,
+    LoadStarted, Loaded, LoadRetried, LoadRefused, Superseded, Replayed, Discarded,
 ]  # fmt: skip
 
 F, P, R, U, L = State.FORMING, State.PLANNED, State.RUNNING, State.PUBLISHED, State.LOADING
@@ -243,7 +252,7 @@ TRANSITIONS: Mapping[State, Mapping[type, State]] = {
     DONE:  {Superseded: F, Replayed: P},
     EMPTY: {},
     SPLIT: {},
-    Q:     {Superseded: F, Replayed: P},
+    Q:     {Superseded: F, Replayed: P, Discarded: F},
 }  # fmt: skip
 
 #: What each event means, in the words of the diagram.
@@ -262,10 +271,11 @@ MEANING: Mapping[type, str] = {
     LoadRefused: "rows refused",
     Superseded: "file overwritten",
     Replayed: "replay, release",
+    Discarded: "discard",
 }
 
 #: These begin the next attempt: whatever the old one still does is stale from here on.
-NEW_ATTEMPT = (RunRetried, FileRefused, Superseded, Replayed)
+NEW_ATTEMPT = (RunRetried, FileRefused, Superseded, Replayed, Discarded)
 
 # ── What follows from it ────────────────────────────────────────────────────────────────────────────────────
 
@@ -367,7 +377,8 @@ def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
         wait = retry.backoff(batch.batch_id, failures) if batch.alone else timedelta(0)
         batch = replace(batch, alone=True, load_failures=failures, not_before=now + wait, reason=event.reason)
     else:
-        batch = replace(batch, reason=event.reason)
+        # Poisoned in the midst of publishing: some of the tables may show the attempt already.
+        batch = replace(batch, reason=event.reason, exposed=batch.exposed or batch.state is R)
     return batch
 
 
@@ -394,7 +405,7 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
     if isinstance(event, RunRetried):
         failures = batch.run_failures + 1
         not_before = now + retry.backoff(batch.batch_id, failures)
-    rewritten = isinstance(event, (FileRefused, Superseded))
+    rewritten = isinstance(event, (FileRefused, Superseded, Discarded))
     return replace(
         batch,
         attempt=batch.attempt + 1,
@@ -408,5 +419,6 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
         exposed=batch.exposed or (batch.state is R and isinstance(event, Superseded)),
         base=batch.manifest or batch.base if rewritten else batch.base,
         manifest="" if rewritten else batch.manifest,
+        discarded=isinstance(event, Discarded),
         reason=getattr(event, "reason", ""),
     )

@@ -33,14 +33,14 @@ class Load:
 
 
 def due_loads(
-    batches: Iterable[Batch], datasets: Mapping[str, Dataset], now: datetime, drain: bool = False
+    batches: Iterable[Batch], datasets: Mapping[str, Dataset], now: datetime, eager: bool = False
 ) -> list[list[Batch]]:
     """Groups of published batches, each to be one load: all of them, if any dataset is due; oldest first."""
     ready = sorted(
         (batch for batch in batches if batch.state is State.PUBLISHED and not _held_back(batch, now)),
         key=lambda batch: (batch.updated_at, batch.batch_id),
     )
-    if not (drain or any(batch.alone or _has_waited(batch, datasets, now) for batch in ready)):
+    if not (eager or any(batch.alone or _has_waited(batch, datasets, now) for batch in ready)):
         return []
     return [[batch] for batch in ready if batch.alone] + _packed(ready, datasets)
 

@@ -42,7 +42,7 @@ def run_token(batch: str, attempt: int) -> str:
 def parse_run_name(name: str) -> tuple[str, int] | None:
     """The inverse of `run_name`; None for a run that is not ours."""
     batch, _, attempt = name.rpartition(".")
-    return (batch, int(attempt)) if batch.count(".") == 2 and attempt.isdigit() else None
+    return (batch, int(attempt)) if batch.count(".") == 2 and attempt.isascii() and attempt.isdigit() else None
 
 
 def attempt_prefix(dataset: str, batch: str, attempt: int) -> str:

@@ -19,9 +19,9 @@ def parse_notification(body: Mapping[str, Any]) -> list[FileVersion]:
 
     Raises `ValueError` for a message that is neither dialect.
     """
-    if body.get("Event") == "s3:TestEvent":
-        return []
     try:
+        if body.get("Event") == "s3:TestEvent":
+            return []
         if body.get("source") == "aws.s3":
             return [_bridged(body)] if body["detail-type"] == "Object Created" else []
         created = (record for record in body["Records"] if record["eventName"].startswith("ObjectCreated:"))

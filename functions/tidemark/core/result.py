@@ -6,6 +6,7 @@ Shapes: `result.json` and `failure.json` as the job writes them; docs/architectu
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,9 @@ def verify(result: Result, manifest: Manifest, tables: tuple[str, ...], facts: t
 
 def _equal(what: str, expected: object, found: object) -> None:
     if expected != found:
+        if isinstance(expected, list) and isinstance(found, list):  # perhaps a thousand files: only what differs
+            missing, surplus = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+            expected, found = list(missing.elements()), list(surplus.elements())
         raise Unbalanced(f"{what}: expected {_short(expected)}, found {_short(found)}")
 
 

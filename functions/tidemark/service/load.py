@@ -31,16 +31,16 @@ ABANDONED_AFTER = timedelta(minutes=1)
 HISTORY_TABLE = "tidemark.load_history"
 
 
-def load(world: World, drain: bool = False) -> int:
+def load(world: World, eager: bool = False) -> int:
     """Finish loads that a crash left without a statement, then begin every load that is due.
 
-    Returns the number of loads begun. `drain` does not wait for the datasets' load policy.
+    Returns the number of loads begun. `eager` does not wait for the datasets' load policy.
     """
     now = world.clock.now()
     for unfinished in world.ledger.open_loads():
         if not unfinished.statement_id and now - unfinished.created_at >= ABANDONED_AFTER:
             _execute(world, unfinished.load_id)
-    groups = due_loads(_published(world), world.datasets, now, drain)
+    groups = due_loads(_published(world), world.datasets, now, eager)
     return sum(_begin(world, group) for group in groups)
 
 

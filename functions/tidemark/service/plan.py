@@ -26,12 +26,19 @@ CLAIMS_AT_ONCE = 8
 RUNNING = (State.FORMING, State.PLANNED, State.RUNNING)
 
 
-def plan(world: World, drain: bool = False) -> int:
-    """Finish what is FORMING, then form every batch that is due; with `drain` all that is pending is due.
+def plan(world: World, eager: bool = False) -> int:
+    """Finish what is FORMING, then form every batch that is due; with `eager` all that is pending is due.
+
+    A paused dataset forms none. All datasets together keep to the settings' `runs_at_once`.
 
     Returns the number of batches begun.
     """
-    return sum(_plan_dataset(world, dataset, drain) for dataset in world.datasets.values())
+    unfinished = {name: world.ledger.open_batches(name) for name in world.datasets}
+    free = world.settings.runs_at_once - sum(_running(batches) for batches in unfinished.values())
+    begun = 0
+    for name, dataset in world.datasets.items():
+        begun += _plan_dataset(world, dataset, unfinished[name], max(0, free - begun), eager)
+    return begun
 
 
 def form(world: World, batch_id: str) -> None:
@@ -54,17 +61,23 @@ def form(world: World, batch_id: str) -> None:
         world.ledger.delete_segment(batch.dataset, segment)
 
 
-def _plan_dataset(world: World, dataset: Dataset, drain: bool) -> int:
+def _running(batches: list[Batch]) -> int:
+    return sum(batch.state in RUNNING for batch in batches)
+
+
+def _plan_dataset(world: World, dataset: Dataset, unfinished: list[Batch], free: int, eager: bool) -> int:
     now = world.clock.now()
-    unfinished = world.ledger.open_batches(dataset.name)
     for batch in unfinished:
-        if batch.state is State.FORMING and (drain or batch.due_at is None or batch.due_at <= now):
+        if batch.state is State.FORMING and (eager or batch.due_at is None or batch.due_at <= now):
             form(world, batch.batch_id)
     listed = world.ledger.segments(dataset.name)
     _forget_spent(world, dataset, listed)
-    running = sum(batch.state in RUNNING for batch in unfinished)
+    if world.ledger.paused(dataset.name):
+        return 0
+    # The dataset's own limit, or what is left of the limit for all, whichever leaves fewer.
+    running = max(_running(unfinished), dataset.batch.max_running - free)
     pending = [segment.head for segment in listed if not segment.batch_id]
-    groups = due_batches(pending, dataset.batch, running, now, drain)
+    groups = due_batches(pending, dataset.batch, running, now, eager)
     return sum(_begin(world, dataset, [segment.segment_id for segment in group]) for group in groups)
 
 
@@ -88,6 +101,8 @@ def _begin(world: World, dataset: Dataset, segments: list[str]) -> int:
 
 def _files(world: World, batch: Batch) -> tuple[list[FileVersion], int]:
     """The attempt's files, in the order of their keys, and how many were dropped as another batch's."""
+    if batch.discarded:
+        return [], 0
     dataset = world.datasets[batch.dataset]
     listed = [file for sk in batch.segments for file in world.ledger.segment_files(batch.dataset, sk)]
     wanted, outdated = settle_versions(listed, dataset.on_overwrite)

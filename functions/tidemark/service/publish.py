@@ -69,7 +69,9 @@ def _publish(world: World, batch: Batch) -> None:
     result = Result.loads(text)
     try:
         facts = tuple(table.name for table in dataset.tables if table.kind == "facts")
-        verify(result, read_manifest(world, batch.manifest), tuple(t.name for t in dataset.tables), facts)
+        # A retry works off the manifest of the attempt before it.
+        manifest = replace(read_manifest(world, batch.manifest), attempt=batch.attempt)
+        verify(result, manifest, tuple(t.name for t in dataset.tables), facts)
         for table in dataset.tables:
             files = [file.uri for file in result.tables[table.name]]
             world.lake.publish(table, batch.batch_id, batch.attempt, files)

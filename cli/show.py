@@ -1,0 +1,191 @@
+"""What a person reads: status, batches, the story of a file, the rows of a query."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from tidemark.adapters.store import split_uri
+from tidemark.core.errors import TidemarkError
+from tidemark.core.lifecycle import State
+from tidemark.service.report import AttemptStory, FileStory, Standing, explain, standing
+from tidemark.wiring import World
+
+COLOURS = {State.LOADED: "green", State.EMPTY: "dim", State.SPLIT: "dim", State.QUARANTINED: "red"}
+QUERY_SECONDS_MAX = 900
+
+
+def show_status(world: World, console: Console) -> None:
+    """One row a dataset: what is pending, its batches by state, its records."""
+    table = make_table("dataset", "pending files", "bytes", "waiting", "batches", "read", "kept", "rejected")
+    for name in sorted(world.datasets):
+        found = standing(world, name)
+        table.add_row(
+            name,
+            number(found.pending_files),
+            size(found.pending_bytes),
+            duration(world.clock.now() - found.oldest_at) if found.oldest_at else "–",
+            _states(found),
+            number(found.read),
+            number(found.kept),
+            number(found.rejected),
+        )
+    console.print(table)
+
+
+def show_batches(world: World, console: Console, dataset: str | None, limit: int) -> None:
+    """The newest batches, newest first."""
+    if dataset is not None and dataset not in world.datasets:
+        raise TidemarkError(f"expected a dataset ({', '.join(sorted(world.datasets))}), found {dataset!r}")
+    names = [dataset] if dataset else sorted(world.datasets)
+    batches = sorted(
+        (batch for name in names for batch in world.ledger.recent(name, limit)),
+        key=lambda batch: batch.created_at,
+        reverse=True,
+    )
+    table = make_table("batch", "state", "attempt", "files", "bytes", "read", "kept", "rejected", "took", "reason")
+    for batch in batches[:limit]:
+        table.add_row(
+            batch.batch_id,
+            state(batch.state),
+            str(batch.attempt),
+            number(batch.files),
+            size(batch.bytes),
+            number(batch.read),
+            number(batch.kept),
+            number(batch.rejected),
+            duration(batch.updated_at - batch.created_at),
+            batch.reason[:60] or "–",
+        )
+    console.print(table)
+
+
+def show_file(world: World, console: Console, uri: str) -> None:
+    """The story of a file: every version, its batch, and every attempt down to the rows in the warehouse."""
+    if not uri.startswith("s3://") or "/" not in uri.removeprefix("s3://"):
+        raise TidemarkError(f"expected s3://bucket/key, found {uri!r}")
+    bucket, key = split_uri(uri)
+    stories = explain(world, bucket, key)
+    if not stories:
+        pending = _pending_in(world, bucket, key)
+        raise TidemarkError(f"{uri} is pending in {pending}" if pending else f"no batch has seen {uri}")
+    for story in stories:
+        console.print(_tree(uri, story))
+
+
+def run_query(world: World, console: Console, sql: str) -> None:
+    """Run SQL in the warehouse and print its rows."""
+    settings = world.settings
+    client = world.client("redshift-data")
+    target = {"WorkgroupName": settings.warehouse_workgroup, "Database": settings.warehouse_database}
+    statement = client.execute_statement(**target, Sql=sql)["Id"]
+    found = _wait(client, statement)
+    if found["Status"] != "FINISHED":
+        raise TidemarkError(f"the warehouse refused the query: {found.get('Error', found['Status'])}")
+    if not found.get("HasResultSet"):
+        console.print(f"done, {max(0, found.get('ResultRows', 0))} rows")
+        return
+    columns = client.get_statement_result(Id=statement)["ColumnMetadata"]
+    table = make_table(*(column["name"] for column in columns))
+    for row in world.warehouse.rows(statement):
+        table.add_row(*("–" if value is None else str(value) for value in row))
+    console.print(table)
+
+
+def _wait(client: Any, statement: str) -> dict[str, Any]:
+    pause, waited = 0.02, 0.0
+    while waited < QUERY_SECONDS_MAX:
+        found: dict[str, Any] = client.describe_statement(Id=statement)
+        if found["Status"] in ("FINISHED", "FAILED", "ABORTED"):
+            return found
+        time.sleep(pause)
+        waited, pause = waited + pause, min(1.0, pause * 1.5)
+    raise TidemarkError(f"the query has not ended after {QUERY_SECONDS_MAX} s")
+
+
+def _pending_in(world: World, bucket: str, key: str) -> str | None:
+    for name, dataset in world.datasets.items():
+        if key.startswith(dataset.prefix):
+            for segment in world.ledger.segments(name):
+                files = world.ledger.segment_files(name, segment.sk)
+                if any((file.bucket, file.key) == (bucket, key) for file in files):
+                    return name
+    return None
+
+
+def _tree(uri: str, story: FileStory) -> Tree:
+    file = story.holder.file
+    tree = Tree(f"[bold]{uri}[/]\nversion {file.version} · {size(file.size)} · landed {file.landed_at or 'unknown'}")
+    if story.batch is None:
+        tree.add(f"claimed by {story.holder.batch_id}, which is not there")
+        return tree
+    batch = tree.add(f"batch [bold]{story.batch.batch_id}[/] {state(story.batch.state)} {story.batch.reason}".rstrip())
+    for attempt in story.attempts:
+        node = batch.add(f"attempt {attempt.batch.attempt} {state(attempt.batch.state)}")
+        for line in _attempt_lines(attempt):
+            node.add(line)
+    return tree
+
+
+def _attempt_lines(story: AttemptStory) -> Iterable[str]:
+    batch = story.batch
+    yield f"manifest {batch.manifest or 'not yet written'} · {number(batch.files)} files"
+    if batch.run_id:
+        yield f"job run {batch.run_id}"
+    if story.count:
+        count = story.count
+        problem = f" · [yellow]{count.problem}[/]" if count.problem else ""
+        yield (
+            f"this file: {number(count.read)} read = {number(count.kept)} kept"
+            f" + {number(count.rejected)} rejected + {number(count.repeated)} repeated{problem}"
+        )
+    for table, (files, rows) in story.tables.items():
+        yield f"lake {table}: {number(rows)} rows in {number(files)} files (the whole batch)"
+    if story.load:
+        yield f"load {story.load.load_id} {story.load.state} · statement {story.load.statement_id or 'not yet sent'}"
+
+
+def _states(found: Standing) -> str:
+    return ", ".join(f"{state(which)} {found.states[which]}" for which in State if found.states.get(which)) or "–"
+
+
+def make_table(*columns: str) -> Table:
+    """A plain table; columns of figures stand to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numeric = {"pending files", "bytes", "attempt", "files", "read", "kept", "rejected", "rows", "lake", "warehouse"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
+    return table
+
+
+def state(which: State) -> str:
+    """A state in its colour."""
+    return f"[{COLOURS.get(which, 'cyan')}]{which}[/]"
+
+
+def number(value: int) -> str:
+    """1234567 → 1,234,567."""
+    return f"{value:,}"
+
+
+def size(value: float) -> str:
+    """Bytes for a person."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TB"
+
+
+def duration(value: timedelta) -> str:
+    """A time span for a person."""
+    seconds = value.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

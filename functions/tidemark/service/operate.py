@@ -1,0 +1,66 @@
+"""What a person asks for: replay, release, discard. Each is one legal move of the lifecycle, saved like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tidemark.adapters.ledger import RefusedFile
+from tidemark.core.errors import TidemarkError
+from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, Superseded, advance
+from tidemark.core.naming import attempt_prefix
+from tidemark.core.result import DataFile, Result
+from tidemark.service.common import announce, move
+from tidemark.wiring import World
+
+
+def find_batch(world: World, batch_id: str) -> Batch:
+    """The batch of that id; raises for one that is not there."""
+    batch = world.ledger.batch(batch_id)
+    if batch is None:
+        raise TidemarkError(f"expected the id of a batch (see `tidemark batches`), found {batch_id!r}")
+    return batch
+
+
+def can_replay(batch: Batch) -> bool:
+    """Whether the batch may be run again now."""
+    return Replayed in TRANSITIONS[batch.state]
+
+
+def replay(world: World, batch: Batch) -> Batch:
+    """Run the batch again as its next attempt: its rows are replaced, never added."""
+    if not can_replay(batch):
+        raise TidemarkError(f"batch {batch.batch_id} is {batch.state}: expected LOADED, PUBLISHED or QUARANTINED")
+    return move(world, batch, Replayed(batch.attempt))
+
+
+def discard_batch(world: World, batch: Batch) -> Batch:
+    """Give a quarantined batch's files up; what it has shown so far is replaced by nothing."""
+    if batch.state is not State.QUARANTINED:
+        raise TidemarkError(f"batch {batch.batch_id} is {batch.state}: expected QUARANTINED")
+    return move(world, batch, Discarded(batch.attempt, "discarded by a person"))
+
+
+def find_refused(world: World, bucket: str, key: str) -> RefusedFile:
+    """The refused file of that key; raises when it is not in quarantine."""
+    refused = (one for one in world.ledger.quarantine()[1] if (one.file.bucket, one.file.key) == (bucket, key))
+    found = next(refused, None)
+    if found is None:
+        raise TidemarkError(f"s3://{bucket}/{key} is not in quarantine (see `tidemark quarantine list`)")
+    return found
+
+
+def release_file(world: World, refused: RefusedFile) -> Batch:
+    """Make a refused file a normal file again: its batch's next attempt has it back."""
+    batch = find_batch(world, refused.batch_id)
+    reason = f"{refused.file.uri} was released"
+    revised, _ = advance(batch, Superseded(batch.attempt, reason), world.clock.now())
+    saved = world.ledger.restore(revised, refused.file)
+    announce(saved)
+    return saved
+
+
+def rejected_files(world: World, batch: Batch) -> Iterable[DataFile]:
+    """Where the present attempt's rejected records lie."""
+    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
+    text = world.store.get(world.settings.lake_bucket, key)
+    return Result.loads(text).rejected if text else ()

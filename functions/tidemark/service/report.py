@@ -1,0 +1,104 @@
+"""What the ledger can tell: how everything stands, and the whole story of one file (design invariant 6)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidemark.adapters.ledger import Holder
+from tidemark.core.lifecycle import Batch, State
+from tidemark.core.loading import Load
+from tidemark.core.manifest import Manifest
+from tidemark.core.naming import attempt_prefix
+from tidemark.core.result import FileCount, Result
+from tidemark.wiring import World
+
+RECENT = 200  # batches of which `status` tells
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one dataset stands."""
+
+    dataset: str
+    pending_files: int
+    pending_bytes: int
+    oldest_at: datetime | None  # landing of the oldest pending file
+    states: Mapping[State, int]  # of the newest batches
+    read: int
+    kept: int
+    rejected: int
+
+
+def standing(world: World, dataset: str) -> Standing:
+    """Pending files, and the newest batches by state."""
+    pending = [segment.head for segment in world.ledger.segments(dataset) if not segment.batch_id]
+    batches = world.ledger.recent(dataset, RECENT)
+    return Standing(
+        dataset,
+        pending_files=sum(segment.files for segment in pending),
+        pending_bytes=sum(segment.bytes for segment in pending),
+        oldest_at=min((segment.oldest_at for segment in pending), default=None),
+        states=Counter(batch.state for batch in batches),
+        read=sum(batch.read for batch in batches),
+        kept=sum(batch.kept for batch in batches),
+        rejected=sum(batch.rejected for batch in batches),
+    )
+
+
+@dataclass(frozen=True)
+class AttemptStory:
+    """One attempt of a batch: what it read of the file, what it wrote, and how it was loaded."""
+
+    batch: Batch
+    count: FileCount | None  # the file's records, once there is a result
+    tables: Mapping[str, tuple[int, int]]  # table → (files, rows) of the whole batch
+    load: Load | None
+
+
+@dataclass(frozen=True)
+class FileStory:
+    """One claimed version of a key, and all that came of it."""
+
+    holder: Holder
+    batch: Batch | None
+    attempts: tuple[AttemptStory, ...]
+
+
+def explain(world: World, bucket: str, key: str) -> list[FileStory]:
+    """Every version of the key that was ever claimed, oldest last; none for a key that nobody has seen."""
+    return [_story(world, holder) for holder in world.ledger.holders(bucket, key)]
+
+
+def _story(world: World, holder: Holder) -> FileStory:
+    batch = _batch_of(world, holder.batch_id, holder)
+    attempts = world.ledger.attempts(batch.batch_id) if batch else []
+    return FileStory(holder, batch, tuple(_attempt(world, attempt, holder) for attempt in attempts))
+
+
+def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:
+    """The batch that worked the file off: the one that claimed it, or the child that took it over."""
+    batch = world.ledger.batch(batch_id)
+    if batch is None or batch.state is not State.SPLIT:
+        return batch
+    children = (_batch_of(world, child, holder) for child in batch.children)
+    return next((child for child in children if child and _lists(world, child, holder)), batch)
+
+
+def _lists(world: World, batch: Batch, holder: Holder) -> bool:
+    text = world.store.get(world.settings.control_bucket, batch.manifest) if batch.manifest else None
+    return any(file.identity == holder.file.identity for file in Manifest.loads(text).files) if text else False
+
+
+def _attempt(world: World, batch: Batch, holder: Holder) -> AttemptStory:
+    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
+    text = world.store.get(world.settings.lake_bucket, key)
+    load = world.ledger.load(batch.load_id) if batch.load_id else None
+    if text is None:
+        return AttemptStory(batch, None, {}, load)
+    result = Result.loads(text)
+    count = next((file for file in result.files if file.identity == holder.file.identity), None)
+    tables = {name: (len(files), sum(file.rows for file in files)) for name, files in result.tables.items()}
+    return AttemptStory(batch, count, tables, load)
