@@ -101,18 +101,20 @@ def _operations(commands: argparse._SubParsersAction[Parser]) -> None:
         required=True, metavar="COMMAND", parser_class=Parser
     )
     _add(aside, "list", "batches, files and records that were set aside", _quarantine_list)
-    for name, text, command in (
+    decisions: tuple[tuple[str, str, Command], ...] = (
         ("show", "why, and the rejected records", _quarantine_show),
         ("release", "make a file normal again, or run a batch again", _quarantine_release),
         ("discard", "give a file or a batch up", _quarantine_discard),
-    ):
+    )
+    for name, text, command in decisions:
         _add(aside, name, text, command).add_argument("name", metavar="BATCH|s3://BUCKET/KEY")
 
-    for name, text, command in (
+    halts: tuple[tuple[str, str, Command], ...] = (
         ("pause", "form no new batches; nothing is lost meanwhile", _pause),
         ("resume", "form batches again", _resume),
         ("drain", "pause, and wait until nothing is under way", _drain),
-    ):
+    )
+    for name, text, command in halts:
         _add(commands, name, text, command).add_argument("dataset", help="or `all`")
 
 

@@ -15,6 +15,7 @@ COUNTS = {
     "MessagesRefused": "messages that are no S3 notification",
     "FilesDuplicated": "file versions dropped because a batch holds them",
     "FilesSuperseded": "file versions that replaced an older one",
+    "FilesRefused": "files set aside because a run failed over them",
     "FilesUnread": "files that could not be read to their end",
     "BatchesPlanned": "manifests written",
     "RunsStarted": "job runs started",

@@ -7,9 +7,11 @@ Nothing here knows whether it runs in AWS or on a laptop: boto3 and pyiceberg ta
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -25,6 +27,9 @@ from tidemark.settings import DATASETS, Settings
 
 if TYPE_CHECKING:
     from tidemark.adapters.lake import Lake
+
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 #: botocore's standard mode retries throttles and lost connections with backoff and jitter.
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 6}, connect_timeout=5, read_timeout=60)
@@ -78,6 +83,11 @@ class World:
     def events(self) -> Any:
         """EventBridge, for hints."""
         return self.client("events")
+
+    def map(self, function: Callable[[In], Out], items: Iterable[In], at_once: int) -> list[Out]:
+        """The function of every item, in order, up to `at_once` at a time; the simulation does one after the other."""
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(function, items))
 
     def client(self, service: str) -> Any:
         """A boto3 client; tests and simulations put others here."""

@@ -8,6 +8,7 @@ version check makes the search and the commit one step: when somebody committed 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableA
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table import Transaction
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     BooleanType,
@@ -162,10 +164,17 @@ def _replace(iceberg: IcebergTable, batch_id: str, attempt: int, files: Sequence
         return  # nothing to show, and no older attempt to fence off
     with iceberg.transaction() as transaction:
         if attempt > 1:
-            transaction.delete(f"_batch_id = '{batch_id}'", snapshot_properties=summary)
+            _delete(transaction, batch_id, summary)
         if files:
             transaction.add_files(list(files), snapshot_properties=summary)
         else:
             # An empty snapshot, so that its summary fences off older attempts all the same.
             with transaction.update_snapshot(snapshot_properties=summary).fast_append():
                 pass
+
+
+def _delete(transaction: Transaction, batch_id: str, summary: dict[str, str]) -> None:
+    with warnings.catch_warnings():
+        # The older attempt may have had no rows in this table, which is no reason to warn anybody.
+        warnings.filterwarnings("ignore", "Delete operation did not match any records")
+        transaction.delete(f"_batch_id = '{batch_id}'", snapshot_properties=summary)

@@ -34,10 +34,8 @@ class Warehouse:
 
     def start(self, name: str, statements: Sequence[str]) -> str:
         """Begin one transaction of at most 40 statements; the same name within 8 h is the same transaction."""
-        answer = self.client.batch_execute_statement(
-            **self.target, Sqls=list(statements), StatementName=name, ClientToken=name, WithEvent=True
-        )
-        return str(answer["Id"])
+        request = {**self.target, "Sqls": list(statements), "StatementName": name, "ClientToken": name}
+        return str(self.client.batch_execute_statement(**request, WithEvent=True)["Id"])
 
     def find(self, name: str) -> str | None:
         """The newest statement of exactly that name (the service matches prefixes), within its day of history."""
@@ -89,7 +87,9 @@ class Warehouse:
 
         Raises `Transient` when it does not end in time, `Terminal` with the warehouse's words when it fails.
         """
-        found = self._wait(self.start(name, statements))
+        # No token of ours: after a failure the same DDL must be tried anew, not answered from memory.
+        request = {**self.target, "Sqls": list(statements), "StatementName": name}
+        found = self._wait(str(self.client.batch_execute_statement(**request)["Id"]))
         if found.state != "FINISHED":
             raise Terminal(f"the warehouse refused {name}: {found.error or found.state}")
 

@@ -7,7 +7,6 @@ A crash anywhere is finished by the next plan: the FORMING item holds the fixed 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from tidemark.adapters.ledger import Segment
 from tidemark.core.batching import due_batches
@@ -134,8 +133,7 @@ def read_manifest(world: World, key: str) -> Manifest:
 
 def _claimed(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileVersion]) -> list[FileVersion]:
     wanted = list(files)
-    with ThreadPoolExecutor(CLAIMS_AT_ONCE) as pool:
-        outcomes = list(pool.map(lambda file: claim(world, dataset, batch.batch_id, file), wanted))
+    outcomes = world.map(lambda file: claim(world, dataset, batch.batch_id, file), wanted, CLAIMS_AT_ONCE)
     return [file for file, mine in zip(wanted, outcomes, strict=True) if mine]
 
 

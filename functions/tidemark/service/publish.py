@@ -124,6 +124,7 @@ def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
     if isinstance(event, FileRefused) and failure.file:
         revised, effects = advance(batch, event, world.clock.now())
         announce(world.ledger.refuse(revised, failure.file))
+        count("FilesRefused")
         perform(world, effects)
     elif isinstance(event, Bisected):
         _split(world, batch, event)

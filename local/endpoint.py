@@ -1,0 +1,116 @@
+"""One loopback HTTP endpoint for every AWS service.
+
+Requests are routed by the service in their SigV4 credential scope: to the services that are ours, else to moto.
+On the way to moto they pass the cures of what moto gets wrong (`cures`), and every call is told to `on_call`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from local.cures import Cures
+from local.operations import operation
+from local.wsgi import body_of, error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+HOST = "127.0.0.1"
+_SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/[^/]+/([^/]+)/aws4_request")
+MAX_EVENTS = 10
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who called which operation of which service; the key id names the function that called."""
+
+    access_key: str
+    service: str  #: as in the credential scope, e.g. dynamodb
+    operation: str  #: e.g. PutItem; "" where the request matches no operation
+
+
+class Endpoint:
+    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free one."""
+
+    def __init__(
+        self,
+        apps: Mapping[str, WSGIApplication],
+        put_events: Callable[[Sequence[Mapping[str, Any]]], list[dict[str, str]]],
+        *,
+        on_call: Callable[[Call], None] = lambda _: None,
+        port: int = 0,
+    ) -> None:
+        self._apps = apps
+        self._put_events = put_events
+        self._on_call = on_call
+        self._moto = Cures(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server(HOST, port, self, threaded=True, request_handler=_QuietHandler)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        call = _call(environ)
+        try:
+            answer = self._route(call, environ, start_response)
+        except Exception:
+            log.exception("%s %s failed inside the laptop cloud", call.service, call.operation)
+            return error(500, "InternalFailure", "see the log of the laptop cloud")(environ, start_response)
+        self._on_call(call)
+        return answer
+
+    def _route(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if app := self._apps.get(call.service):
+            return app(environ, start_response)
+        if (call.service, call.operation) == ("events", "PutEvents"):
+            return self._events(environ)(environ, start_response)
+        return self._moto.answer(call.service, call.operation, environ, start_response)
+
+    def _events(self, environ: WSGIEnvironment) -> Response:
+        entries = json.loads(body_of(environ)).get("Entries", [])
+        if not 1 <= len(entries) <= MAX_EVENTS:
+            return error(400, "ValidationException", f"expected 1 to {MAX_EVENTS} entries, found {len(entries)}")
+        answers = self._put_events(entries)
+        failed = sum("ErrorCode" in answer for answer in answers)
+        body = json.dumps({"Entries": answers, "FailedEntryCount": failed})
+        return Response(body, content_type="application/x-amz-json-1.1")
+
+
+class _QuietHandler(MotoRequestHandler):
+    """Says nothing about requests: they are counted by `on_call`."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002 — werkzeug's name
+        log.debug(message, *args)
+
+
+def _call(environ: WSGIEnvironment) -> Call:
+    """Who calls what: from the Authorization header, or from the query of a presigned URL; else S3, unsigned."""
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    presigned = f"Credential={query.get('X-Amz-Credential', [''])[0]}"
+    found = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", presigned))
+    # S3's older presigned URLs say no more than the key.
+    access_key, service = found.groups() if found else (query.get("AWSAccessKeyId", [""])[0], "s3")
+    return Call(access_key, service, operation(service, environ))

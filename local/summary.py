@@ -1,0 +1,208 @@
+"""What came of a drive: counts from ledger, lake and warehouse side by side, and where they disagree.
+
+The lake is counted by scanning its tables, the warehouse by querying it; neither takes the ledger's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.laptop import LaptopWorld
+from tidemark.adapters.store import split_uri
+from tidemark.core.dataset import Dataset, Table
+from tidemark.core.lifecycle import Batch, State
+from tidemark.core.naming import attempt_prefix
+from tidemark.core.result import Result
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    files: int  # data files in the lake
+    rows: int  # that the published results speak of
+    lake: int
+    warehouse: int
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    batch_id: str
+    state: str
+    attempts: int
+    files: int
+    rows: Mapping[str, int]
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    files: int
+    batches: tuple[BatchSummary, ...]
+    read: int
+    kept: int
+    rejected: int
+    repeated: int
+    files_with_problems: int
+    tolerance: float
+    tables: Mapping[str, TableSummary]
+
+
+@dataclass(frozen=True)
+class Summary:
+    datasets: Mapping[str, DatasetSummary]
+    landed: int
+    unclaimed: int  # files under no dataset's prefix
+    seconds: float
+    differences: tuple[str, ...] = ()  # where the invariants do not hold
+    beyond_tolerance: tuple[str, ...] = field(default=())
+
+    @property
+    def clean(self) -> bool:
+        """At rest, reconciled, and nothing set aside beyond what its dataset tolerates."""
+        return not self.differences and not self.beyond_tolerance
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of summary.json."""
+        return {**asdict(self), "clean": self.clean}
+
+
+def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float) -> Summary:
+    """Count everything, for the landed object keys."""
+    landed = sorted(keys)
+    batches = {name: tuple(world.ledger.all_batches(name)) for name in world.datasets}
+    datasets = {name: _dataset(world, dataset, batches[name]) for name, dataset in world.datasets.items()}
+    claimed = [key for key in landed if any(key.startswith(dataset.prefix) for dataset in world.datasets.values())]
+    return Summary(
+        datasets=datasets,
+        landed=len(landed),
+        unclaimed=len(landed) - len(claimed),
+        seconds=round(seconds, 1),
+        differences=(*_unsettled(world, claimed, batches), *_uneven(world, datasets)),
+        beyond_tolerance=tuple(_beyond(datasets)),
+    )
+
+
+def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -> DatasetSummary:
+    loaded = [batch for batch in batches if batch.state is State.LOADED]
+    return DatasetSummary(
+        files=sum(batch.files for batch in batches if batch.state is not State.SPLIT),
+        batches=tuple(_batch(batch) for batch in sorted(batches, key=lambda batch: batch.created_at)),
+        read=sum(batch.read for batch in loaded),
+        kept=sum(batch.kept for batch in loaded),
+        rejected=sum(batch.rejected for batch in loaded),
+        repeated=sum(batch.repeated for batch in loaded),
+        files_with_problems=sum(batch.problems for batch in loaded),
+        tolerance=dataset.tolerance,
+        tables={table.name: _table(world, table, loaded) for table in dataset.tables},
+    )
+
+
+def _batch(batch: Batch) -> BatchSummary:
+    seconds = (batch.updated_at - batch.created_at).total_seconds()
+    return BatchSummary(
+        batch.batch_id, str(batch.state), batch.attempt, batch.files, batch.rows, round(seconds, 1), batch.reason
+    )
+
+
+def _table(world: LaptopWorld, table: Table, loaded: list[Batch]) -> TableSummary:
+    rows = sum(batch.rows[table.name] for batch in loaded)
+    if not loaded:
+        return TableSummary(0, 0, 0, 0)
+    iceberg = world.lake.catalog.load_table((world.settings.lake_database, table.physical_name))
+    files = len(list(iceberg.scan().plan_files()))
+    return TableSummary(files, rows, iceberg.scan().count(), _warehouse_rows(world, table))
+
+
+def _warehouse_rows(world: LaptopWorld, table: Table) -> int:
+    counted = world.warehouse.read(f'SELECT COUNT(*) FROM "{table.physical_name}"')
+    return int(counted[0][0])
+
+
+def _unsettled(world: LaptopWorld, keys: list[str], batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[str]:
+    """Invariant 1: every file version is in exactly one batch at rest, or in quarantine."""
+    known = {batch.batch_id: batch for found in batches.values() for batch in found}
+    for key in keys:
+        holder = world.ledger.holder(world.settings.raw_bucket, key)
+        batch = known.get(holder.batch_id) if holder else None
+        if batch is None or not batch.at_rest:
+            yield f"file {key}: expected in a batch at rest, found in {batch.state if batch else 'none'}"
+
+
+def _uneven(world: LaptopWorld, datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:
+    """Invariant 3: records read are accounted for, and the same rows are in lake and warehouse."""
+    for name, found in datasets.items():
+        accounted = found.kept + found.rejected + found.repeated
+        if found.read != accounted:
+            yield f"{name}: expected {found.read} records accounted for, found {accounted}"
+        for table, counts in found.tables.items():
+            facts = world.datasets[name].table(table).kind == "facts"
+            expected = found.kept if facts else counts.rows
+            if not expected == counts.rows == counts.lake == counts.warehouse:
+                yield (
+                    f"{name}.{table}: expected {expected} rows, found {counts.rows} in the results,"
+                    f" {counts.lake} in the lake, {counts.warehouse} in the warehouse"
+                )
+
+
+def _beyond(datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:
+    for name, found in datasets.items():
+        if found.rejected > found.tolerance * found.read:
+            yield f"{name}: {found.rejected} of {found.read} records rejected, {found.tolerance:.2%} tolerated"
+        for batch in found.batches:
+            if batch.state == State.QUARANTINED:
+                yield f"{name}: batch {batch.batch_id} is quarantined: {batch.reason}"
+
+
+def export_lake(world: LaptopWorld, out: Path) -> None:
+    """Copy the Iceberg tables to `out`: the same files and schemas, in a catalog file of their own.
+
+    `catalog.db` is a pyiceberg SQL catalog; the data files below `<table>/data` are those that the tables show.
+    """
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    out.mkdir(parents=True)
+    catalog = SqlCatalog("lake", uri=f"sqlite:///{out / 'catalog.db'}", warehouse=out.as_uri())
+    catalog.create_namespace("lake")
+    for name in world.lake.catalog.list_tables(world.settings.lake_database):
+        table = world.lake.catalog.load_table(name)
+        location = out / name[-1]
+        copies = [
+            _download(world, task.file.file_path, location / "data" / f"{number:05d}.parquet")
+            for number, task in enumerate(table.scan().plan_files())
+        ]
+        local = catalog.create_table(
+            ("lake", name[-1]), table.schema(), location=location.as_uri(), partition_spec=table.spec()
+        )
+        if copies:
+            local.add_files([path.as_uri() for path in copies])
+    catalog.engine.dispose()
+
+
+def export_quarantine(world: LaptopWorld, out: Path) -> None:
+    """One JSON-lines file a batch with its rejected records: file, position, reason, raw."""
+    out.mkdir(parents=True)
+    for name in world.datasets:
+        for batch in world.ledger.all_batches(name):
+            result = _result(world, batch)
+            texts = [_text(world, file.uri) for file in result.rejected] if result else []
+            if any(texts):
+                (out / f"{batch.batch_id}.jsonl").write_bytes(b"".join(texts))
+
+
+def _result(world: LaptopWorld, batch: Batch) -> Result | None:
+    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
+    text = world.store.get(world.settings.lake_bucket, key)
+    return Result.loads(text) if text else None
+
+
+def _text(world: LaptopWorld, uri: str) -> bytes:
+    return world.store.get(*split_uri(uri)) or b""
+
+
+def _download(world: LaptopWorld, uri: str, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_text(world, uri))
+    return path

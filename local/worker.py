@@ -1,0 +1,120 @@
+"""The process of one function: `python worker.py <module.function>`, started in the folder of its code.
+
+Requests and answers are JSON, one per line, on the first stdin and stdout; what the handler prints goes to the
+log. Runs alone: it imports nothing of the laptop cloud, and nothing before the handler that could hide a
+missing import.
+"""
+
+import importlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+class LambdaContext:
+    """What Lambda hands to a handler beside the event."""
+
+    def __init__(self, request_id: str, deadline: float) -> None:
+        self.aws_request_id = request_id
+        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.invoked_function_arn = sys.argv[2]
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self.identity = None
+        self.client_context = None
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+
+def _die_with_parent() -> None:
+    """On Linux the kernel ends this process with its parent, even in the middle of a handler."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _requests(source: Any) -> "queue.Queue[dict[str, Any]]":
+    """Requests as they come; the end of the stream ends the process at once, on every platform."""
+    waiting: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def read() -> None:
+        for line in source:
+            waiting.put(json.loads(line))
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return waiting
+
+
+def _failure(error: BaseException, own_frames: int) -> dict[str, Any]:
+    """The answer that Lambda gives for an exception, without this file's frames."""
+    frames = traceback.extract_tb(error.__traceback__)[own_frames:]
+    lines = traceback.format_list(frames)
+    return {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": lines}
+
+
+def _load(handler: str) -> Any:
+    module, _, function = handler.rpartition(".")
+    return getattr(importlib.import_module(module.replace("/", ".")), function)
+
+
+def _load_failure(error: BaseException) -> str:
+    """Lambda's own names for a handler that cannot be had."""
+    names = {ImportError: "ImportModuleError", AttributeError: "HandlerNotFound", SyntaxError: "UserCodeSyntaxError"}
+    found = (name for kind, name in names.items() if isinstance(error, kind))
+    return f"Runtime.{next(found, type(error).__name__)}"
+
+
+def _answer(handle: Any, request: dict[str, Any]) -> dict[str, Any]:
+    os.environ["_X_AMZN_TRACE_ID"] = request["trace_id"]
+    deadline = time.time() + request["timeout_seconds"]
+    try:
+        result = handle(request["event"], LambdaContext(request["request_id"], deadline))
+    except BaseException as error:  # noqa: BLE001 — SystemExit too is an answer
+        traceback.print_exc()
+        return {"error": _failure(error, own_frames=1)}
+    try:
+        return {"payload": json.loads(json.dumps(result))}
+    except (TypeError, ValueError) as error:
+        return {"error": {"errorType": "Runtime.MarshalError", "errorMessage": f"Unable to marshal response: {error}"}}
+
+
+def main() -> None:
+    _die_with_parent()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    waiting = _requests(os.fdopen(os.dup(0), encoding="utf-8"))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    sys.path[:0] = [str(Path.cwd()), *json.loads(sys.argv[3])]
+
+    def say(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    started = time.perf_counter()
+    try:
+        handle = _load(sys.argv[1])
+    except BaseException as error:  # noqa: BLE001 — whatever it is, the caller is told
+        traceback.print_exc()
+        say({"error": _failure(error, own_frames=2) | {"errorType": _load_failure(error)}})
+        sys.exit(1)
+    say({"init_seconds": time.perf_counter() - started})
+    while True:
+        say(_answer(handle, waiting.get()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""moto's DynamoDB and S3, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tidemark.adapters.ledger import Ledger
+from tidemark.adapters.store import Store
+from tidemark.core.files import FileVersion
+
+
+@pytest.fixture
+def noon() -> datetime:
+    """The moment at which the adapters' tests take place."""
+    return datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """An empty account."""
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def dynamodb(aws: None) -> Any:
+    """A client of an account that has the ledger's table, with the keys and indexes of template.yaml."""
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "open", "due_at", "dataset", "created_at")
+        ],
+        KeySchema=keys("pk", "sk"),
+        GlobalSecondaryIndexes=[
+            {"IndexName": "open", "KeySchema": keys("open", "due_at"), "Projection": {"ProjectionType": "ALL"}},
+            {"IndexName": "history", "KeySchema": keys("dataset", "created_at"), "Projection": {"ProjectionType": "ALL"}},
+        ],
+    )  # fmt: skip
+    return client
+
+
+@pytest.fixture
+def ledger(dynamodb: Any) -> Ledger:
+    """An empty ledger."""
+    return Ledger(dynamodb, "ledger")
+
+
+@pytest.fixture
+def store(aws: None) -> Store:
+    """A store with the bucket `control`, empty."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="control")
+    return Store(client)
+
+
+@pytest.fixture
+def file() -> FileVersion:
+    """A file that has landed."""
+    return FileVersion("raw", "web/a b.json", "v1", 5, "2026-03-01T11:59:00Z", "0A")
+
+
+def keys(hashed: str, ranged: str) -> list[dict[str, str]]:
+    return [{"AttributeName": hashed, "KeyType": "HASH"}, {"AttributeName": ranged, "KeyType": "RANGE"}]

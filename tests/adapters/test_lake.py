@@ -1,0 +1,169 @@
+"""The lake on moto's Glue and S3 (with Glue's version check, which the laptop cloud adds): replace, fence, evolve."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyiceberg.catalog import load_catalog
+
+from local.endpoint import Endpoint
+from tidemark.adapters.lake import Lake, glue_properties
+from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.errors import DeclarationError
+
+AMOUNT = Column("amount", ColumnType("decimal", (12, 2)))
+DAY = Column("day", ColumnType("date"))
+SALES = Table("sales", "facts", (AMOUNT, DAY), partition="day")
+FIRST, SECOND = "sales.20261121T080000.aaaaaaaa", "sales.20261121T080000.bbbbbbbb"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """moto behind the laptop cloud's cures."""
+    server = Endpoint({}, lambda entries: [])
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def s3(endpoint: str) -> Iterator[Any]:
+    """A bucket for the lake, and a database in Glue."""
+    client = boto3.client("s3", endpoint_url=endpoint)
+    glue = boto3.client("glue", endpoint_url=endpoint)
+    client.create_bucket(Bucket="lake")
+    glue.create_database(DatabaseInput={"Name": "tide"})
+    yield client
+    boto3.client("s3", endpoint_url=endpoint)
+    for table in glue.get_tables(DatabaseName="tide")["TableList"]:
+        glue.delete_table(DatabaseName="tide", Name=table["Name"])
+    glue.delete_database(Name="tide")
+
+
+@pytest.fixture
+def lake(endpoint: str, s3: Any) -> Lake:
+    """The lake as publish sees it."""
+    return a_lake(endpoint)
+
+
+def a_lake(endpoint: str) -> Lake:
+    return Lake(load_catalog("glue", **glue_properties("us-east-1", endpoint)), "tide", "lake")
+
+
+def wrote(s3: Any, batch_id: str, attempt: int, amounts: list[str], day: str = "2026-11-21") -> str:
+    """A Parquet file of one attempt, as the job writes it; returns its URI."""
+    rows = pa.table(
+        {
+            "amount": pa.array(amounts).cast(pa.decimal128(12, 2)),
+            "day": pa.array([day] * len(amounts)).cast(pa.date32()),
+            "_batch_id": [batch_id] * len(amounts),
+            "_attempt": pa.array([attempt] * len(amounts), pa.int32()),
+            "_file": ["s3://raw/sales/1"] * len(amounts),
+        }
+    )
+    body = io.BytesIO()
+    pq.write_table(rows, body)
+    key = f"batches/sales/{batch_id}/{attempt:04d}/{day}-{len(amounts)}.parquet"
+    s3.put_object(Bucket="lake", Key=key, Body=body.getvalue())
+    return f"s3://lake/{key}"
+
+
+def shown(lake: Lake) -> list[tuple[str, int, str]]:
+    """What a reader of the table sees: batch, attempt, amount."""
+    rows = lake.catalog.load_table(("tide", "sales")).scan().to_arrow().to_pylist()
+    return sorted((row["_batch_id"], row["_attempt"], str(row["amount"])) for row in rows)
+
+
+def test_a_newer_attempt_replaces_the_rows_of_the_older_one(lake: Lake, s3: Any) -> None:
+    """Publishing attempt 2 leaves attempt 2's rows and those of other batches, and nothing else."""
+    lake.publish(SALES, FIRST, 1, [wrote(s3, FIRST, 1, ["1.00", "2.00"])])
+    lake.publish(SALES, SECOND, 1, [wrote(s3, SECOND, 1, ["5.00"])])
+    lake.publish(SALES, FIRST, 2, [wrote(s3, FIRST, 2, ["3.00"])])
+    assert shown(lake) == [(FIRST, 2, "3.00"), (SECOND, 1, "5.00")]
+
+
+def test_publishing_an_attempt_twice_shows_its_rows_once(lake: Lake, s3: Any) -> None:
+    """A publisher that died after its commit, and is repeated, finds the attempt in the table's history."""
+    uri = wrote(s3, FIRST, 1, ["1.00"])
+    lake.publish(SALES, FIRST, 1, [uri])
+    lake.publish(SALES, FIRST, 1, [uri])
+    assert shown(lake) == [(FIRST, 1, "1.00")]
+
+
+def test_an_older_attempt_changes_nothing_after_a_newer_one(lake: Lake, s3: Any) -> None:
+    """A zombie publisher of attempt 1 comes after attempt 2, which had no rows, and is fenced off."""
+    late = wrote(s3, FIRST, 1, ["1.00"])
+    lake.publish(SALES, FIRST, 2, [])
+    lake.publish(SALES, FIRST, 1, [late])
+    assert shown(lake) == []
+
+
+def test_replacing_a_batch_reads_and_rewrites_no_data_file(lake: Lake, s3: Any) -> None:
+    """The bounds of _batch_id show that a file is the batch's, so it is dropped whole and none is rewritten."""
+    kept = wrote(s3, SECOND, 1, ["5.00"])
+    lake.publish(SALES, FIRST, 1, [wrote(s3, FIRST, 1, ["1.00"])])
+    lake.publish(SALES, SECOND, 1, [kept])
+    newer = wrote(s3, FIRST, 2, ["3.00"])
+    lake.publish(SALES, FIRST, 2, [newer])
+    files = [task.file.file_path for task in lake.catalog.load_table(("tide", "sales")).scan().plan_files()]
+    assert sorted(files) == sorted([kept, newer])
+
+
+def test_two_publishers_at_once_lose_nothing(lake: Lake, s3: Any, endpoint: str, monkeypatch: Any) -> None:
+    """When another batch is committed between look and commit, Glue refuses, and the loser looks and commits anew."""
+    lake.publish(SALES, FIRST, 1, [wrote(s3, FIRST, 1, ["1.00"])])
+    other, third = a_lake(endpoint), "sales.20261121T080000.cccccccc"
+    uri, look = wrote(s3, third, 1, ["7.00"]), lake._table
+    intruders = iter([wrote(s3, SECOND, 1, ["5.00"])])
+
+    def look_then_be_overtaken(table: Table) -> Any:
+        found = look(table)
+        for intruder in intruders:
+            other.publish(SALES, SECOND, 1, [intruder])
+        return found
+
+    monkeypatch.setattr(lake, "_table", look_then_be_overtaken)
+    lake.publish(SALES, third, 1, [uri])
+    assert [amount for _, _, amount in shown(lake)] == ["1.00", "5.00", "7.00"]
+
+
+def test_a_zombie_that_is_overtaken_between_look_and_commit_is_fenced_off(
+    lake: Lake, s3: Any, endpoint: str, monkeypatch: Any
+) -> None:
+    """Attempt 2 is published while attempt 1's publisher sleeps just before its commit: attempt 1 changes nothing."""
+    other, late, newer = a_lake(endpoint), wrote(s3, FIRST, 1, ["1.00"]), wrote(s3, FIRST, 2, ["2.00"])
+    look, attempts = lake._table, iter([newer])
+
+    def look_then_be_overtaken(table: Table) -> Any:
+        found = look(table)
+        for uri in attempts:
+            other.publish(SALES, FIRST, 2, [uri])
+        return found
+
+    monkeypatch.setattr(lake, "_table", look_then_be_overtaken)
+    lake.publish(SALES, FIRST, 1, [late])
+    assert shown(lake) == [(FIRST, 2, "2.00")]
+
+
+def test_a_declared_column_is_added_to_the_table(lake: Lake, s3: Any) -> None:
+    """Adding a column to the declaration is the whole migration; older rows show null."""
+    lake.publish(SALES, FIRST, 1, [wrote(s3, FIRST, 1, ["1.00"])])
+    wider = replace(SALES, columns=(AMOUNT, DAY, Column("store", ColumnType("string", (32,)))))
+    lake.publish(wider, SECOND, 1, [wrote(s3, SECOND, 1, ["5.00"])])
+    assert "store" in lake.catalog.load_table(("tide", "sales")).schema().column_names
+
+
+def test_a_column_that_changed_its_type_is_refused(lake: Lake, s3: Any) -> None:
+    """The error names the column and both types, and the table stays as it was."""
+    lake.publish(SALES, FIRST, 1, [wrote(s3, FIRST, 1, ["1.00"])])
+    changed = replace(SALES, columns=(Column("amount", ColumnType("double")), DAY))
+    with pytest.raises(DeclarationError, match=r"amount.*decimal\(12, 2\).*double"):
+        lake.publish(changed, SECOND, 1, [])
+    assert shown(lake) == [(FIRST, 1, "1.00")]

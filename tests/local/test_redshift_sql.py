@@ -1,0 +1,289 @@
+"""Redshift's SQL on DuckDB: what runs, what means the same, what is refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.redshift_plans import ChangeColumn, Copy, CreateTable, Nothing, Query, Truncate
+from local.redshift_session import Session, Warehouse
+from local.redshift_sql import translate, used_parameters
+from local.redshift_tables import Column, SqlError, Table
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", s3=lambda: None)
+    session = warehouse.session()
+    yield session
+    session.close()
+    warehouse.close()
+
+
+def run(session: Session, *sqls: str) -> list[tuple[Any, ...]]:
+    """Run the statements; the rows of the last one."""
+    effect = None
+    for sql in sqls:
+        effect = session.run(translate(sql))
+    return effect.rows.rows if effect and effect.rows else []
+
+
+def fails(session: Session, sql: str) -> str:
+    with pytest.raises(SqlError) as error:
+        run(session, sql)
+    return str(error.value)
+
+
+# ---- definitions
+
+
+def test_what_only_tunes_redshift_is_left_out() -> None:
+    """Encodings, distribution and sort keys vanish; types, lengths, defaults and NOT NULL stay."""
+    plan = translate(
+        "CREATE TABLE IF NOT EXISTS tidemark.x (user_id VARCHAR(256) ENCODE zstd DISTKEY, n INT NOT NULL DEFAULT 3,"
+        " amount DECIMAL(12,2) ENCODE az64, at TIMESTAMP SORTKEY, note VARCHAR(MAX), extra SUPER, PRIMARY KEY (user_id),"
+        " UNIQUE (n)) BACKUP NO DISTSTYLE KEY DISTKEY (user_id) COMPOUND SORTKEY (at, n);"
+    )
+    assert plan == CreateTable(
+        Table("tidemark", "x"),
+        (
+            Column("user_id", "VARCHAR", 256, is_required=True),
+            Column("n", "INT", None, is_required=True, default="3"),
+            Column("amount", "DECIMAL(12, 2)"),
+            Column("at", "TIMESTAMP"),
+            Column("note", "VARCHAR", 65535),
+            Column("extra", "JSON"),
+        ),
+        if_not_exists=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "tuning", ["DISTSTYLE AUTO SORTKEY AUTO", "DISTSTYLE ALL", "INTERLEAVED SORTKEY (a)", "DISTKEY(a) SORTKEY(a)"]
+)
+def test_every_way_to_tune_a_table_is_read(tuning: str) -> None:
+    """All table attributes of Redshift's CREATE TABLE are understood."""
+    assert translate(f"CREATE TABLE t (a INT) {tuning}") == CreateTable(Table(None, "t"), (Column("a", "INT"),))
+
+
+def test_texts_are_limited_in_bytes(session: Session) -> None:
+    """VARCHAR(4) takes two umlauts and refuses three, on INSERT, UPDATE and after ALTER TABLE."""
+    run(session, "CREATE TABLE t (a VARCHAR(4))", "INSERT INTO t VALUES ('öö')")
+    assert fails(session, "INSERT INTO t VALUES ('ööö')") == "Value too long for character type: a, VARCHAR(4)"
+    assert "Value too long" in fails(session, "UPDATE t SET a = 'abcde'")
+    run(session, "ALTER TABLE t ADD COLUMN b VARCHAR(2) ENCODE lzo")
+    assert "VARCHAR(2)" in fails(session, "INSERT INTO t VALUES ('a', 'abc')")
+    run(session, "ALTER TABLE t ALTER COLUMN a TYPE VARCHAR(6)", "INSERT INTO t VALUES ('ööö', 'b')")
+    assert run(session, "SELECT a, b FROM t ORDER BY a") == [("öö", None), ("ööö", "b")]
+    assert "should be larger" in fails(session, "ALTER TABLE t ALTER COLUMN a TYPE VARCHAR(5)")
+
+
+def test_a_cast_to_varchar_cuts_by_bytes(session: Session) -> None:
+    """An explicit cast shortens silently, as in Redshift, and never in the middle of a character."""
+    assert run(session, "SELECT 'öö'::varchar(3), 'abc'::char(2), 12345::varchar(3), NULL::varchar(2)") == [
+        ("ö", "ab", "123", None)
+    ]
+
+
+def test_keys_are_not_enforced(session: Session) -> None:
+    """PRIMARY KEY and UNIQUE let duplicates in; a primary key still implies NOT NULL."""
+    run(session, "CREATE TABLE t (a INT PRIMARY KEY, b INT UNIQUE)", "INSERT INTO t VALUES (1, 1), (1, 1)")
+    assert run(session, "SELECT count(*) FROM t") == [(2,)]
+    assert fails(session, "INSERT INTO t VALUES (NULL, 1)") == "Cannot insert a NULL value into column a"
+
+
+def test_a_table_like_another_has_its_columns(session: Session) -> None:
+    """LIKE copies names, types, lengths and NOT NULL, but no rows; the copy may be temporary."""
+    run(session, "CREATE SCHEMA tidemark", "CREATE TABLE tidemark.t (a VARCHAR(2) NOT NULL, b DECIMAL(12,2))")
+    run(session, "INSERT INTO tidemark.t VALUES ('x', 1.5)", "CREATE TEMP TABLE stage (LIKE tidemark.t)")
+    assert run(session, "SELECT * FROM stage") == []
+    assert "VARCHAR(2)" in fails(session, "INSERT INTO stage VALUES ('abc', 1)")
+    assert "NULL" in fails(session, "INSERT INTO stage VALUES (NULL, 1)")
+
+
+def test_temporary_tables_by_their_name(session: Session) -> None:
+    """A name with # is a temporary table and is found under that name."""
+    run(session, "CREATE TABLE #t (a INT)", "INSERT INTO #t VALUES (1)")
+    assert run(session, "SELECT a FROM #t") == [(1,)]
+
+
+def test_a_temporary_table_hides_its_namesake(session: Session) -> None:
+    """Unqualified names mean the temporary table first, also for LIKE and COPY's target."""
+    run(session, "CREATE TABLE t (a INT)", "CREATE TEMP TABLE t (b INT, c INT)", "CREATE TABLE u (LIKE t)")
+    run(session, "INSERT INTO t VALUES (1, 2)")
+    assert run(session, "SELECT count(*) FROM public.t") == [(0,)]
+    assert run(session, "SELECT b, c FROM u") == []
+
+
+def test_columns_are_added_without_loss(session: Session) -> None:
+    """ALTER TABLE ADD COLUMN keeps rows, fills the default and leaves views working."""
+    run(session, "CREATE SCHEMA s", "CREATE TABLE s.t (a INT NOT NULL)", "INSERT INTO s.t VALUES (1)")
+    run(session, "CREATE VIEW s.v AS SELECT a FROM s.t WITH NO SCHEMA BINDING", "ALTER TABLE s.t ADD COLUMN b INT DEFAULT 7")
+    run(session, "INSERT INTO s.t (a) VALUES (2)")
+    assert run(session, "SELECT a, b FROM s.t ORDER BY a") == [(1, 7), (2, 7)]
+    assert run(session, "SELECT a FROM s.v ORDER BY a") == [(1,), (2,)]
+    assert fails(session, "ALTER TABLE s.t ADD COLUMN B INT") == 'column "b" of relation "s.t" already exists'
+
+
+def test_definitions_can_be_rolled_back(session: Session) -> None:
+    """Creating and altering tables is part of the transaction, as in Redshift."""
+    run(session, "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)")
+    session.begin()
+    run(session, "ALTER TABLE t ADD COLUMN b VARCHAR(3)", "CREATE TABLE u (a INT)", "INSERT INTO t VALUES (2, 'x')")
+    session.rollback()
+    assert run(session, "SELECT * FROM t") == [(1,)]
+    assert fails(session, "SELECT * FROM u") == 'relation "u" does not exist'
+
+
+def test_late_binding_views_need_qualified_names() -> None:
+    """WITH NO SCHEMA BINDING is refused over unqualified tables, common table expressions excepted."""
+    assert isinstance(translate("CREATE VIEW v AS WITH x AS (SELECT 1 AS a) SELECT a FROM x WITH NO SCHEMA BINDING"), Query)
+    with pytest.raises(SqlError, match="should be qualified"):
+        translate("CREATE VIEW v AS SELECT a FROM t WITH NO SCHEMA BINDING")
+
+
+# ---- queries
+
+
+@pytest.mark.parametrize(
+    ("sql", "row"),
+    [
+        ("SELECT 7 / 2, -7 / 2, 7.0 / 2", (3, -3, 3.5)),
+        ("SELECT NVL(NULL, 1), NVL2(NULL, 1, 2), DECODE(2, 1, 'a', 2, 'b', 'c')", (1, 2, "b")),
+        ("SELECT LEN('äb'), OCTET_LENGTH('äb'), 'a' || NULL", (2, 3, None)),
+        ("SELECT LISTAGG(a, ',') WITHIN GROUP (ORDER BY a DESC) FROM (SELECT 1 AS a UNION ALL SELECT 2)", ("2,1",)),
+        ("SELECT DATEDIFF(day, '2026-11-01'::date, '2026-11-20'::date)", (19,)),
+        ("SELECT DATE_TRUNC('hour', '2026-11-20 07:05:00'::timestamp)::varchar", ("2026-11-20 07:00:00",)),
+        ("SELECT TO_CHAR('2026-11-20 07:05:00'::timestamp, 'YYYY-MM-DD HH24:MI')", ("2026-11-20 07:05",)),
+        ("SELECT JSON_EXTRACT_PATH_TEXT('{\"a\": {\"b\": \"c\"}}', 'a', 'b')", ("c",)),
+        ("SELECT TOP 1 a FROM (SELECT 1 AS a UNION ALL SELECT NULL) ORDER BY a DESC", (None,)),
+        ("SELECT a FROM (SELECT 1 AS a, 2 AS b UNION ALL SELECT 2, 1) QUALIFY ROW_NUMBER() OVER (ORDER BY b) = 1", (2,)),
+    ],
+)
+def test_functions_mean_what_they_mean_in_redshift(session: Session, sql: str, row: tuple[Any, ...]) -> None:
+    """Integer division, NULL order, byte and character lengths and common functions give Redshift's results."""
+    assert [tuple(float(v) if hasattr(v, "as_tuple") else v for v in r) for r in run(session, sql)] == [row]
+
+
+def test_now_is_naive_utc(session: Session) -> None:
+    """GETDATE() is UTC without zone and without fractions; SYSDATE has fractions."""
+    ((now, exact),) = run(session, "SELECT GETDATE(), SYSDATE")
+    assert now.tzinfo is None
+    assert (now.microsecond, exact.tzinfo) == (0, None)
+    assert abs((exact - now).total_seconds()) <= 1
+
+
+def test_merge_inserts_with_and_without_columns(session: Session) -> None:
+    """MERGE updates, deletes and inserts; INSERT VALUES works without a column list."""
+    run(session, "CREATE TABLE t (a INT, b INT)", "INSERT INTO t VALUES (1, 1), (2, 2)")
+    run(session, "CREATE TEMP TABLE s AS SELECT 2 AS a, 20 AS b UNION ALL SELECT 3, 30")
+    run(session, "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b)")
+    assert run(session, "SELECT a, b FROM t ORDER BY a") == [(1, 1), (2, 20), (3, 30)]
+    run(session, "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (a) VALUES (s.a)")
+    assert run(session, "SELECT a FROM t") == [(1,)]
+
+
+def test_a_load_replaces_what_it_loads(session: Session) -> None:
+    """The product's load in miniature: accepted batches, a stage, DELETE USING, INSERT from a join."""
+    run(session, "CREATE SCHEMA tidemark", "CREATE TABLE tidemark.load_history (load_id VARCHAR(64), at TIMESTAMP)")
+    run(session, "CREATE TABLE x (user_id VARCHAR(8), _batch_id VARCHAR(64))", "INSERT INTO x VALUES ('old', 'b1')")
+    rows = run(
+        session,
+        "LOCK tidemark.load_history",
+        "CREATE TEMP TABLE accepted AS SELECT 'b1'::varchar(64) AS batch_id UNION ALL SELECT 'b2'",
+        "CREATE TEMP TABLE stage_x (user_id VARCHAR(8), _batch_id VARCHAR(64))",
+        "INSERT INTO stage_x VALUES ('new', 'b1'), ('more', 'b2'), ('not', 'b3')",
+        "DELETE FROM x USING accepted a WHERE x._batch_id = a.batch_id",
+        "INSERT INTO x (user_id, _batch_id) SELECT s.user_id, s._batch_id FROM stage_x s"
+        " JOIN accepted a ON s._batch_id = a.batch_id",
+        "DELETE FROM tidemark.load_history WHERE load_id = 'l1'",
+        "INSERT INTO tidemark.load_history SELECT 'l1', GETDATE()",
+        "SELECT user_id FROM x ORDER BY 1",
+    )
+    assert rows == [("more",), ("new",)]
+
+
+# ---- what is left out, and what is refused
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "GRANT SELECT ON ALL TABLES IN SCHEMA tidemark TO ROLE readers",
+        "GRANT USAGE ON SCHEMA tidemark TO PUBLIC",
+        "REVOKE ALL ON t FROM PUBLIC",
+        "VACUUM t",
+        "ANALYZE t",
+        "SET query_group TO 'load'",
+    ],
+)
+def test_what_has_no_meaning_here_does_nothing(sql: str) -> None:
+    """Grants, maintenance and harmless settings are accepted and change nothing."""
+    assert translate(sql) == Nothing()
+
+
+def test_a_lock_wants_its_tables(session: Session) -> None:
+    """LOCK needs no action, since writers are serial, but its tables must exist."""
+    run(session, "CREATE TABLE t (a INT)", "LOCK TABLE t")
+    assert fails(session, "LOCK t, tidemark.nowhere") == 'relation "tidemark.nowhere" does not exist'
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "UNLOAD ('select 1') TO 's3://b/k' IAM_ROLE 'x'",
+        "CREATE EXTERNAL SCHEMA lake FROM DATA CATALOG DATABASE 'x' IAM_ROLE 'y'",
+        "CREATE TABLE t (id BIGINT IDENTITY(1,1))",
+        "CREATE MATERIALIZED VIEW v AS SELECT 1",
+        "ALTER TABLE t APPEND FROM u",
+        "MERGE INTO t USING s ON t.a = s.a REMOVE DUPLICATES",
+        "CALL p()",
+        "SET search_path TO tidemark",
+        "SELECT 1; SELECT 2",
+        "SELEC 1",
+        "",
+    ],
+)
+def test_what_is_not_understood_is_refused(sql: str) -> None:
+    """Nothing is skipped in silence: a statement without a plan is an error that says so."""
+    with pytest.raises(SqlError):
+        translate(sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT * FROM nowhere", 'relation "nowhere" does not exist'),
+        ("INSERT INTO s.t VALUES (1)", 'schema "s" does not exist'),
+        ("SELECT b FROM t", 'column "b" does not exist'),
+        ("CREATE TABLE t (a INT)", 'relation "t" already exists'),
+        ("CREATE SCHEMA public", 'schema "public" already exists'),
+    ],
+)
+def test_errors_speak_like_redshift(session: Session, sql: str, words: str) -> None:
+    """Missing and duplicate relations, schemas and columns are told in Redshift's words."""
+    run(session, "CREATE TABLE t (a INT)")
+    assert fails(session, sql) == words
+
+
+def test_parameters_are_found() -> None:
+    """`:name` counts as a parameter, a cast and a text do not."""
+    assert used_parameters("SELECT a::int, ':x', :y FROM t WHERE b = :z") == {"y", "z"}
+
+
+def test_copy_is_read_whole() -> None:
+    """Target, columns, source, role and every option of COPY are in the plan."""
+    plan = translate("COPY s.t (a, b) FROM 's3://b/m.manifest' IAM_ROLE 'arn:aws:iam::1:role/x' FORMAT AS PARQUET MANIFEST;")
+    options = {"FORMAT": "PARQUET", "MANIFEST": ""}
+    assert plan == Copy(Table("s", "t"), ("a", "b"), "s3://b/m.manifest", "arn:aws:iam::1:role/x", options)
+
+
+def test_other_plans() -> None:
+    """TRUNCATE and new columns are plans of their own."""
+    assert translate("TRUNCATE TABLE s.t") == Truncate(Table("s", "t"))
+    added = ChangeColumn(Table(None, "t"), Column("b", "VARCHAR", 20), is_new=True)
+    assert translate("ALTER TABLE t ADD COLUMN b VARCHAR(20)") == added

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tidemark.core.errors import DeclarationError, TidemarkError
+from tidemark.declarations import load_all, load_file
+from tidemark.settings import Settings
+
+GOOD = """
+name: clicks
+prefix: clicks/
+record:
+  user_id: int
+tables:
+  click_events:
+    columns: {user_id: int}
+"""
+
+
+def declared(folder: Path, text: str = GOOD, name: str = "clicks.yaml") -> Path:
+    path = folder / name
+    path.write_text(dedent(text).lstrip(), encoding="utf-8")
+    return path
+
+
+def test_a_file_is_a_dataset(tmp_path: Path) -> None:
+    """A declaration of seven lines is enough."""
+    assert load_file(declared(tmp_path)).table("click_events").physical_name == "click_events"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "error"),
+    [
+        ("user_id: int\n", "user_id: integer\n", 4, "record.user_id: expected a type"),
+        ("{user_id: int}", "{user_id: intt}", 7, "tables.click_events.columns.user_id: expected a type"),
+        ("columns:", "colums:", 6, "tables.click_events: expected a key `columns`, found the keys colums"),
+        ("prefix: clicks/", "prefix: clicks", 2, "prefix: expected a key prefix that ends with /"),
+        ("name: clicks", "name: click", 1, "name: expected the file's name clicks, found click"),
+        ("record:", "records:", 1, "expected a key `record`, found the keys name, prefix, records, tables"),
+        ("name: clicks", "name: [clicks", 2, "expected YAML, found: "),
+        ("user_id: int\n", "user_id: int\n  user_id: date\n", 5, "expected each key once, found `user_id` again"),
+        ("{user_id: int}", "{user_id: int, user_id: int}", 7, "expected each key once, found `user_id` again"),
+        ("name: clicks", "name: !secret clicks", 1, "expected YAML, found: could not determine a constructor"),
+        ("name: clicks", "name: \x07", None, "expected YAML, found: "),
+        ("name: clicks", "name: 2026-13-45", None, "expected YAML, found: "),
+        ("name: clicks", "[a, b]: clicks", 1, "expected a key that is a word, found a list"),
+    ],
+)
+def test_an_error_names_file_and_line(tmp_path: Path, old: str, new: str, line: int | None, error: str) -> None:
+    """The editor can jump to the mistake."""
+    path = declared(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(DeclarationError) as raised:
+        load_file(path)
+    place = f"{path}:{line}" if line else f"{path}"
+    assert str(raised.value).startswith(f"{place}: {error}")
+
+
+@pytest.mark.parametrize("content", [b"name: \xff\xfe", None])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """Neither a missing file nor one of another encoding escapes as an error of Python's."""
+    path = tmp_path / "clicks.yaml"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(DeclarationError, match=r"clicks\.yaml: cannot be read"):
+        load_file(path)
+
+
+def test_an_empty_file_is_no_declaration(tmp_path: Path) -> None:
+    """Nothing declared is nothing meant."""
+    with pytest.raises(DeclarationError, match="expected a mapping, found nothing"):
+        load_file(declared(tmp_path, ""))
+
+
+def test_every_declaration_of_the_folder_is_loaded(tmp_path: Path) -> None:
+    """Datasets are found by name; other files are left alone."""
+    declared(tmp_path)
+    declared(tmp_path, GOOD.replace("click", "view"), "views.yaml")
+    declared(tmp_path, "not a declaration", "README.md")
+    assert list(load_all(tmp_path)) == ["clicks", "views"]
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    """A deployment without declarations would collect nothing and say nothing."""
+    with pytest.raises(DeclarationError, match=r"expected declarations \*.yaml, found none"):
+        load_all(tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["clicks/", "clicks/mobile/"])
+def test_prefixes_do_not_overlap(tmp_path: Path, prefix: str) -> None:
+    """A file has one dataset, so no prefix lies inside another."""
+    declared(tmp_path)
+    declared(tmp_path, GOOD.replace("clicks/", prefix).replace("name: clicks", "name: views"), "views.yaml")
+    with pytest.raises(DeclarationError, match=r"yaml: prefix: expected a prefix outside clicks's|outside views's"):
+        load_all(tmp_path)
+
+
+def test_prefixes_may_begin_alike(tmp_path: Path) -> None:
+    """`clicks/` and `clicks_old/` have no file in common."""
+    declared(tmp_path)
+    declared(tmp_path, GOOD.replace("click", "clicks_old").replace("olds", "old"), "clicks_old.yaml")
+    assert set(load_all(tmp_path)) == {"clicks", "clicks_old"}
+
+
+def test_a_table_belongs_to_one_dataset(tmp_path: Path) -> None:
+    """Two datasets in one table would delete each other's columns and compete for its schema."""
+    declared(tmp_path)
+    other = GOOD.replace("clicks", "views")
+    declared(tmp_path, other, "views.yaml")
+    with pytest.raises(DeclarationError, match=r"views.yaml: tables: expected a table of its own, found click_events"):
+        load_all(tmp_path)
+
+
+def test_a_store_belongs_to_one_dataset(tmp_path: Path) -> None:
+    """Facts may not be named like the store of another dataset's additive table."""
+    additive = "kind: additive\n    sums: [hits]\n    columns: {user_id: int, hits: int}"
+    declared(tmp_path, GOOD.replace("columns: {user_id: int}", additive))
+    declared(tmp_path, GOOD.replace("clicks", "views").replace("click_events", "click_events_by_batch"), "views.yaml")
+    with pytest.raises(DeclarationError, match=r"views.yaml: tables: expected a table of its own, found click_events_"):
+        load_all(tmp_path)
+
+
+SETTINGS = {entry.name.upper(): entry.name for entry in fields(Settings)}
+
+
+def test_settings_are_the_environment_in_lower_case() -> None:
+    """Each variable of the template is one field."""
+    assert (
+        Settings.read({**SETTINGS, "RUNS_AT_ONCE": "15", "HOME": "/root"}).warehouse_workgroup == "warehouse_workgroup"
+    )
+
+
+def test_every_missing_setting_is_named_at_once() -> None:
+    """A cold start with a wrong template tells all that is missing; empty is missing too."""
+    incomplete = {**SETTINGS, "LAKE_BUCKET": ""}
+    del incomplete["RAW_BUCKET"]
+    with pytest.raises(TidemarkError, match="RAW_BUCKET, LAKE_BUCKET"):
+        Settings.read(incomplete)
