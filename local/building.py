@@ -75,3 +75,10 @@ def subset(properties: Properties, *names: str) -> Properties:
 def as_bool(value: Any) -> bool:
     """Templates say true and "true" alike."""
     return str(value).lower() == "true"
+
+
+def camel(value: Any) -> Any:
+    """CloudFormation's property names as the APIs of EMR Serverless and Logs spell them."""
+    if isinstance(value, dict):
+        return {key[0].lower() + key[1:]: camel(item) for key, item in value.items()}
+    return value

@@ -25,7 +25,8 @@ from local.deployer import deploy
 from local.deployment import REGION, STACK, Deployment
 from local.endpoint import Call, Endpoint
 from local.functions import Functions, Response
-from local.pump import Pump, schedule_input
+from local.pump import Pump
+from local.schedules import schedule_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +74,7 @@ class Cloud:
         self._session: Any = boto3.session.Session(**CREDENTIALS)
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
+        self._calls_lock = threading.Lock()
         self._pump: Pump | None = None
         self._closers: list[Callable[[], None]] = []
 
@@ -165,7 +167,8 @@ class Cloud:
         self.pump.wait_idle(timeout)
 
     def _on_call(self, call: Call) -> None:
-        self.calls[call] += 1
+        with self._calls_lock:
+            self.calls[call] += 1
         if self._pump is not None:
             self._pump.wake(call.service, call.operation)
 
@@ -179,12 +182,12 @@ class Cloud:
     def _own_services(self) -> dict[str, WSGIApplication]:
         from local.emr_serverless import EmrServerlessApp
         from local.redshift_data import RedshiftDataApp
-        from local.spark_runner import WarmRunner
+        from local.spark_runner import Place, WarmRunner
 
-        emr = EmrServerlessApp(self._emit, WarmRunner(self.state_dir, self.url))
+        emr = EmrServerlessApp(self._emit, WarmRunner(Place(self.state_dir, self.url)))
         self._closers.append(emr.stop)
         redshift = RedshiftDataApp(self._emit, self.state_dir / "warehouse.duckdb", lambda: self.client("s3"))
-        self._closers.append(redshift.stop)
+        self._closers.append(redshift.close)
         return {"emr-serverless": emr, "redshift-data": redshift}
 
     def _upload_job_code(self) -> None:

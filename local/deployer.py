@@ -1,7 +1,7 @@
 """Deploys the expanded template onto the laptop cloud, resource by resource, through public APIs.
 
 Strict on purpose: a resource type, property or intrinsic that is not played is an error that names it. What a
-laptop may ignore without lying stands in the tables of `resources` and `wiring`, each with its reason.
+laptop may ignore without lying stands in the tables of `resources`, `wiring` and `watching`, each with its reason.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import resources, wiring
+from local import resources, watching, wiring
 from local.building import Building, ResourceType
 from local.deployment import STACK, Created, Deployment, FunctionSpec, TemplateError
 from local.template import Resolver, expand, load, references
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-TYPES: Mapping[str, ResourceType] = {**resources.TYPES, **wiring.TYPES}
+TYPES: Mapping[str, ResourceType] = {**resources.TYPES, **wiring.TYPES, **watching.TYPES}
 
 #: Attributes of a resource beside Type and Properties; none changes what a new stack contains.
 RESOURCE_ATTRIBUTES = frozenset(

@@ -39,9 +39,7 @@ def new_id() -> str:
 @dataclass(frozen=True)
 class Application:
     id: str
-    properties: Mapping[
-        str, Any
-    ]  # members of botocore's Application shape that were asked for, with defaults
+    properties: Mapping[str, Any]  # members of botocore's Application shape that were asked for, with defaults
     state: str
     created_at: datetime
     updated_at: datetime
@@ -74,9 +72,7 @@ class Tokens:
         """Id made for this token before, or None; ConflictException when the other parameters differ."""
         earlier = self.known.get(parameters["clientToken"])
         if earlier and earlier[0] != parameters:
-            raise ApiError(
-                "ConflictException", f"clientToken {parameters['clientToken']} came with other parameters"
-            )
+            raise ApiError("ConflictException", f"clientToken {parameters['clientToken']} came with other parameters")
         return earlier[1] if earlier else None
 
     def remember(self, parameters: dict[str, Any], made: str) -> None:
@@ -142,9 +138,7 @@ class Applications:
     def update(self, call: Call) -> dict[str, Any]:
         with self._lock:
             application = self._resting(call, "updated")
-            changes = {
-                k: v for k, v in call.parameters.items() if k in self._members and k != "applicationId"
-            }
+            changes = {k: v for k, v in call.parameters.items() if k in self._members and k != "applicationId"}
             changed = replace(application, properties={**application.properties, **changes}, updated_at=now())
             self._all[application.id] = changed
         return {"application": changed.as_answer()}
@@ -160,12 +154,8 @@ class Applications:
             application = self.get(call)
             if application.state == "STARTED":
                 return application
-            if application.state not in RESTING or not application.properties["autoStartConfiguration"].get(
-                "enabled"
-            ):
-                raise ApiError(
-                    "ConflictException", f"Application {application.id} is in state {application.state}"
-                )
+            if application.state not in RESTING or not application.properties["autoStartConfiguration"].get("enabled"):
+                raise ApiError("ConflictException", f"Application {application.id} is in state {application.state}")
             return self._set(self._set(application, "STARTING"), "STARTED")
 
     def by_arn(self, arn: str) -> Application | None:
@@ -173,9 +163,7 @@ class Applications:
 
     def set_tags(self, application: Application, tags: dict[str, str]) -> None:
         with self._lock:
-            self._all[application.id] = replace(
-                application, properties={**application.properties, "tags": tags}
-            )
+            self._all[application.id] = replace(application, properties={**application.properties, "tags": tags})
 
     def forget_tokens(self) -> None:
         self._tokens = Tokens()

@@ -16,8 +16,7 @@ FINAL: Final = ("SUCCESS", "FAILED", "CANCELLED")
 DEFAULT_TIMEOUT_MINUTES: Final = 720
 LONGEST_DETAILS: Final = 256
 FAILURE: Final = (
-    "Job failed, please check complete logs in configured logging destination. "
-    "ExitCode: {}. Last few exceptions: "
+    "Job failed, please check complete logs in configured logging destination. ExitCode: {}. Last few exceptions: "
 )
 
 
@@ -102,11 +101,7 @@ def is_listed(run: Run, asked: dict[str, Any]) -> bool:
     after, before = asked.get("createdAtAfter"), asked.get("createdAtBefore")
     in_time = (not after or run.created_at >= after) and (not before or run.created_at <= before)
     mode = asked.get("mode") or run.asked.get("mode", "BATCH")
-    return (
-        in_time
-        and run.asked.get("mode", "BATCH") == mode
-        and run.state in (asked.get("states") or [run.state])
-    )
+    return in_time and run.asked.get("mode", "BATCH") == mode and run.state in (asked.get("states") or [run.state])
 
 
 def detail(run: Run) -> dict[str, Any]:
@@ -151,11 +146,7 @@ def as_summary(run: Run) -> dict[str, Any]:
     """The JobRunSummary of ListJobRuns."""
     attempt = run.attempt
     times = {"createdAt": run.created_at, "updatedAt": run.updated_at, "attemptCreatedAt": attempt.created_at}
-    return (
-        _common(run, attempt)
-        | {"id": run.id, "attemptUpdatedAt": attempt.updated_at, "type": "SPARK"}
-        | times
-    )
+    return _common(run, attempt) | {"id": run.id, "attemptUpdatedAt": attempt.updated_at, "type": "SPARK"} | times
 
 
 def as_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:

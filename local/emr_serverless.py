@@ -97,9 +97,7 @@ class EmrServerlessApp:
 
     def _list(self, call: Call) -> dict[str, Any]:
         asked, owner = call.parameters, self.applications.get(call)
-        runs = [
-            r for r in reversed(self._runs.values()) if r.application.id == owner.id and is_listed(r, asked)
-        ]
+        runs = [r for r in reversed(self._runs.values()) if r.application.id == owner.id and is_listed(r, asked)]
         return page([as_summary(run) for run in runs], asked, "jobRuns", "id")
 
     def _list_attempts(self, call: Call) -> dict[str, Any]:
@@ -115,9 +113,7 @@ class EmrServerlessApp:
         with self._lock:
             state = self._runs[run.id].state
             if state in FINAL:
-                raise ApiError(
-                    "ValidationException", f"JobRun {run.id} is in state {state} and cannot be cancelled"
-                )
+                raise ApiError("ValidationException", f"JobRun {run.id} is in state {state} and cannot be cancelled")
             self._stop_run(run, "Job run was cancelled by the user")
         return {"applicationId": run.application.id, "jobRunId": run.id}
 
@@ -139,9 +135,7 @@ class EmrServerlessApp:
             for run in [r for r in self._runs.values() if r.state in WAITING]:
                 if self._active(run.application) < min(run.application.most_runs, self._runner.capacity):
                     self._set(run.id, "PENDING")
-                    threading.Thread(
-                        target=self._work, args=(run.id,), name=f"emr-{run.id}", daemon=True
-                    ).start()
+                    threading.Thread(target=self._work, args=(run.id,), name=f"emr-{run.id}", daemon=True).start()
                 elif run.state == "SUBMITTED":
                     self._set(run.id, "QUEUED")
 
@@ -189,9 +183,7 @@ class EmrServerlessApp:
         following = Attempt(failed.number + 1, time, time, "PENDING")
         run = replace(run, attempts=(*run.attempts[:-1], failed, following), updated_at=time)
         self._runs[run.id] = run
-        self._emit(
-            SOURCE, "EMR Serverless Job Run Retry", detail(run) | attempts_detail(failed, following), []
-        )
+        self._emit(SOURCE, "EMR Serverless Job Run Retry", detail(run) | attempts_detail(failed, following), [])
         return run
 
     def _set(self, run_id: str, state: str, details: str = "") -> Run:

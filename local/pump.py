@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from local import s3_events
 from local.bus import Bus, Event, envelope, payload
-from local.clock import next_due
 from local.deployment import FunctionSpec, RuleSpec, ScheduleSpec, Target
-from local.sources import QueueSource, StreamSource, timestamp
+from local.records import invocation_failure
+from local.schedules import after_turning, due_after, schedule_input
+from local.sources import QueueSource, StreamSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -182,7 +182,7 @@ class Pump:
             self._later(RETRY_SECONDS * attempt, self._invoke_async, function, event, attempt + 1)
             return
         if function.on_failure:
-            self.send(function.on_failure, _failure(function, event, attempt, response))
+            self.send(function.on_failure, invocation_failure(function, event, attempt, response))
         if function.dead_letters:
             facts = {"RequestID": response.request_id, "ErrorCode": "200"}
             self.send(function.dead_letters, event, facts | {"ErrorMessage": response.payload["errorMessage"][:1024]})
@@ -236,15 +236,14 @@ class Pump:
 
     def _keep_time(self) -> None:
         now = self.clock.now()
-        due = {spec: next_due(_expression(spec), now, _timezone(spec)) for spec in self._timetable() if spec.enabled}
+        specs = {spec.logical_id: spec for spec in self._timetable() if spec.enabled}
+        due = {name: due_after(spec, now) for name, spec in specs.items()}
         while not self.pause(TICK_SECONDS):
             now = self.clock.now()
-            for spec, at in due.items():
+            for name, at in due.items():
                 if at is not None and at <= now:
-                    self._fire(spec, at)
-                    while at is not None and at <= now:  # a clock that was turned far fires once
-                        at = next_due(_expression(spec), at, _timezone(spec))  # noqa: PLW2901
-                    due[spec] = at
+                    self._fire(specs[name], at)
+                    due[name] = after_turning(specs[name], at, now)
 
     def _timetable(self) -> list[ScheduleSpec | RuleSpec]:
         return [*self._deployment.schedules, *(rule for rule in self._deployment.rules if rule.schedule)]
@@ -280,43 +279,3 @@ class _Counter:
 
     def __exit__(self, *_: object) -> None:
         self.done()
-
-
-def schedule_input(spec: ScheduleSpec, at: datetime) -> Any:
-    """What the target of a schedule is handed when it fires for `at`."""
-    if spec.target.input is None:
-        return envelope("aws.scheduler", "Scheduled Event", {}, [spec.arn], at) | {"detail": "{}"}
-    text = spec.target.input
-    for name, value in {
-        "schedule-arn": spec.arn,
-        "scheduled-time": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "execution-id": secrets.token_hex(8),
-        "attempt-number": "1",
-    }.items():
-        text = text.replace(f"<aws.scheduler.{name}>", value)
-    return json.loads(text)
-
-
-def _failure(function: FunctionSpec, event: Any, attempts: int, response: Response) -> dict[str, Any]:
-    """The record that Lambda sends to the on-failure destination of an asynchronous invocation."""
-    return {
-        "version": "1.0",
-        "timestamp": timestamp(datetime.now(UTC)),
-        "requestContext": {
-            "requestId": response.request_id,
-            "functionArn": f"{function.arn}:$LATEST",
-            "condition": "RetriesExhausted",
-            "approximateInvokeCount": attempts,
-        },
-        "requestPayload": event,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": response.payload,
-    }
-
-
-def _expression(spec: ScheduleSpec | RuleSpec) -> str:
-    return spec.expression if isinstance(spec, ScheduleSpec) else str(spec.schedule)
-
-
-def _timezone(spec: ScheduleSpec | RuleSpec) -> str:
-    return spec.timezone if isinstance(spec, ScheduleSpec) else "UTC"

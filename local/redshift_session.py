@@ -32,6 +32,7 @@ TYPES: Final = {  # DuckDB → Redshift, as ColumnMetadata names them
     "JSON": "super",
     "BLOB": "varbyte",
 }
+TOO_LONG: Final = r"Value too long for character type: \1, VARCHAR(\2)"
 MESSAGES: Final = (  # DuckDB's words → Redshift's
     (r"Table with name \"?[\w.]+\"? does not exist because schema \"?(\w+)\"?.*", r'schema "\1" does not exist'),
     (r"(?:Table|View) with name \"?([\w.]+)\"? does not exist.*", r'relation "\1" does not exist'),
@@ -39,7 +40,7 @@ MESSAGES: Final = (  # DuckDB's words → Redshift's
     (r"(?:Table|View) with name \"?([\w.]+)\"? already exists.*", r'relation "\1" already exists'),
     (r"Schema with name \"?(\w+)\"? already exists.*", r'schema "\1" already exists'),
     (r"Referenced column \"?(\w+)\"? not found.*", r'column "\1" does not exist'),
-    (r"CHECK constraint failed.*strlen\(\"?(\w+)\"?\) <= (\d+).*", r"Value too long for character type: \1, VARCHAR(\2)"),
+    (r"CHECK constraint failed.*strlen\(\"?(\w+)\"?\) <= (\d+).*", TOO_LONG),
     (r"NOT NULL constraint failed: [\w.]*?(\w+)$", r"Cannot insert a NULL value into column \1"),
     (r".*MERGE.*multiple.*", "Found multiple matches to update the same tuple"),
 )  # fmt: skip

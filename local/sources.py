@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
-import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from local.bus import Pattern
-from local.deployment import REGION
+from local.records import Record, failures, sqs_record, stream_failure, stream_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from local.deployment import EventSource
     from local.functions import Response
 
-Record = dict[str, Any]
 SYNC_PAYLOAD_BYTES = 6_000_000  #: Lambda's limit for one synchronous invocation
 RECORD_OVERHEAD_BYTES = 1_000  #: what the envelope of a record adds, about
 RECEIVE_LIMIT = 10  #: messages per ReceiveMessage
@@ -212,91 +208,10 @@ class StreamSource:
 
     def _give_up(self, batch: _Batch, response: Response) -> None:
         if self._source.on_failure:
-            self._pump.send(self._source.on_failure, _stream_failure(self._source, self._shard, batch, response))
-
-
-def failures(response: Response, ids: Sequence[str], *, report: bool) -> set[str]:
-    """The ids that failed, by Lambda's rules: all after an error or an answer that cannot be understood."""
-    if response.error:
-        return set(ids)
-    if not report or not response.payload:
-        return set()
-    try:
-        failed = {item["itemIdentifier"] for item in response.payload.get("batchItemFailures") or []}
-    except (AttributeError, KeyError, TypeError):
-        return set(ids)
-    return failed if failed.issubset(ids) else set(ids)
-
-
-def sqs_record(message: Record, source_arn: str) -> Record:
-    """A received message as Lambda hands it to a function."""
-    attributes = {name: _message_attribute(value) for name, value in message.get("MessageAttributes", {}).items()}
-    return {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": attributes,
-        "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs",
-        "eventSourceARN": source_arn,
-        "awsRegion": REGION,
-    }
-
-
-def _message_attribute(value: Record) -> Record:
-    binary = {"binaryValue": base64.b64encode(value["BinaryValue"]).decode()} if "BinaryValue" in value else {}
-    text = {"stringValue": value["StringValue"]} if "StringValue" in value else {}
-    lists: Record = {"stringListValues": [], "binaryListValues": []}
-    return {**text, **binary, **lists, "dataType": value["DataType"]}
-
-
-def stream_record(record: Record, source_arn: str) -> Record:
-    """A stream record as Lambda hands it to a function: times in seconds, bytes in base64."""
-    plain: Record = json.loads(json.dumps(record, default=_plain))
-    return plain | {"eventSourceARN": source_arn}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return int(value.timestamp())
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(f"cannot be JSON: {value!r}")
-
-
-def _stream_failure(source: EventSource, shard: str, batch: _Batch, response: Response) -> Record:
-    first, last = batch.records[0]["dynamodb"], batch.records[-1]["dynamodb"]
-    return {
-        "requestContext": {
-            "requestId": response.request_id or str(uuid.uuid4()),
-            "functionArn": source.function,
-            "condition": "RetryAttemptsExhausted",
-            "approximateInvokeCount": batch.attempt,
-        },
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "version": "1.0",
-        "timestamp": timestamp(datetime.now(UTC)),
-        "DDBStreamBatchInfo": {
-            "shardId": shard,
-            "startSequenceNumber": first["SequenceNumber"],
-            "endSequenceNumber": last["SequenceNumber"],
-            "approximateArrivalOfFirstRecord": _arrival(first),
-            "approximateArrivalOfLastRecord": _arrival(last),
-            "batchSize": len(batch.records),
-            "streamArn": source.arn,
-        },
-    }
-
-
-def _arrival(record: Record) -> str:
-    at = datetime.fromtimestamp(record["ApproximateCreationDateTime"], UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def timestamp(at: datetime) -> str:
-    """ISO-8601 with milliseconds, as Lambda writes it into failure records."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            self._pump.send(
+                self._source.on_failure,
+                stream_failure(self._source, self._shard, batch.records, batch.attempt, response),
+            )
 
 
 def _parsed(body: str) -> Any:

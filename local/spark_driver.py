@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - PySpark keeps what a warm driver must reset in private attributes
 """The warm driver: one process with JVM and session up, which runs one job after another.
 
 It reads a request per line from stdin and writes a reply per line to the file descriptor it is given; when stdin
@@ -11,11 +12,13 @@ import json
 import os
 import queue
 import runpy
+import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import local
 from local import spark_jvm
@@ -34,9 +37,18 @@ def main(cores: int, state: str, replies: int) -> None:
     hide_sources()
     with os.fdopen(replies, "w", buffering=1) as answers:
         print(json.dumps({"ready": True}), file=answers)
+        share_classes()
         while True:
             outcome = run(session, json.loads(requests.get()))
             print(json.dumps(outcome | {"healthy": gateway.poll() is None and is_up(session)}), file=answers)
+
+
+def share_classes() -> None:
+    """See to it, at low priority, that the next driver on this machine starts faster."""
+    if not spark_jvm.is_sharing_due():
+        return
+    program = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); from local.spark_jvm import main; main()"
+    subprocess.Popen([sys.executable, "-P", "-c", program], stdin=subprocess.DEVNULL)
 
 
 def start_session(state: Path, cores: int) -> Any:
@@ -52,7 +64,8 @@ def start_session(state: Path, cores: int) -> Any:
 def hide_sources() -> None:
     """A job must bring its modules along, as on EMR: those of the checkout are not to be found by accident."""
     hidden = {str(SOURCES), str(SOURCES / "functions"), ""}
-    sys.path[:] = [path for path in sys.path if path not in hidden]
+    sys.path[:] = [path for path in sys.path if path not in hidden and not path.startswith("__editable__")]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in str(finder)]
 
 
 def run(session: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +88,7 @@ def execute(entry: str) -> dict[str, Any]:
             print(leaving.code, file=sys.stderr)
         is_number = leaving.code is None or isinstance(leaving.code, int)
         return {"exit_code": (leaving.code or 0) if is_number else 1, "details": "" if is_number else str(leaving.code)}
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever ends the job ends only the job
         words = traceback.format_exc()
         print(words, file=sys.stderr)
         return {"exit_code": 1, "details": words}
@@ -105,6 +118,7 @@ def logged(log: str) -> Iterator[None]:
 def own_session(session: Any, request: dict[str, Any], code_paths: list[str]) -> Iterator[None]:
     """A session of the job's own over the warm context: `getOrCreate` finds it, `stop` leaves it to us."""
     from pyspark import SparkContext
+    from pyspark.errors import AnalysisException
     from pyspark.sql import SparkSession
 
     fresh = session.newSession()
@@ -112,17 +126,17 @@ def own_session(session: Any, request: dict[str, Any], code_paths: list[str]) ->
     for bucket, folder in request["mounts"].items():
         context._jsc.hadoopConfiguration().set(bucket, folder)
     for key, value in request["properties"].items():
-        if fresh.conf.isModifiable(key):
+        try:
             fresh.conf.set(key, value)
+        except AnalysisException:
+            print(f"{key} is fixed when the warm driver starts: {value} is left out", file=sys.stderr)
     # Python workers are pooled by environment: the same code finds its warm workers, other code gets its own.
     context.environment["PYTHONPATH"] = os.pathsep.join(code_paths)
-    stops = SparkSession.stop, SparkContext.stop
     _make_current(fresh)
-    SparkSession.stop = SparkContext.stop = lambda _: None  # type: ignore[method-assign]
     try:
-        yield
+        with mock.patch.object(SparkSession, "stop"), mock.patch.object(SparkContext, "stop"):
+            yield
     finally:
-        SparkSession.stop, SparkContext.stop = stops  # type: ignore[method-assign]
         with contextlib.suppress(Exception):
             clean(fresh)
         _make_current(session)

@@ -4,10 +4,11 @@ PySpark starts two JVMs through shell scripts; here its gateway is started direc
 archive (class-data sharing) once one has been made. `python -m local.spark_jvm` makes the archive.
 """
 
-import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -24,11 +25,22 @@ GATEWAY: Final = "org.apache.spark.api.python.PythonGatewayServer"
 PR_SET_PDEATHSIG: Final = 1
 START_SECONDS: Final = 120.0
 OPENED: Final = (  # what Spark opens to itself on Java 17 (org.apache.spark.launcher.JavaModuleOptions)
-    "java.base/java.lang java.base/java.lang.invoke java.base/java.lang.reflect java.base/java.io java.base/java.net"
-    " java.base/java.nio java.base/java.util java.base/java.util.concurrent java.base/java.util.concurrent.atomic"
-    " java.base/jdk.internal.ref java.base/sun.nio.ch java.base/sun.nio.cs java.base/sun.security.action"
-    " java.base/sun.util.calendar java.security.jgss/sun.security.krb5"
-).split()
+    "java.base/java.lang",
+    "java.base/java.lang.invoke",
+    "java.base/java.lang.reflect",
+    "java.base/java.io",
+    "java.base/java.net",
+    "java.base/java.nio",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic",
+    "java.base/jdk.internal.ref",
+    "java.base/sun.nio.ch",
+    "java.base/sun.nio.cs",
+    "java.base/sun.security.action",
+    "java.base/sun.util.calendar",
+    "java.security.jgss/sun.security.krb5",
+)
 
 
 def java_home() -> Path:
@@ -85,7 +97,7 @@ def java_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in environment.items() if key != "SPARK_HOME"} | names
 
 
-def launch(archive: Path | None = None, options: Iterable[str] = ()) -> subprocess.Popen[bytes]:
+def launch(shared_from: Path | None = None, options: Iterable[str] = ()) -> subprocess.Popen[bytes]:
     """Start PySpark's gateway JVM and point PySpark at it (by os.environ). RuntimeError when it does not come up.
 
     To be called from the main thread: the JVM is told to die with the thread that started it.
@@ -93,12 +105,14 @@ def launch(archive: Path | None = None, options: Iterable[str] = ()) -> subproce
     with tempfile.TemporaryDirectory() as folder:
         greeting = Path(folder, "connection")
         told = {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(greeting)}
-        shared = [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:disable"] if archive else []
+        shared = [f"-XX:SharedArchiveFile={shared_from}", "-Xshare:auto", "-Xlog:disable"] if shared_from else []
         process = subprocess.Popen(
             [*java_command(), *shared, *options, "-cp", class_path(), GATEWAY],
             stdin=subprocess.PIPE,  # the gateway ends when this closes
             env=os.environ | told,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=_die_with_parent  # noqa: PLW1509 - no other thread runs yet
+            if sys.platform == "linux"
+            else None,
         )
         port, secret = _read_greeting(process, greeting)
     os.environ["PYSPARK_GATEWAY_PORT"], os.environ["PYSPARK_GATEWAY_SECRET"] = str(port), secret
@@ -127,7 +141,7 @@ def _read_greeting(process: subprocess.Popen[bytes], greeting: Path) -> tuple[in
     end = time.monotonic() + START_SECONDS
     while not greeting.exists():
         if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"Java did not start: exit code {process.poll()}, {' '.join(process.args[:2])}")  # type: ignore[index]
+            raise RuntimeError(f"Java did not start: exit code {process.poll()}, {java_home()}")
         time.sleep(0.01)
     content = greeting.read_bytes()
     port, length = struct.unpack("!ii", content[:8])
@@ -152,21 +166,40 @@ def existing_archive() -> Path | None:
     return path if path.exists() else None
 
 
-def make_archive() -> Path:
-    """Run a small job to see which classes Spark loads, and archive them (about a minute, 150 MB)."""
+def is_sharing_due() -> bool:
+    """Whether an archive is wanted and still missing."""
+    return os.environ.get("TIDEMARK_CLASS_SHARING") != "0" and not archive_path().exists()
+
+
+def make_archive() -> None:
+    """Run a small job to see which classes Spark loads, and archive them (about a minute, 150 MB), unless it is there.
+
+    One process at a time works on it; what a killed one left behind is taken over.
+    """
     target = archive_path()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        names, fresh = Path(folder, "classes"), Path(folder, "archive")
-        process = launch(options=[f"-XX:DumpLoadedClassList={names}"])
-        with contextlib.suppress(Exception):
-            rehearse(Path(folder), 2)
-        process.stdin.close()  # type: ignore[union-attr]
-        process.wait(60)
-        dump = ["-Xshare:dump", f"-XX:SharedClassListFile={names}", f"-XX:SharedArchiveFile={fresh}", "-Xlog:disable"]
-        subprocess.run([*java_command(), *dump, "-cp", class_path()], check=True, stdout=subprocess.DEVNULL)
-        fresh.rename(target)
-    return target
+    folder = target.with_suffix(".work")
+    folder.mkdir(parents=True, exist_ok=True)
+    with Path(folder, "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        if not target.exists():
+            archive(folder).rename(target)
+            shutil.rmtree(folder)
+
+
+def archive(folder: Path) -> Path:
+    """The archive, made in `folder`."""
+    names, fresh = Path(folder, "classes"), Path(folder, "archive")
+    fresh.unlink(missing_ok=True)
+    process = launch(options=[f"-XX:DumpLoadedClassList={names}"])
+    rehearse(folder, 2)
+    process.stdin.close()  # type: ignore[union-attr]
+    process.wait(60)  # the list is complete when Java has ended
+    dump = ["-Xshare:dump", f"-XX:SharedClassListFile={names}", f"-XX:SharedArchiveFile={fresh}", "-Xlog:disable"]
+    subprocess.run([*java_command(), *dump, "-cp", class_path()], check=True, stdout=subprocess.DEVNULL)
+    return fresh
 
 
 def rehearse(state: Path, cores: int) -> None:
@@ -195,7 +228,12 @@ def warm_up(session: object, state: Path) -> None:
     counted.write.mode("overwrite").option("compression", "zstd").parquet(target.as_uri())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Make the archive without getting in anybody's way."""
     os.nice(19)
     os.environ.update(java_environment(os.environ))
-    print(make_archive())
+    make_archive()
+
+
+if __name__ == "__main__":
+    main()

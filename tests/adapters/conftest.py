@@ -40,11 +40,8 @@ def dynamodb(aws: None) -> Any:
             for name in ("pk", "sk", "open", "due_at", "dataset", "created_at")
         ],
         KeySchema=keys("pk", "sk"),
-        GlobalSecondaryIndexes=[
-            {"IndexName": "open", "KeySchema": keys("open", "due_at"), "Projection": {"ProjectionType": "ALL"}},
-            {"IndexName": "history", "KeySchema": keys("dataset", "created_at"), "Projection": {"ProjectionType": "ALL"}},
-        ],
-    )  # fmt: skip
+        GlobalSecondaryIndexes=[index("open", "open", "due_at"), index("history", "dataset", "created_at")],
+    )
     return client
 
 
@@ -70,3 +67,7 @@ def file() -> FileVersion:
 
 def keys(hashed: str, ranged: str) -> list[dict[str, str]]:
     return [{"AttributeName": hashed, "KeyType": "HASH"}, {"AttributeName": ranged, "KeyType": "RANGE"}]
+
+
+def index(name: str, hashed: str, ranged: str) -> dict[str, Any]:
+    return {"IndexName": name, "KeySchema": keys(hashed, ranged), "Projection": {"ProjectionType": "ALL"}}

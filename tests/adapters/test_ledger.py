@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.adapters.items import attempt_item, batch_item, load_item, parse_batch, parse_load
-from tidemark.adapters.ledger import Change, Holder, Ledger
+from tidemark.adapters.ledger import Change, Holder, Ledger, RefusedFile
 from tidemark.core.errors import Conflict
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import AT_REST, Batch, State
@@ -54,7 +54,7 @@ BATCHES = st.builds(
     discarded=st.booleans(),
     parent=st.text(max_size=5),
     children=st.lists(IDS, max_size=2).map(tuple),
-)
+).map(lambda batch: replace(batch, due_at=None) if batch.at_rest else batch)
 LOADS = st.builds(
     Load,
     load_id=IDS,
@@ -69,7 +69,7 @@ LOADS = st.builds(
 
 
 def batch(name: str = "web.t.1", **changes: Any) -> Batch:
-    return Batch(name, "web", NOON, NOON, **{"due_at": NOON, **changes})
+    return replace(Batch(name, "web", NOON, NOON, due_at=NOON), **changes)
 
 
 def newer(file: FileVersion, version: str = "v2") -> FileVersion:
@@ -129,9 +129,17 @@ def test_a_load_survives_its_item(load: Load) -> None:
 
 
 @given(BATCHES)
-def test_only_what_is_not_at_rest_is_in_the_open_index(batch: Batch) -> None:
-    """The index is sparse: it stays as small as the work that is under way."""
-    assert ("open" in batch_item(batch)) == (batch.state not in AT_REST)
+def test_only_what_waits_is_in_the_open_index(batch: Batch) -> None:
+    """The index is sparse: it holds the work under way, and what waits for a person."""
+    assert ("open" in batch_item(batch)) == (batch.state not in AT_REST or batch.state is State.QUARANTINED)
+
+
+@pytest.mark.parametrize("dataset", ["loads", "quarantine"])
+def test_no_dataset_shares_its_place_in_the_index(ledger: Ledger, dataset: str) -> None:
+    """Whatever a dataset is called, its batches are taken neither for loads nor for quarantine."""
+    ledger.save(batch(dataset=dataset))
+    assert ledger.open_loads() == []
+    assert ledger.quarantine() == ([], [])
 
 
 # ── segments ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -382,6 +390,55 @@ def test_a_refused_file_is_out_of_the_next_attempt(ledger: Ledger, held: Holder,
     assert ledger.holder(file.bucket, file.key) == held
 
 
+def refused(ledger: Ledger, file: FileVersion) -> Batch:
+    """The batch that holds the file, at its second attempt, without the file."""
+    read = ledger.batch("web.t.1")
+    assert read is not None
+    return ledger.refuse(replace(read, attempt=2, reason="not JSON"), file)
+
+
+def test_what_waits_for_a_person_is_listed(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """Quarantined batches and refused files stand in one list, each with its reason."""
+    refused(ledger, file)
+    poisoned = ledger.save(batch("web.t.2", state=State.QUARANTINED, due_at=None, reason="beyond repair"))
+    assert ledger.quarantine() == ([poisoned], [RefusedFile(file, "web.t.1", "not JSON")])
+    assert ledger.open_batches("web") == []
+
+
+def test_a_restored_file_is_a_normal_one_again(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """It is back in the next attempt and off the list."""
+    revised = refused(ledger, file)
+    ledger.restore(replace(revised, attempt=3), file)
+    assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, file)]
+    assert ledger.quarantine() == ([], [])
+
+
+def test_a_file_is_restored_to_the_batch_as_it_is(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """Two people at once: the second gets a conflict, and the list is as the first left it."""
+    revised = refused(ledger, file)
+    ledger.save(revised)
+    with pytest.raises(Conflict):
+        ledger.restore(replace(revised, attempt=3), file)
+    assert len(ledger.quarantine()[1]) == 1
+
+
+def test_a_discarded_file_is_off_the_list_and_not_forgotten(
+    ledger: Ledger, dynamodb: Any, held: Holder, file: FileVersion
+) -> None:
+    """Years later the ledger still says why its rows are missing."""
+    refused(ledger, file)
+    ledger.discard(file)
+    assert ledger.quarantine() == ([], [])
+    assert [item["reason"] for item in stored(dynamodb) if item["sk"]["S"] == "REFUSED#v1"] == [{"S": "not JSON"}]
+    assert ledger.holders(file.bucket, file.key) == [held]
+
+
+def test_known_versions_leave_out_what_nobody_claimed(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """Reconciling asks for a hundred keys at once; two versions of a key are one question."""
+    others = [replace(file, key=f"web/{number}") for number in range(98)]
+    assert ledger.known_versions([file, newer(file), *others]) == {("raw", "web/a b.json"): "v1"}
+
+
 def test_the_last_change_of_a_key_counts(ledger: Ledger, held: Holder, file: FileVersion) -> None:
     """A file that was refused and then written again is in the batch with its new version."""
     read = ledger.batch("web.t.1")
@@ -439,6 +496,15 @@ def test_of_two_settlers_one_closes_a_load(ledger: Ledger, published: list[Batch
     with pytest.raises(Conflict):
         ledger.save_load(replace(begun, state="FAILED"))
     assert ledger.open_loads() == []
+
+
+def test_a_setting_is_remembered_until_it_is_emptied(ledger: Ledger) -> None:
+    """A pause holds for one dataset, and ends."""
+    ledger.set_control("PAUSE#web", {"by": "ann"})
+    assert (ledger.paused("web"), ledger.paused("app")) == (True, False)
+    assert ledger.control("PAUSE#web") == {"by": "ann"}
+    ledger.set_control("PAUSE#web", {})
+    assert not ledger.paused("web")
 
 
 def test_the_warehouses_columns_are_remembered(ledger: Ledger) -> None:

@@ -39,3 +39,16 @@ def test_a_missing_bucket_is_a_failure(store: Store) -> None:
 def test_a_uri_is_bucket_and_key(uri: str, parts: tuple[str, str]) -> None:
     """The first slash ends the bucket; all others belong to the key."""
     assert split_uri(uri) == parts
+
+
+def test_a_listing_shows_the_newest_version_of_each_key_page_by_page(store: Store) -> None:
+    """A marker leads to the next page, none ends the pass; what was deleted or lies elsewhere is not listed."""
+    store.client.put_bucket_versioning(Bucket="control", VersioningConfiguration={"Status": "Enabled"})
+    for key, body in (("web/a+b", "1"), ("web/a+b", "22"), ("web/c", "3"), ("web/gone", "4"), ("app/d", "5")):
+        store.put("control", key, body)
+    store.client.delete_object(Bucket="control", Key="web/gone")
+    page = store.versions("control", "web/", {})
+    assert [(file.key, file.size) for file in page.files] == [("web/a+b", 2), ("web/c", 1)]
+    assert not page.marker
+    newest = store.client.head_object(Bucket="control", Key="web/a+b")["VersionId"]
+    assert page.files[0].version == newest

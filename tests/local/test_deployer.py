@@ -97,7 +97,7 @@ def _rule(**properties: Any) -> dict[str, Any]:
     ("resource", "message"),
     [
         ({"Type": "AWS::Foo::Bar"}, "X: resource type AWS::Foo::Bar"),
-        ({"Type": "AWS::KinesisFirehose::DeliveryStream"}, "X: resource type AWS::KinesisFirehose::DeliveryStream"),
+        ({"Type": "AWS::KinesisFirehose::DeliveryStream"}, "AWS::KinesisFirehose::DeliveryStream"),
         (_bucket(ReplicationConfiguration={}), r"X \(AWS::S3::Bucket\): property ReplicationConfiguration"),
         (_bucket(BucketName={"Fn::Cidr": []}), r"X \(AWS::S3::Bucket\).BucketName: intrinsic Fn::Cidr"),
         (
@@ -132,7 +132,7 @@ def test_a_circle_is_refused(tmp_path: Path, client: Callable[[str], Any]) -> No
     path = tmp_path / "template.yaml"
     a, b = _bucket(BucketName={"Ref": "B"}), _bucket(BucketName={"Ref": "A"})
     path.write_text(yaml.safe_dump({"Resources": {"A": a, "B": b}}))
-    with pytest.raises(TemplateError, match="circular dependency: .*A"):
+    with pytest.raises(TemplateError, match=r"circular dependency: .*A"):
         deploy(path, client)
 
 

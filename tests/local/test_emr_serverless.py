@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -106,7 +107,7 @@ def test_a_run_goes_through_all_states_to_success(emr: Any, owner: str, runner: 
     details = events.details(STATE_CHANGE)
     changes = [(d["previousState"], d["state"]) for d in details]
     states = ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "SUCCESS"]
-    assert changes == list(zip(states, states[1:], strict=False))
+    assert changes == list(pairwise(states))
     members = "jobRunId applicationId arn releaseLabel state previousState createdBy updatedAt createdAt"
     assert all(set(d) == set(members.split()) for d in details)
     assert details[0]["createdBy"] == "arn:aws:sts::123456789012:assumed-role/SubmitRole/local"

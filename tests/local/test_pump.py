@@ -478,6 +478,18 @@ def test_a_schedule_can_be_fired_by_hand(stage: Stage) -> None:
         pump.fire("Tock")
 
 
+def test_a_rule_with_a_schedule_fires_too(stage: Stage) -> None:
+    """Its targets are handed a Scheduled Event of aws.events, and no other event."""
+    target = Target(function("F").arn)
+    pump = stage.run(clock=Clock(speed=300), rules=(rule(None, target, schedule="rate(1 minute)"),))
+    pump.publish("aws.x", "Something", {})
+    time.sleep(0.5)
+    pump.halt()
+    assert {(event["source"], event["detail-type"]) for _, event in stage.invoked} == {
+        ("aws.events", "Scheduled Event")
+    }
+
+
 def test_a_schedule_without_input_sends_the_default_event(stage: Stage) -> None:
     """What EventBridge Scheduler sends then: a Scheduled Event of aws.scheduler."""
     spec = replace(schedule("rate(1 day)"), target=Target(function("F").arn))

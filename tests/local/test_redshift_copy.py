@@ -50,7 +50,9 @@ class Lake:
         size = len(sink.getvalue())
         return {"url": f"s3://lake/{key}", "mandatory": True, "meta": {"content_length": size}}
 
-    def copy(self, *entries: dict[str, Any], options: str = "FORMAT AS PARQUET MANIFEST", into: str = "x") -> dict[str, Any]:
+    def copy(
+        self, *entries: dict[str, Any], options: str = "FORMAT AS PARQUET MANIFEST", into: str = "x"
+    ) -> dict[str, Any]:
         """COPY what the entries list; the answer of DescribeStatement."""
         self.s3.put_object(Bucket="lake", Key="m.manifest", Body=json.dumps({"entries": list(entries)}).encode())
         return self.run(f"COPY {into} FROM 's3://lake/m.manifest' IAM_ROLE '{ROLE}' {options}")

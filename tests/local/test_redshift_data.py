@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from local.redshift_data import RedshiftDataApp
 from tests.local.stand_ins import Events, client, eventually, served
 
+MEMBERS = {"principal", "statementName", "statementId", "redshiftQueryId", "state", "rows", "expireAt"}
 WHERE = {"WorkgroupName": "warehouse", "Database": "dev"}
 
 
@@ -183,7 +184,9 @@ def test_tokens_are_kept_for_eight_hours(events: Events, tmp_path: Path) -> None
     ("sqls", "state", "count"),
     [(["SELECT 1", "SELECT 2 UNION SELECT 3"], "FINISHED", 2), (["SELECT 1/0", "SELECT 1"], "FAILED", -1)],
 )
-def test_an_event_tells_the_end_if_asked(redshift: Any, events: Events, sqls: list[str], state: str, count: int) -> None:
+def test_an_event_tells_the_end_if_asked(
+    redshift: Any, events: Events, sqls: list[str], state: str, count: int
+) -> None:
     """WithEvent emits one event per batch with AWS's members; without it there is none."""
     run(redshift, *sqls)
     done = run(redshift, *sqls, WithEvent=True, StatementName="load.1")
@@ -191,7 +194,7 @@ def test_an_event_tells_the_end_if_asked(redshift: Any, events: Events, sqls: li
     assert len(events) == 1
     assert (source, kind) == ("aws.redshift-data", "Redshift Data Statement Status Change")
     assert resources == ["arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/warehouse"]
-    assert set(detail) == set("principal statementName statementId redshiftQueryId state rows expireAt".split())
+    assert set(detail) == MEMBERS
     told = (detail["statementId"], detail["statementName"], detail["state"], detail["rows"])
     assert told == (done["Id"], "load.1", state, count)
     assert detail["principal"] == "arn:aws:sts::123456789012:assumed-role/SubmitRole/local"
@@ -209,7 +212,10 @@ def test_parameters_take_the_type_of_their_place(redshift: Any) -> None:
 
 def test_statements_are_listed_by_name_prefix_and_status(redshift: Any) -> None:
     """ListStatements filters by prefix and status, newest first, in pages."""
-    made = [run(redshift, sql, StatementName=f"load.{n}")["Id"] for n, sql in enumerate(["SELECT 1", "SELECT x", "SELECT 2"])]
+    made = [
+        run(redshift, sql, StatementName=f"load.{n}")["Id"]
+        for n, sql in enumerate(["SELECT 1", "SELECT x", "SELECT 2"])
+    ]
     run(redshift, "SELECT 3", StatementName="other")
 
     def listed(**asked: Any) -> list[str]:
@@ -313,7 +319,10 @@ def test_the_catalogue_is_listed(redshift: Any) -> None:
     tables = redshift.list_tables(SchemaPattern="tidemark", **WHERE)["Tables"]
     assert [(t["name"], t["type"]) for t in tables] == [("t", "TABLE"), ("v", "VIEW")]
     columns = redshift.describe_table(Schema="tidemark", Table="t", **WHERE)["ColumnList"]
-    assert [(c["name"], c["typeName"], c["length"], c["nullable"]) for c in columns] == [("a", "varchar", 10, 0), ("b", "numeric", 0, 1)]
+    assert [(c["name"], c["typeName"], c["length"], c["nullable"]) for c in columns] == [
+        ("a", "varchar", 10, 0),
+        ("b", "numeric", 0, 1),
+    ]
     assert redshift.describe_table(Schema="tidemark", Table="nope", **WHERE)["ColumnList"] == []
 
 

@@ -119,7 +119,11 @@ def test_a_temporary_table_hides_its_namesake(session: Session) -> None:
 def test_columns_are_added_without_loss(session: Session) -> None:
     """ALTER TABLE ADD COLUMN keeps rows, fills the default and leaves views working."""
     run(session, "CREATE SCHEMA s", "CREATE TABLE s.t (a INT NOT NULL)", "INSERT INTO s.t VALUES (1)")
-    run(session, "CREATE VIEW s.v AS SELECT a FROM s.t WITH NO SCHEMA BINDING", "ALTER TABLE s.t ADD COLUMN b INT DEFAULT 7")
+    run(
+        session,
+        "CREATE VIEW s.v AS SELECT a FROM s.t WITH NO SCHEMA BINDING",
+        "ALTER TABLE s.t ADD COLUMN b INT DEFAULT 7",
+    )
     run(session, "INSERT INTO s.t (a) VALUES (2)")
     assert run(session, "SELECT a, b FROM s.t ORDER BY a") == [(1, 7), (2, 7)]
     assert run(session, "SELECT a FROM s.v ORDER BY a") == [(1,), (2,)]
@@ -138,7 +142,9 @@ def test_definitions_can_be_rolled_back(session: Session) -> None:
 
 def test_late_binding_views_need_qualified_names() -> None:
     """WITH NO SCHEMA BINDING is refused over unqualified tables, common table expressions excepted."""
-    assert isinstance(translate("CREATE VIEW v AS WITH x AS (SELECT 1 AS a) SELECT a FROM x WITH NO SCHEMA BINDING"), Query)
+    assert isinstance(
+        translate("CREATE VIEW v AS WITH x AS (SELECT 1 AS a) SELECT a FROM x WITH NO SCHEMA BINDING"), Query
+    )
     with pytest.raises(SqlError, match="should be qualified"):
         translate("CREATE VIEW v AS SELECT a FROM t WITH NO SCHEMA BINDING")
 
@@ -158,7 +164,10 @@ def test_late_binding_views_need_qualified_names() -> None:
         ("SELECT TO_CHAR('2026-11-20 07:05:00'::timestamp, 'YYYY-MM-DD HH24:MI')", ("2026-11-20 07:05",)),
         ("SELECT JSON_EXTRACT_PATH_TEXT('{\"a\": {\"b\": \"c\"}}', 'a', 'b')", ("c",)),
         ("SELECT TOP 1 a FROM (SELECT 1 AS a UNION ALL SELECT NULL) ORDER BY a DESC", (None,)),
-        ("SELECT a FROM (SELECT 1 AS a, 2 AS b UNION ALL SELECT 2, 1) QUALIFY ROW_NUMBER() OVER (ORDER BY b) = 1", (2,)),
+        (
+            "SELECT a FROM (SELECT 1 AS a, 2 AS b UNION ALL SELECT 2, 1) QUALIFY ROW_NUMBER() OVER (ORDER BY b) = 1",
+            (2,),
+        ),
     ],
 )
 def test_functions_mean_what_they_mean_in_redshift(session: Session, sql: str, row: tuple[Any, ...]) -> None:
@@ -178,9 +187,15 @@ def test_merge_inserts_with_and_without_columns(session: Session) -> None:
     """MERGE updates, deletes and inserts; INSERT VALUES works without a column list."""
     run(session, "CREATE TABLE t (a INT, b INT)", "INSERT INTO t VALUES (1, 1), (2, 2)")
     run(session, "CREATE TEMP TABLE s AS SELECT 2 AS a, 20 AS b UNION ALL SELECT 3, 30")
-    run(session, "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b)")
+    run(
+        session,
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b)",
+    )
     assert run(session, "SELECT a, b FROM t ORDER BY a") == [(1, 1), (2, 20), (3, 30)]
-    run(session, "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (a) VALUES (s.a)")
+    run(
+        session,
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (a) VALUES (s.a)",
+    )
     assert run(session, "SELECT a FROM t") == [(1,)]
 
 
@@ -277,7 +292,9 @@ def test_parameters_are_found() -> None:
 
 def test_copy_is_read_whole() -> None:
     """Target, columns, source, role and every option of COPY are in the plan."""
-    plan = translate("COPY s.t (a, b) FROM 's3://b/m.manifest' IAM_ROLE 'arn:aws:iam::1:role/x' FORMAT AS PARQUET MANIFEST;")
+    plan = translate(
+        "COPY s.t (a, b) FROM 's3://b/m.manifest' IAM_ROLE 'arn:aws:iam::1:role/x' FORMAT AS PARQUET MANIFEST;"
+    )
     options = {"FORMAT": "PARQUET", "MANIFEST": ""}
     assert plan == Copy(Table("s", "t"), ("a", "b"), "s3://b/m.manifest", "arn:aws:iam::1:role/x", options)
 

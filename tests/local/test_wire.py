@@ -50,10 +50,16 @@ def test_a_rest_call_arrives_whole() -> None:
 def test_a_json_call_arrives_whole() -> None:
     """The json protocol is routed by X-Amz-Target; nested lists of structures arrive."""
     seen: list[Call] = []
-    app = answering("ExecuteStatement", lambda call: seen.append(call) or {"CreatedAt": datetime.now(UTC)}, "redshift-data")
+    app = answering(
+        "ExecuteStatement", lambda call: seen.append(call) or {"CreatedAt": datetime.now(UTC)}, "redshift-data"
+    )
     with served(app) as url:
         answer = client("redshift-data", url).execute_statement(
-            Sql="SELECT :a", Database="d", WorkgroupName="wg-1", ClientToken="t", Parameters=[{"name": "a", "value": "1"}]
+            Sql="SELECT :a",
+            Database="d",
+            WorkgroupName="wg-1",
+            ClientToken="t",
+            Parameters=[{"name": "a", "value": "1"}],
         )
     assert seen[0].operation == "ExecuteStatement"
     assert seen[0].parameters["Parameters"] == [{"name": "a", "value": "1"}]
@@ -147,7 +153,12 @@ def test_values_survive_the_way_there_and_back() -> None:
     ("service", "operation", "call", "status"),
     [
         ("emr-serverless", "CancelJobRun", lambda c: c.cancel_job_run(**RUN), 404),
-        ("redshift-data", "CancelStatement", lambda c: c.cancel_statement(Id="0" * 8 + "-0000" * 3 + "-" + "0" * 12), 400),
+        (
+            "redshift-data",
+            "CancelStatement",
+            lambda c: c.cancel_statement(Id="0" * 8 + "-0000" * 3 + "-" + "0" * 12),
+            400,
+        ),
     ],
 )
 def test_errors_are_typed_for_the_client(service: str, operation: str, call: Callable[[Any], Any], status: int) -> None:

@@ -17,7 +17,8 @@ from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 
 Item = dict[str, Any]
-QUARANTINE = "quarantine"
+#: In the `open` index beside the datasets; no dataset is called so.
+QUARANTINE, LOADS = "#quarantine", "#loads"
 TIMES = ("created_at", "updated_at", "due_at", "not_before")
 
 
@@ -93,7 +94,7 @@ def parse_batch(item: Item) -> Batch:
 def load_item(load: Load) -> Item:
     """The load's item; in the `open` index until it is closed."""
     values = {entry.name: getattr(load, entry.name) for entry in fields(Load)}
-    still_open = {"open": "loads", "due_at": iso(load.created_at)} if load.state == "OPEN" else {}
+    still_open = {"open": LOADS, "due_at": iso(load.created_at)} if load.state == "OPEN" else {}
     return to_item({**values, **still_open, "pk": load_key(load.load_id), "sk": "LOAD"})
 
 

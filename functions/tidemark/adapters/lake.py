@@ -108,9 +108,13 @@ def glue_lake(region: str, endpoint: str | None, database: str, bucket: str) -> 
     return Lake(load_catalog("glue", **glue_properties(region, endpoint)), database, bucket)
 
 
-def glue_properties(region: str, endpoint: str | None) -> dict[str, str]:
-    """What pyiceberg must know to reach Glue and S3."""
-    properties = {"type": "glue", "glue.region": region, "s3.region": region}
+def glue_properties(region: str, endpoint: str | None) -> dict[str, Any]:
+    """What pyiceberg must know to reach Glue and S3.
+
+    Glue's client must not repeat a call: a commit that took effect while its reply was lost would be refused the
+    second time, and pyiceberg deletes the manifests of a refused commit, which by then readers need.
+    """
+    properties: dict[str, Any] = {"type": "glue", "glue.region": region, "s3.region": region, "glue.max-retries": 0}
     if endpoint:
         properties |= {"glue.endpoint": endpoint, "s3.endpoint": endpoint, "s3.force-virtual-addressing": "false"}
     return properties

@@ -28,6 +28,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tidemark.adapters.items import (
+    LOADS,
     QUARANTINE,
     Item,
     attempt_item,
@@ -340,7 +341,7 @@ class Ledger:
         """(bucket, key) → newest claimed version, for up to 100 keys; keys that nobody has claimed are left out."""
         request: dict[str, Any] = {
             self.table: {
-                "Keys": [_key(file_key(file.bucket, file.key), "FILE") for file in files],
+                "Keys": [_key(pk, "FILE") for pk in sorted({file_key(file.bucket, file.key) for file in files})],
                 "ProjectionExpression": "#bucket, #key, version",
                 "ExpressionAttributeNames": {"#bucket": "bucket", "#key": "key"},
             }
@@ -402,7 +403,7 @@ class Ledger:
 
     def open_loads(self) -> list[Load]:
         """Loads that are not closed, from the index."""
-        return [parse_load(item) for item in self._open("loads")]
+        return [parse_load(item) for item in self._open(LOADS)]
 
     def warehouse_columns(self, table: str) -> dict[str, str] | None:
         """Column → type of the warehouse's table as last applied; None when it was never made."""

@@ -23,7 +23,7 @@ from tidemark.core.warehouse_sql import (
 )  # fmt: skip
 from tidemark.observability import count, logger
 from tidemark.service.common import announce
-from tidemark.service.settle import close_failed
+from tidemark.service.settle import close_failed, settle
 from tidemark.wiring import World
 
 #: A load without a statement that is older was left by a crash between the ledger and the warehouse.
@@ -38,7 +38,11 @@ def load(world: World, eager: bool = False) -> int:
     """
     now = world.clock.now()
     for unfinished in world.ledger.open_loads():
-        if not unfinished.statement_id and now - unfinished.created_at >= ABANDONED_AFTER:
+        if now - unfinished.created_at < ABANDONED_AFTER:
+            continue
+        if unfinished.statement_id:
+            settle(world, unfinished.load_id)  # its batches may all have moved on, and then no hint speaks of it
+        else:
             _execute(world, unfinished.load_id)
     groups = due_loads(_published(world), world.datasets, now, eager)
     return sum(_begin(world, group) for group in groups)

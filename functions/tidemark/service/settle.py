@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from tidemark.core.errors import Conflict, IllegalMove
+from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.failures import after_load_failure
 from tidemark.core.lifecycle import Batch, Event, Loaded, Poisoned, State
 from tidemark.core.loading import Load
@@ -82,6 +82,8 @@ def _try_move(world: World, batch: Batch, event: Event) -> bool:
 
 
 def _close(world: World, closed: Load) -> None:
+    if _members(world, closed):
+        raise Transient(f"load {closed.load_id} has batches that could not be moved on: it is settled again")
     try:
         world.ledger.save_load(closed)
     except Conflict:

@@ -1,0 +1,208 @@
+"""One batch: file versions in, tables and a report out. One pass over the input, however many tables come of it."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Optional
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from spark_jobs import reader, storage
+from spark_jobs.hadoop import FileSystem
+from tidemark.core.dataset import Dataset
+from tidemark.core.errors import DeclarationError, Unbalanced
+from tidemark.core.files import FileVersion
+from tidemark.core.manifest import Manifest
+
+Transform = Callable[[DataFrame], Mapping[str, DataFrame]]
+
+_IS_GOOD = "_rejected IS NULL AND _end IS NULL"
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that a job needs to know; the shape of order.json."""
+
+    batch_id: str
+    attempt: int
+    dataset: Dataset
+    manifest: str  # s3:// URI
+    output: str  # s3:// prefix of this attempt alone, ending in /
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Order:
+        """Parsed order.json → value."""
+        dataset = Dataset.parse(data["dataset"])
+        return cls(data["batch_id"], data["attempt"], dataset, data["manifest"], data["output"].rstrip("/") + "/")
+
+
+@dataclass(frozen=True)
+class FileTally:
+    """What became of one file's records; `read` is their sum by construction."""
+
+    kept: int
+    rejected: int
+    duplicates: int
+    bytes: int  # of decompressed content
+    problem: Optional[str]
+
+    def to_json(self, file: FileVersion) -> dict[str, Any]:
+        """The form of result.json."""
+        return {
+            "bucket": file.bucket,
+            "key": file.key,
+            "version": file.version,
+            "read": self.kept + self.rejected + self.duplicates,
+            "kept": self.kept,
+            "rejected": self.rejected,
+            "duplicates": self.duplicates,
+            "problem": self.problem,
+        }
+
+
+def run(spark: SparkSession, order: Order, manifest: Manifest, seconds: dict[str, float]) -> dict[str, Any]:
+    """Read, transform, write; the result as it belongs into result.json, not yet written."""
+    dataset, system = order.dataset, FileSystem(spark)
+    transform = transform_of(dataset)
+    with _timed(seconds, "read"):
+        frame = duplicates_marked(reader.read(spark, manifest.files, dataset.record), _key(dataset))
+        # Every table is derived from the parsed records: parsing again would cost several times the memory.
+        frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        tallies = tallied(frame, len(manifest.files))
+    with _timed(seconds, "write"):
+        content_bytes = sum(tally.bytes for tally in tallies)
+        frames = transform(_records(frame, manifest.files, dataset))
+        _same_tables(dataset, frames)
+        tables = {}
+        for table in dataset.tables:
+            rows = storage.conforming(frames[table.name], table, order.batch_id, order.attempt)
+            folder = f"{order.output}tables/{table.name}"
+            tables[table.name] = storage.write_table(rows, table, folder, content_bytes, system)
+        rejected = storage.write_rejected(
+            rejected_records(frame, manifest.files),
+            sum(tally.rejected for tally in tallies),
+            f"{order.output}rejected",
+            system,
+        )
+    frame.unpersist()
+    _balanced(dataset, tallies, tables, rejected)
+    return _result(order, manifest, tallies, tables, rejected, seconds, spark.version)
+
+
+def transform_of(dataset: Dataset) -> Transform:
+    """The dataset's own module."""
+    transform: Transform = import_module(f"spark_jobs.transforms.{dataset.transform}").transform
+    return transform
+
+
+def _key(dataset: Dataset) -> Optional[str]:
+    """The record's field that is kept once within the batch; all facts share it, since each keeps every record."""
+    keys = {table.deduplicate for table in dataset.tables if table.kind == "facts"}
+    fields = {field.name for field in dataset.record}
+    if len(keys) > 1 or not keys - {None} <= fields:
+        names = ", ".join(sorted(str(key) for key in keys))
+        raise DeclarationError(
+            f"expected one field of the record in all tables of facts, found {names}", ("deduplicate",)
+        )
+    return next(iter(keys), None)
+
+
+def duplicates_marked(frame: DataFrame, key: Optional[str]) -> DataFrame:
+    """The frame with `_duplicate`: a good record whose key an earlier one has, by order of manifest and file."""
+    if key is None:
+        return frame.withColumn("_duplicate", F.lit(False))
+    # Rejected records have no key; without something of their own they would all meet in one task.
+    alone = F.when(F.col(key).isNull(), F.struct("_source", "_ordinal", "_rejected.position"))
+    earlier = Window.partitionBy(key, alone).orderBy("_source", "_ordinal")
+    return frame.withColumn("_duplicate", F.col(key).isNotNull() & (F.row_number().over(earlier) > 1))
+
+
+def tallied(frame: DataFrame, files: int) -> list[FileTally]:
+    """The counts of every file of the manifest, in its order. This is what evaluates the reader."""
+    counted = frame.groupBy("_source").agg(
+        F.expr(f"count_if({_IS_GOOD} AND NOT _duplicate)").alias("kept"),
+        F.expr("count_if(_rejected IS NOT NULL)").alias("rejected"),
+        F.expr("count_if(_duplicate)").alias("duplicates"),
+        F.expr("count(_end)").alias("ends"),
+        F.max("_end.bytes").alias("bytes"),
+        F.max("_end.problem").alias("problem"),
+    )
+    rows = {row["_source"]: row for row in counted.collect()}
+    if sorted(rows) != list(range(files)) or any(row["ends"] != 1 for row in rows.values()):
+        raise Unbalanced(f"files read to their end: expected {files}, found {sum(r['ends'] for r in rows.values())}")
+    fields = ("kept", "rejected", "duplicates", "bytes", "problem")
+    return [FileTally(*(rows[index][name] for name in fields)) for index in range(files)]
+
+
+def _records(frame: DataFrame, files: Sequence[FileVersion], dataset: Dataset) -> DataFrame:
+    """What a transform sees: the good records, typed, and their file."""
+    fields = [field.name for field in dataset.record]
+    kept = frame.where(f"{_IS_GOOD} AND NOT _duplicate")
+    return kept.select(*fields, reader.file_name(files).alias("_file"))
+
+
+def rejected_records(frame: DataFrame, files: Sequence[FileVersion]) -> DataFrame:
+    """The rejected records as they are reported."""
+    versions = reader.looked_up([file.version for file in files])
+    place = reader.file_name(files).alias("file"), versions.alias("version")
+    return frame.where("_rejected IS NOT NULL").select(*place, "_rejected.*")
+
+
+def _same_tables(dataset: Dataset, frames: Mapping[str, DataFrame]) -> None:
+    expected, found = sorted(table.name for table in dataset.tables), sorted(frames)
+    if expected != found:
+        message = f"expected the tables {', '.join(expected)}, found {', '.join(found)}"
+        raise DeclarationError(message, ("transforms", dataset.transform))
+
+
+def _balanced(
+    dataset: Dataset,
+    tallies: Sequence[FileTally],
+    tables: Mapping[str, storage.Written],
+    rejected: storage.Written,
+) -> None:
+    """Nothing came or went on the way: each table of facts has a row for every record kept."""
+    kept = sum(tally.kept for tally in tallies)
+    for table in dataset.tables:
+        if table.kind == "facts" and tables[table.name].rows != kept:
+            raise Unbalanced(f"rows of {table.name}: expected {kept}, found {tables[table.name].rows}")
+    expected = sum(tally.rejected for tally in tallies)
+    if rejected.rows != expected:
+        raise Unbalanced(f"rejected records: expected {expected}, found {rejected.rows}")
+
+
+def _result(
+    order: Order,
+    manifest: Manifest,
+    tallies: Sequence[FileTally],
+    tables: Mapping[str, storage.Written],
+    rejected: storage.Written,
+    seconds: Mapping[str, float],
+    spark_version: str,
+) -> dict[str, Any]:
+    files = [tally.to_json(file) for tally, file in zip(tallies, manifest.files)]
+    return {
+        "batch_id": order.batch_id,
+        "attempt": order.attempt,
+        "dataset": order.dataset.name,
+        "files": files,
+        "tables": {name: written.to_json() for name, written in tables.items()},
+        "rejected": rejected.to_json(),
+        "totals": {what: sum(file[what] for file in files) for what in ("read", "kept", "rejected", "duplicates")},
+        "seconds": {step: round(spent, 3) for step, spent in seconds.items()},
+        "versions": {"spark": spark_version, "python": platform.python_version()},
+    }
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[step] = time.monotonic() - started

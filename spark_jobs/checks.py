@@ -1,0 +1,202 @@
+"""From a record's JSON value to a typed one, or a reason in a few words why it does not fit. Pure.
+
+What is accepted, beside the plain case:
+    numbers     also in quotes ("200"); a whole number may be written 200.0 or 2e2. NaN and infinity are refused
+    decimal     taken from the digits as written, never through a double; more decimals than declared are refused
+    string      numbers and booleans too, as written; objects, lists and more bytes than declared are refused
+    timestamp   ISO-8601 with `T` or a space, Z or an offset or none (then UTC), fractions cut to microseconds;
+                a number counts seconds, milliseconds or microseconds since 1970, told apart by its size
+    date        YYYY-MM-DD
+    boolean     also "true" and "false" in quotes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta, timezone
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import Any
+
+from spark_jobs.scanner import Number
+from tidemark.core.dataset import ColumnType, Field
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(?:Z|([+-])(\d\d)(?::?(\d\d))?)?)?",
+    re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+#: Years 1 to 9999: what Spark, Iceberg, Redshift and Python all can hold. Microseconds since 1970.
+TIMESTAMP_MIN = (datetime(1, 1, 1, tzinfo=timezone.utc) - _EPOCH) // _MICROSECOND
+TIMESTAMP_MAX = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc) - _EPOCH) // _MICROSECOND
+#: A number below this counts seconds (until the year 5138), below a thousand times this milliseconds (from 1973).
+_SECONDS_BELOW = 100_000_000_000
+_EXACT = Context(prec=76, traps=[Inexact, InvalidOperation])
+_BITS = {"int": 32, "bigint": 64}
+
+Check = Callable[[Any], Any]
+
+
+class UnfitError(ValueError):
+    """A value does not fit its field; the text is the reason."""
+
+
+def row_check(fields: Sequence[Field]) -> Callable[[dict[str, Any]], list[Any]]:
+    """A function from a record to its values in the fields' order, or `UnfitError` naming the first bad field."""
+    checks = [(field.name, field.required, value_check(field.type)) for field in fields]
+
+    def row(record: dict[str, Any]) -> list[Any]:
+        values = []
+        for name, required, check in checks:
+            value = record.get(name)
+            if value is not None:
+                try:
+                    value = check(value)
+                except UnfitError as error:
+                    raise UnfitError(f"{name}: {error}") from None
+            elif required:
+                raise UnfitError(f"{name} is missing")
+            values.append(value)
+        return values
+
+    return row
+
+
+def value_check(type_: ColumnType) -> Check:
+    """The check of one type: JSON value (numbers as `Number`) → Python value that pyarrow takes for the type."""
+    if type_.kind == "string":
+        return lambda value: _string(value, type_.arguments[0])
+    if type_.kind == "decimal":
+        precision, scale = type_.arguments
+        return lambda value: _decimal(value, precision, scale)
+    if type_.kind in _BITS:
+        limit = 1 << (_BITS[type_.kind] - 1)
+        return lambda value: _whole(value, limit, type_.kind)
+    return {"double": _double, "boolean": _boolean, "date": _date, "timestamp": _timestamp}[type_.kind]
+
+
+def _string(value: Any, bytes_max: int) -> str:
+    if isinstance(value, (dict, list)):
+        raise UnfitError(f"{_show(value)} is no string")
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        raise UnfitError("half of a surrogate pair") from None
+    if size > bytes_max:
+        raise UnfitError(f"{size} bytes, at most {bytes_max}")
+    return text
+
+
+def _number(value: Any) -> str:
+    """The number's text, written bare or in quotes."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return value
+    raise UnfitError(f"{_show(value)} is no number")
+
+
+def _exact(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise UnfitError(f"{_show(text)} is out of range") from None
+
+
+def _whole(value: Any, limit: int, kind: str) -> int:
+    text = _number(value)
+    if _WHOLE.fullmatch(text):
+        number = int(text)
+    else:
+        exact = _exact(text)
+        if exact.adjusted() > 20:
+            raise UnfitError(f"{_show(text)} is out of range for {kind}")
+        if exact != exact.to_integral_value():
+            raise UnfitError(f"{_show(text)} is no whole number")
+        number = int(exact)
+    if not -limit <= number < limit:
+        raise UnfitError(f"{_show(text)} is out of range for {kind}")
+    return number
+
+
+def _decimal(value: Any, precision: int, scale: int) -> Decimal:
+    text = _number(value)
+    exact = _exact(text)
+    if exact and exact.adjusted() >= precision - scale:
+        raise UnfitError(f"{_show(text)} is out of range for decimal({precision},{scale})")
+    try:
+        return exact.quantize(Decimal((0, (1,), -scale)), context=_EXACT)
+    except (Inexact, InvalidOperation):
+        raise UnfitError(f"{_show(text)} has more than {scale} decimals") from None
+
+
+def _double(value: Any) -> float:
+    number = float(_number(value))
+    if number in (float("inf"), float("-inf")):
+        raise UnfitError(f"{_show(value)} is out of range for double")
+    return number
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false") and not isinstance(value, Number):
+        return bool(value == "true")
+    raise UnfitError(f"{_show(value)} is neither true nor false")
+
+
+def _date(value: Any) -> date:
+    parts = _DATE.fullmatch(value) if isinstance(value, str) else None
+    try:
+        return date(*map(int, parts.groups()))  # type: ignore[union-attr]  # None is caught as well
+    except (AttributeError, ValueError):
+        raise UnfitError(f"{_show(value)} is no date") from None
+
+
+def _timestamp(value: Any) -> int:
+    """Microseconds since 1970 UTC."""
+    moment = _since_epoch(value) if isinstance(value, Number) else _iso(value)
+    if moment is None or not TIMESTAMP_MIN <= moment <= TIMESTAMP_MAX:
+        raise UnfitError(f"{_show(value)} is no timestamp")
+    return moment
+
+
+def _since_epoch(text: str) -> int | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = _exact(text)
+    if number.adjusted() > 20:
+        return None
+    if abs(number) < _SECONDS_BELOW:
+        return int(number * 1_000_000)
+    return int(number * 1_000) if abs(number) < _SECONDS_BELOW * 1_000 else int(number)
+
+
+def _iso(value: Any) -> int | None:
+    parts = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
+    if parts is None:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, hours, minutes = parts.groups()
+    if int(hours or 0) > 23 or int(minutes or 0) > 59:
+        return None
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    micros = int((fraction or "").ljust(6, "0")[:6])
+    try:
+        moment = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micros, timezone.utc
+        )
+    except ValueError:
+        return None
+    return (moment - _EPOCH + (offset if sign == "-" else -offset)) // _MICROSECOND
+
+
+def _show(value: Any) -> str:
+    """A value as a reason shows it: short, and never with a line break."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, Number) else repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,0 +1,55 @@
+"""Files by URI through the session's own Hadoop file system: EMRFS on EMR, a mounted folder on a laptop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class Stored:
+    uri: str
+    bytes: int
+
+
+class FileSystem:
+    """The few things that a job does beside reading and writing tables."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._jvm: Any = spark._jvm  # noqa: SLF001  # PySpark shows Hadoop in no other way
+        self._conf: Any = spark._jsc.hadoopConfiguration()  # noqa: SLF001
+
+    def _path(self, uri: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(uri)
+
+    def write(self, uri: str, text: str) -> None:
+        """The object, whole; an older one is replaced."""
+        path = self._path(uri)
+        stream = path.getFileSystem(self._conf).create(path, True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
+
+    def files(self, uri: str) -> list[Stored]:
+        """All files below a folder, by name; none if it does not exist."""
+        path = self._path(uri)
+        system = path.getFileSystem(self._conf)
+        if not system.exists(path):
+            return []
+        listed, found = system.listFiles(path, True), []
+        while listed.hasNext():
+            status = listed.next()
+            found.append(Stored(status.getPath().toString(), status.getLen()))
+        return sorted(found, key=lambda file: file.uri)
+
+    def parquet_rows(self, uri: str) -> int:
+        """Rows of a Parquet file, from its footer."""
+        opened = self._jvm.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(self._path(uri), self._conf)
+        footer = self._jvm.org.apache.parquet.hadoop.ParquetFileReader.open(opened)
+        try:
+            return int(footer.getRecordCount())
+        finally:
+            footer.close()

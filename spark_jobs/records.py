@@ -1,0 +1,245 @@
+"""From one file's text to Arrow tables of good records, and rejected ones with place and reason. No Spark, no S3.
+
+The good way is vectorised: pyarrow parses a block with the declared schema. Only a block in which something is
+wrong goes to the exact scanner. Whatever the vectorised parser accepts, the scanner reads to the same values, so a
+record's fate does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any, NamedTuple, Optional, Union
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from spark_jobs import content
+from spark_jobs.checks import UnfitError, row_check
+from spark_jobs.scanner import Found, Shape, scan
+from tidemark.core.dataset import ColumnType, Field
+
+RAW_MAX = 4_096  # characters of a rejected record that are kept
+#: A record longer than this many bytes is rejected in pieces instead of being gathered in memory.
+RECORD_MAX = 64 << 20
+
+#: A null that no comma or bracket follows stands at the top level, and would become a row of nulls. At the very
+#: beginning it crashes the parser of pyarrow 21.
+_LEADING_NULL = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*null")
+_TOP_LEVEL_NULL = re.compile(rb"null[ \t\r\n]*(?:[^ \t\r\n,}\]]|\Z)")
+#: Ends of records by which a block can be cut; a wrong guess costs the vectorised way, never a record.
+_ENDS = (b"}\n{", b"}\r\n{", b"}{", b"} {")
+_TAIL = 1 << 16
+
+_ARROW = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+_RANGES: dict[str, tuple[Any, Any]] = {
+    "timestamp": (datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc)),
+    "date": (date(1, 1, 1), date(9999, 12, 31)),
+}
+
+
+class Rejected(NamedTuple):
+    position: int  # byte offset in the decompressed content
+    line: int  # from 1
+    reason: str
+    raw: str  # at most RAW_MAX characters
+
+
+class End(NamedTuple):
+    """The end of a file."""
+
+    bytes: int  # of decompressed content that was read
+    problem: Optional[str]  # why the file could not be read to its end
+
+
+Piece = Union[pa.Table, list[Rejected], End]
+
+
+def arrow_type(type_: ColumnType) -> pa.DataType:
+    """The Arrow type that Spark takes for a declared one."""
+    return pa.decimal128(*type_.arguments) if type_.kind == "decimal" else _ARROW[type_.kind]
+
+
+class RecordReader:
+    """Reads files of one declared shape; stateless between files."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._fields = tuple(fields)
+        self.schema = pa.schema([pa.field(field.name, arrow_type(field.type)) for field in fields])
+        names = frozenset(field.name for field in fields)
+        self._shape = Shape(frozenset(field.name for field in fields if field.required), names)
+        self._row = row_check(fields)
+        # The parser multiplies a decimal to its scale without looking whether 38 digits are enough.
+        self._vectorised = all(sum(f.type.arguments) <= 38 for f in fields if f.type.kind == "decimal")
+        # pyarrow reads a date only from a number of days: take its text, and convert it afterwards.
+        parsed = [pa.field(f.name, pa.string() if f.type == pa.date32() else f.type) for f in self.schema]
+        self._options = pj.ParseOptions(
+            explicit_schema=pa.schema(parsed), newlines_in_values=True, unexpected_field_behavior="ignore"
+        )
+
+    def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
+        place, buffer, enough = _Place(), b"", 0
+        for number, (block, final, damage) in enumerate(_told_apart(content.blocks(parts))):
+            kind = "" if number else content.foreign(block[:16])
+            if kind:
+                yield _foreign(block, kind)
+                yield End(len(block), f"not JSON but {kind}")
+                return
+            buffer += block
+            if final or len(buffer) >= enough:
+                done, pieces = self._some(buffer, place, final=final or len(buffer) > RECORD_MAX)
+                yield from pieces
+                buffer = buffer[done:]
+                enough = 0 if done else 2 * len(buffer)  # a long record is not scanned again for every block
+            if final:
+                yield End(place.position, damage)
+
+    def _some(self, buffer: bytes, place: _Place, *, final: bool) -> tuple[int, list[Piece]]:
+        """Read from the front of the buffer: how many bytes are settled, and what they hold."""
+        cut = len(buffer) if final else _last_end(buffer)
+        table = self._parse(buffer[:cut]) if cut else None
+        if table is not None:
+            place.advance(buffer, cut)
+            return cut, [table] if table.num_rows else []
+        text = buffer.decode("utf-8", "surrogateescape")
+        found, end = scan(text, self._shape, final=final)
+        pieces = self._checked(text, found, place)
+        done = len(buffer) if end == len(text) else _size(text[:end])
+        place.advance(buffer, done)
+        return done, pieces
+
+    def _parse(self, data: bytes) -> Optional[pa.Table]:
+        """The vectorised way; None whenever anything at all is out of the ordinary."""
+        if not self._vectorised or _LEADING_NULL.match(data) or _TOP_LEVEL_NULL.search(data):
+            return None
+        options = pj.ReadOptions(use_threads=False, block_size=len(data) + 64)
+        try:
+            if not data.isascii():
+                data.decode()  # pyarrow lets invalid UTF-8 through in fields that it ignores
+            table = pj.read_json(pa.py_buffer(data), read_options=options, parse_options=self._options)
+            table = table.select(self.schema.names).cast(self.schema)
+        except (pa.ArrowInvalid, UnicodeDecodeError):
+            return None
+        return table if all(map(_fits, self._fields, table.columns)) else None
+
+    def _checked(self, text: str, found: Sequence[Found], place: _Place) -> list[Piece]:
+        """Typed rows and rejected records of what the scanner found."""
+        rows: list[list[Any]] = []
+        rejected: list[Rejected] = []
+        locate = _locator(text, place)
+        for one in found:
+            reason = one.reason
+            if one.value is not None:
+                try:
+                    rows.append(self._row(one.value))
+                    continue
+                except UnfitError as error:
+                    reason = str(error)
+            position, line = locate(one.start)
+            rejected.append(Rejected(position, line, reason, _readable(text[one.start : one.end])))
+        pieces: list[Piece] = []
+        if rows:
+            arrays = [pa.array(list(values), field.type) for values, field in zip(zip(*rows), self.schema)]
+            pieces.append(pa.Table.from_arrays(arrays, schema=self.schema))
+        return [*pieces, rejected] if rejected else pieces
+
+
+def _told_apart(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[str]]]:
+    """The blocks, each with whether it is the last, and what damage follows it."""
+    held = b""
+    try:
+        held = next(blocks, b"")
+        for block in blocks:
+            yield held, False, None
+            held = block
+    except content.DamagedError as error:
+        yield held, True, str(error)
+    else:
+        yield held, True, None
+
+
+def _foreign(head: bytes, kind: str) -> list[Rejected]:
+    raw = head[: RAW_MAX // 4].decode("utf-8", "backslashreplace")
+    return [Rejected(0, 1, f"not JSON but {kind}", raw)]
+
+
+class _Place:
+    """Where in the file the buffer begins."""
+
+    def __init__(self) -> None:
+        self.position, self.line = 0, 1
+
+    def advance(self, buffer: bytes, count: int) -> None:
+        self.position += count
+        self.line += buffer.count(b"\n", 0, count)
+
+
+def _last_end(buffer: bytes) -> int:
+    """Where the last record begins, as far as one can tell without parsing; 0 when one cannot."""
+    for start in (max(0, len(buffer) - _TAIL), 0):  # searching backwards is slow where there is nothing to find
+        end = max(buffer.rfind(end, start) for end in _ENDS)
+        if end >= 0 or not start:
+            break
+    return end + 1
+
+
+def _fits(field: Field, column: pa.ChunkedArray) -> bool:
+    """What the parser does not check by itself: presence, lengths, ranges."""
+    if field.required and column.null_count:
+        return False
+    if field.type.kind == "string":
+        return (pc.max(pc.binary_length(column)).as_py() or 0) <= field.type.arguments[0]
+    if field.type.kind == "double":
+        return pc.all(pc.is_finite(column)).as_py() is not False
+    least, most = _range(field.type)
+    if least is not None:
+        inside = pc.and_(
+            pc.greater_equal(column, pa.scalar(least, column.type)), pc.less_equal(column, pa.scalar(most, column.type))
+        )
+        return pc.all(inside).as_py() is not False
+    return True
+
+
+def _range(type_: ColumnType) -> tuple[Any, Any]:
+    """The least and the greatest value, where the parser lets others through."""
+    if type_.kind == "decimal":  # it checks the digits that are written, not those that the scale appends
+        precision, scale = type_.arguments
+        most = Decimal((0, (9,) * precision, -scale))
+        return -most, most
+    return _RANGES.get(type_.kind, (None, None))
+
+
+def _locator(text: str, place: _Place) -> Callable[[int], tuple[int, int]]:
+    """A function from rising character offsets to (byte position, line) in the file."""
+    at, position, line = 0, place.position, place.line
+
+    def locate(offset: int) -> tuple[int, int]:
+        nonlocal at, position, line
+        passed = text[at:offset]
+        at, position, line = offset, position + _size(passed), line + passed.count("\n")
+        return position, line
+
+    return locate
+
+
+def _size(text: str) -> int:
+    """Bytes of a text that was decoded with `surrogateescape`."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+
+
+def _readable(text: str) -> str:
+    """A rejected record as people can read it: bytes that are no UTF-8 stay visible."""
+    bytes_ = text[:RAW_MAX].rstrip().encode("utf-8", "surrogateescape")
+    return bytes_.decode("utf-8", "backslashreplace")[:RAW_MAX]

@@ -1,0 +1,61 @@
+"""The job that EMR Serverless runs for each attempt at a batch: `run_batch.py --order s3://…/order.json`.
+
+It writes below the order's output prefix only, and `result.json` last of all; on failure `failure.json`, as well as
+it can, and a reason of one line as the last one on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from spark_jobs import failures, objects, storage
+from spark_jobs.batch import Order, run
+from spark_jobs.hadoop import FileSystem
+from tidemark.core.manifest import Manifest
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """The exit code: 0 when result.json stands."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--order", required=True, help="s3:// URI of the order")
+    uri = asked.parse_args(arguments).order
+    order: Mapping[str, Any] = {}
+    try:
+        order = json.loads(objects.text(uri))
+        _run(Order.parse(order))
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
+        failure = failures.of(error)
+        _report(order, failure)
+        sys.stdout.flush()
+        print(f"{order.get('batch_id', uri)} failed ({failure['kind']}): {failure['message']}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(order: Order) -> None:
+    manifest = Manifest.loads(objects.text(order.manifest))
+    started = time.monotonic()
+    spark = storage.session(f"{order.batch_id}.{order.attempt}")
+    try:
+        result = run(spark, order, manifest, {"session": time.monotonic() - started})
+        FileSystem(spark).write(f"{order.output}result.json", json.dumps(result, indent=1))
+    finally:
+        spark.stop()
+
+
+def _report(order: Mapping[str, Any], failure: Mapping[str, Any]) -> None:
+    """failure.json, if the order could be read at all. Without a session, hence not through Hadoop."""
+    try:
+        report = {"batch_id": order["batch_id"], "attempt": order["attempt"], **failure}
+        objects.put_text(f"{order['output'].rstrip('/')}/failure.json", json.dumps(report))
+    except Exception as error:  # noqa: BLE001  # the reason on stderr must come out in any case
+        print(f"failure.json not written: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
