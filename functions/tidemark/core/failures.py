@@ -59,8 +59,8 @@ def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRef
         return FileRefused(attempt, f"{failure.file.uri}: {reason}")
     if failure.kind == "transient" or TRANSIENT_RUN.search(reason):
         return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
-    if failures < UNKNOWN_MAX:
-        return RunRetried(attempt, reason)
+    if batch.unknown_failures + 1 < UNKNOWN_MAX:
+        return RunRetried(attempt, reason, unknown=True)
     if batch.files > 1 and not batch.exposed:
         return Bisected(attempt, (child_id(batch.batch_id, 0), child_id(batch.batch_id, 1)), reason)
     return Poisoned(attempt, reason)

@@ -80,6 +80,7 @@ class Batch:
     duplicates: int = 0  #: files dropped because another batch holds them
     run_id: str = ""  #: EMR Serverless job run of this attempt
     run_failures: int = 0  #: failed runs in a row
+    unknown_failures: int = 0  #: of these, the ones that nobody can explain
     exposed: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
     load_id: str = ""
     load_failures: int = 0  #: failed loads in a row
@@ -150,6 +151,7 @@ class RunRetried:
 
     attempt: int
     reason: str
+    unknown: bool = False  # nobody can explain the failure
 
 
 @dataclass(frozen=True)
@@ -392,6 +394,7 @@ def _published(batch: Batch, event: Published) -> Batch:
         rows=dict(event.rows),
         problems=event.problems,
         run_failures=0,
+        unknown_failures=0,
         load_failures=0,
         alone=False,
         exposed=True,
@@ -401,9 +404,9 @@ def _published(batch: Batch, event: Published) -> Batch:
 
 def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
     """Attempt + 1: the old run and load are forgotten, and with them whatever they still do."""
-    failures, not_before = 0, None
+    failures, unknown, not_before = 0, 0, None
     if isinstance(event, RunRetried):
-        failures = batch.run_failures + 1
+        failures, unknown = batch.run_failures + 1, batch.unknown_failures + event.unknown
         not_before = now + retry.backoff(batch.batch_id, failures)
     rewritten = isinstance(event, (FileRefused, Superseded, Discarded))
     return replace(
@@ -412,12 +415,15 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
         run_id="",
         load_id="",
         run_failures=failures,
+        unknown_failures=unknown,
         load_failures=0,
         alone=False,
         not_before=not_before,
         # A superseded run may have been published a moment ago by somebody who died before saying so.
         exposed=batch.exposed or (batch.state is R and isinstance(event, Superseded)),
         base=batch.manifest or batch.base if rewritten else batch.base,
+        # The part is of the parent's manifest; the child's own, once it is the base, counts whole.
+        part=None if rewritten and batch.manifest else batch.part,
         manifest="" if rewritten else batch.manifest,
         discarded=isinstance(event, Discarded),
         reason=getattr(event, "reason", ""),

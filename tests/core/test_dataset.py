@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemark.core.dataset import Column, ColumnType, Dataset, Field
+from tidemark.core.errors import DeclarationError
+
+TYPES = [
+    # declared      Spark            Iceberg           Redshift
+    ("string", "string", "string", "VARCHAR(65535)"),
+    ("string(256)", "string", "string", "VARCHAR(256)"),
+    ("int", "int", "int", "INTEGER"),
+    ("bigint", "bigint", "long", "BIGINT"),
+    ("double", "double", "double", "DOUBLE PRECISION"),
+    ("decimal(12,2)", "decimal(12,2)", "decimal(12, 2)", "DECIMAL(12,2)"),
+    (" decimal(38, 0) ", "decimal(38,0)", "decimal(38, 0)", "DECIMAL(38,0)"),
+    ("boolean", "boolean", "boolean", "BOOLEAN"),
+    ("date", "date", "date", "DATE"),
+    ("timestamp", "timestamp", "timestamptz", "TIMESTAMP"),
+]
+
+EVENTS, ACTIVITY = "tables.web_events", "tables.user_activity"
+A_TYPE = "expected a type (string, int, bigint, double, decimal, boolean, date, timestamp)"
+A_SIZED_TYPE = "expected string(1..65535) or decimal(1..38, scale)"
+A_NAME = "expected a name of lower-case letters, digits and _"
+
+#: (place, what stands there; None takes the key out, the start of the error)
+WRONG: list[tuple[str, Any, str]] = [
+    ("name", None, "expected a key `name`, found the keys prefix, record, tables"),
+    ("prefix", None, "expected a key `prefix`, found the keys name, record, tables"),
+    ("record", None, "expected a key `record`"),
+    ("tables", None, "expected a key `tables`"),
+    ("colour", "red", "colour: expected one of name, prefix, record, tables, description"),
+    ("name", "Web-Logs", "name: expected a name of at most 32 lower-case letters, digits and _, found 'Web-Logs'"),
+    ("name", "x" * 33, "name: expected a name of at most 32 lower-case"),
+    ("name", 7, "name: expected a name of at most 32 lower-case letters, digits and _, found 7"),
+    ("prefix", "web_logs", "prefix: expected a key prefix that ends with / and does not begin with it, found 'web_l"),
+    ("prefix", "/web_logs/", "prefix: expected a key prefix that ends with / and does not begin with it, found '/web"),
+    ("prefix", 7, "prefix: expected a text, found 7"),
+    ("description", ["a"], "description: expected a text, found ['a']"),
+    ("transform", 7, "transform: expected a text, found 7"),
+    ("format", "json", "format: expected a mapping, found 'json'"),
+    ("format", {"type": "xml"}, "format.type: expected json, found 'xml'"),
+    ("format", {"compression": "rar"}, "format.compression: expected auto, found 'rar'"),
+    ("format", {"colour": "red"}, "format.colour: expected one of type, compression, found `colour`"),
+    ("record", {}, "record: expected at least one entry, found none"),
+    ("record", ["user_id"], "record: expected a mapping, found ['user_id']"),
+    ("record", {"User": "int"}, f"record.User: {A_NAME}, found 'User'"),
+    ("record", {True: "int"}, f"record.True: {A_NAME}, found True"),
+    ("record.user_id", "text", f"record.user_id: {A_TYPE}, found 'text'"),
+    ("record.user_id", 7, "record.user_id: expected a mapping, found 7"),
+    ("record.user_id", {"required": True}, "record.user_id: expected a key `type`, found the keys required"),
+    ("record.user_id.type", ["int"], f"record.user_id.type: {A_TYPE}, found ['int']"),
+    ("record.user_id.required", "yes", "record.user_id.required: expected true or false, found 'yes'"),
+    ("record.user_id.unique", True, "record.user_id.unique: expected one of type, required, found `unique`"),
+    ("tables", {}, "tables: expected at least one entry, found none"),
+    ("tables", {"Web": {}}, f"tables.Web: {A_NAME}, found 'Web'"),
+    (EVENTS, "facts", f"{EVENTS}: expected a mapping, found 'facts'"),
+    (EVENTS, {}, f"{EVENTS}: expected a key `columns`, found {{}}"),
+    (f"{EVENTS}.index", "user_id", f"{EVENTS}.index: expected one of columns, kind, partition, deduplicate, sums"),
+    (f"{EVENTS}.kind", "dimension", f"{EVENTS}.kind: expected facts or additive, found 'dimension'"),
+    (f"{EVENTS}.columns", {}, f"{EVENTS}.columns: expected at least one entry, found none"),
+    (f"{EVENTS}.columns", {"_batch_id": "int"}, f"{EVENTS}.columns._batch_id: {A_NAME}, found '_batch_id'"),
+    (f"{EVENTS}.columns.user_id", "string(0)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'string(0)'"),
+    (f"{EVENTS}.columns.user_id", "string(65536)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'string(65536"),
+    (f"{EVENTS}.columns.user_id", "string(1,2)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'string(1,2)'"),
+    (f"{EVENTS}.columns.user_id", "decimal", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'decimal'"),
+    (f"{EVENTS}.columns.user_id", "decimal(39,2)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'decimal(39,2)"),
+    (f"{EVENTS}.columns.user_id", "decimal(4,5)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'decimal(4,5)'"),
+    (f"{EVENTS}.columns.user_id", "int(5)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'int(5)'"),
+    (f"{EVENTS}.columns.event_date", None, f"{EVENTS}.partition: expected columns of the table (user_id), found"),
+    (f"{EVENTS}.partition", "day", f"{EVENTS}.partition: expected columns of the table (user_id, event_date), found"),
+    (f"{EVENTS}.partition", ["user_id", "event_date"], f"{EVENTS}.partition: expected one column, found"),
+    (f"{EVENTS}.deduplicate", "id", f"{EVENTS}.deduplicate: expected columns of the table (user_id, event_date)"),
+    (f"{EVENTS}.sort", {"by": "user_id"}, f"{EVENTS}.sort: expected columns of the table"),
+    (f"{EVENTS}.dist", "id", f"{EVENTS}.dist: expected columns of the table"),
+    (f"{EVENTS}.sums", ["user_id"], f"{EVENTS}.sums: expected the columns that add up, for a table of kind additive"),
+    (f"{ACTIVITY}.sums", None, f"{ACTIVITY}.sums: expected the columns that add up, for a table of kind additive"),
+    (f"{ACTIVITY}.sums", ["clicks"], f"{ACTIVITY}.sums: expected columns of the table"),
+    (f"{ACTIVITY}.sums", ["user_id"], f"{ACTIVITY}.sums: expected columns of type int, bigint, double, decimal"),
+    (f"{ACTIVITY}.columns.user_id", None, f"{ACTIVITY}.sums: expected at least one column that is not summed"),
+    (f"{ACTIVITY}.deduplicate", "user_id", f"{ACTIVITY}.deduplicate: expected a key only for a table of kind facts"),
+    ("batch", {"max_files": 0}, "batch.max_files: expected a whole number from 1, found 0"),
+    ("batch", {"max_running": True}, "batch.max_running: expected a whole number from 1, found True"),
+    ("batch", {"max_bytes": "256 miles"}, "batch.max_bytes: expected a size such as 256MB, found '256 miles'"),
+    ("batch", {"max_bytes": "0MB"}, "batch.max_bytes: expected a size such as 256MB, found '0MB'"),
+    ("batch", {"max_wait": 60}, "batch.max_wait: expected a duration such as 60s, 5m, 1h, found 60"),
+    ("batch", {"max_age": "60s"}, "batch.max_age: expected one of max_files, max_bytes, max_wait, max_running"),
+    ("load", {"every": "often"}, "load.every: expected a duration such as 60s, 5m, 1h, found 'often'"),
+    ("on_overwrite", "merge", "on_overwrite: expected supersede or append or ignore, found 'merge'"),
+    ("tolerance", 1.5, "tolerance: expected a share from 0 to 1, found 1.5"),
+    ("tolerance", float("nan"), "tolerance: expected a share from 0 to 1, found nan"),
+    ("tolerance", True, "tolerance: expected a share from 0 to 1, found True"),
+]  # fmt: skip
+
+
+def changed(declaration: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
+    """The declaration with another value at a dotted place; None takes the key out."""
+    result = deepcopy(declaration)
+    *path, last = place.split(".")
+    inner = result
+    for step in path:
+        inner = inner[step]
+    inner[last] = value
+    if value is None:
+        del inner[last]
+    return result
+
+
+@pytest.mark.parametrize(("declared", "spark", "iceberg", "redshift"), TYPES)
+def test_a_type_has_one_name_in_each_engine(declared: str, spark: str, iceberg: str, redshift: str) -> None:
+    """The declaration's type is the only source of the three engines' types."""
+    found = ColumnType.parse(declared)
+    assert (found.spark, found.iceberg, found.redshift) == (spark, iceberg, redshift)
+
+
+@given(st.sampled_from([declared for declared, *_ in TYPES]))
+def test_a_type_reads_back_as_it_is_written(declared: str) -> None:
+    """`str` gives the canonical declaration of a type."""
+    found = ColumnType.parse(declared)
+    assert ColumnType.parse(str(found)) == found
+
+
+@pytest.mark.parametrize(("place", "value", "error"), WRONG, ids=[f"{place}={value}" for place, value, _ in WRONG])
+def test_a_wrong_declaration_says_where_expected_and_found(
+    declaration: dict[str, Any], place: str, value: Any, error: str
+) -> None:
+    """Whoever mistypes a declaration is told the key, what may stand there, and what does."""
+    with pytest.raises(DeclarationError) as raised:
+        Dataset.parse(changed(declaration, place, value))
+    assert str(raised.value).startswith(error)
+
+
+@pytest.mark.parametrize("declared", [None, [], "web_logs", 7])
+def test_a_declaration_is_a_mapping(declared: object) -> None:
+    """An empty file or a list is refused, not taken for a dataset of defaults."""
+    with pytest.raises(DeclarationError, match="expected a mapping, found"):
+        Dataset.parse(declared)
+
+
+def test_what_is_left_out_has_a_default(dataset: Dataset) -> None:
+    """Four keys make a dataset; batches then wait a minute and loads five."""
+    assert (dataset.transform, dataset.on_overwrite, dataset.tolerance) == ("web_logs", "supersede", 0.0)
+    assert (dataset.batch.max_files, dataset.batch.max_bytes) == (1_000, 256 << 20)
+    assert (dataset.batch.max_wait, dataset.load.every) == (timedelta(minutes=1), timedelta(minutes=5))
+    assert (dataset.format.type, dataset.format.compression) == ("json", "auto")
+
+
+def test_policies_are_read_with_their_units(declaration: dict[str, Any]) -> None:
+    """Sizes and durations are written as people write them."""
+    batch = {"max_files": 5, "max_bytes": "64 mb", "max_wait": "2h", "max_running": 1}
+    found = Dataset.parse({**declaration, "batch": batch, "load": {"every": "1d"}, "tolerance": 1})
+    assert (found.batch.max_files, found.batch.max_running, found.batch.max_bytes) == (5, 1, 64 << 20)
+    assert (found.batch.max_wait, found.load.every) == (timedelta(hours=2), timedelta(days=1))
+
+
+def test_a_field_is_a_type_or_a_mapping_with_one(dataset: Dataset) -> None:
+    """The short form is an optional field."""
+    assert dataset.record == (
+        Field("user_id", ColumnType("string", (256,)), required=True),
+        Field("bytes_sent", ColumnType("bigint")),
+    )
+    assert dataset.required == ("user_id",)
+
+
+def test_facts_end_with_batch_attempt_and_file(dataset: Dataset) -> None:
+    """COPY maps by position, so the system's columns come last, in this order."""
+    table = dataset.table("web_events")
+    assert [column.name for column in table.all_columns] == ["user_id", "event_date", "_batch_id", "_attempt", "_file"]
+    assert table.all_columns[-1] == Column("_file", ColumnType("string", (2048,)))
+    assert table.physical_name == "web_events"
+
+
+def test_an_additive_table_is_stored_by_batch(dataset: Dataset) -> None:
+    """Its own name is the view's; sums are of no single file, so they carry no file."""
+    table = dataset.table("user_activity")
+    assert [column.name for column in table.all_columns][-2:] == ["_batch_id", "_attempt"]
+    assert (table.physical_name, table.keys, table.sums) == (
+        "user_activity_by_batch",
+        ("user_id",),
+        ("events", "spent"),
+    )
+
+
+def test_two_tables_are_not_stored_under_one_name(declaration: dict[str, Any]) -> None:
+    """Facts named like the store of an additive table would be deleted and filled by both."""
+    facts = {"columns": {"user_id": "int"}}
+    declaration["tables"]["user_activity_by_batch"] = facts
+    with pytest.raises(DeclarationError, match=r"^tables.user_activity_by_batch: expected a name of its own"):
+        Dataset.parse(declaration)
+
+
+def test_a_dataset_has_no_more_tables_than_one_load_takes(declaration: dict[str, Any]) -> None:
+    """All tables of a batch are loaded in one transaction of at most 40 statements."""
+    declaration["tables"] = {f"t{number}": {"columns": {"user_id": "int"}} for number in range(9)}
+    with pytest.raises(DeclarationError, match=r"^tables: expected at most 8 tables, found 9"):
+        Dataset.parse(declaration)
+
+
+def test_the_declaration_is_kept_for_the_job(declaration: dict[str, Any]) -> None:
+    """The order that a job gets carries the declaration as it was written."""
+    assert Dataset.parse(declaration).declared == declaration

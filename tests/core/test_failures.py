@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tidemark.core.failures import LOADS_MAX, TRANSIENT_MAX, RunFailure, after_load_failure, after_run_failure
+from tidemark.core.files import FileVersion
+from tidemark.core.lifecycle import Batch, Bisected, FileRefused, LoadRefused, LoadRetried, Poisoned, RunRetried, State
+from tidemark.core.naming import child_id
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BAD = FileVersion("raw", "web/bad.json", "v1", 5)
+
+
+def batch(**changes: Any) -> Batch:
+    fields: dict[str, Any] = {"state": State.RUNNING, "attempt": 2, "files": 4, "load_id": "load.1", **changes}
+    return Batch("web.20260301T120000.00000000", "web", NOW, NOW, **fields)
+
+
+PASSING = [
+    "ThrottlingException: Rate exceeded",
+    "SlowDown: Please reduce your request rate",
+    "worker could not be allocated: insufficient capacity",
+    "ServiceQuotaExceededException: vCPU quota",
+    "the run timed out",
+    "executionTimeoutMinutes: timeout",
+    "the run ended CANCELLED",
+    "InternalServerException",
+    "Internal Server Error",
+    "503 Service Unavailable",
+    "java.net.SocketException: Connection reset",
+    "ExecutorLostFailure: lost executor 3",
+]
+UNKNOWN = ["java.lang.OutOfMemoryError: Java heap space", "KeyError: 'user_id'", "exit code 1", ""]
+
+
+@pytest.mark.parametrize("message", PASSING)
+@pytest.mark.parametrize("failures", [0, TRANSIENT_MAX - 2])
+def test_what_passes_by_itself_is_tried_again(message: str, failures: int) -> None:
+    """Capacity, throttles and lost machines say nothing about the files."""
+    failed = batch(run_failures=failures)
+    assert after_run_failure(failed, RunFailure(message)) == RunRetried(2, message)
+
+
+def test_the_job_may_say_itself_that_it_passes() -> None:
+    """The kind that the job reports counts as much as EMR's words."""
+    assert after_run_failure(batch(), RunFailure("wait", "transient")) == RunRetried(2, "wait")
+
+
+def test_patience_has_an_end() -> None:
+    """After twenty tries a person is asked."""
+    failed = batch(run_failures=TRANSIENT_MAX - 1)
+    assert after_run_failure(failed, RunFailure("throttled")) == Poisoned(2, "throttled")
+
+
+@pytest.mark.parametrize("message", UNKNOWN)
+def test_the_unknown_is_tried_once_more(message: str) -> None:
+    """A first failure may be chance."""
+    assert after_run_failure(batch(), RunFailure(message)) == RunRetried(2, message)
+
+
+@pytest.mark.parametrize("message", UNKNOWN)
+def test_the_unknown_is_bisected_when_it_repeats(message: str) -> None:
+    """Halving finds the bad file without knowing what is wrong."""
+    failed = batch(run_failures=1)
+    children = (child_id(failed.batch_id, 0), child_id(failed.batch_id, 1))
+    assert after_run_failure(failed, RunFailure(message)) == Bisected(2, children, message)
+
+
+@pytest.mark.parametrize("changes", [{"files": 1}, {"files": 0}, {"exposed": True}])
+def test_what_cannot_be_halved_goes_to_a_person(changes: dict[str, Any]) -> None:
+    """A single file stands alone already, and rows that were shown must be replaced by the batch that showed them."""
+    failed = batch(run_failures=1, **changes)
+    assert after_run_failure(failed, RunFailure("exit code 1")) == Poisoned(2, "exit code 1")
+
+
+@pytest.mark.parametrize("message", ["not JSON", "connection reset while reading"])
+def test_a_named_file_is_set_aside_at_once(message: str) -> None:
+    """The job knows better than its words: a name goes before every guess."""
+    expected = FileRefused(2, f"s3://raw/web/bad.json: {message}")
+    assert after_run_failure(batch(run_failures=5), RunFailure(message, "file", BAD)) == expected
+
+
+def test_a_bad_file_without_a_name_is_unknown() -> None:
+    """Nothing can be set aside then."""
+    assert after_run_failure(batch(), RunFailure("not JSON", "file")) == RunRetried(2, "not JSON")
+
+
+LOAD_PASSING = [
+    "ERROR: 1023 DETAIL: Serializable isolation violation on table",
+    "deadlock detected",
+    "ThrottlingException",
+    "the statement was ABORTED",
+    "the workgroup is resuming",
+    "Disk Full",
+    "Internal error",
+    "InternalServerException",
+]
+LOAD_LASTING = [
+    "ERROR: String length exceeds DDL length",
+    "Spectrum Scan Error code 15007: incompatible Parquet schema",
+]
+
+
+@pytest.mark.parametrize("message", LOAD_PASSING + LOAD_LASTING)
+def test_a_failed_load_of_several_is_tried_batch_by_batch(message: str) -> None:
+    """Whose fault it was shows when each is alone."""
+    assert after_load_failure(batch(load_failures=99), message, company=2) == LoadRetried(2, "load.1", message)
+
+
+@pytest.mark.parametrize("message", LOAD_PASSING)
+def test_a_lonely_load_is_tried_again_if_that_may_help(message: str) -> None:
+    """The warehouse's own troubles are not the batch's."""
+    assert after_load_failure(batch(), message, company=1) == LoadRetried(2, "load.1", message)
+    tired = batch(load_failures=LOADS_MAX - 1)
+    assert after_load_failure(tired, message, company=1) == LoadRefused(2, "load.1", message)
+
+
+@pytest.mark.parametrize("message", LOAD_LASTING)
+def test_rows_that_the_warehouse_refuses_go_to_a_person(message: str) -> None:
+    """Repeating would not make them fit."""
+    assert after_load_failure(batch(), message, company=1) == LoadRefused(2, "load.1", message)

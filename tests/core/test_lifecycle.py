@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemark.core.errors import IllegalMove
+from tidemark.core.lifecycle import (
+    AT_REST,
+    MEANING,
+    NEW_ATTEMPT,
+    PATIENCE,
+    STEP,
+    TRANSITIONS,
+    Alarm,
+    Batch,
+    Bisected,
+    CancelRun,
+    Discarded,
+    Emptied,
+    Event,
+    FileRefused,
+    Formed,
+    Loaded,
+    LoadRefused,
+    LoadRetried,
+    LoadStarted,
+    Poisoned,
+    Published,
+    Replayed,
+    RunRetried,
+    RunStarted,
+    Stale,
+    State,
+    Superseded,
+    advance,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EVENTS: tuple[type, ...] = get_args(Event)
+MOVES = [(state, event, target) for state, row in TRANSITIONS.items() for event, target in row.items()]
+ILLEGAL = [(state, event) for state in State for event in EVENTS if event not in TRANSITIONS[state]]
+OF_A_LOAD = (Loaded, LoadRetried, LoadRefused)
+VALUES: dict[str, Any] = {
+    "attempt": 3,
+    "manifest": "batches/web/b/0003/manifest.json",
+    "files": 2,
+    "bytes": 10,
+    "duplicates": 1,
+    "run_id": "run-3",
+    "read": 5,
+    "kept": 4,
+    "rejected": 1,
+    "repeated": 0,
+    "rows": {"web_events": 4},
+    "problems": 0,
+    "reason": "because",
+    "children": ("child-0", "child-1"),
+    "load_id": "load-3",
+}
+
+
+def batch_in(state: State, **changes: Any) -> Batch:
+    """A batch at its third attempt, as it stands in a state."""
+    due_at = None if state in AT_REST else NOW
+    batch = Batch("web.t.1", "web", NOW, NOW, state, attempt=3, version=9, due_at=due_at, files=2, manifest="m3")
+    batch = replace(batch, run_id="run-3", load_id="load-3" if state is State.LOADING else "")
+    return replace(batch, **changes)
+
+
+def event_of(kind: type, **changes: Any) -> Any:
+    """An event of the third attempt and its load."""
+    return kind(**{**{entry.name: VALUES[entry.name] for entry in fields(kind)}, **changes})
+
+
+def reached_from(start: State) -> set[State]:
+    reached, new = {start}, {start}
+    while new:
+        new = {target for state in new for target in TRANSITIONS[state].values()} - reached
+        reached |= new
+    return reached
+
+
+# ── the table ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_table_is_complete() -> None:
+    """Every state has a row, every event a meaning and a place, every state not at rest a function and a patience."""
+    assert set(TRANSITIONS) == set(State)
+    assert set(MEANING) == set(EVENTS) == {event for _, event, _ in MOVES}
+    assert set(STEP) == set(PATIENCE) == set(State) - AT_REST
+
+
+def test_every_state_can_be_reached() -> None:
+    """A batch begins FORMING, and no state is written down in vain."""
+    assert reached_from(State.FORMING) == set(State)
+
+
+@pytest.mark.parametrize("state", set(State) - AT_REST)
+def test_every_way_leads_to_rest(state: State) -> None:
+    """No batch can be caught for ever: LOADED stays possible from wherever something is due."""
+    assert State.LOADED in reached_from(state)
+
+
+@pytest.mark.parametrize(("state", "event", "target"), MOVES)
+def test_a_legal_move_leads_where_the_table_says(state: State, event: type, target: State) -> None:
+    """The next batch has the table's state, and says when it moved."""
+    moved, _ = advance(batch_in(state), event_of(event), NOW + timedelta(seconds=1))
+    assert (moved.state, moved.updated_at) == (target, NOW + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(("state", "event"), ILLEGAL)
+def test_every_other_move_is_refused(state: State, event: type) -> None:
+    """What is not in the table raises, names batch, event and state, and changes nothing."""
+    batch = batch_in(state, load_id="load-3")
+    before = replace(batch)
+    with pytest.raises(IllegalMove, match=f"web.t.1: no {event.__name__} in state {state}$"):
+        advance(batch, event_of(event), NOW)
+    assert batch == before
+
+
+# ── the fence ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("attempt", [2, 4])
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("event", EVENTS)
+def test_an_event_of_another_attempt_is_stale(state: State, event: type, attempt: int) -> None:
+    """A zombie run or a late event moves no batch, whatever its state."""
+    with pytest.raises(Stale, match=f"is at attempt 3, the event at {attempt}"):
+        advance(batch_in(state), event_of(event, attempt=attempt), NOW)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("event", OF_A_LOAD)
+def test_an_event_of_another_load_is_stale(state: State, event: type) -> None:
+    """A load that the batch has left says nothing about it."""
+    with pytest.raises(Stale, match=r"load-1$"):
+        advance(batch_in(state), event_of(event, load_id="load-1"), NOW)
+
+
+@pytest.mark.parametrize(("state", "event", "target"), MOVES)
+def test_the_attempt_rises_by_one_for_a_new_attempt_only(state: State, event: type, target: State) -> None:
+    """The fence moves with what begins the work anew, and with nothing else."""
+    moved, _ = advance(batch_in(state), event_of(event), NOW)
+    assert moved.attempt == 3 + (event in NEW_ATTEMPT)
+
+
+@pytest.mark.parametrize(("state", "event"), [(state, event) for state, event, _ in MOVES if event in NEW_ATTEMPT])
+def test_a_new_attempt_forgets_run_and_load(state: State, event: type) -> None:
+    """Nothing of the old attempt is taken for the new one's."""
+    moved, _ = advance(batch_in(state, alone=True, load_failures=2), event_of(event), NOW)
+    assert (moved.run_id, moved.load_id, moved.load_failures, moved.alone) == ("", "", 0, False)
+
+
+@pytest.mark.parametrize(("state", "event", "target"), MOVES)
+def test_identity_and_version_are_not_the_events_to_change(state: State, event: type, target: State) -> None:
+    """The ledger's version belongs to the save; id, dataset and birth belong to the batch."""
+    before = batch_in(state, parent="p", part=(0, 2))
+    moved, _ = advance(before, event_of(event), NOW + timedelta(days=1))
+    kept = ("batch_id", "dataset", "created_at", "version", "parent", "part")
+    assert [getattr(moved, name) for name in kept] == [getattr(before, name) for name in kept]
+
+
+# ── due times ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("state", "event", "target"), MOVES)
+def test_what_is_not_at_rest_is_due(state: State, event: type, target: State) -> None:
+    """Sweep finds every batch that something must still be done for, and no other."""
+    moved, _ = advance(batch_in(state), event_of(event), NOW)
+    assert (moved.due_at is None) == moved.at_rest == (target in AT_REST)
+    assert moved.due_at is None or moved.due_at > NOW
+
+
+@given(st.data())
+def test_any_history_keeps_the_promises(data: st.DataObject) -> None:
+    """Along every walk through the table, a due time stands exactly where something is due, and attempts count on."""
+    batch = Batch("web.t.1", "web", NOW, NOW, due_at=NOW)
+    for _ in range(data.draw(st.integers(1, 20))):
+        legal = list(TRANSITIONS[batch.state])
+        if not legal:
+            break
+        event = event_of(data.draw(st.sampled_from(legal)), attempt=batch.attempt)
+        if isinstance(event, OF_A_LOAD):
+            event = replace(event, load_id=batch.load_id)
+        moved, _ = advance(batch, event, NOW)
+        assert moved.attempt - batch.attempt == isinstance(event, NEW_ATTEMPT)
+        assert (moved.due_at is None) == moved.at_rest
+        assert moved.exposed >= batch.exposed
+        batch = moved
+
+
+def test_a_failed_run_waits_before_the_next() -> None:
+    """Backoff keeps the batch PLANNED, and sweep looks when it is over."""
+    moved, _ = advance(batch_in(State.RUNNING), event_of(RunRetried), NOW)
+    assert moved.run_failures == 1
+    assert moved.not_before is not None
+    assert moved.not_before >= NOW + timedelta(seconds=15)
+    assert moved.due_at == moved.not_before
+
+
+def test_the_wait_ends_with_the_start() -> None:
+    """A run or a load that has begun is not held back any more."""
+    held = {"not_before": NOW + timedelta(minutes=1)}
+    assert advance(batch_in(State.PLANNED, **held), event_of(RunStarted), NOW)[0].not_before is None
+    assert advance(batch_in(State.PUBLISHED, **held), event_of(LoadStarted), NOW)[0].not_before is None
+
+
+def test_the_first_retry_of_a_load_in_company_is_alone_and_at_once() -> None:
+    """One bad batch never holds the others back; only the lonely failure waits."""
+    first, _ = advance(batch_in(State.LOADING), event_of(LoadRetried), NOW)
+    assert (first.alone, first.load_failures, first.not_before) == (True, 1, NOW)
+    second, _ = advance(replace(first, state=State.LOADING, load_id="load-3"), event_of(LoadRetried), NOW)
+    assert second.load_failures == 2
+    assert second.not_before is not None
+    assert second.not_before > NOW
+
+
+# ── what moves carry ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_forming_ends_with_a_manifest() -> None:
+    """The segments are worked off, duplicates add up over attempts."""
+    moved, _ = advance(batch_in(State.FORMING, segments=("s1",), duplicates=2), event_of(Formed), NOW)
+    assert (moved.manifest, moved.files, moved.bytes) == (VALUES["manifest"], 2, 10)
+    assert (moved.segments, moved.duplicates) == ((), 3)
+
+
+def test_a_batch_of_duplicates_holds_nothing() -> None:
+    """EMPTY keeps only the count of what it dropped."""
+    moved, _ = advance(batch_in(State.FORMING, segments=("s1",)), event_of(Emptied), NOW)
+    assert (moved.files, moved.segments, moved.duplicates) == (0, (), 1)
+
+
+def test_publishing_brings_the_counts_and_clears_the_failures() -> None:
+    """From here on the lake shows the attempt."""
+    moved, _ = advance(batch_in(State.RUNNING, run_failures=1, reason="throttled"), event_of(Published), NOW)
+    assert (moved.read, moved.kept, moved.rejected, moved.rows) == (5, 4, 1, {"web_events": 4})
+    assert (moved.exposed, moved.run_failures, moved.reason) == (True, 0, "")
+
+
+def test_loading_ends_without_a_trace_of_failure() -> None:
+    """A batch that was loaded in the end has no reason any more."""
+    moved, _ = advance(batch_in(State.LOADING, load_failures=1, alone=True, reason="1023"), event_of(Loaded), NOW)
+    assert (moved.load_failures, moved.alone, moved.reason, moved.load_id) == (0, False, "", "load-3")
+
+
+@pytest.mark.parametrize("event", [FileRefused, Superseded])
+def test_a_change_of_files_starts_from_the_old_manifest(event: type) -> None:
+    """The next manifest is the last one with the change applied."""
+    moved, _ = advance(batch_in(State.RUNNING), event_of(event), NOW)
+    assert (moved.base, moved.manifest) == ("m3", "")
+
+
+def test_a_discarded_batch_begins_an_attempt_without_files() -> None:
+    """A person gives the files up, and whatever was shown of them is replaced by nothing."""
+    moved, effects = advance(batch_in(State.QUARANTINED), event_of(Discarded), NOW)
+    assert (moved.discarded, moved.base, moved.manifest, moved.attempt) == (True, "m3", "", 4)
+    assert effects == ()
+
+
+def test_a_change_while_forming_keeps_the_base() -> None:
+    """A child that was overwritten before it had a manifest still starts from its parent's."""
+    moved, _ = advance(batch_in(State.FORMING, manifest="", base="m1", segments=("s1",)), event_of(Superseded), NOW)
+    assert (moved.base, moved.segments) == ("m1", ("s1",))
+
+
+@pytest.mark.parametrize("event", [RunRetried, Replayed])
+def test_the_same_files_keep_their_manifest(event: type) -> None:
+    """A retry works off the manifest that stands."""
+    state = State.RUNNING if event is RunRetried else State.LOADED
+    assert advance(batch_in(state), event_of(event), NOW)[0].manifest == "m3"
+
+
+def test_a_split_batch_names_its_children() -> None:
+    """The family can be followed downwards."""
+    moved, _ = advance(batch_in(State.RUNNING), event_of(Bisected), NOW)
+    assert (moved.children, moved.reason) == (("child-0", "child-1"), "because")
+
+
+# ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_superseded_run_is_cancelled_and_may_have_been_seen() -> None:
+    """Whoever published it a moment ago may have died before saying so."""
+    moved, effects = advance(batch_in(State.RUNNING), event_of(Superseded), NOW)
+    assert moved.exposed
+    assert effects == (CancelRun("run-3"),)
+
+
+def test_a_run_poisoned_while_publishing_may_have_been_seen() -> None:
+    """The tables are committed one by one, so a batch refused by the second shows in the first."""
+    assert advance(batch_in(State.RUNNING), event_of(Poisoned), NOW)[0].exposed
+
+
+@pytest.mark.parametrize("state", [State.FORMING, State.PLANNED])
+def test_what_never_ran_has_shown_nothing(state: State) -> None:
+    """Superseded before its first run, a batch may still be split later."""
+    moved, effects = advance(batch_in(state), event_of(Superseded), NOW)
+    assert not moved.exposed
+    assert effects == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), [(state, event) for state, event, target in MOVES if target is State.QUARANTINED]
+)
+def test_quarantine_calls_a_person(state: State, event: type) -> None:
+    """The alarm carries the reason, and the batch keeps it."""
+    moved, effects = advance(batch_in(state), event_of(event), NOW)
+    assert effects == (Alarm("web.t.1", "because"),)
+    assert moved.reason == "because"
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [(state, event) for state, event, target in MOVES if (state, target) != (State.RUNNING, State.FORMING)
+     and target is not State.QUARANTINED],
+)  # fmt: skip
+def test_other_moves_call_for_nothing(state: State, event: type) -> None:
+    """The next function finds its work in the state, not in an effect."""
+    assert advance(batch_in(state), event_of(event), NOW)[1] == ()

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemark.core.dataset import Column, ColumnType, Dataset, LoadPolicy, Table
+from tidemark.core.lifecycle import Batch, State
+from tidemark.core.loading import BATCHES_MAX, due_loads
+from tidemark.core.warehouse_sql import TABLES_MAX
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OLD, YOUNG = NOW - timedelta(minutes=5), NOW - timedelta(minutes=4, seconds=59)
+
+
+def dataset(name: str, tables: int = 1, every: timedelta = timedelta(minutes=5)) -> Dataset:
+    column = Column("n", ColumnType("int"))
+    made = tuple(Table(f"{name}_{number}", "facts", (column,)) for number in range(tables))
+    return Dataset(name, f"{name}/", (), name, made, load=LoadPolicy(every))
+
+
+def batch(name: str, published_at: datetime = OLD, **changes: Any) -> Batch:
+    fields: dict[str, Any] = {"state": State.PUBLISHED, **changes}
+    return Batch(name, name.split(".", maxsplit=1)[0], OLD, published_at, **fields)
+
+
+DATASETS = {"web": dataset("web"), "app": dataset("app"), "wide": dataset("wide", TABLES_MAX)}
+
+
+def test_the_warehouse_sleeps_until_a_dataset_has_waited() -> None:
+    """A wake-up costs a minute at least, so nobody's turn means nobody is loaded."""
+    assert due_loads([batch("web.1", YOUNG)], DATASETS, NOW) == []
+    assert due_loads([], DATASETS, NOW, eager=True) == []
+
+
+def test_a_wake_up_takes_everything_along() -> None:
+    """One batch is due; those of other datasets ride with it, oldest first."""
+    young, old = batch("app.1", YOUNG), batch("web.1")
+    assert due_loads([young, old], DATASETS, NOW) == [[old, young]]
+
+
+def test_every_dataset_waits_as_long_as_it_declares() -> None:
+    """A slow dataset does not wake the warehouse."""
+    slow = {"web": dataset("web", every=timedelta(hours=1))}
+    assert due_loads([batch("web.1")], slow, NOW) == []
+
+
+def test_an_eager_loader_does_not_wait() -> None:
+    """Whoever asks for it gets all that is published, at once."""
+    assert due_loads([batch("web.1", NOW)], DATASETS, NOW, eager=True) == [[batch("web.1", NOW)]]
+
+
+@pytest.mark.parametrize("state", set(State) - {State.PUBLISHED})
+def test_only_published_batches_are_loaded(state: State) -> None:
+    """What the index says of other states is nothing to load."""
+    assert due_loads([batch("web.1", state=state)], DATASETS, NOW, eager=True) == []
+
+
+def test_a_batch_that_failed_in_company_is_loaded_alone_at_once() -> None:
+    """It waits for no policy, and drags nobody with it."""
+    alone, other = batch("web.1", YOUNG, alone=True), batch("web.2", YOUNG)
+    assert due_loads([other, alone], DATASETS, NOW) == [[alone], [other]]
+
+
+def test_a_batch_that_is_held_back_stays_behind() -> None:
+    """Backoff holds, also for who is eager; when it is over the batch comes along."""
+    held = batch("web.1", alone=True, not_before=NOW + timedelta(seconds=1))
+    assert due_loads([held], DATASETS, NOW, eager=True) == []
+    assert due_loads([held], DATASETS, NOW + timedelta(seconds=1)) == [[held]]
+
+
+def test_tables_that_do_not_fit_one_transaction_make_two() -> None:
+    """Forty statements hold the tables of `wide`, or those of the others."""
+    wide, web, app = batch("wide.1"), batch("web.1"), batch("app.1")
+    assert due_loads([wide, web, app], DATASETS, NOW) == [[app, web], [wide]]
+
+
+@given(st.lists(st.sampled_from(["web", "app", "wide"]), max_size=120))
+def test_loads_hold_every_batch_once_within_the_limits(names: list[str]) -> None:
+    """Packing loses and repeats nothing, and every group fits one transaction of ledger and warehouse."""
+    batches = [batch(f"{name}.{number}") for number, name in enumerate(names)]
+    groups = due_loads(batches, DATASETS, NOW)
+    assert sorted(one.batch_id for group in groups for one in group) == sorted(one.batch_id for one in batches)
+    for group in groups:
+        assert len(group) <= BATCHES_MAX
+        assert sum(len(DATASETS[name].tables) for name in {one.dataset for one in group}) <= TABLES_MAX

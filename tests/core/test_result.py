@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tidemark.core.errors import Unbalanced
+from tidemark.core.failures import RunFailure
+from tidemark.core.files import FileVersion
+from tidemark.core.manifest import Manifest
+from tidemark.core.result import Result, parse_failure, verify
+
+TABLES, FACTS = ("web_events", "user_activity"), ("web_events",)
+MANIFEST = Manifest("b", 2, "web", (FileVersion("raw", "a", "v1", 9), FileVersion("raw", "c", "v1", 9)))
+A = {"bucket": "raw", "key": "a", "version": "v1", "read": 5, "kept": 3, "rejected": 1, "duplicates": 1}
+C = {"bucket": "raw", "key": "c", "version": "v1", "read": 2, "kept": 2, "rejected": 0, "duplicates": 0}
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    """`result.json` of a run that adds up: 7 records read, 5 kept, 1 rejected, 1 repeated."""
+    return {
+        "batch_id": "b",
+        "attempt": 2,
+        "dataset": "web",
+        "files": [{**A, "problem": None}, {**C, "problem": "gzip truncated at byte 17"}],
+        "tables": {
+            "web_events": {"rows": 5, "files": [{"uri": "s3://lake/1", "rows": 5, "bytes": 50}]},
+            "user_activity": {"rows": 0, "files": []},
+        },
+        "rejected": {"rows": 1, "files": [{"uri": "s3://lake/r", "rows": 1, "bytes": 9}]},
+        "totals": {"read": 7, "kept": 5, "rejected": 1, "duplicates": 1},
+    }
+
+
+def parsed(report: dict[str, Any]) -> Result:
+    return Result.loads(json.dumps(report))
+
+
+def test_a_result_that_adds_up_is_believed(report: dict[str, Any]) -> None:
+    """Every file and every record is accounted for."""
+    verify(parsed(report), MANIFEST, TABLES, FACTS)
+
+
+def test_a_result_tells_its_sums(report: dict[str, Any]) -> None:
+    """Totals come from the files, rows from the data files, and problems keep their words."""
+    result = parsed(report)
+    assert [result.total(what) for what in ("read", "kept", "rejected", "repeated")] == [7, 5, 1, 1]
+    assert result.rows == {"web_events": 5, "user_activity": 0}
+    assert [(file.uri, file.problem) for file in result.problems] == [("s3://raw/c", "gzip truncated at byte 17")]
+
+
+IMBALANCES: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda r: r.update(batch_id="x"), r"batch and attempt: expected \('b', 2\), found \('x', 2\)"),
+    (lambda r: r.update(attempt=1), r"batch and attempt: expected \('b', 2\), found \('b', 1\)"),
+    (lambda r: r["files"].pop(), r"files: expected \[\('raw', 'c', 'v1'\)\], found \[\]"),
+    (lambda r: r["files"].append(r["files"][0]), r"files: expected \[\], found \[\('raw', 'a', 'v1'\)\]"),
+    (lambda r: r["files"][0].update(version="v0"), r"files: expected .*'v1'.*, found .*'v0'"),
+    (lambda r: r["tables"].pop("user_activity"), r"tables: expected \['user_activity'\], found \[\]"),
+    (lambda r: r["tables"].update(other={"rows": 0, "files": []}), r"tables: expected \[\], found \['other'\]"),
+    (lambda r: r["files"][0].update(read=6), r"records of s3://raw/a \(kept \+ .*\): expected 6, found 5"),
+    (lambda r: r["files"][0].update(kept=2, rejected=2), r"rejected records: expected 2, found 1"),
+    (lambda r: r["rejected"]["files"].clear(), r"rejected records: expected 1, found 0"),
+    (lambda r: r["tables"]["web_events"]["files"][0].update(rows=4), r"rows of web_events: expected 5, found 4"),
+    (lambda r: r["tables"]["web_events"]["files"].clear(), r"rows of web_events: expected 5, found 0"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), IMBALANCES, ids=[words.split(":")[0] for _, words in IMBALANCES])
+def test_whatever_does_not_add_up_is_named(
+    report: dict[str, Any], spoil: Callable[[dict[str, Any]], Any], words: str
+) -> None:
+    """The error says what was counted, expected and found."""
+    spoil(report)
+    with pytest.raises(Unbalanced, match=f"^{words}"):
+        verify(parsed(report), MANIFEST, TABLES, FACTS)
+
+
+def test_one_file_missing_of_a_thousand_is_named(report: dict[str, Any]) -> None:
+    """A long list shows only what differs."""
+    files = tuple(FileVersion("raw", f"web/{number:04}.json", "v1", 9) for number in range(1_000))
+    report["files"] = [{**C, "key": file.key, "problem": None} for file in files[:-1]]
+    with pytest.raises(Unbalanced, match=r"expected \[\('raw', 'web/0999.json', 'v1'\)\], found \[\]"):
+        verify(parsed(report), Manifest("b", 2, "web", files), TABLES, FACTS)
+
+
+def test_an_additive_table_may_hold_fewer_rows(report: dict[str, Any]) -> None:
+    """Sums have one row a key, so only facts have a row for every record kept."""
+    report["tables"]["user_activity"]["files"].append({"uri": "s3://lake/2", "rows": 2, "bytes": 9})
+    verify(parsed(report), MANIFEST, TABLES, FACTS)
+
+
+FAILURE = {"batch_id": "b", "attempt": 1, "kind": "file", "file": None, "message": "not JSON"}
+BAD = FileVersion("raw", "web/ü.json", "v1", 0)
+NAMED = {"bucket": "raw", "key": "web/ü.json", "version": "v1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "failure"),
+    [
+        (json.dumps(FAILURE), RunFailure("not JSON", "file")),
+        (json.dumps({**FAILURE, "file": NAMED}), RunFailure("not JSON", "file", BAD)),
+        (json.dumps({**FAILURE, "kind": "transient"}).encode(), RunFailure("not JSON", "transient")),
+    ],
+)  # fmt: skip
+def test_the_jobs_own_report_is_read(text: str | bytes, failure: RunFailure) -> None:
+    """Kind, words and the bad file's identity arrive."""
+    assert parse_failure(text) == failure
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", "null", "{}", b"\xff\xfe", '{"kind": "file"}', json.dumps({**FAILURE, "file": "x"})]
+)
+def test_an_unreadable_report_is_an_unknown_failure(text: str | bytes) -> None:
+    """A job that died while writing its report still has failed."""
+    failure = parse_failure(text)
+    assert (failure.kind, failure.file) == ("unknown", None)
+    assert failure.message.startswith("the job failed with an unreadable report: ")
+
+
+def test_an_unreadable_report_is_quoted_in_short() -> None:
+    """The reason goes into the ledger, whose items are small."""
+    assert len(parse_failure("x" * 100_000).message) < 300
