@@ -44,7 +44,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("prefix", "/web_logs/", "prefix: expected a key prefix that ends with / and does not begin with it, found '/web"),
     ("prefix", 7, "prefix: expected a text, found 7"),
     ("description", ["a"], "description: expected a text, found ['a']"),
-    ("transform", 7, "transform: expected a text, found 7"),
+    ("transform", 7, "transform: expected a name of at most 32 lower-case letters, digits and _, found 7"),
     ("format", "json", "format: expected a mapping, found 'json'"),
     ("format", {"type": "xml"}, "format.type: expected json, found 'xml'"),
     ("format", {"compression": "rar"}, "format.compression: expected auto, found 'rar'"),

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from tidemark.core.failures import LOADS_MAX, TRANSIENT_MAX, RunFailure, after_load_failure, after_run_failure
+from tidemark.core.failures import (
+    LOADS_MAX,
+    TRANSIENT_MAX,
+    RunFailure,
+    after_load_failure,
+    after_run_failure,
+    engine_failure,
+)
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import Batch, Bisected, FileRefused, LoadRefused, LoadRetried, Poisoned, RunRetried, State
 from tidemark.core.naming import child_id
@@ -41,7 +48,13 @@ UNKNOWN = ["java.lang.OutOfMemoryError: Java heap space", "KeyError: 'user_id'",
 def test_what_passes_by_itself_is_tried_again(message: str, failures: int) -> None:
     """Capacity, throttles and lost machines say nothing about the files."""
     failed = batch(run_failures=failures)
-    assert after_run_failure(failed, RunFailure(message)) == RunRetried(2, message)
+    assert after_run_failure(failed, engine_failure("FAILED", message)) == RunRetried(2, message)
+
+
+def test_the_words_of_a_job_are_no_reason_to_wait() -> None:
+    """Only EMR's own words tell of capacity: a job may complain of a column `cancelled`."""
+    assert RunFailure("no such column: cancelled").kind == "unknown"
+    assert engine_failure("CANCELLED", "").kind == "transient"
 
 
 def test_the_job_may_say_itself_that_it_passes() -> None:
@@ -52,19 +65,19 @@ def test_the_job_may_say_itself_that_it_passes() -> None:
 def test_patience_has_an_end() -> None:
     """After twenty tries a person is asked."""
     failed = batch(run_failures=TRANSIENT_MAX - 1)
-    assert after_run_failure(failed, RunFailure("throttled")) == Poisoned(2, "throttled")
+    assert after_run_failure(failed, RunFailure("throttled", "transient")) == Poisoned(2, "throttled")
 
 
 @pytest.mark.parametrize("message", UNKNOWN)
 def test_the_unknown_is_tried_once_more(message: str) -> None:
     """A first failure may be chance."""
-    assert after_run_failure(batch(), RunFailure(message)) == RunRetried(2, message)
+    assert after_run_failure(batch(), RunFailure(message)) == RunRetried(2, message, unknown=True)
 
 
 @pytest.mark.parametrize("message", UNKNOWN)
 def test_the_unknown_is_bisected_when_it_repeats(message: str) -> None:
     """Halving finds the bad file without knowing what is wrong."""
-    failed = batch(run_failures=1)
+    failed = batch(run_failures=5, unknown_failures=1)
     children = (child_id(failed.batch_id, 0), child_id(failed.batch_id, 1))
     assert after_run_failure(failed, RunFailure(message)) == Bisected(2, children, message)
 
@@ -72,7 +85,7 @@ def test_the_unknown_is_bisected_when_it_repeats(message: str) -> None:
 @pytest.mark.parametrize("changes", [{"files": 1}, {"files": 0}, {"exposed": True}])
 def test_what_cannot_be_halved_goes_to_a_person(changes: dict[str, Any]) -> None:
     """A single file stands alone already, and rows that were shown must be replaced by the batch that showed them."""
-    failed = batch(run_failures=1, **changes)
+    failed = batch(run_failures=1, unknown_failures=1, **changes)
     assert after_run_failure(failed, RunFailure("exit code 1")) == Poisoned(2, "exit code 1")
 
 
@@ -85,7 +98,7 @@ def test_a_named_file_is_set_aside_at_once(message: str) -> None:
 
 def test_a_bad_file_without_a_name_is_unknown() -> None:
     """Nothing can be set aside then."""
-    assert after_run_failure(batch(), RunFailure("not JSON", "file")) == RunRetried(2, "not JSON")
+    assert after_run_failure(batch(), RunFailure("not JSON", "file")) == RunRetried(2, "not JSON", unknown=True)
 
 
 LOAD_PASSING = [

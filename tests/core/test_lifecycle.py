@@ -61,6 +61,7 @@ VALUES: dict[str, Any] = {
     "reason": "because",
     "children": ("child-0", "child-1"),
     "load_id": "load-3",
+    "unknown": True,
 }
 
 
@@ -160,9 +161,9 @@ def test_a_new_attempt_forgets_run_and_load(state: State, event: type) -> None:
 @pytest.mark.parametrize(("state", "event", "target"), MOVES)
 def test_identity_and_version_are_not_the_events_to_change(state: State, event: type, target: State) -> None:
     """The ledger's version belongs to the save; id, dataset and birth belong to the batch."""
-    before = batch_in(state, parent="p", part=(0, 2))
+    before = batch_in(state, parent="p")
     moved, _ = advance(before, event_of(event), NOW + timedelta(days=1))
-    kept = ("batch_id", "dataset", "created_at", "version", "parent", "part")
+    kept = ("batch_id", "dataset", "created_at", "version", "parent")
     assert [getattr(moved, name) for name in kept] == [getattr(before, name) for name in kept]
 
 
@@ -260,7 +261,7 @@ def test_a_change_of_files_starts_from_the_old_manifest(event: type) -> None:
 def test_a_discarded_batch_begins_an_attempt_without_files() -> None:
     """A person gives the files up, and whatever was shown of them is replaced by nothing."""
     moved, effects = advance(batch_in(State.QUARANTINED), event_of(Discarded), NOW)
-    assert (moved.discarded, moved.base, moved.manifest, moved.attempt) == (True, "m3", "", 4)
+    assert (moved.discarded, moved.base, moved.manifest, moved.attempt) == (4, "", "", 4)
     assert effects == ()
 
 

@@ -16,12 +16,13 @@ from tidemark.core.loading import BATCHES_MAX
 from tidemark.core.warehouse_sql import (
     STATEMENTS_MAX,
     TABLES_MAX,
+    VIEW,
     LoadBatch,
     LoadTable,
-    declared_columns,
+    declared_shape,
     history_statements,
     load_statements,
-    table_statements,
+    table_changes,
 )
 
 ROLE = "arn:aws:iam::123456789012:role/tidemark-CopyRole"
@@ -57,7 +58,12 @@ class Warehouse:
         self.db.execute("CREATE MACRO getdate() AS CAST(now() AS TIMESTAMP)")
         self.run(history_statements())
         for table in (EVENTS, ACTIVITY):
-            self.run(table_statements(table, None))
+            self.change(table, None)
+
+    def change(self, table: Table, recorded: Mapping[str, str] | None) -> None:
+        """Bring a table to its declaration, one transaction after the other."""
+        for statements in table_changes(table, recorded):
+            self.run(statements)
 
     def run(self, statements: Sequence[str], copied: Mapping[str, Sequence[Row]] | None = None) -> list[Row]:
         """One transaction in a session of its own; the rows of its last statement."""
@@ -195,7 +201,7 @@ def test_an_additive_table_is_seen_as_its_sums(warehouse: Warehouse) -> None:
 def test_a_table_with_a_later_column_is_filled_by_name(warehouse: Warehouse) -> None:
     """An added column stands last in the warehouse and in the midst of the contract; rows arrive in both right."""
     wider = Table("events", "facts", columns(user_id="string(8)", page="string(8)", spent="decimal(12,2)"))
-    warehouse.run(table_statements(wider, declared_columns(EVENTS)))
+    warehouse.change(wider, declared_shape(EVENTS))
     statements = load_statements("load.1", [LoadBatch("web", "b1", 1)], [LoadTable("web", wider, ANYTHING)], ROLE)
     warehouse.run(statements, {"events": [("ann", "/home", "1.00", "b1", 1, "s3://raw/b1")]})
     assert warehouse.run(['SELECT user_id, page, _batch_id, _file FROM "events"']) == [
@@ -272,29 +278,30 @@ def test_literals_are_checked(place: str, value: str) -> None:
 
 def test_a_new_table_is_created_with_its_layout() -> None:
     """Sort and distribution keys come from the declaration."""
-    [create] = table_statements(EVENTS, None)
+    [[create]] = table_changes(EVENTS, None)
     assert create.startswith('CREATE TABLE IF NOT EXISTS "events" ("user_id" VARCHAR(8), "spent" DECIMAL(12,2), "_ba')
     assert create.endswith('"_file" VARCHAR(2048)) DISTKEY ("user_id") SORTKEY ("user_id")')
 
 
 def test_a_table_as_declared_needs_nothing() -> None:
     """What was applied is recorded and not applied again."""
-    assert table_statements(EVENTS, declared_columns(EVENTS)) == []
-    assert table_statements(ACTIVITY, declared_columns(ACTIVITY)) == []
+    assert table_changes(EVENTS, declared_shape(EVENTS)) == []
+    assert table_changes(ACTIVITY, declared_shape(ACTIVITY)) == []
 
 
 def test_adding_a_column_is_the_whole_migration() -> None:
     """One ALTER for each new column."""
-    recorded = declared_columns(EVENTS)
+    recorded = declared_shape(EVENTS)
     del recorded["spent"]
-    assert table_statements(EVENTS, recorded) == ['ALTER TABLE "events" ADD COLUMN "spent" DECIMAL(12,2)']
+    assert table_changes(EVENTS, recorded) == [['ALTER TABLE "events" ADD COLUMN "spent" DECIMAL(12,2)']]
 
 
 def test_a_view_follows_its_table() -> None:
     """A column added to an additive table appears in the view that sums it."""
-    recorded = declared_columns(ACTIVITY)
+    recorded = declared_shape(ACTIVITY)
+    recorded |= {VIEW: "as it was"}
     del recorded["hits"]
-    alter, drop, create = table_statements(ACTIVITY, recorded)
+    [alter], [drop, create] = table_changes(ACTIVITY, recorded)
     assert alter == 'ALTER TABLE "activity_by_batch" ADD COLUMN "hits" INTEGER'
     assert drop == 'DROP VIEW IF EXISTS "activity"'
     assert 'CAST(SUM("hits") AS BIGINT) AS "hits"' in create
@@ -311,5 +318,5 @@ def test_a_view_follows_its_table() -> None:
 def test_an_incompatible_change_is_refused(recorded: dict[str, str], message: str) -> None:
     """The error names the column and both types."""
     with pytest.raises(DeclarationError) as raised:
-        table_statements(EVENTS, {**declared_columns(EVENTS), **recorded})
+        table_changes(EVENTS, {**declared_shape(EVENTS), **recorded})
     assert str(raised.value) == f"tables.events.columns.{message}"

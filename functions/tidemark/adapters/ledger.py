@@ -23,6 +23,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -211,7 +212,7 @@ class Ledger:
             ScanIndexForward=False,
             Limit=min(limit, 100),
         )
-        return [parse_batch(item) for item, _ in zip(pages, range(limit), strict=False)]
+        return [parse_batch(item) for item in islice(pages, limit)]
 
     def all_batches(self, dataset: str) -> list[Batch]:
         """Every batch of the dataset, newest first, from the index."""
@@ -267,7 +268,7 @@ class Ledger:
         writes = [
             self._replace_holder(known, file, known.batch_id),
             self._archive(known),
-            {"Put": {"TableName": self.table, "Item": _change_item(revised.batch_id, change)}},
+            {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
         ]
         return self.save(revised, writes)
 
@@ -308,14 +309,14 @@ class Ledger:
             "reason": revised.reason,
             **file_values(file),
         }
-        items = [_change_item(revised.batch_id, change), to_item(refused)]
+        items = [_change_item(revised, change), to_item(refused)]
         return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
 
     def restore(self, revised: Batch, file: FileVersion) -> Batch:
         """Put a refused file back into the batch's next attempt: a normal file again."""
         change = Change(file.bucket, file.key, file)
         writes = [
-            {"Put": {"TableName": self.table, "Item": _change_item(revised.batch_id, change)}},
+            {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
             {"Delete": {"TableName": self.table, "Key": _refused_key(file)}},
         ]
         return self.save(revised, writes)
@@ -373,14 +374,14 @@ class Ledger:
         else:
             self.client.delete_item(TableName=self.table, Key=_key("CONTROL", name))
 
-    def changes(self, batch_id: str) -> list[Change]:
-        """Files of the batch that were overwritten or taken out since it was first formed (consistent read)."""
+    def changes(self, batch_id: str, after: int = 0) -> list[Change]:
+        """Files of the batch that were overwritten or taken out with an attempt later than `after` (consistent)."""
         pages = self._query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": batch_key(batch_id)}, ":sk": {"S": "CHANGE#"}},
             ConsistentRead=True,
         )
-        return [_change(from_item(item)) for item in pages]
+        return [_change(found) for found in map(from_item, pages) if found["attempt"] > after]
 
     # ── loads and warehouse tables ──────────────────────────────────────────────────────────────────────────
 
@@ -515,10 +516,11 @@ def _holder(item: Item) -> Holder:
     return Holder(parse_file(found), found["holder"])
 
 
-def _change_item(batch_id: str, change: Change) -> Item:
+def _change_item(revised: Batch, change: Change) -> Item:
     name = hashlib.sha256(f"{change.bucket}/{change.key}".encode()).hexdigest()[:32]
     values = file_values(change.file) if change.file else {"bucket": change.bucket, "key": change.key}
-    return to_item({"pk": batch_key(batch_id), "sk": f"CHANGE#{name}", **values})
+    keys = {"pk": batch_key(revised.batch_id), "sk": f"CHANGE#{name}", "attempt": revised.attempt}
+    return to_item({**keys, **values})
 
 
 def _change(found: Mapping[str, Any]) -> Change:

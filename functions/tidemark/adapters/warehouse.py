@@ -83,14 +83,14 @@ class Warehouse:
         return self.rows(found.statement_id)
 
     def apply(self, name: str, statements: Sequence[str]) -> None:
-        """Run DDL in one transaction and wait for its end.
+        """Run DDL in one transaction and wait for its end; what is there already is fine.
 
         Raises `Transient` when it does not end in time, `Terminal` with the warehouse's words when it fails.
         """
         # No token of ours: after a failure the same DDL must be tried anew, not answered from memory.
         request = {**self.target, "Sqls": list(statements), "StatementName": name}
         found = self._wait(str(self.client.batch_execute_statement(**request)["Id"]))
-        if found.state != "FINISHED":
+        if found.state != "FINISHED" and "already exists" not in found.error:
             raise Terminal(f"the warehouse refused {name}: {found.error or found.state}")
 
     def _wait(self, statement_id: str) -> Statement:

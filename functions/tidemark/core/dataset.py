@@ -59,7 +59,7 @@ class ColumnType:
             arguments = arguments or (STRING_BYTES_MAX,)
             valid = len(arguments) == 1 and 1 <= arguments[0] <= STRING_BYTES_MAX
         elif kind == "decimal":
-            valid = len(arguments) == 2 and 1 <= arguments[0] <= 38 and arguments[1] <= arguments[0]
+            valid = len(arguments) == 2 and 1 <= arguments[0] <= 38 and arguments[1] <= min(37, arguments[0])
         else:
             valid = not arguments
         if not valid:
@@ -197,7 +197,7 @@ class Dataset:
             name=name,
             prefix=_prefix(keys),
             record=tuple(_field(key, keys.mapping("record")) for key in keys.mapping("record").names(COLUMN)),
-            transform=keys.text("transform", name),
+            transform=keys.name("transform", NAME) if "transform" in keys.data else name,
             tables=_tables(tables),
             description=keys.text("description", ""),
             format=_format(keys),

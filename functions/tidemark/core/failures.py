@@ -35,9 +35,9 @@ TRANSIENT_RUN = re.compile(
     r"|service unavailable|connection (reset|refused|aborted)|lost executor|preempt",
     re.IGNORECASE,
 )
-#: 1023 is Redshift's serializable isolation violation (aws-facts §5).
+#: Redshift's own words; a serializable isolation violation is its error 1023 (aws-facts §5).
 TRANSIENT_LOAD = re.compile(
-    r"throttl|rate exceeded|1023|serializable isolation|deadlock|timed? ?out|timeout|abort|cancel"
+    r"throttl|rate exceeded|serializable isolation|deadlock|timed? ?out|timeout|aborted|cancell?ed (by|on|due)"
     r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many",
     re.IGNORECASE,
 )
@@ -52,12 +52,18 @@ class RunFailure:
     file: FileVersion | None = None
 
 
+def engine_failure(state: str, details: str) -> RunFailure:
+    """What EMR's own words on a run without a report tell."""
+    passing = state == "CANCELLED" or TRANSIENT_RUN.search(details)
+    return RunFailure(details or f"the run ended {state}", "transient" if passing else "unknown")
+
+
 def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRefused | Bisected | Poisoned:
     """The event for a failed run of the batch's present attempt."""
     attempt, failures, reason = batch.attempt, batch.run_failures + 1, failure.message
     if failure.kind == "file" and failure.file:
         return FileRefused(attempt, f"{failure.file.uri}: {reason}")
-    if failure.kind == "transient" or TRANSIENT_RUN.search(reason):
+    if failure.kind == "transient":
         return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
     if batch.unknown_failures + 1 < UNKNOWN_MAX:
         return RunRetried(attempt, reason, unknown=True)

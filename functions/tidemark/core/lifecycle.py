@@ -92,7 +92,7 @@ class Batch:
     rows: Mapping[str, int] = field(default_factory=dict)  #: table → rows of this attempt
     problems: int = 0  #: files that could not be read to their end
     reason: str = ""  #: of the last failure, or of the quarantine
-    discarded: bool = False  #: a person gave its files up: the next attempt has none
+    discarded: int = 0  #: the attempt with which a person gave its files up; only later changes count
     parent: str = ""
     children: tuple[str, ...] = ()
 
@@ -408,7 +408,7 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
     if isinstance(event, RunRetried):
         failures, unknown = batch.run_failures + 1, batch.unknown_failures + event.unknown
         not_before = now + retry.backoff(batch.batch_id, failures)
-    rewritten = isinstance(event, (FileRefused, Superseded, Discarded))
+    rewritten, given_up = isinstance(event, (FileRefused, Superseded, Discarded)), isinstance(event, Discarded)
     return replace(
         batch,
         attempt=batch.attempt + 1,
@@ -421,10 +421,10 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
         not_before=not_before,
         # A superseded run may have been published a moment ago by somebody who died before saying so.
         exposed=batch.exposed or (batch.state is R and isinstance(event, Superseded)),
-        base=batch.manifest or batch.base if rewritten else batch.base,
+        base="" if given_up else batch.manifest or batch.base if rewritten else batch.base,
         # The part is of the parent's manifest; the child's own, once it is the base, counts whole.
         part=None if rewritten and batch.manifest else batch.part,
         manifest="" if rewritten else batch.manifest,
-        discarded=isinstance(event, Discarded),
+        discarded=batch.attempt + 1 if given_up else batch.discarded,
         reason=getattr(event, "reason", ""),
     )

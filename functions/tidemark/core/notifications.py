@@ -35,7 +35,7 @@ def _bridged(event: Mapping[str, Any]) -> FileVersion:
     return FileVersion(
         bucket=event["detail"]["bucket"]["name"],
         key=found["key"],
-        version=found.get("version-id") or f"etag:{found['etag']}",
+        version=_identity(found.get("version-id"), found["etag"]),
         size=int(found["size"]),
         landed_at=event["time"],
         sequencer=found.get("sequencer"),
@@ -47,8 +47,13 @@ def _direct(record: Mapping[str, Any]) -> FileVersion:
     return FileVersion(
         bucket=record["s3"]["bucket"]["name"],
         key=unquote_plus(found["key"]),
-        version=found.get("versionId") or f"etag:{found['eTag']}",
+        version=_identity(found.get("versionId"), found["eTag"]),
         size=int(found["size"]),
         landed_at=record["eventTime"],
         sequencer=found.get("sequencer"),
     )
+
+
+def _identity(version_id: str | None, etag: str) -> str:
+    """The version-id; where versioning is off or suspended (`null`) the etag tells two writes apart."""
+    return version_id if version_id and version_id != "null" else f"etag:{etag}"

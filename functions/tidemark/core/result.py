@@ -111,12 +111,16 @@ def _short(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
+#: Reasons are kept in the ledger, whose items are small.
+REASON_MAX = 2_000
+
+
 def parse_failure(text: str | bytes) -> RunFailure:
     """`failure.json` → value; a report that cannot be read counts as an unknown failure."""
     try:
         data = json.loads(text)
         named = data.get("file")
         file = FileVersion(named["bucket"], named["key"], named["version"], 0) if named else None
-        return RunFailure(str(data["message"]), str(data["kind"]), file)
+        return RunFailure(str(data["message"])[:REASON_MAX], str(data["kind"]), file)
     except (ValueError, KeyError, TypeError, AttributeError):
         return RunFailure(f"the job failed with an unreadable report: {_short(text)}")

@@ -26,6 +26,7 @@ STATEMENTS_MAX = 40  # per BatchExecuteStatement (aws-facts §5)
 FRAME_STATEMENTS = 5
 TABLE_STATEMENTS = 4
 TABLES_MAX = (STATEMENTS_MAX - FRAME_STATEMENTS) // TABLE_STATEMENTS
+VIEW = "its view"  # beside the columns' names, none of which has a space
 SAFE = re.compile(r"[A-Za-z0-9._:/=+@-]+")
 
 
@@ -115,33 +116,36 @@ def history_statements() -> list[str]:
     ]
 
 
-def table_statements(table: Table, recorded: Mapping[str, str] | None) -> list[str]:
-    """What brings the warehouse's table (column name → type, None where it does not exist) to its declaration.
+def table_changes(table: Table, recorded: Mapping[str, str] | None) -> list[list[str]]:
+    """What brings the warehouse's table (as recorded, None where it was never made) to its declaration.
 
-    Columns may be added; a column that changed its type or went away raises `DeclarationError` naming both types.
+    Each inner list is one transaction; one that says "already exists" was applied by somebody who died before saying
+    so. Columns may be added; one that changed its type or went away raises `DeclarationError` naming both types.
     """
+    name = _name(table.physical_name)
     if recorded is None:
-        changes = [(f"CREATE TABLE IF NOT EXISTS {_name(table.physical_name)} ({_definitions(table.all_columns)})"
-                   f"{_layout(table)}")]  # fmt: skip
+        changes = [[f"CREATE TABLE IF NOT EXISTS {name} ({_definitions(table.all_columns)}){_layout(table)}"]]
     else:
         _check_compatible(table, recorded)
         changes = [
-            f"ALTER TABLE {_name(table.physical_name)} ADD COLUMN {_name(column.name)} {column.type.redshift}"
+            [f"ALTER TABLE {name} ADD COLUMN {_name(column.name)} {column.type.redshift}"]
             for column in table.all_columns
             if column.name not in recorded
         ]
-    return changes + (_view(table) if table.kind == "additive" and changes else [])
+    view = _view(table) if table.kind == "additive" else []
+    return changes + ([view] if view and (recorded or {}).get(VIEW) != view[-1] else [])
 
 
-def declared_columns(table: Table) -> dict[str, str]:
-    """Column name → Redshift type, as recorded once applied."""
-    return {column.name: column.type.redshift for column in table.all_columns}
+def declared_shape(table: Table) -> dict[str, str]:
+    """Column name → Redshift type, and the view's text: what is recorded once applied."""
+    view = {VIEW: _view(table)[-1]} if table.kind == "additive" else {}
+    return {column.name: column.type.redshift for column in table.all_columns} | view
 
 
 def _check_compatible(table: Table, recorded: Mapping[str, str]) -> None:
-    declared = declared_columns(table)
+    declared = declared_shape(table)
     for name, known in recorded.items():
-        if declared.get(name) != known:
+        if name != VIEW and declared.get(name) != known:
             wanted = declared.get(name, "no such column")
             where = ("tables", table.name, "columns", name)
             raise DeclarationError(f"expected {known} as in the warehouse, found {wanted}", where)

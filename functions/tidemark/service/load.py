@@ -16,10 +16,10 @@ from tidemark.core.result import DataFile, Result
 from tidemark.core.warehouse_sql import (
     LoadBatch,
     LoadTable,
-    declared_columns,
+    declared_shape,
     history_statements,
     load_statements,
-    table_statements,
+    table_changes,
 )  # fmt: skip
 from tidemark.observability import count, logger
 from tidemark.service.common import announce
@@ -139,8 +139,8 @@ def _ensure_tables(world: World, datasets: list[Dataset]) -> None:
         world.warehouse.apply("tidemark-history", history_statements())
         world.ledger.put_warehouse_columns(HISTORY_TABLE, {"load_id": "VARCHAR(64)"})
     for table in (table for dataset in datasets for table in dataset.tables):
-        recorded, declared = world.ledger.warehouse_columns(table.physical_name), declared_columns(table)
+        recorded, declared = world.ledger.warehouse_columns(table.physical_name), declared_shape(table)
         if recorded != declared:
-            statements = table_statements(table, recorded)
-            world.warehouse.apply(f"tidemark-table-{table.physical_name}-{len(declared)}", statements)
+            for statements in table_changes(table, recorded):
+                world.warehouse.apply(f"tidemark-table-{table.physical_name}", statements)
             world.ledger.put_warehouse_columns(table.physical_name, declared)

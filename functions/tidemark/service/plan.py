@@ -100,14 +100,12 @@ def _begin(world: World, dataset: Dataset, segments: list[str]) -> int:
 
 def _files(world: World, batch: Batch) -> tuple[list[FileVersion], int]:
     """The attempt's files, in the order of their keys, and how many were dropped as another batch's."""
-    if batch.discarded:
-        return [], 0
     dataset = world.datasets[batch.dataset]
     listed = [file for sk in batch.segments for file in world.ledger.segment_files(batch.dataset, sk)]
     wanted, outdated = settle_versions(listed, dataset.on_overwrite)
     mine = _claimed(world, dataset, batch, wanted)
     files = {(file.bucket, file.key, file.version): file for file in [*_base(world, batch), *mine]}
-    for change in world.ledger.changes(batch.batch_id):
+    for change in world.ledger.changes(batch.batch_id, after=batch.discarded):
         files = {name: file for name, file in files.items() if name[:2] != (change.bucket, change.key)}
         if change.file:
             files[change.file.identity] = change.file

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from tidemark.adapters.engine import Run
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
-from tidemark.core.failures import RunFailure, after_run_failure
+from tidemark.core.failures import RunFailure, after_run_failure, engine_failure
+from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import (
     PATIENCE,
     Batch,
@@ -66,7 +67,11 @@ def _publish(world: World, batch: Batch) -> None:
         _failed(world, batch, RunFailure("the run succeeded and left no result"))
         return
     dataset = world.datasets[batch.dataset]
-    result = Result.loads(text)
+    try:
+        result = Result.loads(text)
+    except (ValueError, KeyError, TypeError) as error:
+        _failed(world, batch, RunFailure(f"the run left a result that cannot be read: {error!r}"))
+        return
     try:
         facts = tuple(table.name for table in dataset.tables if table.kind == "facts")
         # A retry works off the manifest of the attempt before it.
@@ -113,13 +118,14 @@ def _failure(world: World, batch: Batch, run: Run | None) -> RunFailure:
     text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "failure.json"))
     if text is not None:
         return parse_failure(text)
-    return RunFailure(
-        run.details or f"the run ended {run.state}", "transient" if run.state == "CANCELLED" else "unknown"
-    )
+    return engine_failure(run.state, run.details)
 
 
 def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
     count("RunsFailed")
+    if failure.file and not _lists(world, batch, failure.file):
+        # Taking out a file that is not in the batch would change nothing, again and again.
+        failure = RunFailure(f"{failure.message} (of {failure.file.uri}, which is not in the batch)")
     event = after_run_failure(batch, failure)
     if isinstance(event, FileRefused) and failure.file:
         revised, effects = advance(batch, event, world.clock.now())
@@ -131,6 +137,10 @@ def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
     else:
         assert isinstance(event, (RunRetried, Poisoned))
         move(world, batch, event)
+
+
+def _lists(world: World, batch: Batch, file: FileVersion) -> bool:
+    return any(listed.identity == file.identity for listed in read_manifest(world, batch.manifest).files)
 
 
 def _split(world: World, batch: Batch, event: Bisected) -> None:
