@@ -23,7 +23,7 @@ from cli.show import duration, number, size, state
 from local.cloud import Cloud
 from local.drive import Progress, Stuck, drive
 from local.laptop import LaptopWorld, laptop_world
-from local.summary import Summary, export_lake, export_quarantine, summarize
+from local.summary import Summary, export_lake, export_quarantine, show_plain_names, summarize
 from local.traffic import generate, write
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import State
@@ -31,7 +31,7 @@ from tidemark.declarations import load_all
 from tidemark.settings import DATASETS
 
 EAGER = {"Eager": "true"}  # schedules take all that is pending at once: nobody waits for a laptop's batch to fill
-UP_SPEED = 20.0  # a schedule of a minute comes every three seconds
+SPEED = 20.0  # a minute between schedules lasts three seconds, the batching window of the queue one
 DEMO_RECORDS = 6_000
 DEMO_SEED = 7
 DEMO_START = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -98,7 +98,7 @@ def stay_up(console: Console, port: int) -> int:
     for number_ in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number_, lambda *_: stop.set())
     console.print("starting the laptop cloud …")
-    cloud = Cloud(parameters=EAGER, speed=UP_SPEED, port=port)
+    cloud = Cloud(parameters=EAGER, speed=SPEED, port=port)
     try:
         cloud.start()
     except OSError as error:
@@ -145,7 +145,7 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
 def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Path, made: Path) -> Summary:
     began = time.monotonic()
     with _spinning(console, "starting the laptop cloud from template.yaml"):
-        cloud = Cloud(parameters=EAGER, state_dir=state_dir, schedules=False).start()
+        cloud = Cloud(parameters=EAGER, state_dir=state_dir, speed=SPEED, schedules=False).start()
     try:
         world = laptop_world(cloud)
         with _spinning(console, f"landing {number(len(keys))} files in s3://{world.settings.raw_bucket}/"):
@@ -160,6 +160,7 @@ def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Pa
         cloud.stop()
     (made / "summary.json").write_text(json.dumps(summary.to_json(), indent=1))
     shutil.move(state_dir / "warehouse.duckdb", made / "warehouse.duckdb")
+    show_plain_names(made / "warehouse.duckdb")
     return summary
 
 

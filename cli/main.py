@@ -76,6 +76,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     _operations(commands)
 
+    jobs = commands.add_parser("jobs", help="the Spark code").add_subparsers(
+        required=True, metavar="COMMAND", parser_class=Parser
+    )
+    _add(jobs, "upload", "put the Spark code and its packages into the control bucket", _jobs_upload)
+
     check = _add(commands, "validate", "check the declarations in a folder", _validate)
     check.add_argument("folder", type=Path, nargs="?", default=Path("datasets"))
     _add(commands, "lifecycle", "print the lifecycle's diagram (Mermaid)", _lifecycle)
@@ -245,6 +250,12 @@ def _validate(options: argparse.Namespace, console: Console) -> None:
 
     for name, dataset in load_all(options.folder).items():
         console.print(f"{name}: {len(dataset.record)} fields, tables {', '.join(t.name for t in dataset.tables)}")
+
+
+def _jobs_upload(options: argparse.Namespace, console: Console) -> None:
+    from cli.jobs import upload_jobs
+
+    upload_jobs(connect(options.stack), console)
 
 
 def _lifecycle(_: argparse.Namespace, console: Console) -> None:

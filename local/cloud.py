@@ -7,11 +7,9 @@ with Cloud() as cloud:
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 import threading
-import zipfile
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +23,7 @@ from local.deployer import deploy
 from local.deployment import REGION, STACK, Deployment
 from local.endpoint import Call, Endpoint
 from local.functions import Functions, Response
+from local.job_code import job_archive
 from local.pump import Pump
 from local.schedules import schedule_input
 
@@ -38,9 +37,6 @@ CREDENTIALS: dict[str, Any] = {
     "aws_secret_access_key": "local",
     "region_name": REGION,
 }
-#: What a job brings along beside Spark: (folder or file below the root, name in the archive).
-JOB_CODE = (("spark_jobs", "spark_jobs"), ("functions/tidemark/core", "tidemark/core"))
-JOB_FILES = (("functions/tidemark/__init__.py", "tidemark/__init__.py"),)
 _running = threading.Lock()  # moto's state belongs to the process: one cloud at a time
 
 
@@ -197,19 +193,6 @@ class Cloud:
             s3 = self.client("s3")
             s3.put_object(Bucket=bucket, Key="jobs/run_batch.py", Body=entry.read_bytes())
             s3.put_object(Bucket=bucket, Key="jobs/spark_jobs.zip", Body=job_archive(root))
-
-
-def job_archive(root: Path) -> bytes:
-    """The zip that a job gets as --py-files: the jobs and the product's pure core, the same bytes for the same code."""
-    members = [(root / source, name) for source, name in JOB_FILES]
-    for folder, name in JOB_CODE:
-        paths = sorted((root / folder).rglob("*.py"))
-        members += [(path, f"{name}/{path.relative_to(root / folder).as_posix()}") for path in paths]
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for path, name in members:
-            file.writestr(zipfile.ZipInfo(name), path.read_bytes())
-    return archive.getvalue()
 
 
 def forget_everything() -> None:

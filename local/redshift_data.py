@@ -1,5 +1,6 @@
 """The Redshift Data API on the laptop: AWS's requests, states, limits and events; DuckDB does the SQL."""
 
+import contextlib
 import threading
 import time
 import uuid
@@ -165,8 +166,8 @@ class RedshiftDataApp:
         except Exception as error:  # noqa: BLE001 - a defect of ours must not leave a statement running for ever
             self._update(identity, status="FAILED", error=f"ERROR: internal: {type(error).__name__}: {error}")
         finally:
-            session.close()
-            with self._changed:
+            with self._changed:  # whoever aborts finds an open session or none
+                session.close()
                 del self._sessions[identity]
                 self._changed.notify_all()
         statement = self._statements[identity]
@@ -184,11 +185,8 @@ class RedshiftDataApp:
         except PartError as error:
             self._fail(identity, error.number, str(error))
             return
-        writes = any(is_writing(plan) for plan in plans)
-        if not writes:
-            self._run_parts(identity, session, plans, is_transaction=is_transaction)
-            return
-        with self.warehouse.writing:
+        turn = self.warehouse.writing if any(map(is_writing, plans)) else contextlib.nullcontext()
+        with turn:
             self._run_parts(identity, session, plans, is_transaction=is_transaction)
 
     def _run_parts(self, identity: str, session: Session, plans: Sequence[Plan], *, is_transaction: bool) -> None:

@@ -202,7 +202,7 @@ TYPES: Mapping[str, ResourceType] = {
             "InitialCapacity": "no worker waits on a laptop",
             "MonitoringConfiguration": "logs lie in the state folder",
             "NetworkConfiguration": "there is no network to join",
-            "RuntimeConfiguration": "the runner has its own defaults, sized for a laptop",
+            "RuntimeConfiguration": "the job's packages are those of the venv",
             "WorkerTypeSpecifications": "no worker images on a laptop",
             "InteractiveConfiguration": "jobs only",
             **TAGS,

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from local.laptop import LaptopWorld
 from tidemark.adapters.store import split_uri
 from tidemark.core.dataset import Dataset, Table
@@ -179,6 +181,16 @@ def export_lake(world: LaptopWorld, out: Path) -> None:
         if copies:
             local.add_files([path.as_uri() for path in copies])
     catalog.engine.dispose()
+
+
+def show_plain_names(database: Path) -> None:
+    """Let `SELECT … FROM web_events` work in a DuckDB shell: Redshift's schema `public` is not DuckDB's own."""
+    with duckdb.connect(str(database)) as connection:
+        tables = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        ).fetchall()
+        for (name,) in tables:
+            connection.execute(f'CREATE VIEW main."{name}" AS SELECT * FROM public."{name}"')
 
 
 def export_quarantine(world: LaptopWorld, out: Path) -> None:

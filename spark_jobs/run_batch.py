@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
+
+from pyspark import SparkContext
 
 from spark_jobs import failures, objects, storage
 from spark_jobs.batch import Order, run
@@ -31,8 +34,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
         failure = failures.of(error)
         _report(order, failure)
-        sys.stdout.flush()
-        print(f"{order.get('batch_id', uri)} failed ({failure['kind']}): {failure['message']}", file=sys.stderr)
+        _say(f"{order.get('batch_id', uri)} failed ({failure['kind']}): {failure['message']}")
         return 1
     return 0
 
@@ -48,13 +50,22 @@ def _run(order: Order) -> None:
         spark.stop()
 
 
+def _say(reason: str) -> None:
+    """The reason, last on stderr. `spark-submit` sends Python's stderr to its own stdout: there, the JVM says it."""
+    sys.stdout.flush()
+    print(reason, file=sys.stderr, flush=True)
+    jvm = SparkContext._jvm  # noqa: SLF001  # PySpark shows the JVM in no other way
+    if jvm and "PYSPARK_GATEWAY_PORT" in os.environ:
+        jvm.System.err.println(reason)
+
+
 def _report(order: Mapping[str, Any], failure: Mapping[str, Any]) -> None:
     """failure.json, if the order could be read at all. Without a session, hence not through Hadoop."""
     try:
         report = {"batch_id": order["batch_id"], "attempt": order["attempt"], **failure}
         objects.put_text(f"{order['output'].rstrip('/')}/failure.json", json.dumps(report))
     except Exception as error:  # noqa: BLE001  # the reason on stderr must come out in any case
-        print(f"failure.json not written: {error}", file=sys.stderr)
+        print(f"failure.json not written: {error}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

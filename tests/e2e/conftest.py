@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.cloud import Cloud
 from local.drive import Progress, drive
 from local.laptop import LaptopWorld, laptop_world
 from local.traffic import LandedObject
+from tidemark.adapters.items import batch_key, load_key, to_item
+from tidemark.core.lifecycle import Batch
+from tidemark.core.loading import Load
+
+#: The queue's batching window of 20 s lasts a tenth of one; a failed message comes back after one second.
+SPEED = 200.0
+HOUR = timedelta(hours=1)
+STILL_SECONDS = 1.5  # without a move, after which `rest_in_time` turns the clock
 
 
 class Laptop:
-    """A cloud, its world, and the two things that a test does with it."""
+    """A cloud, its world, and the few things that a test does with it."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud, self.world = cloud, laptop_world(cloud)
 
-    def land(self, key: str, body: bytes) -> None:
-        """Put an object into the raw bucket."""
-        self.cloud.client("s3").put_object(Bucket=self.world.settings.raw_bucket, Key=key, Body=body)
+    def land(self, key: str, body: bytes) -> str:
+        """Put an object into the raw bucket, and return its version."""
+        answer = self.cloud.client("s3").put_object(Bucket=self.world.settings.raw_bucket, Key=key, Body=body)
+        return str(answer["VersionId"])
 
     def land_folder(self, folder: Path, under: str = "") -> list[str]:
         """Put every file below the folder, and return the keys."""
@@ -40,7 +55,35 @@ class Laptop:
         """Drive until everything is at rest."""
         return drive(self.cloud, self.world, lambda _: None, seconds_max=240)
 
-    def warehouse(self, sql: str) -> list[tuple[object, ...]]:
+    def rest_in_time(self) -> Progress:
+        """Drive until everything is at rest; whenever nothing moves, an hour goes by and sweep looks."""
+        return drive(self.cloud, self.world, self._when_still(self.turn_clock), seconds_max=240)
+
+    def turn_clock(self) -> None:
+        """Make everything that is not at rest an hour older in the ledger, and sweep: backoffs and patience end."""
+        ledger = self.world.ledger
+        for name in self.world.datasets:
+            for batch in ledger.open_batches(name):
+                due_at = (batch.due_at or batch.updated_at) - HOUR
+                self._rewrite(batch_key(batch.batch_id), "BATCH", batch, due_at=due_at, not_before=due_at)
+        for load in ledger.open_loads():
+            created_at = load.created_at - HOUR
+            self._rewrite(load_key(load.load_id), "LOAD", load, created_at=created_at, due_at=created_at)
+        self.cloud.invoke("Sweep", {})
+
+    def batch(self, key: str) -> Batch:
+        """The batch that holds the newest claimed version of a key."""
+        holder = self.world.ledger.holder(self.world.settings.raw_bucket, key)
+        assert holder, f"nobody has claimed {key}"
+        batch = self.world.ledger.batch(holder.batch_id)
+        assert batch, f"{key} is held by {holder.batch_id}, which is not there"
+        return batch
+
+    def uri(self, key: str) -> str:
+        """The s3:// name of a key of the raw bucket."""
+        return f"s3://{self.world.settings.raw_bucket}/{key}"
+
+    def warehouse(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query by the Data API."""
         return self.world.warehouse.read(sql)
 
@@ -48,16 +91,47 @@ class Laptop:
         """Rows of an Iceberg table."""
         return int(self.lake(table).scan().count())
 
-    def lake(self, table: str) -> object:
+    def lake(self, table: str) -> Any:
         """An Iceberg table, as the catalog has it now."""
         return self.world.lake.catalog.load_table((self.world.settings.lake_database, table))
+
+    def _rewrite(self, pk: str, sk: str, found: Batch | Load, **times: Any) -> None:
+        """Set times of an item, unless somebody has written it meanwhile. It keeps its version: nobody is disturbed."""
+        values = to_item(times)
+        with suppress(ClientError):  # the condition failed: it moves by itself
+            self.cloud.client("dynamodb").update_item(
+                TableName=self.world.settings.ledger_table,
+                Key={"pk": {"S": pk}, "sk": {"S": sk}},
+                UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+                ConditionExpression="version = :version",
+                ExpressionAttributeValues={
+                    ":version": {"N": str(found.version)},
+                    **{f":{name}": value for name, value in values.items()},
+                },
+            )
+
+    def _when_still(self, act: Callable[[], None]) -> Callable[[Progress], None]:
+        """An observer of a drive that acts when no batch has moved for a while."""
+        last: Counter[Any] = Counter()
+        since = time.monotonic()
+
+        def seen(progress: Progress) -> None:
+            nonlocal last, since
+            found = Counter((one.batch_id, one.state, one.attempt) for each in progress.batches.values() for one in each)
+            if found != last:
+                last, since = found, time.monotonic()
+            elif time.monotonic() - since > STILL_SECONDS and not progress.at_rest:
+                act()
+                since = time.monotonic()
+
+        return seen
 
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A started laptop cloud, whose schedules stand still: the tests ask for each step."""
     state_dir = tmp_path_factory.mktemp("cloud")
-    with Cloud(parameters={"Eager": "true"}, state_dir=state_dir, schedules=False) as cloud:
+    with Cloud(parameters={"Eager": "true"}, state_dir=state_dir, speed=SPEED, schedules=False) as cloud:
         yield Laptop(cloud)
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from local.cloud import Cloud, job_archive
+from local.cloud import Cloud
 from local.deployer import TYPES, deploy
 from local.deployment import REGION, TemplateError
+from local.job_code import job_archive
 from local.template import expand, load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -297,7 +297,7 @@ def test_tags_of_runs_and_applications(emr: Any, owner: str) -> None:
         ({"clientToken": "x" * 65}, "length less than or equal to 64"),
         ({"clientToken": "a b"}, "regular expression pattern"),
         ({"executionRoleArn": "arn:aws:iam::1:user/x-and-more"}, "regular expression pattern"),
-        ({"jobDriver": {"sparkSubmit": {"entryPoint": "s3://b/x.py", "sparkSubmitParameters": "--conf 'open"}}}, "closing quotation"),
+        ({"jobDriver": {"sparkSubmit": JOB["sparkSubmit"] | {"sparkSubmitParameters": "'open"}}}, "closing quotation"),
         ({"jobDriver": {"hive": {"query": "select 1"}}}, "sparkSubmit is required"),
     ],
 )  # fmt: skip

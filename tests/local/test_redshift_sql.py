@@ -42,7 +42,7 @@ def test_what_only_tunes_redshift_is_left_out() -> None:
     """Encodings, distribution and sort keys vanish; types, lengths, defaults and NOT NULL stay."""
     plan = translate(
         "CREATE TABLE IF NOT EXISTS tidemark.x (user_id VARCHAR(256) ENCODE zstd DISTKEY, n INT NOT NULL DEFAULT 3,"
-        " amount DECIMAL(12,2) ENCODE az64, at TIMESTAMP SORTKEY, note VARCHAR(MAX), extra SUPER, PRIMARY KEY (user_id),"
+        " amount DECIMAL(12,2) ENCODE az64, at TIMESTAMP SORTKEY, note VARCHAR(MAX), more SUPER, PRIMARY KEY (user_id),"
         " UNIQUE (n)) BACKUP NO DISTSTYLE KEY DISTKEY (user_id) COMPOUND SORTKEY (at, n);"
     )
     assert plan == CreateTable(
@@ -53,7 +53,7 @@ def test_what_only_tunes_redshift_is_left_out() -> None:
             Column("amount", "DECIMAL(12, 2)"),
             Column("at", "TIMESTAMP"),
             Column("note", "VARCHAR", 65535),
-            Column("extra", "JSON"),
+            Column("more", "JSON"),
         ),
         if_not_exists=True,
     )
@@ -189,7 +189,8 @@ def test_merge_inserts_with_and_without_columns(session: Session) -> None:
     run(session, "CREATE TEMP TABLE s AS SELECT 2 AS a, 20 AS b UNION ALL SELECT 3, 30")
     run(
         session,
-        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b)",
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b"
+        " WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b)",
     )
     assert run(session, "SELECT a, b FROM t ORDER BY a") == [(1, 1), (2, 20), (3, 30)]
     run(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from local import spark_jvm
 from local.spark_place import essence, local_properties, submit_options
 from local.spark_runner import ColdRunner, JobSpec, Outcome, Place, WarmRunner
 from tests.local.stand_ins import client, eventually, moto
@@ -28,7 +29,8 @@ from helper import NAME
 spark = SparkSession.builder.appName("job").getOrCreate()
 output = sys.argv[1]
 rows = spark.range(10).selectExpr("id", "timestamp_micros(id) AS at")
-rows.mapInArrow(lambda batches: batches, rows.schema).coalesce(1).write.parquet(output + "tables/x/", compression="zstd")
+same = rows.mapInArrow(lambda batches: batches, rows.schema)
+same.coalesce(1).write.parquet(output + "tables/x/", compression="zstd")
 path = spark._jvm.org.apache.hadoop.fs.Path(output + "result.json")
 stream = path.getFileSystem(spark._jsc.hadoopConfiguration()).create(path)
 stream.write(bytearray(NAME.encode()))
@@ -107,7 +109,7 @@ def alive(marker: str) -> list[int]:
 
 
 def test_a_job_writes_parquet_to_s3(warm: WarmRunner, cloud: Cloud) -> None:
-    """Unmodified s3:// URIs: the files arrive in S3 in micro-second timestamps, result.json too, no committer's marks."""
+    """Unmodified s3:// URIs: the files arrive in S3 with micro-second timestamps, without the committer's marks."""
     outcome = run(warm, cloud.job(WRITES, "s3://lake/batches/a/", helper="NAME = 'first'"))
     assert outcome == Outcome(0, "")
     result, parquet = cloud.keys("batches/a/")
@@ -259,7 +261,7 @@ def test_spark_submit_runs_the_same_job(cloud: Cloud, tmp_path: Path) -> None:
 
 
 def test_options_that_are_not_played_are_refused() -> None:
-    """Nothing of sparkSubmitParameters is ignored in silence; what only means something on EMR is left out knowingly."""
+    """Unknown sparkSubmitParameters are errors; only what has a meaning on EMR alone is left out."""
     words = (
         "--conf",
         "spark.a=b=c",
@@ -282,7 +284,28 @@ def test_options_that_are_not_played_are_refused() -> None:
     assert local_properties(emr | {"spark.sql.ansi.enabled": "true"}) == {"spark.sql.ansi.enabled": "true"}
 
 
+def test_class_sharing_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An archive is used if it is there and wanted, and made only if it is missing and wanted."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TIDEMARK_CLASS_SHARING", raising=False)
+    assert (spark_jvm.existing_archive(), spark_jvm.is_sharing_due()) == (None, True)
+    spark_jvm.archive_path().parent.mkdir()
+    spark_jvm.archive_path().touch()
+    assert (spark_jvm.existing_archive(), spark_jvm.is_sharing_due()) == (spark_jvm.archive_path(), False)
+    monkeypatch.setenv("TIDEMARK_CLASS_SHARING", "0")
+    assert (spark_jvm.existing_archive(), spark_jvm.is_sharing_due()) == (None, False)
+
+
+def test_java_may_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TIDEMARK_JAVA_HOME wins over the bundled Java."""
+    monkeypatch.delenv("TIDEMARK_JAVA_HOME", raising=False)
+    assert (spark_jvm.java_home() / "bin" / "java").exists()
+    monkeypatch.setenv("TIDEMARK_JAVA_HOME", "/opt/java")
+    assert spark_jvm.java_home() == Path("/opt/java")
+
+
 def test_the_essence_of_an_error_has_no_frames() -> None:
     """Java's and Python's stack frames are dropped, the causes stay, the last one last."""
-    text = 'Traceback:\n  File "x.py", line 1\n    boom()\n    ^^^^^^\nPy4JJavaError\n\tat a.b(C.java:1)\n\t... 3 more\nCaused by: X: full\n'
+    python = 'Traceback:\n  File "x.py", line 1\n    boom()\n    ^^^^^^\n'
+    text = python + "Py4JJavaError\n\tat a.b(C.java:1)\n\t... 3 more\nCaused by: X: full\n"
     assert essence(text).splitlines()[-2:] == ["Py4JJavaError", "Caused by: X: full"]
