@@ -68,12 +68,8 @@ def run_local(console: Console, folder: Path, out: Path) -> int:
     if not keys:
         raise TidemarkError(f"expected files below {folder}, found none")
     _refuse_used(out)
-    with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch:
-        made = Path(scratch) / "out"
-        made.mkdir()
-        summary = _drive_folder(console, folder, keys, Path(scratch) / "state", made)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _place(made, out)
+    with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch, _whole_or_nothing(out):
+        summary = _drive_folder(console, folder, keys, Path(scratch), out)
     show_summary(console, summary, out)
     return 0 if summary.clean else 1
 
@@ -142,7 +138,7 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
         console.print(f"  {out / name}  [dim]{what}[/]")
 
 
-def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Path, made: Path) -> Summary:
+def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Path, out: Path) -> Summary:
     began = time.monotonic()
     with _spinning(console, "starting the laptop cloud from template.yaml"):
         cloud = Cloud(parameters=EAGER, state_dir=state_dir, speed=SPEED, schedules=False).start()
@@ -154,13 +150,13 @@ def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Pa
         _drive(console, cloud, world)
         with _spinning(console, "counting lake and warehouse"):
             summary = summarize(world, keys, time.monotonic() - began)
-            export_lake(world, made / "lake")
-            export_quarantine(world, made / "quarantine")
+            export_lake(world, out.resolve() / "lake")
+            export_quarantine(world, out / "quarantine")
     finally:
         cloud.stop()
-    (made / "summary.json").write_text(json.dumps(summary.to_json(), indent=1))
-    shutil.move(state_dir / "warehouse.duckdb", made / "warehouse.duckdb")
-    show_plain_names(made / "warehouse.duckdb")
+    (out / "summary.json").write_text(json.dumps(summary.to_json(), indent=1))
+    shutil.move(state_dir / "warehouse.duckdb", out / "warehouse.duckdb")
+    show_plain_names(out / "warehouse.duckdb")
     return summary
 
 
@@ -249,11 +245,15 @@ def _refuse_used(out: Path) -> None:
         raise TidemarkError(f"expected an empty or new folder for the results, found {out} in use")
 
 
-def _place(made: Path, out: Path) -> None:
-    """Everything at once: a run that fails leaves no half-written results."""
-    if out.is_dir():
-        out.rmdir()
-    shutil.move(made, out)
+@contextmanager
+def _whole_or_nothing(out: Path) -> Iterator[None]:
+    """A run that fails leaves no half-written results."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(out)
+        raise
 
 
 def _weight(folder: Path) -> str:

@@ -43,9 +43,13 @@ class Shape:
     known: frozenset[str]
 
     def surely(self, value: dict[str, Any]) -> bool:
-        """The object has all that a record needs and half of what it may have, so it is one even where a value goes."""
-        needed = all(value.get(name) is not None for name in self.required)
-        return needed and bool(self.known) and 2 * len(self.known & value.keys()) >= len(self.known)
+        """The object is a record even where a value goes: it has half of the known fields.
+
+        One needed field may be missing: a record that must be rejected for it is still one of its own.
+        """
+        missing = sum(value.get(name) is None for name in self.required)
+        alike = bool(self.known) and 2 * len(self.known & value.keys()) >= len(self.known)
+        return missing <= 1 and alike and self.perhaps(value)
 
     def perhaps(self, value: dict[str, Any]) -> bool:
         """The object has a field of a record, and is one if it does not stand inside another."""

@@ -20,6 +20,7 @@ from local.traffic import LandedObject
 from tidemark.adapters.items import batch_key, load_key, to_item
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
+from tidemark.service.report import explain
 
 #: The queue's batching window of 20 s lasts a tenth of one; a failed message comes back after one second.
 SPEED = 200.0
@@ -56,11 +57,11 @@ class Laptop:
         return drive(self.cloud, self.world, lambda _: None, seconds_max=240)
 
     def rest_in_time(self) -> Progress:
-        """Drive until everything is at rest; whenever nothing moves, an hour goes by and sweep looks."""
+        """Drive until everything is at rest; whenever nothing moves, an hour goes by."""
         return drive(self.cloud, self.world, self._when_still(self.turn_clock), seconds_max=240)
 
     def turn_clock(self) -> None:
-        """Make everything that is not at rest an hour older in the ledger, and sweep: backoffs and patience end."""
+        """Make everything that is not at rest an hour older in the ledger, and fire the schedules."""
         ledger = self.world.ledger
         for name in self.world.datasets:
             for batch in ledger.open_batches(name):
@@ -69,15 +70,15 @@ class Laptop:
         for load in ledger.open_loads():
             created_at = load.created_at - HOUR
             self._rewrite(load_key(load.load_id), "LOAD", load, created_at=created_at, due_at=created_at)
-        self.cloud.invoke("Sweep", {})
+        for scheduled in ("Plan", "Load", "Sweep"):
+            self.cloud.fire(scheduled)
 
     def batch(self, key: str) -> Batch:
-        """The batch that holds the newest claimed version of a key."""
-        holder = self.world.ledger.holder(self.world.settings.raw_bucket, key)
-        assert holder, f"nobody has claimed {key}"
-        batch = self.world.ledger.batch(holder.batch_id)
-        assert batch, f"{key} is held by {holder.batch_id}, which is not there"
-        return batch
+        """The batch that works off the newest claimed version of a key."""
+        stories = explain(self.world, self.world.settings.raw_bucket, key)
+        assert stories, f"nobody has claimed {key}"
+        assert stories[0].batch, f"{key} is held by {stories[0].holder.batch_id}, which is not there"
+        return stories[0].batch
 
     def uri(self, key: str) -> str:
         """The s3:// name of a key of the raw bucket."""
@@ -117,7 +118,9 @@ class Laptop:
 
         def seen(progress: Progress) -> None:
             nonlocal last, since
-            found = Counter((one.batch_id, one.state, one.attempt) for each in progress.batches.values() for one in each)
+            found = Counter(
+                (one.batch_id, one.state, one.attempt) for each in progress.batches.values() for one in each
+            )
             if found != last:
                 last, since = found, time.monotonic()
             elif time.monotonic() - since > STILL_SECONDS and not progress.at_rest:

@@ -62,7 +62,8 @@ def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRef
     """The event for a failed run of the batch's present attempt."""
     attempt, failures, reason = batch.attempt, batch.run_failures + 1, failure.message
     if failure.kind == "file" and failure.file:
-        return FileRefused(attempt, f"{failure.file.uri}: {reason}")
+        uri = failure.file.uri
+        return FileRefused(attempt, reason if uri in reason else f"{uri}: {reason}")
     if failure.kind == "transient":
         return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
     if batch.unknown_failures + 1 < UNKNOWN_MAX:

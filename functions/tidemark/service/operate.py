@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tidemark.adapters.ledger import RefusedFile
 from tidemark.core.errors import TidemarkError
+from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, Superseded, advance
 from tidemark.core.naming import attempt_prefix
 from tidemark.core.result import DataFile, Result
@@ -52,11 +53,19 @@ def find_refused(world: World, bucket: str, key: str) -> RefusedFile:
 def release_file(world: World, refused: RefusedFile) -> Batch:
     """Make a refused file a normal file again: its batch's next attempt has it back."""
     batch = find_batch(world, refused.batch_id)
+    _refuse_outdated(world, refused.file, world.datasets[batch.dataset].on_overwrite)
     reason = f"{refused.file.uri} was released"
     revised, _ = advance(batch, Superseded(batch.attempt, reason), world.clock.now())
     saved = world.ledger.restore(revised, refused.file)
     announce(saved)
     return saved
+
+
+def _refuse_outdated(world: World, file: FileVersion, on_overwrite: str) -> None:
+    """A version that was overwritten since must not come back in the place of the newer one."""
+    holder = world.ledger.holder(file.bucket, file.key)
+    if on_overwrite == "supersede" and holder and holder.file.version != file.version:
+        raise TidemarkError(f"{file.uri} was overwritten by version {holder.file.version}: expected `discard`")
 
 
 def rejected_files(world: World, batch: Batch) -> Iterable[DataFile]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from tidemark.adapters.engine import Run
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
 from tidemark.core.failures import RunFailure, after_run_failure, engine_failure
-from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import (
     PATIENCE,
     Batch,
@@ -123,9 +122,7 @@ def _failure(world: World, batch: Batch, run: Run | None) -> RunFailure:
 
 def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
     count("RunsFailed")
-    if failure.file and not _lists(world, batch, failure.file):
-        # Taking out a file that is not in the batch would change nothing, again and again.
-        failure = RunFailure(f"{failure.message} (of {failure.file.uri}, which is not in the batch)")
+    failure = _located(world, batch, failure)
     event = after_run_failure(batch, failure)
     if isinstance(event, FileRefused) and failure.file:
         revised, effects = advance(batch, event, world.clock.now())
@@ -139,8 +136,17 @@ def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
         move(world, batch, event)
 
 
-def _lists(world: World, batch: Batch, file: FileVersion) -> bool:
-    return any(listed.identity == file.identity for listed in read_manifest(world, batch.manifest).files)
+def _located(world: World, batch: Batch, failure: RunFailure) -> RunFailure:
+    """The failure with its file as the manifest has it: the job names no size, and a released file needs one."""
+    file = failure.file
+    if file is None:
+        return failure
+    listed = (one for one in read_manifest(world, batch.manifest).files if one.identity == file.identity)
+    found = next(listed, None)
+    if found is None:
+        # Taking out a file that is not in the batch would change nothing, again and again.
+        return RunFailure(f"{failure.message} (of {file.uri}, which is not in the batch)")
+    return replace(failure, file=found)
 
 
 def _split(world: World, batch: Batch, event: Bisected) -> None:

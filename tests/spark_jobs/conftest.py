@@ -1,0 +1,102 @@
+"""One Spark session for all, and a stage: an S3 server, and a lake bucket that is a folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from pyspark.sql import SparkSession
+
+from spark_jobs import objects, storage
+from tidemark.core.dataset import Dataset
+from tidemark.declarations import load_file
+
+LAKE = "lake"
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder behind s3://lake."""
+    folder = tmp_path_factory.mktemp("stage") / LAKE
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A server that speaks S3; the reader, too, finds it by AWS_ENDPOINT_URL."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request helps nobody
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+    objects.client.cache_clear()
+    yield os.environ["AWS_ENDPOINT_URL"]
+    del os.environ["AWS_ENDPOINT_URL"]
+    objects.client.cache_clear()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(s3_endpoint: str, lake: Path) -> Iterator[SparkSession]:
+    """Two cores, and s3:// as the laptop has it: a folder for each bucket."""
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master("local[2]")
+    for key, value in {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
+        "spark.hadoop.fs.viewfs.overload.scheme.target.file.impl": "org.apache.hadoop.fs.LocalFileSystem",
+        f"spark.hadoop.fs.viewfs.mounttable.{LAKE}.linkFallback": lake.as_uri(),
+    }.items():
+        builder = builder.config(key, value)
+    builder.getOrCreate()
+    session = storage.session("tests")
+    yield session
+    session.stop()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A versioned bucket of the S3 server."""
+
+    s3: Any
+    name: str = "raw"
+
+    def put(self, key: str, body: bytes) -> dict[str, Any]:
+        """The object, as the manifest names it."""
+        version = self.s3.put_object(Bucket=self.name, Key=key, Body=body)["VersionId"]
+        return {
+            "bucket": self.name,
+            "key": key,
+            "version": version,
+            "size": len(body),
+            "landed_at": None,
+            "sequencer": None,
+        }
+
+
+@pytest.fixture(scope="session")
+def raw(s3_endpoint: str) -> Bucket:
+    """Where files land."""
+    s3 = boto3.client("s3", endpoint_url=s3_endpoint)
+    for name in ("raw", "control", LAKE):
+        s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket="raw", VersioningConfiguration={"Status": "Enabled"})
+    return Bucket(s3)
+
+
+@pytest.fixture(scope="session")
+def declared(root: Path) -> dict[str, Dataset]:
+    """The datasets of the repository, by name."""
+    return {name: load_file(root / "datasets" / f"{name}.yaml") for name in ("web_logs", "transactions")}

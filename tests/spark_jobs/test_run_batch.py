@@ -1,0 +1,289 @@
+"""The whole job: objects on an S3 server in, Parquet, rejected records and a report out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from spark_jobs import failures, objects, run_batch
+from spark_jobs.objects import ReadError
+from tidemark.core.dataset import Dataset
+from tidemark.core.files import FileVersion
+from tidemark.core.manifest import Manifest
+from tidemark.core.result import Result, parse_failure, verify
+
+pytestmark = [
+    pytest.mark.spark,
+    # Sockets of py4j that end with the garbage.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+LAKE = "lake"
+NUMBERS = count(1)
+
+
+class Job:
+    """Orders a batch, runs the job, and reads what it left."""
+
+    def __init__(self, raw: Any, lake: Path, declared: dict[str, Dataset]) -> None:
+        self.raw, self.lake, self.declared = raw, lake, declared
+
+    def run(self, name: str, *files: dict[str, Any], attempt: int = 1) -> int:
+        self.batch_id = f"{name}.20260701T120000.{next(NUMBERS):08x}"
+        prefix = f"batches/{name}/{self.batch_id}/{attempt:04d}"
+        self.place = self.lake / prefix
+        manifest = {"batch_id": self.batch_id, "attempt": attempt, "dataset": name, "files": files, "bytes": 0}
+        order = {
+            "batch_id": self.batch_id,
+            "attempt": attempt,
+            "dataset": dict(self.declared[name].declared),
+            "manifest": f"s3://control/{prefix}/manifest.json",
+            "output": f"s3://{LAKE}/{prefix}/",
+        }
+        self.manifest = Manifest.loads(json.dumps(manifest))
+        for key, document in (("manifest", manifest), ("order", order)):
+            self.raw.s3.put_object(Bucket="control", Key=f"{prefix}/{key}.json", Body=json.dumps(document).encode())
+        return run_batch.main(["--order", f"s3://control/{prefix}/order.json"])
+
+    @property
+    def result(self) -> dict[str, Any]:
+        result: dict[str, Any] = json.loads((self.place / "result.json").read_text(encoding="utf-8"))
+        return result
+
+    @property
+    def failure(self) -> dict[str, Any]:
+        key = (self.place / "failure.json").relative_to(self.lake)
+        failure: dict[str, Any] = json.loads(self.raw.s3.get_object(Bucket=LAKE, Key=str(key))["Body"].read())
+        return failure
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of the files that the result lists, each file read by itself."""
+        files = self.result["tables"][table]["files"]
+        return [row for file in files for row in pq.ParquetFile(self.local(file["uri"])).read().to_pylist()]
+
+    def rejected(self) -> list[dict[str, Any]]:
+        return [
+            json.loads(line)
+            for file in self.result["rejected"]["files"]
+            for line in self.local(file["uri"]).read_text(encoding="utf-8").splitlines()
+        ]
+
+    def local(self, uri: str) -> Path:
+        return self.lake / uri.removeprefix(f"s3://{LAKE}/")
+
+
+@pytest.fixture
+def job(
+    spark: SparkSession, raw: Any, lake: Path, declared: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> Job:
+    """A job that leaves the session to the other tests."""
+    monkeypatch.setattr(SparkSession, "stop", lambda self: None)
+    return Job(raw, lake, declared)
+
+
+def request(user: str, status: int = 200, day: int = 1, **more: Any) -> bytes:
+    record = {"timestamp": f"2026-07-{day:02d}T12:00:00Z", "user_id": user, "status_code": status, "path": "/", **more}
+    return json.dumps(record).encode()
+
+
+def sale(number: str, amount: str, user: str = "u1") -> bytes:
+    template = '{"transaction_id":"%s","user_id":"%s","timestamp":"2026-07-01T12:00:00Z","amount":%s}'
+    return (template % (number, user, amount)).encode()
+
+
+def test_a_batch_becomes_tables_rejected_records_and_a_result(job: Job) -> None:
+    """Every record of every file is accounted for, and every row says where it came from."""
+    first = job.raw.put("web_logs/2026/07/01/12/a", gzip.compress(request("u1") + request("u1", 404) + b'{"timest'))
+    second = job.raw.put("web_logs/2026/07/02/00/b.gz", request("u2", day=2) + b"\n" + request("u3", status="n/a"))
+    assert job.run("web_logs", first, second, attempt=3) == 0
+
+    result = job.result
+    verify(
+        Result.loads(json.dumps(result)),
+        job.manifest,
+        ("web_events", "user_activity", "error_patterns"),
+        ("web_events",),
+    )
+    assert result["totals"] == {"read": 5, "kept": 3, "rejected": 2, "duplicates": 0}
+    assert [(file["read"], file["kept"], file["rejected"], file["problem"]) for file in result["files"]] == [
+        (3, 2, 1, None),
+        (2, 1, 1, None),
+    ]
+    assert set(result["seconds"]) == {"session", "read", "write"}
+    events = job.rows("web_events")
+    assert [(row["user_id"], str(row["event_date"]), row["_attempt"], row["_file"]) for row in events] == [
+        ("u1", "2026-07-01", 3, "s3://raw/web_logs/2026/07/01/12/a"),
+        ("u1", "2026-07-01", 3, "s3://raw/web_logs/2026/07/01/12/a"),
+        ("u2", "2026-07-02", 3, "s3://raw/web_logs/2026/07/02/00/b.gz"),
+    ]
+    assert {row["_batch_id"] for row in events} == {job.batch_id}
+    assert sorted((row["user_id"], row["events"]) for row in job.rows("user_activity")) == [("u1", 2), ("u2", 1)]
+    assert [(row["status_code"], row["errors"]) for row in job.rows("error_patterns")] == [(404, 1)]
+    assert sorted(job.rejected(), key=lambda row: row["file"]) == [
+        {
+            "file": "s3://raw/web_logs/2026/07/01/12/a",
+            "version": first["version"],
+            "position": len(request("u1") + request("u1", 404)),
+            "line": 1,
+            "reason": "JSON cut off",
+            "raw": '{"timest',
+        },
+        {
+            "file": "s3://raw/web_logs/2026/07/02/00/b.gz",
+            "version": second["version"],
+            "position": len(request("u2", day=2)) + 1,
+            "line": 2,
+            "reason": "status_code: 'n/a' is no number",
+            "raw": request("u3", status="n/a").decode(),
+        },
+    ]
+
+
+def test_the_files_are_what_the_lake_and_the_warehouse_take(job: Job) -> None:
+    """One partition value in a file and in its column; columns in the order of COPY; UTC microseconds; zstd."""
+    file = job.raw.put("web_logs/x", request("u1", day=1) + request("u1", day=2) + request("u1", day=2))
+    assert job.run("web_logs", file) == 0
+    listed = job.result["tables"]["web_events"]["files"]
+    assert [entry["rows"] for entry in listed] == [1, 2]
+    for entry in listed:
+        parquet = pq.ParquetFile(job.local(entry["uri"]))
+        assert parquet.schema_arrow.names == [
+            column.name for column in job.declared["web_logs"].table("web_events").all_columns
+        ]
+        assert len({row["event_date"] for row in parquet.read(["event_date"]).to_pylist()}) == 1
+        assert str(parquet.schema_arrow.field("event_time").type) == "timestamp[us, tz=UTC]"
+        assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
+        assert (parquet.metadata.num_rows, job.local(entry["uri"]).stat().st_size) == (entry["rows"], entry["bytes"])
+
+
+def test_the_exact_version_is_read_under_any_key(job: Job) -> None:
+    """A key that Hadoop would refuse or skip, and content that has been overwritten since."""
+    key = "web_logs/_tmp/.hidden/a:b c+ü%20=_1"
+    old = job.raw.put(key, request("old"))
+    job.raw.put(key, request("new"))
+    assert job.run("web_logs", old) == 0
+    assert [(row["user_id"], row["_file"]) for row in job.rows("web_events")] == [("old", f"s3://raw/{key}")]
+
+
+def test_a_file_of_an_unversioned_bucket_is_known_by_its_etag(job: Job) -> None:
+    """It is read while it is the same, and blamed when it was overwritten."""
+    s3 = job.raw.s3
+    etag = s3.put_object(Bucket="control", Key="web_logs/a", Body=request("u1"))["ETag"].strip('"')
+    file = {**job.raw.put("web_logs/a", b""), "bucket": "control", "version": f"etag:{etag}"}
+    assert job.run("web_logs", file) == 0
+    s3.put_object(Bucket="control", Key="web_logs/a", Body=request("u2"))
+    assert job.run("web_logs", file) == 1
+    assert (job.failure["kind"], job.failure["file"]["version"]) == ("file", f"etag:{etag}")
+
+
+def test_a_large_object_is_read_in_ranges(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in memory stays bounded, files stay in order, and one that is left early is skipped to its end."""
+    monkeypatch.setattr(objects, "PART", 1_000)
+    bodies = [bytes([number]) * size for number, size in enumerate((2_500, 10, 0, 1_000, 20_000))]
+    files = [FileVersion.from_json(raw.put(f"web_logs/part{number}", body)) for number, body in enumerate(bodies)]
+    got = [(index, b"".join(parts)) for index, _, parts in objects.fetch(enumerate(files))]
+    assert got == list(enumerate(bodies))
+    assert [len(next(parts)) for _, _, parts in objects.fetch(enumerate(files))] == [1_000, 10, 0, 1_000, 1_000]
+
+
+def test_a_record_that_comes_twice_is_kept_once(job: Job) -> None:
+    """Within a file or across files, by its key; totals are of what is kept, and exact."""
+    first = job.raw.put("transactions/a", sale("t1", "0.10") + sale("t2", "0.20") + sale("t1", "0.10"))
+    second = job.raw.put("transactions/b", sale("t2", "0.20") + sale("t3", "0.70") + sale("t4", "1.005"))
+    assert job.run("transactions", first, second) == 0
+    assert [(f["read"], f["kept"], f["duplicates"], f["rejected"]) for f in job.result["files"]] == [
+        (3, 2, 1, 0),
+        (3, 1, 1, 1),
+    ]
+    assert sorted(row["transaction_id"] for row in job.rows("transactions")) == ["t1", "t2", "t3"]
+    assert [(row["total_amount"], row["transactions"]) for row in job.rows("daily_user_totals")] == [
+        (Decimal("1.00"), 3)
+    ]
+    assert [row["reason"] for row in job.rejected()] == ["amount: 1.005 has more than 2 decimals"]
+
+
+def test_files_without_a_good_record_leave_empty_tables(job: Job) -> None:
+    """Every declared table is listed, even with no file; a torn file says so."""
+    empty = job.raw.put("web_logs/empty", b"")
+    torn = job.raw.put("web_logs/torn", gzip.compress(request("u1") * 50)[:-30])
+    zipped = job.raw.put("web_logs/zip", b"PK\x03\x04" + bytes(100))
+    assert job.run("web_logs", empty, zipped) == 0
+    assert {name: (table["rows"], table["files"]) for name, table in job.result["tables"].items()} == {
+        "web_events": (0, []),
+        "user_activity": (0, []),
+        "error_patterns": (0, []),
+    }
+    assert [file["problem"] for file in job.result["files"]] == [None, "not JSON but a ZIP archive"]
+    assert job.run("web_logs", torn) == 0
+    assert job.result["files"][0]["problem"].startswith("gzip truncated at byte")
+
+
+def test_a_version_that_is_gone_is_named_as_the_culprit(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that the file is set aside and the others go on at once."""
+    good = job.raw.put("web_logs/good", request("u1"))
+    gone = {**job.raw.put("web_logs/gone", request("u1")), "version": "00000000-0000-0000-0000-000000000000"}
+    assert job.run("web_logs", good, gone) == 1
+    assert not (job.place / "result.json").exists()
+    report = parse_failure(json.dumps(job.failure))
+    assert (report.kind, report.file and report.file.identity) == ("file", ("raw", "web_logs/gone", gone["version"]))
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"{job.batch_id} failed (file): s3://raw/web_logs/gone")
+
+
+def test_a_transform_that_loses_records_fails_the_job(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of facts has a row for every record kept; a difference is never papered over."""
+    from spark_jobs.transforms import web_logs
+
+    events = web_logs.web_events
+    monkeypatch.setattr(web_logs, "web_events", lambda records: events(records).where("status_code < 400"))
+    assert job.run("web_logs", job.raw.put("web_logs/a", request("u1") + request("u1", 500))) == 1
+    assert job.failure["message"] == "Unbalanced: rows of web_events: expected 2, found 1"
+    assert (job.failure["kind"], job.failure["file"]) == ("unknown", None)
+
+
+def test_an_order_that_cannot_be_read_ends_with_a_reason(raw: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody knows where a report would go."""
+    assert run_batch.main(["--order", "s3://control/none.json"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("s3://control/none.json failed (unknown): NoSuchKey")
+
+
+def test_a_reason_survives_sparks_stack_traces() -> None:
+    """Spark hands on the text of an error and nothing else."""
+    error = ReadError("file", FileVersion("raw", 'k"1', "v", 1), "it's gone")
+    wrapped = RuntimeError(f"Job aborted.\n  at java.x\nspark_jobs.objects.ReadError: {error}\n\n at org.apache.spark")
+    assert failures.of(wrapped) == {
+        "kind": "file",
+        "file": {"bucket": "raw", "key": 'k"1', "version": "v"},
+        "message": "it's gone",
+    }
+
+
+@pytest.mark.parametrize("name", ["web_logs", "transactions"])
+def test_real_files_come_out_as_expected(job: Job, shared: Path, tmp_path: Path, name: str) -> None:
+    """The sample data as Firehose lands it, with broken and repeated records: nothing lost, nothing twice."""
+    options = ["--dirt", "0.02", "--duplicate", "0.01"]
+    land = [sys.executable, str(shared / "tools" / "land.py"), name, "--out", str(tmp_path), *options]
+    subprocess.run(land, check=True, capture_output=True)
+    expected = json.loads((tmp_path / "expected.json").read_text(encoding="utf-8"))
+    files = [job.raw.put(file["key"], (tmp_path / file["key"]).read_bytes()) for file in expected["files"]]
+    assert job.run(name, *files) == 0
+    totals = job.result["totals"]
+    assert totals["rejected"] == expected["dirty"]
+    assert totals["kept"] + totals["duplicates"] == expected["clean"] + expected["duplicates"]
+    if name == "transactions":
+        assert totals["kept"] == expected["clean"]
+        total = sum(row["total_amount"] for row in job.rows("daily_user_totals"))
+        assert total == Decimal(str(expected["sum"]))
+    else:
+        assert sum(row["events"] for row in job.rows("user_activity")) == totals["kept"]
+    shutil.rmtree(job.place)

@@ -1,0 +1,196 @@
+"""The exact scanner: what it finds in a text, however the records are joined or broken."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spark_jobs.scanner import Found, Shape, scan
+
+SHAPE = Shape(required=frozenset({"a"}), known=frozenset({"a", "b"}))
+
+
+def found(text: str, shape: Shape = SHAPE) -> list[object]:
+    """Records as values; what is none as (reason, text)."""
+    items, end = scan(text, shape, final=True)
+    assert end == len(text)
+    return [item.value if item.value is not None else (item.reason, text[item.start : item.end]) for item in items]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1}{"a":2}',
+        '{"a":1} \t {"a":2}',
+        '{"a":1}\n{"a":2}\n',
+        '{"a":1}\r\n\r\n{"a":2}\r\n',
+        '{"a":1}\r{"a":2}',
+        '\ufeff{"a":1}\n\ufeff{"a":2}',
+        '\x1e{"a":1}\n\x1e{"a":2}\n',
+        '[{"a":1},{"a":2}]',
+        '[\n  {"a":1},\n  {"a":2}\n]\n',
+        '[{"a":1}][{"a":2}]',
+        '{"a":1},\n{"a":2},\n',
+        '{\n  "a": 1\n}\n{\n  "a": 2\n}\n',
+    ],
+)
+def test_records_are_found_however_they_are_joined(text: str) -> None:
+    """One behind the other, on lines, indented, in arrays: the same two records."""
+    assert found(text) == [{"a": "1"}, {"a": "2"}]
+
+
+@pytest.mark.parametrize("text", ["", " \n\r\n\t", "\ufeff", "[]", "[\n]\n"])
+def test_nothing_is_found_where_nothing_is(text: str) -> None:
+    """Blank content and an empty array hold no record, and nothing to reject."""
+    assert found(text) == []
+
+
+def test_numbers_stay_as_written() -> None:
+    """Cents and long ids would suffer as doubles."""
+    assert found('{"a":0.10,"b":123456789012345678901}') == [{"a": "0.10", "b": "123456789012345678901"}]
+
+
+def test_a_raw_line_break_inside_a_string_is_read() -> None:
+    """It is not allowed in JSON, and means nothing else."""
+    assert found('{"a":"x\ny"}{"a":2}') == [{"a": "x\ny"}, {"a": "2"}]
+
+
+def test_of_two_equal_keys_the_last_one_counts() -> None:
+    """As in most parsers."""
+    assert found('{"a":1,"a":2}') == [{"a": "2"}]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        '{"',
+        '{"a',
+        '{"a"',
+        '{"a":',
+        '{"a":1',
+        '{"a":1,',
+        '{"a":1,"b":"so',
+        '{"a":1,"b":"so"',
+        '{"a":{"b":1},"c":',
+        '{"a":{"b":1},"c":[{"b":2},{"b":3}',
+        '{"a":"\\',
+        '{"a":"\\u00',
+        '{"a":tr',
+        '{"a":-',
+    ],
+)
+@pytest.mark.parametrize("joint", ["", "\n", " "])
+def test_a_record_that_is_cut_off_costs_itself_alone(cut: str, joint: str) -> None:
+    """The record glued behind it is read, and so is everything after it."""
+    items = found('{"a":0}' + joint + cut + joint + '{"a":1,"b":{"c":2}}' + joint + '{"a":2}')
+    assert [item for item in items if isinstance(item, dict)] == [{"a": "0"}, {"a": "1", "b": {"c": "2"}}, {"a": "2"}]
+    assert [item[1].strip() for item in items if isinstance(item, tuple)] == [cut]
+
+
+def test_a_record_behind_a_cut_off_one_counts_though_it_lacks_a_needed_field() -> None:
+    """It is rejected for what it lacks, and not swallowed by its neighbour's missing value."""
+    shape = Shape(required=frozenset({"a", "b"}), known=frozenset({"a", "b", "c"}))
+    assert found('{"a":1,"b":{"b":2,"c":3}{"a":4,"b":5}', shape) == [
+        ("broken JSON: expecting ',' delimiter", '{"a":1,"b":'),
+        {"b": "2", "c": "3"},
+        {"a": "4", "b": "5"},
+    ]
+
+
+def test_two_cut_off_records_in_a_row_are_two() -> None:
+    """The second one begins with a field that the record must have."""
+    assert found('{"a":1,"b":"so{"a":2,"b":"th{"a":3}') == [
+        ("broken JSON: expecting ',' delimiter", '{"a":1,"b":"so'),
+        ("broken JSON: expecting ',' delimiter", '{"a":2,"b":"th'),
+        {"a": "3"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        '{"a":1,"x":{"a":5},"y":[{"a":6},{"b":7}],"z"',
+        '{"a":1,"x": {"a":5, "y": {"a":6}}, "z":',
+        '{"b":1,"x":{"b":5}',
+        '{"b":1,"x":[{"b":5}',
+    ],
+)
+def test_an_object_nested_in_a_cut_off_record_is_no_record(cut: str) -> None:
+    """Even with the fields of one: its surroundings tell. Beside the cut itself, its fields do."""
+    assert [item for item in found(cut + '{"a":2}') if isinstance(item, dict)] == [{"a": "2"}]
+
+
+def test_in_an_array_a_broken_element_costs_itself_alone() -> None:
+    """There, commas separate records."""
+    items = found('[{"a":1},{"a":2,"b":"so,{"a":3},{"a":4}]')
+    assert [item for item in items if isinstance(item, dict)] == [{"a": "1"}, {"a": "3"}, {"a": "4"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "rejected"),
+    [
+        ('<html>502 Bad Gateway</html>{"a":1}', ["<html>502 Bad Gateway</html>"]),
+        ('<html>1</html><html>2</html>{"a":1}', ["<html>1</html>", "<html>2</html>"]),
+        ('{"a":0,"b":"x<html>1</html>{"a":1}', ['{"a":0,"b":"x', "<html>1</html>"]),
+        ('oops\nagain\n{"a":1}', ["oops", "again"]),
+        ('{"a":1}garbage', ["garbage"]),
+        ('{"a":1}\n5\n"x"\ntrue\nnull\n', ["5", '"x"', "true", "null"]),
+        ('null{"a":1}', ["null"]),
+        ('{"a":1}\0\0\0', ["\0\0\0"]),
+        ('{foo}\n{"a":1}', ["{foo}"]),
+        ("{\"a\":1}\n{'a':2}\n", ["{'a':2}"]),
+        ('[{"a":1},7,8]', ["7,8]"]),
+        ('{"a":n/a,"b":1}\n{"a":1}', ['{"a":n/a,"b":1}']),
+        ('{\n  "a": n/a,\n  "b": 1\n}\n{\n  "a": 1\n}', ['{\n  "a": n/a,\n  "b": 1\n}']),
+    ],
+)
+def test_what_is_no_record_is_rejected_and_the_rest_is_read(text: str, rejected: list[str]) -> None:
+    """Error pages, stray text, scalars, zeros: each stands alone, the good record beside it is kept."""
+    items = found(text)
+    assert [item for item in items if isinstance(item, dict)] == [{"a": "1"}]
+    assert [item[1].strip() for item in items if isinstance(item, tuple)] == rejected
+
+
+def test_bytes_that_are_no_utf8_reject_their_record_alone() -> None:
+    """They come as surrogates, as `surrogateescape` decodes them."""
+    text = b'{"a":"\xff"}{"a":"\xc3\xa9"}'.decode("utf-8", "surrogateescape")
+    assert found(text) == [("invalid UTF-8", '{"a":"\udcff"}'), {"a": "é"}]
+
+
+def test_an_object_nested_too_deeply_is_rejected() -> None:
+    """Instead of ending the process."""
+    assert found('{"a":' + "[" * 100_000 + "]" * 100_000 + '}\n{"a":1}')[-1] == {"a": "1"}
+
+
+def test_text_made_to_be_slow_is_not() -> None:
+    """A thousand objects that never end are not parsed a thousand times each."""
+    assert found('{"x":' * 20_000 + '\n{"a":1}')[-1] == {"a": "1"}
+
+
+@pytest.mark.parametrize("tail", ['{"a":1', '{"a":"x', '{"a":tr', '{"a":1,"b":"x{"a":', "<htm", '{"a":1,"b":"x{"a":1}'])
+def test_an_unfinished_end_is_left_for_the_next_block(tail: str) -> None:
+    """More text could still make it a record, or its end could be another place."""
+    assert scan('{"a":0}\n' + tail, SHAPE, final=False) == ([Found(0, 7, {"a": "0"})], 8)
+
+
+def test_a_dataset_without_required_fields_still_tells_records_from_nested_objects() -> None:
+    """By its known fields, then."""
+    shape = Shape(required=frozenset(), known=frozenset({"a", "b"}))
+    assert found('{"a":1,"x":{"y":2},"b":"so{"a":2,"b":3}', shape) == [
+        ("broken JSON: expecting ',' delimiter", '{"a":1,"x":{"y":2},"b":"so'),
+        {"a": "2", "b": "3"},
+    ]
+
+
+def test_the_cut_ends_do_not_matter_to_a_scan_in_two_steps() -> None:
+    """Whatever was settled in the first step, the second one goes on with the same result."""
+    text = '{"a":1,"b":"so{"a":2}\n{"a":n/a}\n<html>x</html>[{"a":3},{"a":"é"}]'
+    whole = found(text)
+    for cut in range(len(text)):
+        first, end = scan(text[:cut], SHAPE, final=False)
+        rest, _ = scan(text[end:], SHAPE, final=True)
+        pieces = [(text[:cut], one) for one in first] + [(text[end:], one) for one in rest]
+        assert [
+            one.value if one.value is not None else (one.reason, part[one.start : one.end]) for part, one in pieces
+        ] == whole, json.dumps(text[:cut])
