@@ -35,7 +35,7 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 	tidemark local up
 
 ##@ Change
-.PHONY: check fast lint test format requirements
+.PHONY: check fast lint test simulate format requirements
 
 check: lint test ## all that CI asks for
 
@@ -51,6 +51,9 @@ lint: $(READY) ## style, types, spelling, template
 
 test: $(READY) ## all tests
 	pytest
+
+simulate: $(READY) ## the long simulation: SEEDS=10000 histories of faults, and the report in docs/evidence/
+	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md
 
 format: $(READY) ## let ruff mend what it can
 	ruff check --fix .

@@ -72,16 +72,16 @@ def choose_batches(
         raise TidemarkError("expected either ids of batches or --dataset")
     if ids:
         return [find_batch(world, batch_id) for batch_id in ids]
-    (name,) = named(world, dataset or "")
     chosen = [
         batch
+        for name in named(world, dataset or "")
         for batch in world.ledger.all_batches(name)
         if (since is None or batch.created_at >= since)
         and (until is None or batch.created_at < until)
         and can_replay(batch)
     ]
     if not chosen:
-        raise TidemarkError(f"expected batches of {name} in that time, found none that can be replayed")
+        raise TidemarkError(f"expected batches of {dataset} in that time, found none that can be replayed")
     return chosen
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.tree import Tree
 
@@ -160,7 +160,9 @@ def make_table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     numeric = {"pending files", "bytes", "attempt", "files", "read", "kept", "rejected", "rows", "lake", "warehouse"}
     for column in columns:
-        table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
+        justify: JustifyMethod = "right" if column in numeric else "left"
+        # A batch's id is copied from here into the next command: it must stay in one piece.
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column == "batch")
     return table
 
 

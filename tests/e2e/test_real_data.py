@@ -80,3 +80,40 @@ def test_every_dialect_of_real_data_reconciles_to_the_cent(laptop: Laptop, share
         assert shown_by_warehouse(laptop) == with_keys_of(expected, totals(landed))
         assert laptop.lake_count("web_events") == expected.web_events
         assert laptop.lake_count("transactions") == expected.transactions
+
+
+#: Operations whose IAM action has another name.
+ACTIONS = {
+    ("s3", "HeadObject"): {"s3:GetObject"},
+    ("s3", "ListObjectsV2"): {"s3:ListBucket"},
+    ("s3", "ListObjectVersions"): {"s3:ListBucketVersions"},
+    ("dynamodb", "TransactWriteItems"): {"dynamodb:PutItem"},
+}
+
+
+def allowed(laptop: Laptop, role: str) -> set[str]:
+    """The actions that a deployed role's own policies allow."""
+    iam = laptop.cloud.client("iam")
+    documents = [
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    found = [
+        action for document in documents for statement in document["Statement"] for action in [statement["Action"]]
+    ]
+    return {one for action in found for one in ([action] if isinstance(action, str) else action)}
+
+
+def test_functions_call_only_what_their_roles_allow(laptop: Laptop) -> None:
+    """Every call that a function or job has made so far is in its role's policies in the template."""
+    roles = {f"AKIALOCAL{one.logical_id}": one.role_arn.split("/")[-1] for one in laptop.cloud.deployment.functions}
+    roles["AKIALOCALJobRole"] = laptop.cloud.deployment.resources["JobRole"].ref
+    forbidden = {
+        (call.access_key, call.service, call.operation)
+        for call in list(laptop.cloud.calls)
+        if call.access_key in roles
+        and not ACTIONS.get((call.service, call.operation), {f"{call.service}:{call.operation}"})
+        <= allowed(laptop, roles[call.access_key])
+    }
+    assert forbidden == set()
+    assert {call.access_key for call in list(laptop.cloud.calls)} >= {f"AKIALOCAL{name}" for name in ("Collect", "Publish")}

@@ -37,7 +37,7 @@ TRANSIENT_RUN = re.compile(
 )
 #: Redshift's own words; a serializable isolation violation is its error 1023 (aws-facts §5).
 TRANSIENT_LOAD = re.compile(
-    r"throttl|rate exceeded|serializable isolation|deadlock|timed? ?out|timeout|aborted|cancell?ed (by|on|due)"
+    r"throttl|rate exceeded|serializable isolation|deadlock|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)"
     r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many",
     re.IGNORECASE,
 )
