@@ -1,0 +1,199 @@
+"""DynamoDB as the ledger uses it: conditions, transactions, a lagging index, a stream. Nothing else is understood."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from tests.simulation.faults import refuse
+
+Item = dict[str, Any]
+Call = Callable[..., Any]
+EXISTS = re.compile(r"attribute_(not_)?exists\((\w+)\)")
+EQUALS = re.compile(r"(#?\w+) = (:\w+)")
+BEGINS = re.compile(r"begins_with\((#?\w+), (:\w+)\)")
+SET = re.compile(r"SET (\w+) = (:\w+)")
+ITEM_BYTES_MAX = 400 * 1024
+INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
+
+
+class SimDynamoDB:
+    """One table. `call` disturbs every operation; `on_write` sees each write after it took effect."""
+
+    def __init__(
+        self,
+        call: Call,
+        now: Callable[[], datetime],
+        lag: Callable[[], float],
+        on_write: Callable[[str, str, Item | None, Item | None], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.call, self.now, self.lag, self.on_write, self.cancelled = call, now, lag, on_write, cancelled
+        self.items: dict[str, dict[str, Item]] = {}
+        self.seen: dict[tuple[str, str], Item] = {}  # what the indexes show
+        self.late: deque[tuple[datetime, tuple[str, str], Item | None]] = deque()
+
+    # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def get_item(self, TableName: str, Key: Item, ConsistentRead: bool = False) -> Item:  # noqa: N803
+        assert ConsistentRead, "a decision on an eventually consistent read"
+
+        def effect() -> Item:
+            item = self._at(*_key(Key))
+            return {"Item": item} if item else {}
+
+        return self.call("dynamodb.GetItem", effect)
+
+    def put_item(self, **request: Any) -> Item:
+        return self.call("dynamodb.PutItem", lambda: self._single("Put", request, "PutItem"))
+
+    def delete_item(self, **request: Any) -> Item:
+        return self.call("dynamodb.DeleteItem", lambda: self._single("Delete", request, "DeleteItem"))
+
+    def update_item(self, **request: Any) -> Item:
+        return self.call("dynamodb.UpdateItem", lambda: self._single("Update", request, "UpdateItem"))
+
+    def transact_write_items(self, TransactItems: list[Item]) -> Item:  # noqa: N803
+        return self.call("dynamodb.TransactWriteItems", lambda: self._transact(TransactItems), once=True)
+
+    def query(self, **request: Any) -> Item:
+        return self.call("dynamodb.Query", lambda: self._query(request))
+
+    def batch_get_item(self, RequestItems: Item) -> Item:  # noqa: N803
+        ((table, request),) = RequestItems.items()
+        assert len(request["Keys"]) <= 100
+
+        def effect() -> Item:
+            keys, left = request["Keys"][:60], request["Keys"][60:]
+            found = [item for item in (self._at(*_key(key)) for key in keys) if item]
+            answer: Item = {"Responses": {table: found}}
+            return answer | ({"UnprocessedKeys": {table: {**request, "Keys": left}}} if left else {})
+
+        return self.call("dynamodb.BatchGetItem", effect)
+
+    # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _at(self, pk: str, sk: str) -> Item | None:
+        return self.items.get(pk, {}).get(sk)
+
+    def _single(self, kind: str, request: Item, operation: str) -> Item:
+        old = self._at(*_target(kind, request))
+        if not holds(request, old):
+            extra = {"Item": old} if old and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else {}
+            raise refuse("ConditionalCheckFailedException", operation, "The conditional request failed", **extra)
+        self._apply(kind, request)
+        return {}
+
+    def _transact(self, actions: list[Item]) -> Item:
+        listed = [next(iter(action.items())) for action in actions]
+        targets = [_target(kind, request) for kind, request in listed]
+        if len(listed) > 100 or len(set(targets)) != len(targets):
+            raise refuse("ValidationException", "TransactWriteItems", f"{len(listed)} actions, or one item twice")
+        if self.cancelled():
+            raise refuse(
+                "TransactionCanceledException",
+                "TransactWriteItems",
+                CancellationReasons=[{"Code": "TransactionConflict"}],
+            )
+        failed = [not holds(request, self._at(*_target(kind, request))) for kind, request in listed]
+        if any(failed):
+            reasons = [{"Code": "ConditionalCheckFailed" if one else "None"} for one in failed]
+            raise refuse("TransactionCanceledException", "TransactWriteItems", CancellationReasons=reasons)
+        for kind, request in listed:
+            self._apply(kind, request)
+        return {}
+
+    def _apply(self, kind: str, request: Item) -> None:
+        pk, sk = _target(kind, request)
+        old = self._at(pk, sk)
+        if kind == "Put":
+            new: Item | None = dict(request["Item"])
+        elif kind == "Delete":
+            new = None
+        else:
+            name, value = SET.fullmatch(request["UpdateExpression"]).groups()  # type: ignore[union-attr]
+            new = {**(old or request["Key"]), name: request["ExpressionAttributeValues"][value]}
+        if new is None:
+            self.items.get(pk, {}).pop(sk, None)
+        else:
+            packed = new.get("packed", {}).get("B", b"")
+            if len(bytes(packed)) + 100 * len(new) > ITEM_BYTES_MAX:
+                raise refuse("ValidationException", kind, "Item size has exceeded the maximum allowed size")
+            self.items.setdefault(pk, {})[sk] = new
+        if "open" in (new or {}) or "open" in (old or {}) or sk == "BATCH":
+            self.late.append((self.now() + timedelta(seconds=self.lag()), (pk, sk), new))
+        self.on_write(pk, sk, old, new)
+
+    def _query(self, request: Item) -> Item:
+        names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]
+        text = request["KeyConditionExpression"]
+        equals = [(names.get(name, name), values[value]["S"]) for name, value in EQUALS.findall(text)]
+        begins = [(names.get(name, name), values[value]["S"]) for name, value in BEGINS.findall(text)]
+        if "IndexName" in request:
+            assert not request.get("ConsistentRead"), "an index has no consistent reads"
+            found = self._indexed(request["IndexName"], equals[0][1])
+        else:
+            assert request.get("ConsistentRead"), "a decision on an eventually consistent read"
+            assert equals[0][0] == "pk"
+            found = [item for _, item in sorted(self.items.get(equals[0][1], {}).items())]
+        found = [item for item in found if all(item[name]["S"].startswith(start) for name, start in begins)]
+        return _page(found, request)
+
+    def _indexed(self, index: str, value: str) -> list[Item]:
+        now = self.now()
+        while self.late and self.late[0][0] <= now:
+            _, key, item = self.late.popleft()
+            if item is None:
+                self.seen.pop(key, None)
+            else:
+                self.seen[key] = item
+        part, order = INDEXES[index]
+        found = [item for item in self.seen.values() if item.get(part) == {"S": value} and order in item]
+        return sorted(found, key=lambda item: (item[order]["S"], item["pk"]["S"], item["sk"]["S"]))
+
+
+def holds(request: Item, item: Item | None) -> bool:
+    """Whether the request's condition is true of the item as it is."""
+    text = request.get("ConditionExpression", "")
+    values = request.get("ExpressionAttributeValues", {})
+    return all(test(item or {}, values) for test in compiled(text))
+
+
+@cache
+def compiled(text: str) -> tuple[Callable[[Item, Mapping[str, Any]], bool], ...]:
+    """A condition as tests that must all hold; an expression that is not understood raises."""
+    return tuple(_compile(part) for part in text.split(" AND ") if part)
+
+
+def _compile(part: str) -> Callable[[Item, Mapping[str, Any]], bool]:
+    if found := EXISTS.fullmatch(part):
+        absent, name = bool(found[1]), found[2]
+        return lambda item, _: (name in item) != absent
+    if found := EQUALS.fullmatch(part):
+        left, right = found.groups()
+        return lambda item, values: left in item and item[left] == values[right]
+    raise NotImplementedError(part)
+
+
+def _target(kind: str, request: Item) -> tuple[str, str]:
+    return _key(request["Item"] if kind == "Put" else request["Key"])
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return item["pk"]["S"], item["sk"]["S"]
+
+
+def _page(found: list[Item], request: Item) -> Item:
+    """Small pages, so that paging is always under test."""
+    if not request.get("ScanIndexForward", True):
+        found.reverse()
+    start = int(request.get("ExclusiveStartKey", {}).get("offset", {"N": "0"})["N"])
+    size = min(request.get("Limit", 40), 40)
+    page: Item = {"Items": found[start : start + size]}
+    if start + size < len(found):
+        page["LastEvaluatedKey"] = {"offset": {"N": str(start + size)}}
+    return page

@@ -1,0 +1,151 @@
+"""EMR Serverless: runs that take time, end as the seed says, and sometimes go on after they were cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.simulation.faults import Faults, refuse
+from tests.simulation.job import DataStore, RunFailed, report_failure, run_job
+from tests.simulation.s3 import SimS3
+from tests.simulation.stage import Stage
+
+ENDED = ("SUCCESS", "FAILED", "CANCELLED")
+DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": "", "CANCELLED": "Job run cancelled"}
+
+
+@dataclass
+class SimRun:
+    run_id: str
+    name: str
+    order: str
+    outcome: str  # what the seed has in store: good | transient | capacity | unknown | late | empty | short
+    created_at: datetime
+    state: str = "SUBMITTED"
+    details: str = ""
+
+
+class SimEMR:
+    def __init__(
+        self, call: Callable[..., Any], stage: Stage, faults: Faults, s3: SimS3, data: DataStore,
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:  # fmt: skip
+        self.call, self.stage, self.faults, self.s3, self.data, self.tell = call, stage, faults, s3, data, tell
+        self.runs: list[SimRun] = []
+        self.tokens: dict[str, tuple[SimRun, datetime | None]] = {}
+        self.script: list[str] = []  # outcomes of the next runs, instead of the seed's
+        self.doubled: list[str] = []  # attempts that got a second run although EMR would have known the first
+
+    # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def start_job_run(self, clientToken: str, name: str, jobDriver: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
+        order = jobDriver["sparkSubmit"]["entryPointArguments"][1]
+        return self.call("emr.StartJobRun", lambda: {"jobRunId": self._start(clientToken, name, order).run_id})
+
+    def list_job_runs(
+        self,
+        applicationId: str,  # noqa: N803
+        createdAtAfter: datetime,  # noqa: N803
+        maxResults: int,  # noqa: N803
+        nextToken: str = "0",  # noqa: N803
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            found = [run for run in reversed(self.runs) if run.created_at >= createdAtAfter]
+            start, size = int(nextToken), min(maxResults, 5)
+            page: dict[str, Any] = {
+                "jobRuns": [{"id": run.run_id, "name": run.name} for run in found[start : start + size]]
+            }
+            return page | ({"nextToken": str(start + size)} if start + size < len(found) else {})
+
+        return self.call("emr.ListJobRuns", effect)
+
+    def get_job_run(self, applicationId: str, jobRunId: str) -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            run = self._run(jobRunId, "GetJobRun")
+            return {"jobRun": {"name": run.name, "state": run.state, "stateDetails": run.details}}
+
+        return self.call("emr.GetJobRun", effect)
+
+    def cancel_job_run(self, applicationId: str, jobRunId: str) -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            run = self._run(jobRunId, "CancelJobRun")
+            if run.state in ENDED:
+                raise refuse("ValidationException", "CancelJobRun")
+            run.state = "CANCELLING"
+            return {}
+
+        return self.call("emr.CancelJobRun", effect)
+
+    # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _start(self, token: str, name: str, order: str) -> SimRun:
+        known, until = self.tokens.get(token, (None, None))
+        if known and (until is None or self.stage.time < until):
+            return known
+        run = SimRun(f"run{len(self.runs):05d}", name, order, self._outcome(), self.stage.time)
+        if known:
+            self.faults.count("second_run_of_an_attempt")
+        elif any(run.name == name for run in self.runs):
+            self.doubled.append(name)
+        self.runs.append(run)
+        forgotten = self.faults.chance("token_forgotten")
+        until = self.stage.time + timedelta(minutes=self.faults.rng.uniform(1, 15)) if forgotten else None
+        self.tokens[token] = (run, until)
+        self.stage.after(self.faults.rng.uniform(20, 240), f"run {run.run_id}", lambda: self._end(run))
+        return run
+
+    def _outcome(self) -> str:
+        if self.script:
+            return self.script.pop(0)
+        kinds = {
+            "run_short": "short",
+            "run_transient": "transient",
+            "run_unknown": "unknown",
+            "run_dies_late": "late",
+            "run_no_result": "empty",
+        }
+        found = next((outcome for kind, outcome in kinds.items() if self.faults.chance(kind)), "good")
+        return self.faults.rng.choice(("transient", "capacity")) if found == "transient" else found
+
+    def _end(self, run: SimRun) -> None:
+        if run.state == "CANCELLING":
+            run.state, run.details = "CANCELLED", DETAIL["CANCELLED"]
+            if self.faults.chance("zombie"):
+                # The driver was told to stop and did not: its output comes long after its attempt is over.
+                self.stage.after(
+                    self.faults.rng.uniform(60, 1500), f"zombie {run.run_id}", lambda: self._work(run, zombie=True)
+                )
+        else:
+            run.state = self._work(run)
+            run.details = run.details or DETAIL[run.state]
+        self.tell(self._event(run))
+
+    def _work(self, run: SimRun, zombie: bool = False) -> str:
+        """Do the run's work and answer the state that it ends in."""
+        if run.outcome == "transient":
+            report_failure(self.s3, run.order, "transient", "SlowDown: please reduce your request rate")
+        elif run.outcome == "capacity":
+            run.details = "Insufficient capacity available"
+        if run.outcome in ("transient", "capacity", "unknown"):
+            return "FAILED"
+        try:
+            if run.outcome != "empty":
+                run_job(
+                    self.s3, self.data, run.order, run.run_id + ("z" if zombie else ""), short=run.outcome == "short"
+                )
+        except RunFailed as failed:
+            run.details = str(failed)
+            return "FAILED"
+        return "FAILED" if run.outcome == "late" else "SUCCESS"
+
+    def _run(self, run_id: str, operation: str) -> SimRun:
+        run = next((run for run in self.runs if run.run_id == run_id), None)
+        if run is None:
+            raise refuse("ResourceNotFoundException", operation)
+        return run
+
+    def _event(self, run: SimRun) -> dict[str, Any]:
+        detail = {"jobRunId": run.run_id, "applicationId": "app", "state": run.state}
+        return {"source": "aws.emr-serverless", "detail-type": "EMR Serverless Job Run State Change", "detail": detail}

@@ -1,0 +1,127 @@
+"""What goes wrong, drawn from the seed: every AWS call asks here first, and every fault is counted by kind."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+T = TypeVar("T")
+
+
+class Killed(BaseException):
+    """The function's process is gone; no `except Exception` may see it."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Chance per AWS call, or per event, of each fault."""
+
+    kill_before: float = 0.006
+    kill_after: float = 0.006
+    throttle: float = 0.01
+    lost_reply: float = 0.006  # takes effect, the caller gets a time-out
+    repeated: float = 0.006  # takes effect, the reply is lost, botocore sends it again
+    pause: float = 0.01  # the function stands still before the call, while the others go on
+    event_dropped: float = 0.25  # EMR and Redshift events, ledger stream: best effort, or past their retries
+    event_doubled: float = 0.15
+    landing_dropped: float = 0.01  # an S3 event that never comes: reconcile has to find the file
+    token_forgotten: float = 0.2
+    run_transient: float = 0.10
+    run_unknown: float = 0.05
+    run_dies_late: float = 0.03  # fails after writing result.json
+    run_no_result: float = 0.01
+    run_short: float = 0.01  # the job loses a row: only the counts can tell
+    poison_named: float = 0.010  # a file that no run survives, named in its report
+    poison_unnamed: float = 0.006  # and one that nobody names
+    oversized: float = 0.005  # rows that the warehouse refuses
+    zombie: float = 0.5  # a cancelled run writes its output all the same
+    load_failed: float = 0.10
+    load_late: float = 0.15  # a statement waits for half an hour
+    statement_forgotten: float = 0.02
+    cancelled_transaction: float = 0.01  # DynamoDB: another transaction is under way
+
+
+CALM = Rates(*[0.0] * len(Rates.__dataclass_fields__))
+PER_CALL = ("kill_before", "kill_after", "throttle", "lost_reply", "repeated", "pause")
+
+
+@dataclass
+class Faults:
+    """The dice. `plan` may name one call, by its number, for a fault that comes for certain."""
+
+    rng: random.Random
+    rates: Rates = field(default_factory=Rates)
+    counts: Counter[str] = field(default_factory=Counter)
+    planned: dict[int, str] = field(default_factory=dict)
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        self.use(self.rates)
+
+    def use(self, rates: Rates) -> None:
+        """From now on, these chances."""
+        self.rates = rates
+        self.per_call = [(kind, getattr(rates, kind)) for kind in PER_CALL]
+        self.any = sum(rate for _, rate in self.per_call)
+
+    def draw(self) -> str:
+        """The fault of the next AWS call, or nothing."""
+        self.calls += 1
+        if self.planned:
+            return self.count(self.planned.pop(self.calls, ""))
+        if not self.any:
+            return ""
+        dice = self.rng.random()
+        if dice >= self.any:
+            return ""
+        for kind, rate in self.per_call:
+            dice -= rate
+            if dice < 0:
+                return self.count(kind)
+        return ""
+
+    def chance(self, kind: str) -> bool:
+        """Whether a fault of that kind happens now."""
+        rate = getattr(self.rates, kind)
+        return bool(rate and self.rng.random() < rate and self.count(kind))
+
+    def count(self, kind: str) -> str:
+        """Note that a fault happened."""
+        if kind:
+            self.counts[kind] += 1
+        return kind
+
+
+def refuse(code: str, operation: str, message: str = "simulated", **extra: Any) -> ClientError:
+    """The error that boto3 raises for a refusal."""
+    return ClientError({"Error": {"Code": code, "Message": message}, **extra}, operation)  # type: ignore[typeddict-item]
+
+
+def disturbed(
+    faults: Faults, pause: Callable[[], None], operation: str, effect: Callable[[], T], once: bool = False
+) -> T:
+    """Perform one AWS call with whatever goes wrong with it. `once`: a token makes botocore's repetition harmless."""
+    kind = faults.draw()
+    if not kind:
+        return effect()
+    if kind == "kill_before":
+        raise Killed
+    if kind == "throttle":
+        raise refuse("ThrottlingException", operation, "Rate exceeded")
+    if kind == "pause":
+        pause()
+        return effect()
+    if kind == "repeated":
+        first = effect()
+        return first if once else effect()
+    with suppress(Exception):  # whatever the service says, nobody hears it
+        effect()
+    if kind == "kill_after":
+        raise Killed
+    raise ReadTimeoutError(endpoint_url=f"simulated {operation}")

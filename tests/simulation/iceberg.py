@@ -1,0 +1,166 @@
+"""A catalog of Iceberg tables that the real `tidemark.adapters.lake.Lake` commits to: snapshots, and a version check.
+
+It does what pyiceberg 0.12 does around a commit: a refused commit deletes the manifests that it wrote. Where the
+transport repeats a commit whose reply was lost, the repetition is refused although the commit stands, and with its
+manifests gone nobody can read the table any more: `Ruined`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self
+
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
+
+from tests.simulation.faults import Faults
+from tests.simulation.job import DataStore, Row
+
+FILTER = re.compile(r"_batch_id = '([^']+)'")
+
+
+class Ruined(Exception):
+    """The current snapshot needs a file that is no longer there."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A table's metadata file: what one version of the table is."""
+
+    version: int
+    schema: Any
+    properties: Mapping[str, str]
+    snapshots: tuple[Mapping[str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    commits: tuple[int, ...] = ()  # ids of the commits whose manifests the newest snapshot needs
+
+
+@dataclass
+class SimCatalog:
+    call: Callable[..., Any]
+    faults: Faults
+    data: DataStore
+    options: Mapping[str, Any]
+    tables: dict[tuple[str, ...], Contents] = field(default_factory=dict)
+    deleted: list[int] = field(default_factory=list)
+    commits: int = 0
+
+    def load_table(self, name: tuple[str, ...]) -> SimTable:
+        def effect() -> SimTable:
+            if name not in self.tables:
+                raise NoSuchTableError(name)
+            return SimTable(self, name, self.tables[name])
+
+        return self.call("glue.GetTable", effect)
+
+    def create_table(self, name: tuple[str, ...], schema: Any, properties: Mapping[str, str], **_: Any) -> SimTable:
+        def effect() -> SimTable:
+            if name in self.tables:
+                raise TableAlreadyExistsError(name)
+            self.tables[name] = Contents(1, schema, properties)
+            return SimTable(self, name, self.tables[name])
+
+        return self.call("glue.CreateTable", effect)
+
+    def rows(self, table: str) -> list[Row]:
+        """What a reader sees; nothing where the table does not exist yet."""
+        contents = next((found for name, found in self.tables.items() if name[-1] == table), None)
+        if contents is None:
+            return []
+        if any(commit in self.deleted for commit in contents.commits):
+            raise Ruined(f"{table}: a manifest of the current snapshot was deleted")
+        return [row for uri in contents.files for row in self.data.files[uri][1]]
+
+    def commit(self, name: tuple[str, ...], based_on: int, made: Contents) -> None:
+        """Replace the table's metadata if its version is still the one that the change was based on."""
+        self.commits += 1
+        commit = self.commits
+        made = replace(made, version=based_on + 1, commits=(*made.commits, commit))
+        landed: list[bool] = []
+
+        def effect() -> None:
+            if self.tables[name].version != based_on:
+                raise CommitFailedException(f"Glue detected concurrent update to table version {based_on}")
+            self.tables[name] = made
+            landed.append(True)
+
+        try:
+            self._send(effect)
+        except CommitFailedException:
+            if made.properties.get("commit.retry.num-retries") != "0" and landed:
+                return  # pyiceberg looks for its snapshot before it gives up
+            self.deleted.append(commit)
+            raise
+
+    def _send(self, effect: Callable[[], None]) -> None:
+        """A lost reply is sent again by botocore only where the catalog was made with retries."""
+        again = str(self.options.get("glue.max-retries", 10)) != "0"
+        self.call("glue.UpdateTable", effect, once=not again)
+
+
+@dataclass
+class SimTable:
+    catalog: SimCatalog
+    name: tuple[str, ...]
+    contents: Contents
+
+    @property
+    def metadata(self) -> Any:
+        """Only what is asked for: the snapshots' summaries."""
+        return SimpleNamespace(
+            snapshots=[
+                SimpleNamespace(summary=SimpleNamespace(additional_properties=dict(found)))
+                for found in self.contents.snapshots
+            ]
+        )
+
+    def schema(self) -> Any:
+        """The table's schema, as it was made."""
+        return self.contents.schema
+
+    def transaction(self) -> SimTransaction:
+        """Changes that are committed together, when the block ends well."""
+        return SimTransaction(self, self.contents)
+
+
+@dataclass
+class SimTransaction:
+    table: SimTable
+    staged: Contents
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None and self.staged is not self.table.contents:
+            self.table.catalog.commit(self.table.name, self.table.contents.version, self.staged)
+
+    def delete(self, where: str, snapshot_properties: Mapping[str, str]) -> None:
+        batch_id = FILTER.fullmatch(where)[1]  # type: ignore[index]
+        files = self.table.catalog.data.files
+        kept = tuple(uri for uri in self.staged.files if f"/{batch_id}/" not in uri or not files[uri][1])
+        if len(kept) < len(self.staged.files):
+            self._stage(kept, snapshot_properties)
+
+    def add_files(self, uris: Sequence[str], snapshot_properties: Mapping[str, str]) -> None:
+        held = [uri for uri in uris if uri in self.staged.files]
+        if held:
+            raise ValueError(f"Cannot add files that are already referenced by table, files: {held}")
+        self._stage((*self.staged.files, *uris), snapshot_properties)
+
+    def update_snapshot(self, snapshot_properties: Mapping[str, str]) -> Any:
+        transaction = self
+
+        class Append:
+            def __enter__(self) -> None:
+                transaction._stage(transaction.staged.files, snapshot_properties)
+
+            def __exit__(self, *_: object) -> None:
+                pass
+
+        return SimpleNamespace(fast_append=Append)
+
+    def _stage(self, files: tuple[str, ...], summary: Mapping[str, str]) -> None:
+        self.staged = replace(self.staged, files=files, snapshots=(*self.staged.snapshots, dict(summary)))

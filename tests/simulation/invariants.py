@@ -1,0 +1,286 @@
+"""What must hold after every step, and once the world has come to rest (the promises in docs/architecture.md)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from tests.simulation.iceberg import Ruined
+from tests.simulation.job import Beside, DataStore, Row, run_job
+from tests.simulation.s3 import Landed
+from tests.simulation.simulation import Simulation
+from tests.simulation.world import SETTINGS
+from tidemark.adapters.items import QUARANTINE, from_item, parse_batch, parse_file
+from tidemark.core.errors import Transient
+from tidemark.core.files import FileVersion, unpack
+from tidemark.core.lifecycle import Batch, State
+
+#: What a handler may die of in a bad world; anything else is a fault of its own.
+EXPECTED_ERRORS = (ClientError, ReadTimeoutError, Transient)
+SHOWN = (State.PUBLISHED, State.LOADING, State.LOADED)
+
+
+class Violation(AssertionError):
+    """A promise is broken; the text says which, and where."""
+
+
+class Invariants:
+    """Watches one simulation. Checks only what a step has touched."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.sim = simulation
+        self.batches: dict[str, Batch] = {}
+        self.pending: Counter[tuple[str, str, str]] = Counter()
+        self.moved: list[Batch] = []
+        self.lake_seen: dict[tuple[str, ...], int] = {}
+        self.lake_files: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.warehouse_seen = 0
+        self.attempts: dict[tuple[str, str, str], int] = {}  # (place, table, batch) → attempt shown
+        self.outputs: dict[tuple[str, int], dict[str, list[Row]]] = {}
+        simulation.watchers.append(self._written)
+
+    def _written(self, pk: str, sk: str, old: Any, new: Any) -> None:
+        if sk == "BATCH":
+            batch = parse_batch(new)
+            self.batches[batch.batch_id] = batch
+            self.moved.append(batch)
+            index = QUARANTINE if batch.state is State.QUARANTINED else "" if batch.at_rest else batch.dataset
+            if new.get("open", {"S": ""})["S"] != index:
+                raise Violation(f"{batch.batch_id} is {batch.state}, in the index as {new.get('open')}")
+        elif pk.startswith("PENDING#"):
+            for item, change in ((old, -1), (new, 1)):
+                for file in unpack(from_item(item)["packed"]) if item else ():
+                    self.pending[file.identity] += change
+            if new is None and old:
+                self._all_accounted(unpack(from_item(old)["packed"]))
+
+    def _all_accounted(self, files: list[FileVersion]) -> None:
+        for file in files:
+            if not self.accounted(file):
+                raise Violation(f"{file.identity} is lost: neither pending nor claimed")
+
+    def accounted(self, file: FileVersion | Landed) -> bool:
+        """Whether a landed version is pending, claimed, or outdone by a claimed one, as the dataset's policy has it."""
+        if self.pending[(file.bucket, file.key, file.version)] > 0:
+            return True
+        known = self.sim.dynamodb.items.get(f"FILE#{file.bucket}/{file.key}", {})
+        claimed = [parse_file(from_item(item)) for sk, item in known.items() if not sk.startswith("REFUSED")]
+        if any(held.version == file.version for held in claimed):
+            return True
+        policy = self.policy(file.key)
+        newer = any(self._order(held) > self._order(file) for held in claimed)
+        return bool(claimed) and (policy == "ignore" or (policy == "supersede" and newer))
+
+    def _order(self, file: FileVersion | Landed) -> int:
+        """Which version of its key this is, as S3 knows it: a listing does not tell, an event does."""
+        return int(self.sim.s3.raw[(file.bucket, file.key, file.version)].sequencer, 16)
+
+    def policy(self, key: str) -> str:
+        """What the key's dataset does with an overwritten key."""
+        return self.sim.declared[key.split("/", maxsplit=1)[0]].on_overwrite
+
+    # ── after every step ────────────────────────────────────────────────────────────────────────────────────
+
+    def check(self) -> None:
+        """Raise `Violation` if the step has broken a promise."""
+        for function, error in self.sim.failed:
+            if not isinstance(error, EXPECTED_ERRORS):
+                raise Violation(f"{function} crashed: {type(error).__name__}: {error}") from error
+        self.sim.failed.clear()
+        if self.sim.emr.doubled:
+            raise Violation(f"a second run was started of {self.sim.emr.doubled[0]}")
+        for landed in self.sim.received:
+            if not self.accounted(landed):
+                raise Violation(f"{landed.identity} is lost: taken from the queue, neither pending nor claimed")
+        self.sim.received.clear()
+        self._check_lake()
+        self._check_warehouse()
+        if self.moved:
+            for batch in self.moved:
+                self._check_batch(batch)
+            self.moved.clear()
+            self._check_claims()
+
+    def _check_batch(self, batch: Batch) -> None:
+        if (batch.due_at is None) != batch.at_rest:
+            raise Violation(f"{batch.batch_id} is {batch.state} and due at {batch.due_at}")
+        if batch.state not in SHOWN:
+            return
+        if batch.read != batch.kept + batch.rejected + batch.repeated:
+            raise Violation(f"{batch.batch_id}: read {batch.read} is not kept + rejected + repeated")
+        places = ("lake", "warehouse") if batch.state is State.LOADED else ("lake",)
+        for place in places:
+            for table, rows in self.output(batch.batch_id, batch.attempt).items():
+                shown = self.attempts.get((place, table, batch.batch_id), 0)
+                current = self.batches[batch.batch_id]
+                if rows and shown != batch.attempt and current == batch:
+                    raise Violation(f"{batch.batch_id} is {batch.state} at {batch.attempt}, the {place} shows {shown}")
+
+    def _check_claims(self) -> None:
+        """No file version, and under `supersede` and `ignore` no key, is in the manifests of two live batches."""
+        holders: dict[tuple[str, ...], str] = {}
+        for batch in self.batches.values():
+            if batch.state in (State.SPLIT, State.EMPTY) or not batch.manifest:
+                continue
+            for identity in self.manifest(batch.manifest):
+                name = identity if self.policy(identity[1]) == "append" else identity[:2]
+                other = holders.setdefault(name, batch.batch_id)
+                if other != batch.batch_id:
+                    raise Violation(f"{identity} is in two live batches, {other} and {batch.batch_id}")
+
+    def manifest(self, key: str) -> list[tuple[str, str, str]]:
+        """The identities that a manifest lists."""
+        body = self.sim.s3.objects[(SETTINGS.control_bucket, key)]
+        if body not in self._manifests:
+            self._manifests[body] = [(f["bucket"], f["key"], f["version"]) for f in json.loads(body)["files"]]
+        return self._manifests[body]
+
+    _manifests: dict[bytes, list[tuple[str, str, str]]] = {}  # noqa: RUF012 - a cache of immutable documents
+
+    def output(self, batch_id: str, attempt: int) -> dict[str, list[Row]]:
+        """The rows, by physical table, that an attempt must have made: the job run once more, beside the world."""
+        if (batch_id, attempt) not in self.outputs:
+            dataset = batch_id.split(".", 1)[0]
+            order = (SETTINGS.control_bucket, f"batches/{dataset}/{batch_id}/{attempt:04d}/order.json")
+            beside = Beside(self.sim.s3.objects, self.sim.s3.raw)
+            data = DataStore()
+            run_job(beside, data, f"s3://{order[0]}/{order[1]}", "check")
+            found: dict[str, list[Row]] = {dataset: [], f"{dataset}_users_by_batch": []}
+            for uri, (_, rows) in data.files.items():
+                found[dataset if f"/tables/{dataset}/" in uri else f"{dataset}_users_by_batch"] += rows
+            self.outputs[(batch_id, attempt)] = found
+        return self.outputs[(batch_id, attempt)]
+
+    # ── what readers see ────────────────────────────────────────────────────────────────────────────────────
+
+    def _check_lake(self) -> None:
+        for name, contents in self.sim.catalog.tables.items():
+            if self.lake_seen.get(name) == contents.version:
+                continue
+            self.lake_seen[name] = contents.version
+            try:
+                self.sim.catalog.rows(name[-1])
+            except Ruined as error:
+                raise Violation(str(error)) from error
+            by_batch: dict[str, list[str]] = {}
+            for uri in contents.files:
+                by_batch.setdefault(uri.split("/")[5], []).append(uri)
+            for batch_id, uris in by_batch.items():
+                if self.lake_files.get((name[-1], batch_id)) != tuple(uris):
+                    self.lake_files[(name[-1], batch_id)] = tuple(uris)
+                    rows = [row for uri in uris for row in self.sim.data.files[uri][1]]
+                    self._check_shown("lake", name[-1], batch_id, rows)
+
+    def _check_warehouse(self) -> None:
+        if self.warehouse_seen == self.sim.redshift.changes:
+            return
+        self.warehouse_seen = self.sim.redshift.changes
+        for dataset in self.sim.declared.values():
+            for table in dataset.tables:
+                by_batch: dict[str, list[Row]] = {}
+                for row in self.sim.redshift.read(f'SELECT * FROM "{table.physical_name}"'):
+                    by_batch.setdefault(row[len(table.columns)], []).append(row)
+                for batch_id, rows in by_batch.items():
+                    self._check_shown("warehouse", table.physical_name, batch_id, rows)
+
+    def _check_shown(self, place: str, table: str, batch_id: str, rows: list[Row]) -> None:
+        """A batch's rows are exactly those of one attempt, and never of an older one than before."""
+        at = 4 if len(rows[0]) == 6 else 3
+        attempts = sorted({row[at] for row in rows})
+        if len(attempts) != 1 or any(row[at - 1] != batch_id for row in rows):
+            raise Violation(f"{place}, {table}: rows of attempts {attempts} of {batch_id} at once")
+        shown = self.attempts.get((place, table, batch_id), 0)
+        if attempts[0] < shown:
+            raise Violation(f"{place}, {table}: {batch_id} went back from attempt {shown} to {attempts[0]}")
+        self.attempts[(place, table, batch_id)] = attempts[0]
+        expected = self.output(batch_id, attempts[0])[table]
+        if len(rows) != len(expected) or Counter(rows) != Counter(expected):
+            raise Violation(
+                f"{place}, {table}: {batch_id} attempt {attempts[0]} shows {len(rows)} rows, made {len(expected)}"
+            )
+
+    # ── at rest ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unfinished(self) -> list[str]:
+        """What is not at rest yet, as text."""
+        found = [f"{batch.batch_id} is {batch.state}" for batch in self.batches.values() if not batch.at_rest]
+        found += [f"{identity} is pending" for identity, count in self.pending.items() if count > 0]
+        found += [
+            f"{landed.identity} is not seen" for landed in self.sim.landed if not (found or self.accounted(landed))
+        ]
+        loads = (items["LOAD"] for pk, items in self.sim.dynamodb.items.items() if pk.startswith("LOAD#"))
+        return found + [f"{item['load_id']['S']} is open" for item in loads if "open" in item]
+
+    def check_rest(self) -> None:
+        """Every version's rows are in lake and warehouse exactly once, or it is set aside with a reason."""
+        live = [batch for batch in self.batches.values() if batch.state in (State.LOADED, State.QUARANTINED)]
+        holder = {identity: batch for batch in live for identity in self.manifest(batch.manifest)}
+        for landed in self._winners():
+            batch = holder.get(landed.identity)
+            if batch is None and not self._refused(landed):
+                raise Violation(f"{landed.identity} is lost: in no batch, and not set aside with a reason")
+            if batch is not None and batch.state is State.QUARANTINED:
+                self._check_quarantine(batch)
+        self._check_readers({batch.batch_id: batch for batch in live})
+
+    def _winners(self) -> Iterator[Landed]:
+        """The versions whose rows readers must see."""
+        by_key: dict[str, list[Landed]] = {}
+        for landed in self.sim.landed:
+            by_key.setdefault(landed.key, []).append(landed)
+        for key, versions in by_key.items():
+            policy = self.policy(key)
+            if policy == "append":
+                yield from versions
+            elif policy == "supersede":
+                yield versions[-1]
+            else:
+                first = self.sim.dynamodb.items[f"FILE#{versions[0].bucket}/{key}"]["FILE"]["version"]["S"]
+                yield next(one for one in versions if one.version == first)
+
+    def _refused(self, landed: Landed) -> bool:
+        """Whether the ledger says why a file is in no batch."""
+        poison = bool(landed.records and landed.records[0].get("poison") == "named")
+        known = self.sim.dynamodb.items.get(f"FILE#{landed.bucket}/{landed.key}", {})
+        refused = known.get(f"REFUSED#{landed.version}", {})
+        return poison and "reason" in refused and refused.get("open") == {"S": QUARANTINE}
+
+    def _check_quarantine(self, batch: Batch) -> None:
+        files = [self.sim.s3.raw[identity] for identity in self.manifest(batch.manifest)]
+        records = [record for file in files for record in file.records]
+        if not batch.reason:
+            raise Violation(f"{batch.batch_id} is in quarantine without a reason")
+        runs = [run for run in self.sim.emr.runs if run.name.rpartition(".")[0] == batch.batch_id]
+        if any(run.outcome == "short" for run in runs) and "expected" in batch.reason:
+            return
+        if any(record.get("note", "") > "oversized" for record in records):
+            return
+        poisoned = [file for file in files if file.records and file.records[0].get("poison")]
+        unexplained = sum(run.outcome in ("unknown", "late", "empty") for run in runs)
+        if not poisoned and not (unexplained >= 2 and (batch.files == 1 or batch.exposed)):
+            raise Violation(f"{batch.batch_id} is in quarantine though its files are good: {batch.reason}")
+        if poisoned and batch.files > 1 and not batch.exposed:
+            raise Violation(f"{batch.batch_id} takes {batch.files} files into quarantine for {len(poisoned)} bad ones")
+
+    def _check_readers(self, live: dict[str, Batch]) -> None:
+        for dataset in self.sim.declared.values():
+            expected: Counter[Row] = Counter()
+            for batch in live.values():
+                if batch.dataset == dataset.name and batch.state is State.LOADED:
+                    expected.update(self.output(batch.batch_id, batch.attempt)[dataset.name])
+            seen = {
+                "lake": self.sim.catalog.rows(dataset.name),
+                "warehouse": self.sim.redshift.read(f'SELECT * FROM "{dataset.name}"'),
+            }
+            for place, rows in seen.items():
+                shown = Counter(row for row in rows if live[row[3]].state is State.LOADED) if rows else Counter()
+                if shown != expected:
+                    missing, extra = expected - shown, shown - expected
+                    raise Violation(f"{place}, {dataset.name}: {missing.total()} rows lost, {extra.total()} too many")
+                twice = [name for name, times in Counter(row[0] for row in rows).items() if times > 1]
+                if twice:
+                    raise Violation(f"{place}, {dataset.name}: {twice[:3]} and {len(twice)} in all are there twice")

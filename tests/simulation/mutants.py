@@ -1,0 +1,182 @@
+"""Tidemark with one safeguard taken out at a time: what the simulation must notice, or it proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from botocore.exceptions import ClientError
+
+import tidemark.adapters.lake as lake_module
+import tidemark.adapters.ledger as ledger_module
+import tidemark.core.failures as failures_module
+import tidemark.core.lifecycle as lifecycle_module
+import tidemark.core.warehouse_sql as sql_module
+import tidemark.service.plan as plan_module
+import tidemark.service.publish as publish_module
+import tidemark.service.settle as settle_module
+import tidemark.service.submit as submit_module
+from tests.simulation.faults import Rates
+from tests.simulation.scenario import run
+
+#: Rough weather, so that few seeds are needed.
+ROUGH = Rates(
+    kill_before=0.012, kill_after=0.012, lost_reply=0.012, repeated=0.012, pause=0.03, event_doubled=0.4,
+    run_transient=0.15, run_unknown=0.12, run_short=0.03, load_failed=0.2, load_late=0.3, cancelled_transaction=0.04,
+    poison_named=0.03, poison_unnamed=0.02, landing_dropped=0.03,
+)  # fmt: skip
+
+Patch = tuple[Any, str, Any]
+
+
+def _claims_unconditionally() -> list[Patch]:
+    put = ledger_module.Ledger._put
+
+    def careless(self: Any, values: Any, **options: Any) -> None:
+        put(self, values, **({} if values["sk"] == "FILE" else options))
+
+    return [(ledger_module.Ledger, "_put", careless)]
+
+
+def _saves_unconditionally() -> list[Patch]:
+    return [(ledger_module, "_unwritten_since", lambda _: {})]
+
+
+def _split_in_pieces() -> list[Patch]:
+    def piecemeal(self: Any, batches: Sequence[Any], also: Any = ()) -> list[Any]:
+        return [self.save(batch, also if batch is batches[0] else ()) for batch in batches]
+
+    return [(ledger_module.Ledger, "save_all", piecemeal)]
+
+
+def _segments_forgotten_first() -> list[Patch]:
+    original = plan_module._files
+
+    def hasty(world: Any, batch: Any) -> Any:
+        found = original(world, batch)
+        for segment in batch.segments:
+            world.ledger.delete_segment(batch.dataset, segment)
+        return found
+
+    return [(plan_module, "_files", hasty)]
+
+
+def _collect_forgets() -> list[Patch]:
+    original = ledger_module.Ledger.put_segment
+
+    def lax(self: Any, *arguments: Any) -> None:
+        with suppress(ClientError):
+            original(self, *arguments)
+
+    return [(ledger_module.Ledger, "put_segment", lax)]
+
+
+def _accepts_stale_loads() -> list[Patch]:
+    original = sql_module._accept
+
+    def lax(batches: Any) -> str:
+        return original(batches).split(" WHERE NOT EXISTS")[0]
+
+    return [(sql_module, "_accept", lax)]
+
+
+def _loads_without_clearing() -> list[Patch]:
+    original = sql_module._table_statements
+
+    def lax(load: Any, role: str) -> list[str]:
+        return [sql for sql in original(load, role) if not sql.startswith("DELETE")]
+
+    return [(sql_module, "_table_statements", lax)]
+
+
+def _appends_to_the_lake() -> list[Patch]:
+    return [(lake_module, "_delete", lambda *_: None)]
+
+
+def _part_stays() -> list[Patch]:
+    original = lifecycle_module._next_attempt
+
+    def old(batch: Any, event: Any, now: Any) -> Any:
+        return replace(original(batch, event, now), part=batch.part)
+
+    return [(lifecycle_module, "_next_attempt", old)]
+
+
+def _glue_repeats() -> list[Patch]:
+    original = lake_module.glue_properties
+
+    def old(*arguments: Any) -> Any:
+        return {**original(*arguments), "glue.max-retries": 10}
+
+    return [(lake_module, "glue_properties", old)]
+
+
+def _closes_too_soon() -> list[Patch]:
+    def old(world: Any, closed: Any) -> None:
+        try:
+            world.ledger.save_load(closed)
+        except settle_module.Conflict:
+            return
+
+    return [(settle_module, "_close", old)]
+
+
+def _any_token() -> list[Patch]:
+    count = iter(range(1 << 30))
+    return [(submit_module, "run_token", lambda batch, attempt: f"{batch}-{attempt}-{next(count)}"),
+            (submit_module, "_find", lambda *_: None)]  # fmt: skip
+
+
+def _unbalanced_manifest() -> list[Patch]:
+    def old(result: Any, manifest: Any, *rest: Any) -> None:
+        original(result, replace(manifest, attempt=1), *rest)
+
+    original = publish_module.verify
+    return [(publish_module, "verify", old)]
+
+
+def _retries_forever() -> list[Patch]:
+    return [(failures_module, "UNKNOWN_MAX", 10**9)]
+
+
+MUTANTS: dict[str, Callable[[], list[Patch]]] = {
+    "saves a batch without looking whether somebody else has": _saves_unconditionally,
+    "claims a file without the condition that it is free": _claims_unconditionally,
+    "splits a batch in several transactions": _split_in_pieces,
+    "forgets segments before the manifest stands": _segments_forgotten_first,
+    "deletes messages whose segment was not written": _collect_forgets,
+    "forgets which files of a batch were overwritten": lambda: [(ledger_module.Ledger, "changes", lambda *_, **__: [])],
+    "starts a run without the attempt's token": _any_token,
+    "believes a result without counting": lambda: [(publish_module, "verify", lambda *_: None)],
+    "publishes without the attempt fence": lambda: [(lake_module, "_published_attempt", lambda *_: 0)],
+    "adds a new attempt beside the old one in the lake": _appends_to_the_lake,
+    "lets botocore repeat a commit to Glue": _glue_repeats,
+    "loads whatever attempt the load was made for": _accepts_stale_loads,
+    "inserts without deleting the batch's older rows": _loads_without_clearing,
+    "closes a load whose batches have not moved": _closes_too_soon,
+    "slices a child's own manifest by its part of the parent's": _part_stays,
+    "compares a retry's result with the first attempt's number": _unbalanced_manifest,
+    "never asks a person about a run that cannot succeed": _retries_forever,
+}
+
+
+@contextmanager
+def applied(patches: list[Patch]) -> Iterator[None]:
+    """The mutant, for a while."""
+    with ExitStack() as stack:
+        for owner, name, value in patches:
+            stack.enter_context(mock.patch.object(owner, name, value))
+        yield
+
+
+def hunt(mutant: str, seeds: range) -> tuple[int, str]:
+    """How many seeds it took to catch the mutant (0: never), and what was noticed."""
+    for tries, seed in enumerate(seeds, start=1):
+        with applied(MUTANTS[mutant]()):
+            found = run(seed, ROUGH)
+        if found.problem:
+            return tries, found.problem
+    return 0, ""

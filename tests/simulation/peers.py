@@ -1,0 +1,185 @@
+"""Small models of how peers do it, fed with the very notices that Tidemark gets from a seed.
+
+Each is the algorithm and nothing else, from reading the peer's source or documentation; none is the peer itself:
+
+- `StaleManifest`: aws-lambda-redshift-loader writes the manifest from a list that it read before it locked the batch.
+- `DeleteFirst`: SDLF deletes queue messages before their work is done.
+- `NewestTime`: Hudi's and dlt's cursor is the newest modification time seen, in seconds.
+- `CheckThenAct`: "is it loaded? no: load it, then note it", as Lambda deduplication is often written.
+- `CopyAgain`: COPY appends, and is sent again when its outcome is unknown.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from tests.simulation.faults import Rates
+from tests.simulation.s3 import Landed
+from tests.simulation.scenario import tell_story
+from tests.simulation.simulation import Simulation
+
+Steps = Generator[float, None, None]  # yields the seconds until its next step
+Delivery = tuple[float, Landed]  # seconds since the start
+#: A seed's half hour of landings in half a minute: these races need traffic, not patience.
+HURRY = 60.0
+BATCH = 10
+
+
+@dataclass
+class Peer:
+    """What every model has: the files loaded so far, and how often each."""
+
+    rng: random.Random
+    rates: Rates = field(default_factory=Rates)
+    loaded: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    noted: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def pause(self) -> float:
+        """A service's answer takes so long."""
+        return self.rng.uniform(0.003, 0.008) if self.rng.random() > 0.02 else self.rng.uniform(0.05, 0.3)
+
+    def copy(self, files: Sequence[Landed]) -> None:
+        """Rows reach the table."""
+        self.loaded.update(landed.identity for landed in files)
+
+    def receive(self, landed: Landed) -> Steps:
+        """What one notice sets off."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """When no more notices come: what the peer's timer would still do."""
+
+
+@dataclass
+class StaleManifest(Peer):
+    open: list[Landed] = field(default_factory=list)
+
+    def receive(self, landed: Landed) -> Steps:
+        yield self.pause()
+        if landed.identity in self.noted:
+            return
+        self.noted.add(landed.identity)
+        batch = self.open
+        batch.append(landed)
+        yield self.pause()
+        entries = list(batch)  # GetItem of the whole batch …
+        if len(entries) < BATCH:
+            return
+        yield self.pause()
+        if self.open is not batch:  # … the conditional lock, open → locked …
+            return
+        self.open = []
+        yield self.pause()
+        self.copy(entries)  # … and the manifest is made of what was read before it
+
+    def finish(self) -> None:
+        self.copy(self.open)
+
+
+@dataclass
+class DeleteFirst(Peer):
+    def receive(self, landed: Landed) -> Steps:
+        if landed.identity in self.noted:
+            return
+        self.noted.add(landed.identity)  # the message is deleted
+        yield self.pause()
+        yield self.pause()
+        self.copy([landed])
+
+
+@dataclass
+class NewestTime(Peer):
+    listed: list[Landed] = field(default_factory=list)
+    cursor: float = -1.0
+
+    def receive(self, landed: Landed) -> Steps:
+        self.listed.append(landed)
+        yield self.pause()
+        if len(self.listed) % BATCH == 0:
+            self._load()
+
+    def _load(self) -> None:
+        found = {one.identity: one for one in self.listed if self.second(one) > self.cursor}
+        self.copy(list(found.values()))
+        self.cursor = max([self.cursor, *(self.second(one) for one in found.values())])
+
+    @staticmethod
+    def second(landed: Landed) -> float:
+        """The object's modification time, as a listing of a hurried bucket shows it."""
+        return float(int(landed.at.timestamp() / HURRY))
+
+    def finish(self) -> None:
+        self._load()
+
+
+@dataclass
+class CheckThenAct(Peer):
+    def receive(self, landed: Landed) -> Steps:
+        yield self.pause()
+        if landed.identity in self.noted:
+            return
+        yield self.pause()
+        self.copy([landed])
+        yield self.pause()
+        self.noted.add(landed.identity)
+
+
+@dataclass
+class CopyAgain(Peer):
+    def receive(self, landed: Landed) -> Steps:
+        yield self.pause()
+        if landed.identity in self.noted:
+            return
+        self.noted.add(landed.identity)
+        self.copy([landed])
+        while self.rng.random() < self.rates.lost_reply:
+            yield self.pause()
+            self.copy([landed])
+
+
+PEERS: dict[str, type[Peer]] = {
+    "manifest from a stale read": StaleManifest, "message deleted before the work": DeleteFirst,
+    "cursor of modification times": NewestTime, "check, then act": CheckThenAct, "COPY sent again": CopyAgain,
+}  # fmt: skip
+
+
+def notices(seed: int) -> tuple[list[Landed], list[Delivery]]:
+    """A seed's landings, and every notice of them as it reaches Tidemark's queue."""
+    simulation = Simulation(seed, Rates(landing_dropped=0.0))
+    simulation.polling = True  # nobody takes them from the queue
+    tell_story(simulation)
+    found: list[Delivery] = []
+    while simulation.stage.heap:
+        simulation.stage.step()
+        moment = (simulation.stage.time - simulation.stage.epoch).total_seconds()
+        found += [(moment, message.landed) for message in simulation.messages[len(found) :]]
+    return simulation.landed, found
+
+
+def play(kind: type[Peer], seed: int) -> tuple[int, int, int]:
+    """(files, lost, doubled) of a peer on a seed's notices, with the same chance of death at each step."""
+    landed, deliveries = notices(seed)
+    rng = random.Random(seed)
+    peer = kind(rng)
+    heap: list[tuple[float, int, Landed, Steps]] = []
+    for moment, one in deliveries:
+        heapq.heappush(heap, (moment / HURRY, len(heap), one, peer.receive(one)))
+        if rng.random() < 0.05:  # S3's own duplicates come close together
+            heapq.heappush(heap, (moment / HURRY + rng.uniform(0, 0.02), len(heap), one, peer.receive(one)))
+    count = len(heap)
+    while heap:
+        moment, _, one, steps = heapq.heappop(heap)
+        count += 1
+        if rng.random() < peer.rates.kill_before:
+            heapq.heappush(heap, (moment + 1, count, one, peer.receive(one)))  # Lambda tries again
+            continue
+        delay = next(steps, None)
+        if delay is not None:
+            heapq.heappush(heap, (moment + delay, count, one, steps))
+    peer.finish()
+    lost = sum(not peer.loaded[one.identity] for one in landed)
+    return len(landed), lost, sum(times - 1 for times in peer.loaded.values() if times > 1)

@@ -1,0 +1,192 @@
+"""The Redshift Data API over SQLite: Tidemark's own statements, in transactions, at a time of the seed's choosing."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.simulation.faults import Faults, refuse
+from tests.simulation.job import DataStore, Row
+from tests.simulation.s3 import SimS3
+from tests.simulation.stage import Stage
+from tidemark.adapters.store import split_uri
+
+COPY = re.compile(r"COPY (\S+) FROM '([^']+)' IAM_ROLE '[^']+' FORMAT AS PARQUET MANIFEST")
+USING = re.compile(r'DELETE FROM ("\w+") USING accepted AS a WHERE \1\."_batch_id" = a\.batch_id')
+LAYOUT = re.compile(r"\)\s*(DISTSTYLE|DISTKEY|SORTKEY)\b.*$")
+TEMP = re.compile(r"CREATE TEMP TABLE (\S+)")
+IGNORED = re.compile(r"LOCK tidemark\.load_history|CREATE SCHEMA IF NOT EXISTS tidemark")
+NOTE_BYTES_MAX = 8  # of the simulated datasets' `note` column: more is refused, as Redshift does
+
+
+class Forgotten(ClientError):
+    """ResourceNotFoundException, as `client.exceptions` gives it."""
+
+
+@dataclass
+class SimStatement:
+    statement_id: str
+    name: str
+    sqls: list[str]
+    state: str = "SUBMITTED"
+    error: str = ""
+    rows: list[Row] = field(default_factory=list)
+    forgotten: bool = False
+
+
+class SimRedshift:
+    exceptions = SimpleNamespace(ResourceNotFoundException=Forgotten)
+
+    def __init__(
+        self, call: Callable[..., Any], stage: Stage, faults: Faults, s3: SimS3, data: DataStore,
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:  # fmt: skip
+        self.call, self.stage, self.faults, self.s3, self.data, self.tell = call, stage, faults, s3, data, tell
+        self.statements: list[SimStatement] = []
+        self.tokens: dict[str, tuple[SimStatement, datetime]] = {}
+        self.down_until = stage.time
+        self.changes = 0  # committed transactions
+        self.longest = 60.0  # seconds that a statement takes when nothing is wrong
+        self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.database.execute("ATTACH ':memory:' AS tidemark")
+        self.database.create_function("GETDATE", 0, lambda: str(stage.time))
+
+    # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def batch_execute_statement(self, Sqls: list[str], StatementName: str, ClientToken: str = "", **_: Any) -> Any:  # noqa: N803
+        assert len(Sqls) <= 40
+        assert len(ClientToken) <= 64
+        assert all(len(sql) <= 100_000 for sql in Sqls)
+
+        token = ClientToken or f"boto3's own {len(self.statements)}"
+
+        def effect() -> dict[str, Any]:
+            if self.stage.time < self.down_until:
+                raise refuse("InternalServerException", "BatchExecuteStatement", "the workgroup is not available")
+            return {"Id": self._submit(Sqls, StatementName, token).statement_id}
+
+        return self.call("redshift.BatchExecuteStatement", effect)
+
+    def list_statements(self, StatementName: str, MaxResults: int, NextToken: str = "0", **_: Any) -> Any:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            found = [
+                one for one in reversed(self.statements) if one.name.startswith(StatementName) and not one.forgotten
+            ]
+            start, size = int(NextToken), min(MaxResults, 2)
+            listed = [{"Id": one.statement_id, "StatementName": one.name} for one in found[start : start + size]]
+            return {"Statements": listed, "NextToken": str(start + size) if start + size < len(found) else ""}
+
+        return self.call("redshift.ListStatements", effect)
+
+    def describe_statement(self, Id: str) -> Any:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            found = self._statement(Id)
+            parts = [{"Id": f"{Id}:{number}"} for number in range(1, len(found.sqls) + 1)]
+            answer = {"Id": Id, "StatementName": found.name, "Status": found.state, "SubStatements": parts}
+            return answer | ({"Error": found.error} if found.error else {})
+
+        return self.call("redshift.DescribeStatement", effect)
+
+    def get_statement_result(self, Id: str, NextToken: str = "0") -> Any:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            rows, start = self._statement(Id.partition(":")[0]).rows, int(NextToken)
+            records = [[_field(value) for value in row] for row in rows[start : start + 20]]
+            return {"Records": records, "NextToken": str(start + 20) if start + 20 < len(rows) else ""}
+
+        return self.call("redshift.GetStatementResult", effect)
+
+    # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _submit(self, sqls: list[str], name: str, token: str) -> SimStatement:
+        known, until = self.tokens.get(token, (None, self.stage.time))
+        if known and self.stage.time < until and not known.forgotten:
+            return known
+        if known:
+            self.faults.count("second_statement_of_a_load")
+        made = SimStatement(f"statement{len(self.statements):05d}", name, sqls)
+        self.statements.append(made)
+        minutes = self.faults.rng.uniform(1, 20) if self.faults.chance("token_forgotten") else 480
+        self.tokens[token] = (made, self.stage.time + timedelta(minutes=minutes))
+        late = self.faults.rng.uniform(600, 2400) if self.faults.chance("load_late") else 0
+        self.stage.after(
+            self.faults.rng.uniform(0.5, self.longest) + late, f"statement {name}", lambda: self._execute(made)
+        )
+        made.forgotten = self.faults.chance("statement_forgotten")
+        return made
+
+    def _execute(self, statement: SimStatement) -> None:
+        """One transaction, serially, as the lock makes them."""
+        if self.stage.time < self.down_until or self.faults.chance("load_failed"):
+            statement.state, statement.error = "FAILED", "connection to the workgroup was lost"
+        else:
+            self._transaction(statement)
+        name, state = statement.name, statement.state
+        detail = {"statementName": name, "statementId": statement.statement_id, "state": state}
+        self.tell(
+            {"source": "aws.redshift-data", "detail-type": "Redshift Data Statement Status Change", "detail": detail}
+        )
+
+    def _transaction(self, statement: SimStatement) -> None:
+        temporary: list[str] = []
+        self.database.execute("BEGIN")
+        try:
+            for sql in statement.sqls:
+                temporary += TEMP.findall(sql)
+                statement.rows = self._one(sql)
+        except (sqlite3.Error, ValueError) as error:
+            self.database.execute("ROLLBACK")
+            statement.state, statement.error = "FAILED", f"ERROR: {error}"
+            return
+        for table in temporary:
+            self.database.execute(f"DROP TABLE temp.{table}")
+        self.database.execute("COMMIT")
+        statement.state = "FINISHED"
+        self.changes += 1
+
+    def _one(self, sql: str) -> list[Row]:
+        if IGNORED.fullmatch(sql):
+            return []
+        if copied := COPY.fullmatch(sql):
+            self._copy(*copied.groups())
+            return []
+        sql = USING.sub(r'DELETE FROM \1 WHERE "_batch_id" IN (SELECT batch_id FROM accepted)', sql)
+        if sql.startswith("CREATE TABLE"):
+            sql = LAYOUT.sub(")", sql)
+        return self.database.execute(sql).fetchall()
+
+    def _copy(self, table: str, manifest: str) -> None:
+        """By position, each file once for every entry, exact sizes, strings no longer than declared."""
+        for entry in json.loads(self.s3.objects[split_uri(manifest)])["entries"]:
+            size, rows = self.data.files[entry["url"]]
+            if entry["meta"]["content_length"] != size:
+                raise ValueError(f"Spectrum Scan Error: content_length of {entry['url']}")
+            if len(rows[0]) == 6 and any(len(row[2]) > NOTE_BYTES_MAX for row in rows):
+                raise ValueError(
+                    "Spectrum Scan Error code 15001: the length of the data column note is longer than allowed"
+                )
+            self.database.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
+
+    def _statement(self, statement_id: str) -> SimStatement:
+        found = next((one for one in self.statements if one.statement_id == statement_id), None)
+        if found is None or found.forgotten:
+            raise Forgotten({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "DescribeStatement")
+        return found
+
+    def read(self, sql: str) -> list[Row]:
+        """What a reader of the warehouse sees; nothing where the table does not exist yet."""
+        try:
+            return self.database.execute(sql).fetchall()
+        except sqlite3.OperationalError:
+            return []
+
+
+def _field(value: Any) -> dict[str, Any]:
+    return {"longValue": value} if isinstance(value, int) else {"stringValue": value}

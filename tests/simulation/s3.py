@@ -1,0 +1,96 @@
+"""S3 as Tidemark uses it: a versioned raw bucket that tells of new objects, and buckets of small documents."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tests.simulation.faults import refuse
+
+Call = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One version of a raw object, as S3 keeps it."""
+
+    bucket: str
+    key: str
+    version: str
+    sequencer: str
+    at: datetime
+    records: tuple[dict[str, Any], ...]
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes two notices the same input."""
+        return (self.bucket, self.key, self.version)
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """EventBridge's "Object Created" (aws-facts §1.2); its time has no fraction of a second."""
+        return {
+            "version": "0", "id": f"event-{self.version}", "detail-type": "Object Created", "source": "aws.s3",
+            "time": self.at.strftime("%Y-%m-%dT%H:%M:%SZ"), "region": "us-east-1",
+            "detail": {
+                "bucket": {"name": self.bucket},
+                "object": {"key": self.key, "size": 100 + len(self.records), "etag": self.version,
+                           "version-id": self.version, "sequencer": self.sequencer},
+                "reason": "PutObject",
+            },
+        }  # fmt: skip
+
+
+class SimS3:
+    def __init__(self, call: Call, now: Callable[[], datetime]) -> None:
+        self.call, self.now = call, now
+        self.raw: dict[tuple[str, str, str], Landed] = {}
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.written = 0
+
+    def land(self, bucket: str, key: str, records: tuple[dict[str, Any], ...]) -> Landed:
+        """A writer puts a raw object; each put is a version of its own with a higher sequencer."""
+        self.written += 1
+        landed = Landed(bucket, key, f"v{self.written:05d}", f"{0xF0 + self.written:X}", self.now(), records)
+        self.raw[landed.identity] = landed
+        return landed
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            if (Bucket, Key) not in self.objects:
+                raise refuse("NoSuchKey", "GetObject")
+            return {"Body": io.BytesIO(self.objects[(Bucket, Key)])}
+
+        return self.call("s3.GetObject", effect)
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes, **options: Any) -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            if options.get("IfNoneMatch") == "*" and (Bucket, Key) in self.objects:
+                raise refuse("PreconditionFailed", "PutObject")
+            self.objects[(Bucket, Key)] = Body
+            return {"ETag": "simulated"}
+
+        return self.call("s3.PutObject", effect)
+
+    def list_object_versions(self, Bucket: str, Prefix: str, KeyMarker: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            keys = sorted(
+                {key for bucket, key, _ in self.raw if bucket == Bucket and key.startswith(Prefix) and key > KeyMarker}
+            )
+            page, more = keys[:50], len(keys) > 50
+            listed = [self._versions(Bucket, key) for key in page]
+            answer = {"Versions": [version for versions in listed for version in versions]}
+            return answer | ({"NextKeyMarker": page[-1]} if more else {})
+
+        return self.call("s3.ListObjectVersions", effect)
+
+    def _versions(self, bucket: str, key: str) -> list[dict[str, Any]]:
+        found = [landed for landed in self.raw.values() if (landed.bucket, landed.key) == (bucket, key)][::-1]
+        return [
+            {"Key": one.key, "VersionId": one.version, "ETag": f'"{one.version}"', "Size": 100 + len(one.records),
+             "LastModified": one.at.replace(microsecond=0), "IsLatest": one is found[0]}
+            for one in found
+        ]  # fmt: skip

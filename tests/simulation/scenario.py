@@ -1,0 +1,139 @@
+"""The story of one seed: what lands when, which faults come, and the run to rest."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from tests.simulation.faults import CALM, Rates
+from tests.simulation.invariants import Invariants, Violation
+from tests.simulation.simulation import Simulation, quiet
+from tests.simulation.world import declare
+
+CHAOS_SECONDS = 45 * 60
+REST_HOURS_MAX = 12  #: of calm; hours, for a long backoff may have just begun and reconcile comes hourly
+POLICIES = ("supersede", "supersede", "supersede", "append", "ignore")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    files: int
+    batches: int
+    calls: int
+    invocations: int
+    hours: float  # simulated
+    faults: dict[str, int]
+    problem: str = ""
+    trace: tuple[str, ...] = ()
+
+
+def run(seed: int, rates: Rates | None = None, trace: bool = False) -> Outcome:
+    """Play a seed to its end. A broken promise is the outcome's `problem`, never an exception."""
+    simulation = Simulation(seed, rates or Rates(), trace)
+    invariants = Invariants(simulation)
+    problem = ""
+    with quiet(simulation):
+        try:
+            tell_story(simulation)
+            play(simulation, invariants)
+        except Violation as broken:
+            problem = str(broken)
+            if trace and broken.__cause__:
+                problem += "\n" + "".join(traceback.format_exception(broken.__cause__))
+    return outcome(simulation, invariants, problem)
+
+
+def outcome(simulation: Simulation, invariants: Invariants, problem: str) -> Outcome:
+    """The figures of a simulation."""
+    hours = (simulation.stage.time - simulation.stage.epoch).total_seconds() / 3600
+    return Outcome(
+        simulation.seed, len(simulation.landed), len(invariants.batches), simulation.faults.calls,
+        simulation.invocations, hours, dict(simulation.faults.counts), problem, tuple(simulation.trace or ()),
+    )  # fmt: skip
+
+
+def play(simulation: Simulation, invariants: Invariants, chaos_seconds: float = CHAOS_SECONDS) -> None:
+    """Faults for a while, then calm until everything is at rest; promises are checked after every step."""
+    for function in ("plan", "load", "sweep", "reconcile"):
+        simulation.schedule(function)
+    chaos = True
+    elapsed = 0.0
+    while elapsed < chaos_seconds + REST_HOURS_MAX * 3600:
+        simulation.stage.step()
+        invariants.check()
+        elapsed = (simulation.stage.time - simulation.stage.epoch).total_seconds()
+        if chaos and elapsed > chaos_seconds:
+            chaos = False
+            simulation.faults.use(CALM)
+            simulation.events_lost = simulation.rng.random() < 0.5
+            simulation.redrive()
+        if not chaos and at_rest(simulation, invariants):
+            invariants.check_rest()
+            return
+    raise Violation(f"stuck {REST_HOURS_MAX} hours after the last fault: {invariants.unfinished()[:5]}")
+
+
+def at_rest(simulation: Simulation, invariants: Invariants) -> bool:
+    """Whether nothing is under way but the schedules."""
+    stage = simulation.stage
+    under_way = stage.waiting or simulation.messages or simulation.standing or simulation.dead
+    return not under_way and not invariants.unfinished()
+
+
+def tell_story(simulation: Simulation) -> None:
+    """Declare datasets, and put landings, outages and deployments on the stage."""
+    rng = simulation.rng
+    for name in ("orders", "clicks"):
+        dataset = declare(name, rng.choice(POLICIES), rng.choice((6, 15, 30, 60)), rng.choice((2, 3, 4)))
+        simulation.declared[name] = dataset
+    keys: list[str] = []
+    for number in range(rng.randint(60, 180)):
+        name = rng.choice(("orders", "orders", "clicks"))
+        again = [key for key in keys if key.startswith(name)] if rng.random() < 0.10 else []
+        key = rng.choice(again) if again else f"{name}/{number:04d} +%C3.json"
+        keys.append(key)
+        # Under `append`, refusing one version of a key takes its other versions out too: not simulated until mended.
+        records = contents(simulation, number, nameable=simulation.declared[name].on_overwrite != "append")
+        simulation.stage.after(
+            rng.uniform(0, 1500), "land", lambda key=key, records=records: simulation.land(key, records)
+        )
+    if rng.random() < 0.3:
+        simulation.stage.after(rng.uniform(300, 2400), "outage", lambda: _outage(simulation))
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        simulation.stage.after(rng.uniform(60, 2400), "deploy", lambda: _deploy(simulation))
+
+
+def contents(simulation: Simulation, number: int, nameable: bool) -> tuple[dict[str, Any], ...]:
+    """A raw file's records: good ones, bad ones, repeated ones, now and then poison."""
+    rng, faults = simulation.rng, simulation.faults
+    for kind in ("named", "unnamed"):
+        if faults.chance(f"poison_{kind}"):
+            return ({"poison": kind if nameable else "unnamed"},)
+    records: list[dict[str, Any]] = []
+    for line in range(rng.choice((0, 1, 1, 2, 3, 4))):
+        record = {"id": f"{number}-{line}", "user": f"u{rng.randrange(6)}", "note": "fine"}
+        if rng.random() < 0.1:
+            record = {"bad": True}
+        records += [record] * (2 if rng.random() < 0.05 else 1)
+    if records and faults.chance("oversized"):
+        records.append({"id": f"{number}-long", "user": "u1", "note": "oversized for the column"})
+    return tuple(records)
+
+
+def _outage(simulation: Simulation) -> None:
+    simulation.faults.count("warehouse_down")
+    simulation.redshift.down_until = simulation.stage.time + timedelta(seconds=simulation.rng.uniform(60, 1500))
+
+
+def _deploy(simulation: Simulation) -> None:
+    """A deployment changes a batch policy in the middle of everything."""
+    simulation.faults.count("policy_changed")
+    name = simulation.rng.choice(("orders", "clicks"))
+    dataset = simulation.declared[name]
+    policy = replace(dataset.batch, max_files=simulation.rng.choice((3, 10, 40)))
+    simulation.declared[name] = replace(dataset, batch=policy)

@@ -1,0 +1,45 @@
+"""The pipeline under faults: whatever the seed has in store, every promise holds after every step and at the end."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+from tests.simulation.faults import CALM, Rates
+from tests.simulation.mutants import ROUGH
+from tests.simulation.scenario import run
+
+#: CI plays these; `python -m tests.simulation.report` plays as many as one likes.
+SEEDS = int(os.environ.get("TIDEMARK_SEEDS", "100"))
+CHUNKS = 8
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_every_seed_keeps_every_promise(chunk: int) -> None:
+    """Kills, lost replies, late loads, zombies: each file's rows end in lake and warehouse once, or with a reason."""
+    for seed in range(chunk, SEEDS, CHUNKS):
+        found = run(seed)
+        assert not found.problem, f"python -m tests.simulation.replay {seed}: {found.problem}"
+
+
+def test_a_seed_plays_the_same_twice() -> None:
+    """A failing seed can be replayed: calls, faults and end are the same to the last one."""
+    assert run(7) == run(7)
+
+
+def test_without_faults_nobody_is_troubled() -> None:
+    """In a calm world nothing is retried: one run for each attempt, and files are in quarantine only for poison."""
+    found = run(3, CALM)
+    assert not found.problem
+    assert set(found.faults) <= {"policy_changed", "warehouse_down"}
+
+
+def test_the_faults_really_happen() -> None:
+    """Every kind of fault comes up within a few seeds, so none of them is dead code."""
+    faults: Counter[str] = Counter()
+    for seed in range(200, 220):
+        faults.update(run(seed, ROUGH).faults)
+    missing = set(Rates.__dataclass_fields__) - set(faults)
+    assert not missing

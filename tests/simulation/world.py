@@ -1,0 +1,128 @@
+"""The product's world with doubles in it, and the copies of its handlers that run there."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from tidemark.core.dataset import Dataset
+from tidemark.settings import Settings
+from tidemark.wiring import World
+
+if TYPE_CHECKING:
+    from tests.simulation.iceberg import SimCatalog
+    from tests.simulation.stage import Worker
+    from tidemark.adapters.lake import Lake
+
+os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+os.environ.setdefault("AWS_REGION", "us-east-1")
+
+import tidemark.adapters.lake as lake_module
+
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+SETTINGS = Settings(
+    ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="lake",
+    spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_database="dev",
+    copy_role_arn="arn:aws:iam::123456789012:role/copy", runs_at_once=5,
+)  # fmt: skip
+CONTEXT = SimpleNamespace(
+    function_name="simulated", memory_limit_in_mb=1024, invoked_function_arn="arn", aws_request_id="request",
+    get_remaining_time_in_millis=lambda: 300_000,
+)  # fmt: skip
+#: Seconds, as in template.yaml: a function that stands still for longer is killed.
+TIMEOUTS = {
+    "collect": 60,
+    "plan": 300,
+    "submit": 60,
+    "publish": 300,
+    "load": 600,
+    "settle": 60,
+    "sweep": 60,
+    "reconcile": 600,
+}
+ROUTES = {"FORMING": "plan", "PLANNED": "submit", "RUNNING": "publish", "PUBLISHED": "load", "LOADING": "settle"}
+SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "reconcile": 3600}
+COLUMNS = {"record_id": "string(64)", "user_id": "string(64)", "note": "string(8)"}
+
+
+@dataclass(frozen=True)
+class SimWorld(World):
+    """The product's world, with doubles where boto3's clients and pyiceberg's catalog would be."""
+
+    clients: Mapping[str, Any]
+    declared: Mapping[str, Dataset]
+    catalog: Callable[..., SimCatalog]
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:  # type: ignore[override]
+        """May change between two calls, as by a deployment."""
+        return self.declared
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The real lake, as `glue_lake` makes it, over the simulated catalog."""
+        with mock.patch.object(lake_module, "load_catalog", lambda _, **options: self.catalog(options)):
+            return lake_module.glue_lake("us-east-1", None, SETTINGS.lake_database, SETTINGS.lake_bucket)
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any], at_once: int) -> list[Any]:
+        """One after the other."""
+        return [function(item) for item in items]
+
+    def client(self, service: str) -> Any:
+        """The double of a client."""
+        return self.clients[service]
+
+
+def declare(name: str, on_overwrite: str, max_files: int, max_running: int) -> Dataset:
+    """A dataset with a table of facts and an additive one."""
+    return Dataset.parse(
+        {
+            "name": name,
+            "prefix": f"{name}/",
+            "record": {"id": {"type": "string(64)", "required": True}, "user": "string(64)", "note": "string(8)"},
+            "tables": {
+                name: {"columns": COLUMNS},
+                f"{name}_users": {
+                    "kind": "additive", "columns": {"user_id": "string(64)", "events": "bigint"}, "sums": ["events"],
+                },
+            },
+            "batch": {"max_files": max_files, "max_bytes": "100MB", "max_wait": "60s", "max_running": max_running},
+            "load": {"every": "5m"},
+            "on_overwrite": on_overwrite,
+        }
+    )  # fmt: skip
+
+
+def handler(worker: Worker, function: str, world: World) -> Callable[..., Any]:
+    """The worker's own copy of a handler module: two environments share no memory."""
+    if function not in worker.modules:
+        spec = importlib.util.spec_from_file_location(
+            f"environment{worker.number}_{function}", FUNCTIONS / f"{function}.py"
+        )
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        worker.modules[function] = module
+    worker.modules[function].world = lambda: world
+    return worker.modules[function].handler  # type: ignore[no-any-return]
+
+
+def remembered(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A pure parser that looks at each item only once; the simulated table never changes an item in place."""
+    known: dict[int, tuple[Any, Any]] = {}
+
+    def parsed(item: Any) -> Any:
+        found = known.get(id(item))
+        if found is None:
+            found = known[id(item)] = (item, parse(item))
+        return found[1]
+
+    return parsed
