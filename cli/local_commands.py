@@ -24,7 +24,7 @@ from local.cloud import Cloud
 from local.drive import Progress, Stuck, drive
 from local.laptop import LaptopWorld, laptop_world
 from local.summary import Summary, export_lake, export_quarantine, show_plain_names, summarize
-from local.traffic import generate, write
+from local.traffic import generate, sampled, write
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import State
 from tidemark.declarations import load_all
@@ -77,7 +77,7 @@ def run_local(console: Console, folder: Path, out: Path) -> int:
 def run_demo(console: Console, out: Path) -> int:
     """Make sample traffic for every declared dataset, run it, and ask the warehouse three questions."""
     shutil.rmtree(out, ignore_errors=True)
-    datasets = load_all(DATASETS)
+    datasets = sampled(load_all(DATASETS))
     with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch:
         landed = Path(scratch) / "landed"
         for name in datasets:

@@ -32,6 +32,8 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """The command's exit status."""
     options = build_parser().parse_args(arguments)
+    # The services log and count for Lambda; a person reads the commands' own words.
+    os.environ.update(POWERTOOLS_LOG_LEVEL="CRITICAL", POWERTOOLS_METRICS_DISABLED="true")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     try:
         return options.command(options, console) or 0
@@ -148,13 +150,13 @@ def _local_up(options: argparse.Namespace, console: Console) -> int:
 
 
 def _traffic(options: argparse.Namespace, console: Console) -> None:
-    from local.traffic import generate, write
+    from local.traffic import generate, sampled, write
     from tidemark.clock import SystemClock
     from tidemark.declarations import load_all
     from tidemark.settings import DATASETS
 
     start = SystemClock().now() - timedelta(hours=1)
-    for name in load_all(DATASETS):
+    for name in sampled(load_all(DATASETS)):
         expected = write(generate(name, options.seed, options.records, start), options.folder)
         console.print(f"{name}: {expected.records:,} records in {options.folder}")
 

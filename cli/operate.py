@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cli.show import make_table, number, state
 from tidemark.adapters.store import split_uri
+from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch
 from tidemark.service.operate import (
@@ -31,7 +32,7 @@ DATASET_ALL = "all"
 def reconcile_prefixes(world: World, console: Console, dataset: str) -> None:
     """Bring in what the bucket has and the ledger has not seen, prefix by prefix."""
     for name in named(world, dataset):
-        _walk(world, console, world.datasets[name].prefix, 0.0, SETTLED_AFTER)
+        _walk(world, console, world.datasets[name], world.datasets[name].prefix, 0.0, SETTLED_AFTER)
 
 
 def backfill(world: World, console: Console, uri: str, files_per_second: float) -> None:
@@ -39,10 +40,11 @@ def backfill(world: World, console: Console, uri: str, files_per_second: float) 
     bucket, prefix = split_uri(uri)
     if not uri.startswith("s3://") or bucket != world.settings.raw_bucket:
         raise TidemarkError(f"expected s3://{world.settings.raw_bucket}/<prefix>, found {uri!r}")
-    if not any(prefix.startswith(dataset.prefix) for dataset in world.datasets.values()):
+    dataset = next((one for one in world.datasets.values() if prefix.startswith(one.prefix)), None)
+    if dataset is None:
         known = ", ".join(dataset.prefix for dataset in world.datasets.values())
         raise TidemarkError(f"expected a prefix below one of {known}, found {prefix!r}")
-    _walk(world, console, prefix, files_per_second, timedelta(0))
+    _walk(world, console, dataset, prefix, files_per_second, timedelta(0))
 
 
 def replay_batches(world: World, console: Console, batches: list[Batch], only_plan: bool) -> None:
@@ -92,7 +94,7 @@ def list_quarantine(world: World, console: Console) -> None:
     for batch in batches:
         table.add_row("batch", batch.batch_id, f"{batch.updated_at:%Y-%m-%d %H:%M}", batch.reason)
     for refused in files:
-        table.add_row("file", refused.file.uri, "", refused.reason)
+        table.add_row("file", refused.file.uri, refused.since[:16].replace("T", " "), refused.reason)
     for name in world.datasets:
         for batch in world.ledger.recent(name, 100):
             if batch.rejected:
@@ -169,9 +171,11 @@ def named(world: World, dataset: str) -> list[str]:
     return [dataset]
 
 
-def _walk(world: World, console: Console, prefix: str, files_per_second: float, settled_after: timedelta) -> None:
+def _walk(
+    world: World, console: Console, dataset: Dataset, prefix: str, files_per_second: float, settled_after: timedelta
+) -> None:
     began, missing, seen = time.monotonic(), 0, 0
-    for part in reconcile(world, prefix, lambda: True, settled_after):
+    for part in reconcile(world, dataset, prefix, lambda: True, settled_after):
         seen, missing = part.seen, part.missing
         console.print(f"{prefix}: {number(seen)} keys seen, {number(missing)} brought in")
         if files_per_second:

@@ -13,7 +13,7 @@ from rich.tree import Tree
 
 from tidemark.adapters.store import split_uri
 from tidemark.core.errors import TidemarkError
-from tidemark.core.lifecycle import State
+from tidemark.core.lifecycle import Batch, State
 from tidemark.service.report import AttemptStory, FileStory, Standing, explain, standing
 from tidemark.wiring import World
 
@@ -126,16 +126,24 @@ def _tree(uri: str, story: FileStory) -> Tree:
         tree.add(f"claimed by {story.holder.batch_id}, which is not there")
         return tree
     batch = tree.add(f"batch [bold]{story.batch.batch_id}[/] {state(story.batch.state)} {story.batch.reason}".rstrip())
+    if story.refused:
+        batch.add(f"[red]this file was set aside[/] and is in quarantine: {story.refused}")
     for attempt in story.attempts:
-        node = batch.add(f"attempt {attempt.batch.attempt} {state(attempt.batch.state)}")
+        node = batch.add(f"attempt {attempt.batch.attempt} {_outcome(attempt.batch, story.batch.attempt)}")
         for line in _attempt_lines(attempt):
             node.add(line)
     return tree
 
 
+def _outcome(attempt: Batch, newest: int) -> str:
+    """How an attempt stands; one that a newer attempt has overtaken ended where it was."""
+    overtaken = attempt.attempt < newest and not attempt.at_rest
+    return f"[dim]given up while {attempt.state}[/]" if overtaken else state(attempt.state)
+
+
 def _attempt_lines(story: AttemptStory) -> Iterable[str]:
     batch = story.batch
-    yield f"manifest {batch.manifest or 'not yet written'} · {number(batch.files)} files"
+    yield f"manifest {batch.manifest or 'not yet written'} · {plural(batch.files, 'file')}"
     if batch.run_id:
         yield f"job run {batch.run_id}"
     if story.count:
@@ -146,7 +154,7 @@ def _attempt_lines(story: AttemptStory) -> Iterable[str]:
             f" + {number(count.rejected)} rejected + {number(count.repeated)} repeated{problem}"
         )
     for table, (files, rows) in story.tables.items():
-        yield f"lake {table}: {number(rows)} rows in {number(files)} files (the whole batch)"
+        yield f"lake {table}: {plural(rows, 'row')} in {plural(files, 'file')} (the whole batch)"
     if story.load:
         yield f"load {story.load.load_id} {story.load.state} · statement {story.load.statement_id or 'not yet sent'}"
 
@@ -174,6 +182,11 @@ def state(which: State) -> str:
 def number(value: int) -> str:
     """1234567 → 1,234,567."""
     return f"{value:,}"
+
+
+def plural(value: int, noun: str) -> str:
+    """1 file, 2 files."""
+    return f"{number(value)} {noun}{'' if value == 1 else 's'}"
 
 
 def size(value: float) -> str:

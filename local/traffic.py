@@ -136,6 +136,11 @@ def write(objects: Iterable[LandedObject], out_dir: Path) -> Expected:
     return expected
 
 
+def sampled(datasets: Iterable[str]) -> list[str]:
+    """Those of the datasets for which records can be invented."""
+    return [name for name in datasets if name in SOURCES]
+
+
 def source_of(dataset: str) -> Source:
     if dataset not in SOURCES:
         raise UnknownDatasetError(f"no traffic for dataset {dataset!r}: there is some for {', '.join(sorted(SOURCES))}")

@@ -386,7 +386,9 @@ def test_a_refused_file_is_out_of_the_next_attempt(ledger: Ledger, held: Holder,
     read = ledger.batch("web.t.1")
     assert read is not None
     ledger.refuse(replace(read, attempt=2), file)
-    assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, None)]
+    [change] = ledger.changes("web.t.1")
+    assert change == Change(file.bucket, file.key, None, file.version)
+    assert change.apply({file.identity: file, newer(file).identity: newer(file)}) == {newer(file).identity: newer(file)}
     assert ledger.holder(file.bucket, file.key) == held
 
 
@@ -401,7 +403,10 @@ def test_what_waits_for_a_person_is_listed(ledger: Ledger, held: Holder, file: F
     """Quarantined batches and refused files stand in one list, each with its reason."""
     refused(ledger, file)
     poisoned = ledger.save(batch("web.t.2", state=State.QUARANTINED, due_at=None, reason="beyond repair"))
-    assert ledger.quarantine() == ([poisoned], [RefusedFile(file, "web.t.1", "not JSON")])
+    assert ledger.quarantine() == (
+        [poisoned],
+        [RefusedFile(file, "web.t.1", "not JSON", ledger.quarantine()[1][0].since)],
+    )
     assert ledger.open_batches("web") == []
 
 
@@ -409,7 +414,15 @@ def test_a_restored_file_is_a_normal_one_again(ledger: Ledger, held: Holder, fil
     """It is back in the next attempt and off the list."""
     revised = refused(ledger, file)
     ledger.restore(replace(revised, attempt=3), file)
-    assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, file)]
+    assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, file, file.version)]
+    assert ledger.quarantine() == ([], [])
+
+
+def test_an_outdated_version_is_not_restored(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """Its key was written again meanwhile: releasing it would replace the newer version's rows, so it is refused."""
+    revised = ledger.supersede(held, newer(file), replace(refused(ledger, file), attempt=3))
+    with pytest.raises(Conflict):
+        ledger.restore(replace(revised, attempt=4), file)
     assert ledger.quarantine() == ([], [])
 
 
@@ -445,7 +458,10 @@ def test_the_last_change_of_a_key_counts(ledger: Ledger, held: Holder, file: Fil
     assert read is not None
     revised = ledger.refuse(replace(read, attempt=2), file)
     ledger.supersede(held, newer(file), replace(revised, attempt=3))
-    assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, newer(file))]
+    files = {file.identity: file}
+    for change in ledger.changes("web.t.1"):
+        files = change.apply(files)
+    assert files == {newer(file).identity: newer(file)}
 
 
 # ── loads and warehouse tables ──────────────────────────────────────────────────────────────────────────────

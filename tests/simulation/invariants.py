@@ -88,7 +88,8 @@ class Invariants:
     def check(self) -> None:
         """Raise `Violation` if the step has broken a promise."""
         for function, error in self.sim.failed:
-            if not isinstance(error, EXPECTED_ERRORS):
+            parts = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
+            if not all(isinstance(part, EXPECTED_ERRORS) for part in parts):
                 raise Violation(f"{function} crashed: {type(error).__name__}: {error}") from error
         self.sim.failed.clear()
         if self.sim.emr.doubled:

@@ -97,8 +97,7 @@ def tell_story(simulation: Simulation) -> None:
         again = [key for key in keys if key.startswith(name)] if rng.random() < 0.10 else []
         key = rng.choice(again) if again else f"{name}/{number:04d} +%C3.json"
         keys.append(key)
-        # Under `append`, refusing one version of a key takes its other versions out too: not simulated until mended.
-        records = contents(simulation, number, nameable=simulation.declared[name].on_overwrite != "append")
+        records = contents(simulation, number)
         simulation.stage.after(
             rng.uniform(0, 1500), "land", lambda key=key, records=records: simulation.land(key, records)
         )
@@ -108,12 +107,12 @@ def tell_story(simulation: Simulation) -> None:
         simulation.stage.after(rng.uniform(60, 2400), "deploy", lambda: _deploy(simulation))
 
 
-def contents(simulation: Simulation, number: int, nameable: bool) -> tuple[dict[str, Any], ...]:
+def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:
     """A raw file's records: good ones, bad ones, repeated ones, now and then poison."""
     rng, faults = simulation.rng, simulation.faults
     for kind in ("named", "unnamed"):
         if faults.chance(f"poison_{kind}"):
-            return ({"poison": kind if nameable else "unnamed"},)
+            return ({"poison": kind},)
     records: list[dict[str, Any]] = []
     for line in range(rng.choice((0, 1, 1, 2, 3, 4))):
         record = {"id": f"{number}-{line}", "user": f"u{rng.randrange(6)}", "note": "fine"}

@@ -223,9 +223,7 @@ class Simulation:
         landed = self.s3.land(SETTINGS.raw_bucket, key, records)
         self.landed.append(landed)
         self.note(f"landed {key} {landed.version} {json.dumps(records)[:60]}")
-        # Reconcile lists only the newest version of a key, which under `append` is not all that counts.
-        policy = self.declared[key.split("/", maxsplit=1)[0]].on_overwrite
-        if policy != "append" and self.faults.chance("landing_dropped"):
+        if self.faults.chance("landing_dropped"):
             return landed
         for _ in range(2 if self.rng.random() < 0.05 else 1):
             delay = self.rng.uniform(0.2, 5) if self.rng.random() < 0.9 else self.rng.uniform(5, 600)

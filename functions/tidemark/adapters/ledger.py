@@ -20,7 +20,7 @@ a condition (aws-facts §8).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -80,11 +80,21 @@ class Segment:
 
 @dataclass(frozen=True)
 class Change:
-    """A file that the next attempt of a batch has in another version, or (None) not at all."""
+    """A file that the next attempt of a batch has in another version, or (None) not at all.
+
+    `version` tells which version of the key is meant; without one the whole key is.
+    """
 
     bucket: str
     key: str
     file: FileVersion | None
+    version: str = ""
+
+    def apply(self, files: dict[tuple[str, str, str], FileVersion]) -> dict[tuple[str, str, str], FileVersion]:
+        """The files, by identity, with the change made."""
+        meant = (self.bucket, self.key, self.version) if self.version else (self.bucket, self.key)
+        left = {identity: file for identity, file in files.items() if identity[: len(meant)] != meant}
+        return left | ({self.file.identity: self.file} if self.file else {})
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class RefusedFile:
     file: FileVersion
     batch_id: str
     reason: str
+    since: str  # ISO-8601
 
 
 class Ledger:
@@ -258,6 +269,15 @@ class Ledger:
         )
         return [_holder(item) for item in pages if "holder" in item]
 
+    def refusals(self, bucket: str, key: str) -> dict[str, str]:
+        """Version → reason, for each version of the key that was set aside."""
+        pages = self._query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": file_key(bucket, key)}, ":sk": {"S": "REFUSED#"}},
+            ConsistentRead=True,
+        )
+        return {found["version"]: found.get("reason", "") for found in map(from_item, pages)}
+
     def supersede(self, known: Holder, file: FileVersion, revised: Batch) -> Batch:
         """Put `file` in the place of the version that `revised` holds, and begin the batch's next attempt.
 
@@ -269,6 +289,8 @@ class Ledger:
             self._replace_holder(known, file, known.batch_id),
             self._archive(known),
             {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
+            # If the known version was refused, nobody need decide about it any more.
+            {"Delete": {"TableName": self.table, "Key": _refused_key(known.file)}},
         ]
         return self.save(revised, writes)
 
@@ -299,7 +321,7 @@ class Ledger:
 
     def refuse(self, revised: Batch, file: FileVersion) -> Batch:
         """Take a bad file out of the batch's next attempt, and begin that attempt; the file is in quarantine."""
-        change = Change(file.bucket, file.key, None)
+        change = Change(file.bucket, file.key, None, file.version)
         refused = {
             "pk": file_key(file.bucket, file.key),
             "sk": f"REFUSED#{file.version}",
@@ -313,9 +335,20 @@ class Ledger:
         return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
 
     def restore(self, revised: Batch, file: FileVersion) -> Batch:
-        """Put a refused file back into the batch's next attempt: a normal file again."""
-        change = Change(file.bucket, file.key, file)
+        """Put a refused file back into the batch's next attempt: a normal file again.
+
+        Raises `Conflict` when the key has a newer version by now, which must not be replaced by this one.
+        """
+        change = Change(file.bucket, file.key, file, file.version)
         writes = [
+            {
+                "ConditionCheck": {
+                    "TableName": self.table,
+                    "Key": _key(file_key(file.bucket, file.key), "FILE"),
+                    "ConditionExpression": "version = :version",
+                    "ExpressionAttributeValues": {":version": {"S": file.version}},
+                }
+            },
             {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
             {"Delete": {"TableName": self.table, "Key": _refused_key(file)}},
         ]
@@ -336,25 +369,24 @@ class Ledger:
         items = list(self._open(QUARANTINE))
         batches = [parse_batch(item) for item in items if item["sk"]["S"] == "BATCH"]
         found = (from_item(item) for item in items if item["sk"]["S"] != "BATCH")
-        return batches, [RefusedFile(parse_file(one), one["batch_id"], one.get("reason", "")) for one in found]
+        return batches, [_refused(one) for one in found]
 
     def known_versions(self, files: Sequence[FileVersion]) -> dict[tuple[str, str], str]:
-        """(bucket, key) → newest claimed version, for up to 100 keys; keys that nobody has claimed are left out."""
-        request: dict[str, Any] = {
-            self.table: {
-                "Keys": [_key(pk, "FILE") for pk in sorted({file_key(file.bucket, file.key) for file in files})],
-                "ProjectionExpression": "#bucket, #key, version",
-                "ExpressionAttributeNames": {"#bucket": "bucket", "#key": "key"},
-            }
-        }
-        known: dict[tuple[str, str], str] = {}
+        """(bucket, key) → newest claimed version, for up to 100 files; keys that nobody has claimed are left out."""
+        found = self._files(files, lambda _: "FILE")
+        return {(file.bucket, file.key): file.version for file in found}
+
+    def older_versions(self, files: Sequence[FileVersion]) -> set[tuple[str, str, str]]:
+        """Which of up to 100 file versions were claimed before a newer one of their key."""
+        return {file.identity for file in self._files(files, lambda file: f"V#{file.version}")}
+
+    def _files(self, files: Sequence[FileVersion], sk: Callable[[FileVersion], str]) -> Iterator[FileVersion]:
+        keys = {(file_key(file.bucket, file.key), sk(file)) for file in files}
+        request: dict[str, Any] = {self.table: {"Keys": [_key(*key) for key in sorted(keys)]}}
         while request:
             answer = self.client.batch_get_item(RequestItems=request)
-            for item in answer["Responses"][self.table]:
-                found = from_item(item)
-                known[(found["bucket"], found["key"])] = found["version"]
+            yield from (parse_file(from_item(item)) for item in answer["Responses"][self.table])
             request = answer.get("UnprocessedKeys", {})
-        return known
 
     # ── what people and long listings set ───────────────────────────────────────────────────────────────────
 
@@ -375,13 +407,17 @@ class Ledger:
             self.client.delete_item(TableName=self.table, Key=_key("CONTROL", name))
 
     def changes(self, batch_id: str, after: int = 0) -> list[Change]:
-        """Files of the batch that were overwritten or taken out with an attempt later than `after` (consistent)."""
+        """Files of the batch that were overwritten or taken out with an attempt later than `after` (consistent).
+
+        In the order in which they came about.
+        """
         pages = self._query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": batch_key(batch_id)}, ":sk": {"S": "CHANGE#"}},
             ConsistentRead=True,
         )
-        return [_change(found) for found in map(from_item, pages) if found["attempt"] > after]
+        later = [found for found in map(from_item, pages) if found["attempt"] > after]
+        return [_change(found) for found in sorted(later, key=lambda found: found["attempt"])]
 
     # ── loads and warehouse tables ──────────────────────────────────────────────────────────────────────────
 
@@ -517,14 +553,20 @@ def _holder(item: Item) -> Holder:
 
 
 def _change_item(revised: Batch, change: Change) -> Item:
-    name = hashlib.sha256(f"{change.bucket}/{change.key}".encode()).hexdigest()[:32]
-    values = file_values(change.file) if change.file else {"bucket": change.bucket, "key": change.key}
+    name = hashlib.sha256(f"{change.bucket}/{change.key}/{change.version}".encode()).hexdigest()[:32]
+    meant = {"bucket": change.bucket, "key": change.key, "only": change.version}
+    values = meant | (file_values(change.file) if change.file else {})
     keys = {"pk": batch_key(revised.batch_id), "sk": f"CHANGE#{name}", "attempt": revised.attempt}
     return to_item({**keys, **values})
 
 
 def _change(found: Mapping[str, Any]) -> Change:
-    return Change(found["bucket"], found["key"], parse_file(found) if "version" in found else None)
+    file = parse_file(found) if "version" in found else None
+    return Change(found["bucket"], found["key"], file, found.get("only", ""))
+
+
+def _refused(found: Mapping[str, Any]) -> RefusedFile:
+    return RefusedFile(parse_file(found), found["batch_id"], found.get("reason", ""), found.get("due_at", ""))
 
 
 def _refused_key(file: FileVersion) -> dict[str, Any]:

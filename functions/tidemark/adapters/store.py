@@ -29,10 +29,10 @@ class Store:
                 return None
             raise
 
-    def versions(self, bucket: str, prefix: str, marker: Mapping[str, str]) -> VersionPage:
-        """Up to 1,000 keys below the prefix, each with its newest version; deleted keys are left out."""
+    def versions(self, bucket: str, prefix: str, marker: Mapping[str, str], every: bool = False) -> VersionPage:
+        """Up to 1,000 versions below the prefix: the newest of each key, or `every` one; deleted keys are left out."""
         page = self.client.list_object_versions(Bucket=bucket, Prefix=prefix, **marker)
-        files = tuple(_listed(bucket, found) for found in page.get("Versions", ()) if found["IsLatest"])
+        files = tuple(_listed(bucket, found) for found in page.get("Versions", ()) if every or found["IsLatest"])
         names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
         return VersionPage(files, {ours: page[theirs] for ours, theirs in names.items() if page.get(theirs)})
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from tidemark.core.errors import Terminal, Transient
 
 ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
@@ -35,7 +37,12 @@ class Warehouse:
     def start(self, name: str, statements: Sequence[str]) -> str:
         """Begin one transaction of at most 40 statements; the same name within 8 h is the same transaction."""
         request = {**self.target, "Sqls": list(statements), "StatementName": name, "ClientToken": name}
-        return str(self.client.batch_execute_statement(**request, WithEvent=True)["Id"])
+        try:
+            return str(self.client.batch_execute_statement(**request, WithEvent=True)["Id"])
+        except ClientError as error:
+            # One load that cannot be sent must not stand in the way of the others.
+            kind = Terminal if error.response["Error"]["Code"] == "ValidationException" else Transient
+            raise kind(str(error)) from error
 
     def find(self, name: str) -> str | None:
         """The newest statement of exactly that name (the service matches prefixes), within its day of history."""

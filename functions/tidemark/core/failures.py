@@ -27,8 +27,8 @@ from tidemark.core.naming import child_id
 #: Runs that fail for an unknown reason before the batch is split.
 UNKNOWN_MAX = 2
 #: Runs that fail for a passing reason before a person is asked.
-TRANSIENT_MAX = 20
-LOADS_MAX = 10
+TRANSIENT_MAX = 50
+LOADS_MAX = 50  # a day of outage, at the longest backoff
 
 TRANSIENT_RUN = re.compile(
     r"throttl|rate exceeded|slow ?down|capacity|quota|timed? ?out|timeout|cancel|internal ?(server ?)?(error|exception)"

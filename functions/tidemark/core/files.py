@@ -15,6 +15,7 @@ from typing import Any, Optional
 
 #: One ledger item holds at most 400 KB; half of it leaves room for names and numbers.
 PACKED_BYTES_MAX = 200 * 1024
+SECOND = len("2026-11-21T08:28:43")  # events and listings differ in what follows
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ class FileVersion:
 def is_newer(candidate: FileVersion, known: FileVersion) -> bool:
     """Whether `candidate` was written after `known`, both of one key.
 
-    Sequencers are hex numbers of varying length: pad, then compare (aws-facts §1.3). Without both, the time of
-    landing decides; when nothing tells, the one that is seen later is taken as the newer.
+    Sequencers are hex numbers of varying length: pad, then compare (aws-facts §1.3). Without both, the second of
+    landing decides; within one second, what a listing shows (it has no sequencer) is the newer, for a listing shows
+    the newest. When nothing tells, the one that is seen later is taken as the newer.
     """
     if candidate.sequencer and known.sequencer:
         width = max(len(candidate.sequencer), len(known.sequencer))
         return candidate.sequencer.upper().zfill(width) > known.sequencer.upper().zfill(width)
     if candidate.landed_at and known.landed_at:
-        return candidate.landed_at >= known.landed_at
+        ours, theirs = candidate.landed_at[:SECOND], known.landed_at[:SECOND]
+        return ours > theirs if ours != theirs else not candidate.sequencer
     return True
 
 

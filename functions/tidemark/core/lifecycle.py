@@ -338,6 +338,8 @@ def _check_fence(batch: Batch, event: Event) -> None:
 def _due_at(batch: Batch, now: datetime) -> datetime | None:
     if batch.at_rest:
         return None
+    if batch.state is F:
+        return now  # nobody is at it yet: the next plan takes it up
     return batch.not_before if batch.not_before and batch.not_before > now else now + PATIENCE[batch.state]
 
 

@@ -22,7 +22,7 @@ from tidemark.core.warehouse_sql import (
     table_changes,
 )  # fmt: skip
 from tidemark.observability import count, logger
-from tidemark.service.common import announce
+from tidemark.service.common import Efforts, announce
 from tidemark.service.settle import close_failed, settle
 from tidemark.wiring import World
 
@@ -36,16 +36,15 @@ def load(world: World, eager: bool = False) -> int:
 
     Returns the number of loads begun. `eager` does not wait for the datasets' load policy.
     """
-    now = world.clock.now()
+    now, efforts = world.clock.now(), Efforts()
     for unfinished in world.ledger.open_loads():
-        if now - unfinished.created_at < ABANDONED_AFTER:
-            continue
-        if unfinished.statement_id:
-            settle(world, unfinished.load_id)  # its batches may all have moved on, and then no hint speaks of it
-        else:
-            _execute(world, unfinished.load_id)
+        if now - unfinished.created_at >= ABANDONED_AFTER:
+            # Its batches may all have moved on, and then no hint speaks of it: what has a statement is settled here.
+            efforts.make(settle if unfinished.statement_id else _execute, world, unfinished.load_id)
     groups = due_loads(_published(world), world.datasets, now, eager)
-    return sum(_begin(world, group) for group in groups)
+    begun = sum(efforts.make(_begin, world, group) for group in groups)
+    efforts.finish()
+    return begun
 
 
 def _published(world: World) -> list[Batch]:
@@ -117,7 +116,10 @@ def _result(world: World, batch: LoadBatch) -> Result:
 
 def _files(dataset: Dataset, table: Table, results: dict[LoadBatch, Result]) -> list[DataFile]:
     return [
-        file for batch, result in results.items() if batch.dataset == dataset.name for file in result.tables[table.name]
+        file
+        for batch, result in results.items()
+        if batch.dataset == dataset.name
+        for file in result.tables.get(table.name, ())
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tidemark.adapters.ledger import RefusedFile
-from tidemark.core.errors import TidemarkError
+from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, Superseded, advance
 from tidemark.core.naming import attempt_prefix
@@ -56,7 +56,11 @@ def release_file(world: World, refused: RefusedFile) -> Batch:
     _refuse_outdated(world, refused.file, world.datasets[batch.dataset].on_overwrite)
     reason = f"{refused.file.uri} was released"
     revised, _ = advance(batch, Superseded(batch.attempt, reason), world.clock.now())
-    saved = world.ledger.restore(revised, refused.file)
+    try:
+        saved = world.ledger.restore(revised, refused.file)
+    except Conflict:
+        message = f"{refused.file.uri} has a newer version by now, or its batch is moving: look again, or discard it"
+        raise TidemarkError(message) from None
     announce(saved)
     return saved
 

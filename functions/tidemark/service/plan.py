@@ -7,6 +7,7 @@ A crash anywhere is finished by the next plan: the FORMING item holds the fixed 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from tidemark.adapters.ledger import Segment
 from tidemark.core.batching import due_batches
@@ -18,7 +19,7 @@ from tidemark.core.manifest import Manifest
 from tidemark.core.naming import batch_id
 from tidemark.observability import count
 from tidemark.service.claim import claim
-from tidemark.service.common import attempt_key, move
+from tidemark.service.common import Efforts, attempt_key, move
 from tidemark.wiring import World
 
 CLAIMS_AT_ONCE = 8
@@ -34,9 +35,12 @@ def plan(world: World, eager: bool = False) -> int:
     """
     unfinished = {name: world.ledger.open_batches(name) for name in world.datasets}
     free = world.settings.runs_at_once - sum(_running(batches) for batches in unfinished.values())
-    begun = 0
+    begun, efforts = 0, Efforts()
     for name, dataset in world.datasets.items():
-        begun += _plan_dataset(world, dataset, unfinished[name], max(0, free - begun), eager)
+        for forming in _to_finish(unfinished[name], world.clock.now(), eager):
+            efforts.make(form, world, forming)
+        begun += efforts.make(_plan_dataset, world, dataset, unfinished[name], max(0, free - begun), eager)
+    efforts.finish()
     return begun
 
 
@@ -64,11 +68,13 @@ def _running(batches: list[Batch]) -> int:
     return sum(batch.state in RUNNING for batch in batches)
 
 
+def _to_finish(unfinished: list[Batch], now: datetime, eager: bool) -> list[str]:
+    """Batches that are FORMING and that nobody is at: left by a crash, or come back for another manifest."""
+    forming = (batch for batch in unfinished if batch.state is State.FORMING)
+    return [batch.batch_id for batch in forming if eager or batch.due_at is None or batch.due_at <= now]
+
+
 def _plan_dataset(world: World, dataset: Dataset, unfinished: list[Batch], free: int, eager: bool) -> int:
-    now = world.clock.now()
-    for batch in unfinished:
-        if batch.state is State.FORMING and (eager or batch.due_at is None or batch.due_at <= now):
-            form(world, batch.batch_id)
     listed = world.ledger.segments(dataset.name)
     _forget_spent(world, dataset, listed)
     if world.ledger.paused(dataset.name):
@@ -76,7 +82,7 @@ def _plan_dataset(world: World, dataset: Dataset, unfinished: list[Batch], free:
     # The dataset's own limit, or what is left of the limit for all, whichever leaves fewer.
     running = max(_running(unfinished), dataset.batch.max_running - free)
     pending = [segment.head for segment in listed if not segment.batch_id]
-    groups = due_batches(pending, dataset.batch, running, now, eager)
+    groups = due_batches(pending, dataset.batch, running, world.clock.now(), eager)
     return sum(_begin(world, dataset, [segment.segment_id for segment in group]) for group in groups)
 
 
@@ -106,9 +112,7 @@ def _files(world: World, batch: Batch) -> tuple[list[FileVersion], int]:
     mine = _claimed(world, dataset, batch, wanted)
     files = {(file.bucket, file.key, file.version): file for file in [*_base(world, batch), *mine]}
     for change in world.ledger.changes(batch.batch_id, after=batch.discarded):
-        files = {name: file for name, file in files.items() if name[:2] != (change.bucket, change.key)}
-        if change.file:
-            files[change.file.identity] = change.file
+        files = change.apply(files)
     return [files[name] for name in sorted(files)], len(wanted) - len(mine) + len(outdated)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 
 from tidemark.adapters.engine import Run
+from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
 from tidemark.core.failures import RunFailure, after_run_failure, engine_failure
 from tidemark.core.lifecycle import (
-    PATIENCE,
     Batch,
     Bisected,
     FileRefused,
@@ -65,7 +66,7 @@ def _publish(world: World, batch: Batch) -> None:
     if text is None:
         _failed(world, batch, RunFailure("the run succeeded and left no result"))
         return
-    dataset = world.datasets[batch.dataset]
+    dataset = _ordered(world, batch)
     try:
         result = Result.loads(text)
     except (ValueError, KeyError, TypeError) as error:
@@ -85,6 +86,12 @@ def _publish(world: World, batch: Batch) -> None:
     move(world, batch, _published(batch, result))
     count("BatchesPublished")
     _report_rejections(batch, result, dataset.tolerance)
+
+
+def _ordered(world: World, batch: Batch) -> Dataset:
+    """The declaration that the run worked by; a deployment may have changed the dataset's since."""
+    text = world.store.get(world.settings.control_bucket, attempt_key(batch, "order.json"))
+    return Dataset.parse(json.loads(text)["dataset"]) if text else world.datasets[batch.dataset]
 
 
 def _published(batch: Batch, result: Result) -> Published:
@@ -156,7 +163,7 @@ def _split(world: World, batch: Batch, event: Bisected) -> None:
     half = batch.files // 2
     children = [
         replace(
-            Batch(child, batch.dataset, now, now, due_at=now + PATIENCE[State.FORMING]),
+            Batch(child, batch.dataset, now, now, due_at=now),
             base=batch.manifest,
             part=part,
             parent=batch.batch_id,

@@ -65,17 +65,20 @@ class FileStory:
     holder: Holder
     batch: Batch | None
     attempts: tuple[AttemptStory, ...]
+    refused: str  # why this version was set aside, if it was
 
 
 def explain(world: World, bucket: str, key: str) -> list[FileStory]:
     """Every version of the key that was ever claimed, oldest last; none for a key that nobody has seen."""
-    return [_story(world, holder) for holder in world.ledger.holders(bucket, key)]
+    refusals = world.ledger.refusals(bucket, key)
+    return [_story(world, holder, refusals) for holder in world.ledger.holders(bucket, key)]
 
 
-def _story(world: World, holder: Holder) -> FileStory:
+def _story(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileStory:
     batch = _batch_of(world, holder.batch_id, holder)
     attempts = world.ledger.attempts(batch.batch_id) if batch else []
-    return FileStory(holder, batch, tuple(_attempt(world, attempt, holder) for attempt in attempts))
+    told = tuple(_attempt(world, attempt, holder) for attempt in attempts)
+    return FileStory(holder, batch, told, refusals.get(holder.file.version, ""))
 
 
 def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:

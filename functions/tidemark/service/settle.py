@@ -64,7 +64,7 @@ def _close_finished(world: World, found: Load, last_part: str) -> None:
 
 def _expected(world: World, batch: Batch) -> dict[str, int]:
     tables = world.datasets[batch.dataset].tables
-    return {table.physical_name: batch.rows[table.name] for table in tables}
+    return {table.physical_name: batch.rows.get(table.name, 0) for table in tables}
 
 
 def _members(world: World, found: Load) -> list[Batch]:

@@ -41,8 +41,11 @@ def _entries(batches: list[Batch]) -> Iterator[list[dict[str, str]]]:
 
 
 def _oldest(world: World, unfinished: list[Batch]) -> Iterator[datetime]:
-    """Since when something is under way: the landing of pending files, the creation of batches not at rest."""
+    """Since when something is under way: the landing of pending files, the birth of batches that show nothing yet.
+
+    A batch that runs again has shown its rows before; it lags from its last move.
+    """
     for name in world.datasets:
         for segment in world.ledger.segments(name)[:1]:
             yield segment.head.oldest_at
-    yield from (batch.created_at for batch in unfinished)
+    yield from (batch.updated_at if batch.exposed else batch.created_at for batch in unfinished)
