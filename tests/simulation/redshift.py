@@ -53,6 +53,7 @@ class SimRedshift:
         self.statements: list[SimStatement] = []
         self.tokens: dict[str, tuple[SimStatement, datetime]] = {}
         self.down_until = stage.time
+        self.own_tokens = 0  # that boto3 has made up
         self.changes = 0  # committed transactions
         self.longest = 60.0  # seconds that a statement takes when nothing is wrong
         self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -66,7 +67,8 @@ class SimRedshift:
         assert len(ClientToken) <= 64
         assert all(len(sql) <= 100_000 for sql in Sqls)
 
-        token = ClientToken or f"boto3's own {len(self.statements)}"
+        self.own_tokens += 1  # counted before a pause, so that no two calls share one
+        token = ClientToken or f"boto3's own {self.own_tokens}"
 
         def effect() -> dict[str, Any]:
             if self.stage.time < self.down_until:
