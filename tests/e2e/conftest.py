@@ -25,7 +25,7 @@ from tidemark.service.report import explain
 #: The queue's batching window of 20 s lasts a tenth of one; a failed message comes back after one second.
 SPEED = 200.0
 HOUR = timedelta(hours=1)
-STILL_SECONDS = 1.5  # without a move, after which `rest_in_time` turns the clock
+STILL_SECONDS = 0.8  # without a move, after which `rest_in_time` turns the clock
 
 
 class Laptop:

@@ -116,4 +116,6 @@ def test_functions_call_only_what_their_roles_allow(laptop: Laptop) -> None:
         <= allowed(laptop, roles[call.access_key])
     }
     assert forbidden == set()
-    assert {call.access_key for call in list(laptop.cloud.calls)} >= {f"AKIALOCAL{name}" for name in ("Collect", "Publish")}
+    assert {call.access_key for call in list(laptop.cloud.calls)} >= {
+        f"AKIALOCAL{name}" for name in ("Collect", "Publish")
+    }
