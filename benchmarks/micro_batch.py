@@ -42,7 +42,10 @@ def main() -> None:
     for name, line in zip(["cold", *["warm"] * options.batches], lines, strict=False):
         print(name, " ".join(f"{step} {seconds:.1f}" for step, seconds in line.items()))
     warm = lines[1:]
-    print("median of the warm:", " ".join(f"{step} {statistics.median(line[step] for line in warm):.1f}" for step in warm[0]))
+    print(
+        "median of the warm:",
+        " ".join(f"{step} {statistics.median(line[step] for line in warm):.1f}" for step in warm[0]),
+    )
 
 
 def one_batch(cloud: Cloud, world: LaptopWorld, turn: int, records: int) -> dict[str, float]:

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from spark_jobs import reader, storage
 from spark_jobs.hadoop import FileSystem
 from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import DeclarationError, Unbalanced
 from tidemark.core.files import FileVersion
 from tidemark.core.manifest import Manifest
@@ -39,7 +40,7 @@ class Order:
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Order:
         """Parsed order.json → value."""
-        dataset = Dataset.parse(data["dataset"])
+        dataset = parse_dataset(data["dataset"])
         return cls(data["batch_id"], data["attempt"], dataset, data["manifest"], data["output"].rstrip("/") + "/")
 
 

@@ -109,6 +109,16 @@ def test_every_command_is_documented(path: tuple[str, ...]) -> None:
     assert pages
 
 
+def test_the_readme_shows_the_example_of_the_walk_through() -> None:
+    """What README.md shows of a dataset stands in docs/add-a-dataset.md, which is executed by a test."""
+    page = (ROOT / "docs" / "add-a-dataset.md").read_text(encoding="utf-8")
+    shown = [
+        body for language, body in FENCE.findall((ROOT / "README.md").read_text()) if language in ("yaml", "python")
+    ]
+    assert len(shown) == 2
+    assert all(body in page for body in shown)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     """A link names a file that is there, and its anchor a heading of that file."""

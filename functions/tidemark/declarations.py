@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import DeclarationError
 
 
@@ -20,7 +21,7 @@ def load_file(path: Path) -> Dataset:
         raise DeclarationError(f"cannot be read: {error}", (), str(path)) from error
     node, declared = _read(text, path)
     try:
-        dataset = Dataset.parse(declared)
+        dataset = parse_dataset(declared)
         if dataset.name != path.stem:
             raise DeclarationError(f"expected the file's name {path.stem}, found {dataset.name}", ("name",))
     except DeclarationError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
 
 
 @pytest.fixture
@@ -37,4 +38,4 @@ def declaration() -> dict[str, Any]:
 @pytest.fixture
 def dataset(declaration: dict[str, Any]) -> Dataset:
     """The small declaration, parsed."""
-    return Dataset.parse(declaration)
+    return parse_dataset(declaration)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.core.dataset import Column, ColumnType, Dataset, Field
+from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import DeclarationError
 
 TYPES = [
@@ -133,7 +134,7 @@ def test_a_wrong_declaration_says_where_expected_and_found(
 ) -> None:
     """Whoever mistypes a declaration is told the key, what may stand there, and what does."""
     with pytest.raises(DeclarationError) as raised:
-        Dataset.parse(changed(declaration, place, value))
+        parse_dataset(changed(declaration, place, value))
     assert str(raised.value).startswith(error)
 
 
@@ -141,7 +142,7 @@ def test_a_wrong_declaration_says_where_expected_and_found(
 def test_a_declaration_is_a_mapping(declared: object) -> None:
     """An empty file or a list is refused, not taken for a dataset of defaults."""
     with pytest.raises(DeclarationError, match="expected a mapping, found"):
-        Dataset.parse(declared)
+        parse_dataset(declared)
 
 
 def test_what_is_left_out_has_a_default(dataset: Dataset) -> None:
@@ -155,7 +156,7 @@ def test_what_is_left_out_has_a_default(dataset: Dataset) -> None:
 def test_policies_are_read_with_their_units(declaration: dict[str, Any]) -> None:
     """Sizes and durations are written as people write them."""
     batch = {"max_files": 5, "max_bytes": "64 mb", "max_wait": "2h", "max_running": 1}
-    found = Dataset.parse({**declaration, "batch": batch, "load": {"every": "1d"}, "tolerance": 1})
+    found = parse_dataset({**declaration, "batch": batch, "load": {"every": "1d"}, "tolerance": 1})
     assert (found.batch.max_files, found.batch.max_running, found.batch.max_bytes) == (5, 1, 64 << 20)
     assert (found.batch.max_wait, found.load.every) == (timedelta(hours=2), timedelta(days=1))
 
@@ -193,16 +194,16 @@ def test_two_tables_are_not_stored_under_one_name(declaration: dict[str, Any]) -
     facts = {"columns": {"user_id": "int"}}
     declaration["tables"]["user_activity_by_batch"] = facts
     with pytest.raises(DeclarationError, match=r"^tables.user_activity_by_batch: expected a name of its own"):
-        Dataset.parse(declaration)
+        parse_dataset(declaration)
 
 
 def test_a_dataset_has_no_more_tables_than_one_load_takes(declaration: dict[str, Any]) -> None:
     """All tables of a batch are loaded in one transaction of at most 40 statements."""
     declaration["tables"] = {f"t{number}": {"columns": {"user_id": "int"}} for number in range(9)}
     with pytest.raises(DeclarationError, match=r"^tables: expected at most 8 tables, found 9"):
-        Dataset.parse(declaration)
+        parse_dataset(declaration)
 
 
 def test_the_declaration_is_kept_for_the_job(declaration: dict[str, Any]) -> None:
     """The order that a job gets carries the declaration as it was written."""
-    assert Dataset.parse(declaration).declared == declaration
+    assert parse_dataset(declaration).declared == declaration

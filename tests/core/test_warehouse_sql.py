@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tidemark.core import dataset as declarations
+from tidemark.core import declaration as declarations
 from tidemark.core.dataset import Column, ColumnType, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.loading import BATCHES_MAX

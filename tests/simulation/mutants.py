@@ -42,7 +42,7 @@ def _claims_unconditionally() -> list[Patch]:
 
 
 def _saves_unconditionally() -> list[Patch]:
-    return [(ledger_module, "_unwritten_since", lambda _: {})]
+    return [(ledger_module.Ledger, "_unwritten_since", staticmethod(lambda _: {}))]
 
 
 def _split_in_pieces() -> list[Patch]:

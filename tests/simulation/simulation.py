@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import tidemark.adapters.ledger as ledger_module
+import tidemark.adapters.ledger.batches as batches_module
 import tidemark.adapters.warehouse as warehouse_module
 from tests.simulation.dynamodb import SimDynamoDB
 from tests.simulation.emr import SimEMR
@@ -283,7 +283,7 @@ def quiet(simulation: Simulation) -> Iterator[None]:
     logger.setLevel("CRITICAL")
     sleeping = mock.patch.object(warehouse_module, "time", SimpleNamespace(sleep=simulation.pause))
     uncounted = mock.patch.object(metrics, "add_metric")
-    parsing = mock.patch.object(ledger_module, "parse_batch", remembered(ledger_module.parse_batch))
+    parsing = mock.patch.object(batches_module, "parse_batch", remembered(batches_module.parse_batch))
     with sleeping, uncounted, parsing, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

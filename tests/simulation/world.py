@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
 from tidemark.settings import Settings
 from tidemark.wiring import World
 
@@ -82,7 +83,7 @@ class SimWorld(World):
 
 def declare(name: str, on_overwrite: str, max_files: int, max_running: int) -> Dataset:
     """A dataset with a table of facts and an additive one."""
-    return Dataset.parse(
+    return parse_dataset(
         {
             "name": name,
             "prefix": f"{name}/",

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tidemark.adapters.engine import Run
 from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
 from tidemark.core.failures import RunFailure, after_run_failure, engine_failure
 from tidemark.core.lifecycle import (
@@ -91,7 +92,7 @@ def _publish(world: World, batch: Batch) -> None:
 def _ordered(world: World, batch: Batch) -> Dataset:
     """The declaration that the run worked by; a deployment may have changed the dataset's since."""
     text = world.store.get(world.settings.control_bucket, attempt_key(batch, "order.json"))
-    return Dataset.parse(json.loads(text)["dataset"]) if text else world.datasets[batch.dataset]
+    return parse_dataset(json.loads(text)["dataset"]) if text else world.datasets[batch.dataset]
 
 
 def _published(batch: Batch, result: Result) -> Published:

@@ -1,0 +1,31 @@
+"""The ledger: the DynamoDB table that is the truth about files, batches and loads.
+
+    pk                  sk                what
+    PENDING#<dataset>   <landed>#<id>     segment: files that one collect invocation saw, packed
+    FILE#<bucket>/<key> FILE              the newest claimed version of a key, and the batch that holds it
+    FILE#<bucket>/<key> V#<version>       an older version that was claimed before
+    FILE#<bucket>/<key> REFUSED#<version> a file set aside, with the reason, until a person decides
+    BATCH#<id>          BATCH             the batch as it is
+    BATCH#<id>          ATTEMPT#<n>       the batch as it was when attempt n was last written
+    BATCH#<id>          CHANGE#<key>      a file of the batch that was overwritten or taken out
+    LOAD#<id>           LOAD              one warehouse transaction and its batches
+    WAREHOUSE           TABLE#<name>      the columns that the warehouse's table has
+    CONTROL             <name>            what a person or a long listing has set: pauses, markers
+
+Index `open` (open, due_at) holds batches and loads not at rest, and what is in quarantine; index `history`
+(dataset, created_at) all batches. Indexes are read only to find work; every decision rests on a consistent read or
+a condition (aws-facts §8).
+"""
+
+from __future__ import annotations
+
+from tidemark.adapters.ledger.controls import Controls
+from tidemark.adapters.ledger.files import Change, Files, Holder, RefusedFile
+from tidemark.adapters.ledger.loads import Loads
+from tidemark.adapters.ledger.segments import Segment, Segments
+
+__all__ = ["Change", "Holder", "Ledger", "RefusedFile", "Segment"]
+
+
+class Ledger(Segments, Files, Loads, Controls):
+    """All of it; each part says which race its conditional writes close."""

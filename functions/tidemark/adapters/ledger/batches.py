@@ -1,0 +1,92 @@
+"""Batches and their attempts: each save is conditional on what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from tidemark.adapters.items import attempt_item, batch_item, batch_key, parse_batch, pending_key
+from tidemark.adapters.ledger.table import Table, key_of
+from tidemark.core.lifecycle import Batch
+
+
+class Batches(Table):
+    def begin(self, batch: Batch) -> Batch:
+        """Write a FORMING batch and mark its segments as taken, all or nothing.
+
+        Closes the race of two planners: a segment has at most one batch. Raises `Conflict` to the loser.
+        """
+        saved, writes = self._batch_writes(batch)
+        taken = [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": key_of(pending_key(batch.dataset), sk),
+                    "UpdateExpression": "SET batch_id = :batch",
+                    "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(batch_id)",
+                    "ExpressionAttributeValues": {":batch": {"S": batch.batch_id}},
+                }
+            }
+            for sk in batch.segments
+        ]
+        # The attempt's record comes with the next save: a transaction takes no more than 100 items.
+        self._transact([writes[0], *taken])
+        return saved
+
+    def batch(self, batch_id: str) -> Batch | None:
+        """The batch as it is now (consistent read)."""
+        item = self._get(batch_key(batch_id), "BATCH")
+        return parse_batch(item) if item else None
+
+    def save(self, batch: Batch, also: Iterable[dict[str, Any]] = ()) -> Batch:
+        """Write the batch and its attempt's record, if nobody has written it since it was read.
+
+        Closes the race of two handlers that advance one batch: the second gets `Conflict`. `also` are further
+        writes of the same transaction.
+        """
+        saved, writes = self._batch_writes(batch)
+        self._transact([*writes, *also])
+        return saved
+
+    def save_all(self, batches: Sequence[Batch], also: Iterable[dict[str, Any]] = ()) -> list[Batch]:
+        """`save` for several batches in one transaction."""
+        pairs = [self._batch_writes(batch) for batch in batches]
+        self._transact([*(write for _, writes in pairs for write in writes), *also])
+        return [saved for saved, _ in pairs]
+
+    def attempts(self, batch_id: str) -> list[Batch]:
+        """Every attempt of the batch, as it last was, oldest first."""
+        return [
+            parse_batch(item)
+            for item in self._query(
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+                ExpressionAttributeValues={":pk": {"S": batch_key(batch_id)}, ":sk": {"S": "ATTEMPT#"}},
+                ConsistentRead=True,
+            )
+        ]
+
+    def open_batches(self, dataset: str) -> list[Batch]:
+        """Batches of the dataset that are not at rest, as the index knows them (may lag by a moment)."""
+        return [parse_batch(item) for item in self._open(dataset)]
+
+    def recent(self, dataset: str, limit: int) -> list[Batch]:
+        """The dataset's newest batches, newest first, from the index."""
+        pages = self._query(
+            IndexName="history",
+            KeyConditionExpression="dataset = :dataset",
+            ExpressionAttributeValues={":dataset": {"S": dataset}},
+            ScanIndexForward=False,
+            Limit=min(limit, 100),
+        )
+        return [parse_batch(item) for item in islice(pages, limit)]
+
+    def all_batches(self, dataset: str) -> list[Batch]:
+        """Every batch of the dataset, newest first, from the index."""
+        return self.recent(dataset, 1 << 31)
+
+    def _batch_writes(self, batch: Batch) -> tuple[Batch, list[dict[str, Any]]]:
+        saved = replace(batch, version=batch.version + 1)
+        put = {"TableName": self.table, "Item": batch_item(saved), **self._unwritten_since(batch.version)}
+        return saved, [{"Put": put}, {"Put": {"TableName": self.table, "Item": attempt_item(saved)}}]

@@ -1,0 +1,27 @@
+"""What people and long listings set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidemark.adapters.items import from_item
+from tidemark.adapters.ledger.table import Table, key_of
+
+
+class Controls(Table):
+    def paused(self, dataset: str) -> bool:
+        """Whether no new batch of the dataset is to be formed."""
+        return bool(self.control(f"PAUSE#{dataset}"))
+
+    def control(self, name: str) -> dict[str, Any]:
+        """A remembered setting or marker; empty when there is none."""
+        item = self._get("CONTROL", name)
+        return dict(from_item(item)["value"]) if item else {}
+
+    def set_control(self, name: str, value: Mapping[str, Any]) -> None:
+        """Remember a setting or marker; an empty one is forgotten."""
+        if value:
+            self._put({"pk": "CONTROL", "sk": name, "value": dict(value)})
+        else:
+            self.client.delete_item(TableName=self.table, Key=key_of("CONTROL", name))

@@ -1,0 +1,266 @@
+"""Files: who holds which version of a key, what was overwritten, and what was set aside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tidemark.adapters.items import (
+    QUARANTINE,
+    Item,
+    batch_key,
+    file_key,
+    file_values,
+    from_item,
+    parse_batch,
+    parse_file,
+    to_item,
+)
+from tidemark.adapters.ledger.batches import Batches
+from tidemark.adapters.ledger.table import code, key_of, old_item
+from tidemark.core.files import FileVersion
+from tidemark.core.lifecycle import Batch
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a key at present: the version that was claimed, and the batch."""
+
+    file: FileVersion
+    batch_id: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that the next attempt of a batch has in another version, or (None) not at all.
+
+    `version` tells which version of the key is meant; without one the whole key is.
+    """
+
+    bucket: str
+    key: str
+    file: FileVersion | None
+    version: str = ""
+
+    def apply(self, files: dict[tuple[str, str, str], FileVersion]) -> dict[tuple[str, str, str], FileVersion]:
+        """The files, by identity, with the change made."""
+        meant = (self.bucket, self.key, self.version) if self.version else (self.bucket, self.key)
+        left = {identity: file for identity, file in files.items() if identity[: len(meant)] != meant}
+        return left | ({self.file.identity: self.file} if self.file else {})
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file that is set aside, with the batch that went on without it."""
+
+    file: FileVersion
+    batch_id: str
+    reason: str
+    since: str  # ISO-8601
+
+
+class Files(Batches):
+    def claim(self, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> Holder | None:
+        """Claim a key for the batch: None when it was free, else who holds it (perhaps this very batch).
+
+        Closes the race of two batches with the same file: the first put wins, and one write per file is all.
+        """
+        return self._claim("FILE", file, dataset, batch_id, now)
+
+    def claim_older(self, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> Holder | None:
+        """`claim` for a version that is older than the newest one."""
+        return self._claim(f"V#{file.version}", file, dataset, batch_id, now)
+
+    def _claim(self, sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> Holder | None:
+        claimed = {"holder": batch_id, "claimed_by": dataset, "claimed_at": now}
+        item = {"pk": file_key(file.bucket, file.key), "sk": sk, **claimed, **file_values(file)}
+        try:
+            self._put(item, condition="attribute_not_exists(pk)", old=True)
+        except ClientError as error:
+            if code(error) != "ConditionalCheckFailedException":
+                raise
+            return _holder(old_item(error))
+        return None
+
+    def holder(self, bucket: str, key: str) -> Holder | None:
+        """Who holds the newest version of a key (consistent read)."""
+        item = self._get(file_key(bucket, key), "FILE")
+        return _holder(item) if item else None
+
+    def holders(self, bucket: str, key: str) -> list[Holder]:
+        """Every version of a key that was ever claimed."""
+        pages = self._query(
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": file_key(bucket, key)}},
+            ConsistentRead=True,
+        )
+        return [_holder(item) for item in pages if "holder" in item]
+
+    def supersede(self, known: Holder, file: FileVersion, revised: Batch) -> Batch:
+        """Put `file` in the place of the version that `revised` holds, and begin the batch's next attempt.
+
+        One transaction, so no version is ever both claimed and unread. Raises `Conflict` when file or batch have
+        moved on meanwhile.
+        """
+        change = Change(file.bucket, file.key, file)
+        writes = [
+            self._replace_holder(known, file, known.batch_id),
+            self._archive(known),
+            {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
+            # If the known version was refused, nobody need decide about it any more.
+            {"Delete": {"TableName": self.table, "Key": _refused_key(known.file)}},
+        ]
+        return self.save(revised, writes)
+
+    def append(self, known: Holder, file: FileVersion, batch_id: str) -> None:
+        """Make `file` the newest version of its key, held by `batch_id`; the known one stays with its batch."""
+        self._transact([self._replace_holder(known, file, batch_id), self._archive(known)])
+
+    def refuse(self, revised: Batch, file: FileVersion) -> Batch:
+        """Take a bad file out of the batch's next attempt, and begin that attempt; the file is in quarantine."""
+        change = Change(file.bucket, file.key, None, file.version)
+        refused = {
+            "pk": file_key(file.bucket, file.key),
+            "sk": f"REFUSED#{file.version}",
+            "open": QUARANTINE,
+            "due_at": revised.updated_at,
+            "batch_id": revised.batch_id,
+            "reason": revised.reason,
+            **file_values(file),
+        }
+        items = [_change_item(revised, change), to_item(refused)]
+        return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
+
+    def restore(self, revised: Batch, file: FileVersion) -> Batch:
+        """Put a refused file back into the batch's next attempt: a normal file again.
+
+        Raises `Conflict` when the key has a newer version by now, which must not be replaced by this one.
+        """
+        change = Change(file.bucket, file.key, file, file.version)
+        writes = [
+            {
+                "ConditionCheck": {
+                    "TableName": self.table,
+                    "Key": key_of(file_key(file.bucket, file.key), "FILE"),
+                    "ConditionExpression": "version = :version",
+                    "ExpressionAttributeValues": {":version": {"S": file.version}},
+                }
+            },
+            {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
+            {"Delete": {"TableName": self.table, "Key": _refused_key(file)}},
+        ]
+        return self.save(revised, writes)
+
+    def discard(self, file: FileVersion) -> None:
+        """Take a refused file off the list; what is known of it stays."""
+        self.client.update_item(
+            TableName=self.table,
+            Key=_refused_key(file),
+            UpdateExpression="REMOVE #open",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeNames={"#open": "open"},
+        )
+
+    def refusals(self, bucket: str, key: str) -> dict[str, str]:
+        """Version → reason, for each version of the key that was set aside."""
+        pages = self._query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": file_key(bucket, key)}, ":sk": {"S": "REFUSED#"}},
+            ConsistentRead=True,
+        )
+        return {found["version"]: found.get("reason", "") for found in map(from_item, pages)}
+
+    def quarantine(self) -> tuple[list[Batch], list[RefusedFile]]:
+        """Batches and files that wait for a person, oldest first, from the index."""
+        items = list(self._open(QUARANTINE))
+        batches = [parse_batch(item) for item in items if item["sk"]["S"] == "BATCH"]
+        found = (from_item(item) for item in items if item["sk"]["S"] != "BATCH")
+        return batches, [_refused(one) for one in found]
+
+    def changes(self, batch_id: str, after: int = 0) -> list[Change]:
+        """Files of the batch that were overwritten or taken out with an attempt later than `after` (consistent).
+
+        In the order in which they came about.
+        """
+        pages = self._query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": batch_key(batch_id)}, ":sk": {"S": "CHANGE#"}},
+            ConsistentRead=True,
+        )
+        later = [found for found in map(from_item, pages) if found["attempt"] > after]
+        return [_change(found) for found in sorted(later, key=lambda found: found["attempt"])]
+
+    def known_versions(self, files: Sequence[FileVersion]) -> dict[tuple[str, str], str]:
+        """(bucket, key) → newest claimed version, for up to 100 files; keys that nobody has claimed are left out."""
+        found = self._files(files, lambda _: "FILE")
+        return {(file.bucket, file.key): file.version for file in found}
+
+    def older_versions(self, files: Sequence[FileVersion]) -> set[tuple[str, str, str]]:
+        """Which of up to 100 file versions were claimed before a newer one of their key."""
+        return {file.identity for file in self._files(files, lambda file: f"V#{file.version}")}
+
+    def _files(self, files: Sequence[FileVersion], sk: Callable[[FileVersion], str]) -> Iterator[FileVersion]:
+        keys = {(file_key(file.bucket, file.key), sk(file)) for file in files}
+        request: dict[str, Any] = {self.table: {"Keys": [key_of(*key) for key in sorted(keys)]}}
+        while request:
+            answer = self.client.batch_get_item(RequestItems=request)
+            yield from (parse_file(from_item(item)) for item in answer["Responses"][self.table])
+            request = answer.get("UnprocessedKeys", {})
+
+    def _replace_holder(self, known: Holder, file: FileVersion, batch_id: str) -> dict[str, Any]:
+        item = to_item({"pk": file_key(file.bucket, file.key), "sk": "FILE", "holder": batch_id, **file_values(file)})
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": item,
+                # Closes the race of two newer versions: each must replace the one that it was compared with.
+                "ConditionExpression": "version = :version AND holder = :holder",
+                "ExpressionAttributeValues": {
+                    ":version": {"S": known.file.version},
+                    ":holder": {"S": known.batch_id},
+                },
+            }
+        }
+
+    def _archive(self, known: Holder) -> dict[str, Any]:
+        file = known.file
+        item = to_item(
+            {
+                "pk": file_key(file.bucket, file.key),
+                "sk": f"V#{file.version}",
+                "holder": known.batch_id,
+                **file_values(file),
+            }
+        )
+        return {"Put": {"TableName": self.table, "Item": item}}
+
+
+def _holder(item: Item) -> Holder:
+    found = from_item(item)
+    return Holder(parse_file(found), found["holder"])
+
+
+def _change_item(revised: Batch, change: Change) -> Item:
+    name = hashlib.sha256(f"{change.bucket}/{change.key}/{change.version}".encode()).hexdigest()[:32]
+    meant = {"bucket": change.bucket, "key": change.key, "only": change.version}
+    values = meant | (file_values(change.file) if change.file else {})
+    keys = {"pk": batch_key(revised.batch_id), "sk": f"CHANGE#{name}", "attempt": revised.attempt}
+    return to_item({**keys, **values})
+
+
+def _change(found: Mapping[str, Any]) -> Change:
+    file = parse_file(found) if "version" in found else None
+    return Change(found["bucket"], found["key"], file, found.get("only", ""))
+
+
+def _refused(found: Mapping[str, Any]) -> RefusedFile:
+    return RefusedFile(parse_file(found), found["batch_id"], found.get("reason", ""), found.get("due_at", ""))
+
+
+def _refused_key(file: FileVersion) -> dict[str, Any]:
+    return key_of(file_key(file.bucket, file.key), f"REFUSED#{file.version}")

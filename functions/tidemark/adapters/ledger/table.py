@@ -1,0 +1,88 @@
+"""The table itself: the few calls that everything goes through, and what they do with a lost race."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tidemark.adapters.items import Item, to_item
+from tidemark.core.errors import Conflict
+
+LOST_RACES = (
+    "ConditionalCheckFailedException",
+    "TransactionCanceledException",
+    "TransactionConflictException",
+)
+
+
+class Table:
+    def __init__(self, client: Any, table: str) -> None:
+        self.client, self.table = client, table
+
+    def _put(
+        self, values: Mapping[str, Any], condition: str = "", old: bool = False, missed_is_fine: bool = False
+    ) -> None:
+        request: dict[str, Any] = {"TableName": self.table, "Item": to_item(values)}
+        if condition:
+            request["ConditionExpression"] = condition
+        if old:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        try:
+            self.client.put_item(**request)
+        except ClientError as error:
+            if not (missed_is_fine and code(error) == "ConditionalCheckFailedException"):
+                raise
+
+    def _get(self, pk: str, sk: str) -> Item | None:
+        answer = self.client.get_item(TableName=self.table, Key=key_of(pk, sk), ConsistentRead=True)
+        return answer.get("Item")  # type: ignore[no-any-return]
+
+    def _query(self, **request: Any) -> Iterator[Item]:
+        start: dict[str, Any] = {}
+        while True:
+            page = self.client.query(TableName=self.table, **request, **start)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def _open(self, what: str) -> Iterator[Item]:
+        return self._query(
+            IndexName="open",
+            KeyConditionExpression="#open = :open",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues={":open": {"S": what}},
+        )
+
+    def _transact(self, writes: list[dict[str, Any]]) -> None:
+        try:
+            self.client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if code(error) in LOST_RACES:
+                raise Conflict(str(error)) from error
+            raise
+
+    @staticmethod
+    def _unwritten_since(version: int) -> dict[str, Any]:
+        """The condition that nobody has written the item since its `version` was read (0: that there is none)."""
+        if not version:
+            return {"ConditionExpression": "attribute_not_exists(pk)"}
+        return {
+            "ConditionExpression": "version = :version",
+            "ExpressionAttributeValues": {":version": {"N": str(version)}},
+        }
+
+
+def key_of(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+def old_item(error: ClientError) -> Item:
+    """The item that made the condition fail (ReturnValuesOnConditionCheckFailure)."""
+    return error.response["Item"]  # type: ignore[typeddict-item,no-any-return]
