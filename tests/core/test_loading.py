@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tidemark.core.dataset import Column, ColumnType, Dataset, LoadPolicy, Table
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.loading import BATCHES_MAX, due_loads
+from tidemark.core.loading import BATCHES_MAX, LOADS_AT_ONCE, due_loads
 from tidemark.core.warehouse_sql import TABLES_MAX
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -78,7 +78,7 @@ def test_tables_that_do_not_fit_one_transaction_make_two() -> None:
     assert due_loads([wide, web, app], DATASETS, NOW) == [[app, web], [wide]]
 
 
-@given(st.lists(st.sampled_from(["web", "app", "wide"]), max_size=120))
+@given(st.lists(st.sampled_from(["web", "app", "wide"]), max_size=100))
 def test_loads_hold_every_batch_once_within_the_limits(names: list[str]) -> None:
     """Packing loses and repeats nothing, and every group fits one transaction of ledger and warehouse."""
     batches = [batch(f"{name}.{number}") for number, name in enumerate(names)]
@@ -87,3 +87,11 @@ def test_loads_hold_every_batch_once_within_the_limits(names: list[str]) -> None
     for group in groups:
         assert len(group) <= BATCHES_MAX
         assert sum(len(DATASETS[name].tables) for name in {one.dataset for one in group}) <= TABLES_MAX
+
+
+def test_loads_under_way_hold_back_new_ones() -> None:
+    """Four transactions wait for one another's lock already: what is published meanwhile makes the next ones larger."""
+    waiting = [batch(f"web.t.{number}", alone=True) for number in range(6)]
+    assert len(due_loads(waiting, DATASETS, NOW)) == LOADS_AT_ONCE
+    assert len(due_loads(waiting, DATASETS, NOW, under_way=LOADS_AT_ONCE - 1)) == 1
+    assert due_loads(waiting, DATASETS, NOW, under_way=LOADS_AT_ONCE + 1) == []

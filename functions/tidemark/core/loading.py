@@ -16,6 +16,7 @@ from tidemark.core.warehouse_sql import TABLES_MAX
 
 #: One DynamoDB transaction writes the load and moves its batches, each with its attempt: 100 items.
 BATCHES_MAX = 45
+LOADS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,21 @@ class Load:
 
 
 def due_loads(
-    batches: Iterable[Batch], datasets: Mapping[str, Dataset], now: datetime, eager: bool = False
+    batches: Iterable[Batch], datasets: Mapping[str, Dataset], now: datetime, under_way: int = 0, eager: bool = False
 ) -> list[list[Batch]]:
-    """Groups of published batches, each to be one load: all of them, if any dataset is due; oldest first."""
+    """Groups of published batches, each to be one load: all of them, if any dataset is due; oldest first.
+
+    With the loads `under_way`, no more than LOADS_AT_ONCE: they wait for one another's lock, and larger loads are
+    better than more of them.
+    """
     ready = sorted(
         (batch for batch in batches if batch.state is State.PUBLISHED and not _held_back(batch, now)),
         key=lambda batch: (batch.updated_at, batch.batch_id),
     )
     if not (eager or any(batch.alone or _has_waited(batch, datasets, now) for batch in ready)):
         return []
-    return [[batch] for batch in ready if batch.alone] + _packed(ready, datasets)
+    groups = [[batch] for batch in ready if batch.alone] + _packed(ready, datasets)
+    return groups[: max(0, LOADS_AT_ONCE - under_way)]
 
 
 def _held_back(batch: Batch, now: datetime) -> bool:

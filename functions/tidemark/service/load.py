@@ -37,11 +37,12 @@ def load(world: World, eager: bool = False) -> int:
     Returns the number of loads begun. `eager` does not wait for the datasets' load policy.
     """
     now, efforts = world.clock.now(), Efforts()
-    for unfinished in world.ledger.open_loads():
+    under_way = world.ledger.open_loads()
+    for unfinished in under_way:
         if now - unfinished.created_at >= ABANDONED_AFTER:
             # Its batches may all have moved on, and then no hint speaks of it: what has a statement is settled here.
             efforts.make(settle if unfinished.statement_id else _execute, world, unfinished.load_id)
-    groups = due_loads(_published(world), world.datasets, now, eager)
+    groups = due_loads(_published(world), world.datasets, now, len(under_way), eager)
     begun = sum(efforts.make(_begin, world, group) for group in groups)
     efforts.finish()
     return begun

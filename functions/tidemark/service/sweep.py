@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from tidemark.core.lifecycle import Batch
+from tidemark.core.watermark import lag_seconds
 from tidemark.observability import count, lag, logger
 from tidemark.wiring import World
 
@@ -23,7 +24,7 @@ def sweep(world: World) -> int:
         if answer["FailedEntryCount"]:
             logger.warning("hints refused, the next sweep sends them again", refused=answer["FailedEntryCount"])
     count("BatchesOverdue", len(overdue))
-    lag(max((now - oldest).total_seconds() for oldest in [now, *_oldest(world, unfinished)]))
+    lag(lag_seconds(_unfinished_since(world, unfinished), now))
     return len(overdue)
 
 
@@ -40,7 +41,7 @@ def _entries(batches: list[Batch]) -> Iterator[list[dict[str, str]]]:
         yield hints[start : start + ENTRIES_MAX]
 
 
-def _oldest(world: World, unfinished: list[Batch]) -> Iterator[datetime]:
+def _unfinished_since(world: World, unfinished: list[Batch]) -> Iterator[datetime]:
     """Since when something is under way: the landing of pending files, the birth of batches that show nothing yet.
 
     A batch that runs again has shown its rows before; it lags from its last move.
