@@ -6,6 +6,7 @@ import argparse
 import multiprocessing
 import platform
 import sqlite3
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -80,7 +81,7 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
         "clock but the simulated one (tests/simulation). Each seed lands files for 25 minutes, injects faults for 45,",
         "and then has to come to rest by its schedules alone. Promises are checked after every step.", "",
         f"Python {platform.python_version()}, boto3 {version('boto3')}, pyiceberg {version('pyiceberg')},",
-        f"powertools {version('aws-lambda-powertools')}, SQLite {sqlite3.sqlite_version}.", "",
+        f"powertools {version('aws-lambda-powertools')}, SQLite {sqlite3.sqlite_version}; commit {_commit()}.", "",
         "| | |", "|---|---|",
         f"| seeds | {first:,} to {first + len(outcomes) - 1:,} |",
         f"| file versions | {files:,} |",
@@ -91,6 +92,12 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
         f"| real time | {seconds:,.0f} s on {processes} processes |",
         f"| seeds with a file lost, doubled or stuck, or any promise broken | **{broken}** |", "",
     ]  # fmt: skip
+
+
+def _commit() -> str:
+    """The code that was played: seed and commit replay a history exactly."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def _broken(failed: list[Outcome]) -> list[str]:
