@@ -28,6 +28,8 @@ from tidemark.wiring import World
 
 #: A load without a statement that is older was left by a crash between the ledger and the warehouse.
 ABANDONED_AFTER = timedelta(minutes=1)
+#: Until then Redshift's event, or sweep's hint, brings settle.
+UNSETTLED_AFTER = timedelta(minutes=10)
 HISTORY_TABLE = "tidemark.load_history"
 
 
@@ -39,9 +41,12 @@ def load(world: World, eager: bool = False) -> int:
     now, efforts = world.clock.now(), Efforts()
     under_way = world.ledger.open_loads()
     for unfinished in under_way:
-        if now - unfinished.created_at >= ABANDONED_AFTER:
-            # Its batches may all have moved on, and then no hint speaks of it: what has a statement is settled here.
-            efforts.make(settle if unfinished.statement_id else _execute, world, unfinished.load_id)
+        age = now - unfinished.created_at
+        if not unfinished.statement_id and age >= ABANDONED_AFTER:
+            efforts.make(_execute, world, unfinished.load_id)
+        elif unfinished.statement_id and age >= UNSETTLED_AFTER:
+            # Its batches may all have moved on, and then no hint speaks of it.
+            efforts.make(settle, world, unfinished.load_id)
     groups = due_loads(_published(world), world.datasets, now, len(under_way), eager)
     begun = sum(efforts.make(_begin, world, group) for group in groups)
     efforts.finish()
