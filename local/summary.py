@@ -16,8 +16,7 @@ from local.laptop import LaptopWorld
 from tidemark.adapters.store import split_uri
 from tidemark.core.dataset import Dataset, Table
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.naming import attempt_prefix
-from tidemark.core.result import Result
+from tidemark.service.common import read_result
 
 
 @dataclass(frozen=True)
@@ -198,16 +197,10 @@ def export_quarantine(world: LaptopWorld, out: Path) -> None:
     out.mkdir(parents=True)
     for name in world.datasets:
         for batch in world.ledger.all_batches(name):
-            result = _result(world, batch)
+            result = read_result(world, batch)
             texts = [_text(world, file.uri) for file in result.rejected] if result else []
             if any(texts):
                 (out / f"{batch.batch_id}.jsonl").write_bytes(b"".join(texts))
-
-
-def _result(world: LaptopWorld, batch: Batch) -> Result | None:
-    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
-    text = world.store.get(world.settings.lake_bucket, key)
-    return Result.loads(text) if text else None
 
 
 def _text(world: LaptopWorld, uri: str) -> bytes:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 from tidemark.core.lifecycle import Alarm, Batch, CancelRun, Effect, Event, advance
 from tidemark.core.naming import attempt_prefix
+from tidemark.core.result import Result
+from tidemark.core.warehouse_sql import LoadBatch
 from tidemark.observability import count, logger
 from tidemark.wiring import World
 
@@ -43,9 +45,15 @@ def perform(world: World, effects: Iterable[Effect]) -> None:
             logger.error("batch quarantined", batch_id=effect.batch_id, reason=effect.reason)
 
 
-def attempt_key(batch: Batch, name: str) -> str:
+def attempt_key(batch: Batch | LoadBatch, name: str) -> str:
     """The key of a document of the batch's present attempt."""
     return attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + name
+
+
+def read_result(world: World, batch: Batch | LoadBatch) -> Result | None:
+    """What the job of the batch's present attempt reported; None where there is no report."""
+    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "result.json"))
+    return Result.loads(text) if text else None
 
 
 class Efforts:

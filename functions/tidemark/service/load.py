@@ -11,7 +11,7 @@ from tidemark.core.dataset import Dataset, Table
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
 from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
 from tidemark.core.loading import Load, due_loads
-from tidemark.core.naming import attempt_prefix, load_id, load_manifest_key
+from tidemark.core.naming import load_id, load_manifest_key
 from tidemark.core.result import DataFile, Result
 from tidemark.core.warehouse_sql import (
     LoadBatch,
@@ -22,7 +22,7 @@ from tidemark.core.warehouse_sql import (
     table_changes,
 )  # fmt: skip
 from tidemark.observability import count, logger
-from tidemark.service.common import Efforts, announce
+from tidemark.service.common import Efforts, announce, read_result
 from tidemark.service.settle import close_failed, settle
 from tidemark.wiring import World
 
@@ -113,11 +113,10 @@ def _start(world: World, found: Load) -> str:
 
 
 def _result(world: World, batch: LoadBatch) -> Result:
-    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
-    text = world.store.get(world.settings.lake_bucket, key)
-    if text is None:
+    result = read_result(world, batch)
+    if result is None:
         raise Terminal(f"the result of {batch.batch_id}, attempt {batch.attempt}, is gone from the lake bucket")
-    return Result.loads(text)
+    return result
 
 
 def _files(dataset: Dataset, table: Table, results: dict[LoadBatch, Result]) -> list[DataFile]:

@@ -8,9 +8,8 @@ from tidemark.adapters.ledger import RefusedFile
 from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, Superseded, advance
-from tidemark.core.naming import attempt_prefix
-from tidemark.core.result import DataFile, Result
-from tidemark.service.common import announce, move
+from tidemark.core.result import DataFile
+from tidemark.service.common import announce, move, read_result
 from tidemark.wiring import World
 
 
@@ -74,6 +73,5 @@ def _refuse_outdated(world: World, file: FileVersion, on_overwrite: str) -> None
 
 def rejected_files(world: World, batch: Batch) -> Iterable[DataFile]:
     """Where the present attempt's rejected records lie."""
-    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
-    text = world.store.get(world.settings.lake_bucket, key)
-    return Result.loads(text).rejected if text else ()
+    result = read_result(world, batch)
+    return result.rejected if result else ()

@@ -11,8 +11,8 @@ from tidemark.adapters.ledger import Holder
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.manifest import Manifest
-from tidemark.core.naming import attempt_prefix
-from tidemark.core.result import FileCount, Result
+from tidemark.core.result import FileCount
+from tidemark.service.common import read_result
 from tidemark.wiring import World
 
 RECENT = 200  # batches of which `status` tells
@@ -96,12 +96,10 @@ def _lists(world: World, batch: Batch, holder: Holder) -> bool:
 
 
 def _attempt(world: World, batch: Batch, holder: Holder) -> AttemptStory:
-    key = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + "result.json"
-    text = world.store.get(world.settings.lake_bucket, key)
+    result = read_result(world, batch)
     load = world.ledger.load(batch.load_id) if batch.load_id else None
-    if text is None:
+    if result is None:
         return AttemptStory(batch, None, {}, load)
-    result = Result.loads(text)
     count = next((file for file in result.files if file.identity == holder.file.identity), None)
     tables = {name: (len(files), sum(file.rows for file in files)) for name, files in result.tables.items()}
     return AttemptStory(batch, count, tables, load)
