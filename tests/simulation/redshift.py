@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -58,7 +59,9 @@ class SimRedshift:
         self.longest = 60.0  # seconds that a statement takes when nothing is wrong
         self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.database.execute("ATTACH ':memory:' AS tidemark")
-        self.database.create_function("GETDATE", 0, lambda: str(stage.time))
+        # SQLite's hold on a function is hidden from the collector: a plain reference would keep every seed in memory.
+        clock = weakref.ref(stage)
+        self.database.create_function("GETDATE", 0, lambda: str(clock().time))  # type: ignore[union-attr]
 
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
 

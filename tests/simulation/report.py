@@ -73,8 +73,8 @@ def _peer(name: str) -> tuple[str, int, int, int]:
 
 
 def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -> list[str]:
-    files, broken = sum(one.files for one in outcomes), sum(bool(one.problem) for one in outcomes)
-    hours = sum(one.hours for one in outcomes)
+    files, hours = sum(one.files for one in outcomes), sum(one.hours for one in outcomes)
+    broken = Counter(kind_of(one.problem) for one in outcomes if one.problem)
     return [
         "# Simulation", "",
         "The real handlers, services and adapters over simulated AWS clients; one process, one thread at a time, no",
@@ -90,8 +90,22 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
         f"| AWS calls | {sum(one.calls for one in outcomes):,} |",
         f"| simulated time | {hours:,.0f} h |",
         f"| real time | {seconds:,.0f} s on {processes} processes |",
-        f"| seeds with a file lost, doubled or stuck, or any promise broken | **{broken}** |", "",
+        *(f"| seeds in which {kind} | **{broken[kind]}** |" for kind in (*KINDS_OF_BREACH, OTHER)), "",
     ]  # fmt: skip
+
+
+#: What a reader would say of a breach, and the words by which `Violation` says it.
+KINDS_OF_BREACH = {
+    "a file or a row was lost": ("lost",),
+    "a file or a row was there twice": ("twice", "two live batches", "too many", "at once", "second run"),
+    "a file or a batch was stuck": ("stuck",),
+}
+OTHER = "any other promise was broken"
+
+
+def kind_of(problem: str) -> str:
+    """Which of `KINDS_OF_BREACH` a problem is."""
+    return next((kind for kind, words in KINDS_OF_BREACH.items() if any(word in problem for word in words)), OTHER)
 
 
 def _commit() -> str:
