@@ -40,7 +40,7 @@ def backfill(world: World, console: Console, uri: str, files_per_second: float) 
     bucket, prefix = split_uri(uri)
     if not uri.startswith("s3://") or bucket != world.settings.raw_bucket:
         raise TidemarkError(f"expected s3://{world.settings.raw_bucket}/<prefix>, found {uri!r}")
-    dataset = next((one for one in world.datasets.values() if prefix.startswith(one.prefix)), None)
+    dataset = next((one for one in world.datasets.values() if one.owns(prefix)), None)
     if dataset is None:
         known = ", ".join(dataset.prefix for dataset in world.datasets.values())
         raise TidemarkError(f"expected a prefix below one of {known}, found {prefix!r}")

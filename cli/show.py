@@ -111,7 +111,7 @@ def _wait(client: Any, statement: str) -> dict[str, Any]:
 
 def _pending_in(world: World, bucket: str, key: str) -> str | None:
     for name, dataset in world.datasets.items():
-        if key.startswith(dataset.prefix):
+        if dataset.owns(key):
             for segment in world.ledger.segments(name):
                 files = world.ledger.segment_files(name, segment.sk)
                 if any((file.bucket, file.key) == (bucket, key) for file in files):

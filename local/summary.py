@@ -75,7 +75,7 @@ def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float) -> Summar
     landed = sorted(keys)
     batches = {name: tuple(world.ledger.all_batches(name)) for name in world.datasets}
     datasets = {name: _dataset(world, dataset, batches[name]) for name, dataset in world.datasets.items()}
-    claimed = [key for key in landed if any(key.startswith(dataset.prefix) for dataset in world.datasets.values())]
+    claimed = [key for key in landed if any(dataset.owns(key) for dataset in world.datasets.values())]
     return Summary(
         datasets=datasets,
         landed=len(landed),
@@ -139,8 +139,8 @@ def _uneven(world: LaptopWorld, datasets: Mapping[str, DatasetSummary]) -> Itera
         if found.read != accounted:
             yield f"{name}: expected {found.read} records accounted for, found {accounted}"
         for table, counts in found.tables.items():
-            facts = world.datasets[name].table(table).kind == "facts"
-            expected = found.kept if facts else counts.rows
+            keeps = world.datasets[name].table(table).keeps_records
+            expected = found.kept if keeps else counts.rows
             if not expected == counts.rows == counts.lake == counts.warehouse:
                 yield (
                     f"{name}.{table}: expected {expected} rows, found {counts.rows} in the results,"

@@ -105,7 +105,7 @@ def transform_of(dataset: Dataset) -> Transform:
 
 def _key(dataset: Dataset) -> Optional[str]:
     """The record's field that is kept once within the batch; all facts share it, since each keeps every record."""
-    keys = {table.deduplicate for table in dataset.tables if table.kind == "facts"}
+    keys = {table.deduplicate for table in dataset.tables if table.keeps_records}
     fields = {field.name for field in dataset.record}
     if len(keys) > 1 or not keys - {None} <= fields:
         names = ", ".join(sorted(str(key) for key in keys))
@@ -172,7 +172,7 @@ def _balanced(
     """Nothing came or went on the way: each table of facts has a row for every record kept."""
     kept = sum(tally.kept for tally in tallies)
     for table in dataset.tables:
-        if table.kind == "facts" and tables[table.name].rows != kept:
+        if table.keeps_records and tables[table.name].rows != kept:
             raise Unbalanced(f"rows of {table.name}: expected {kept}, found {tables[table.name].rows}")
     expected = sum(tally.rejected for tally in tallies)
     if rejected.rows != expected:

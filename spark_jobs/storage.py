@@ -7,7 +7,7 @@ columns by position, so a frame that differs is an error that names the column a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_jobs.hadoop import FileSystem, Stored
-from tidemark.core.dataset import LINEAGE_COLUMN, Table
 from tidemark.core.dataset import Column as Declared
+from tidemark.core.dataset import Table
 from tidemark.core.errors import DeclarationError
 
 FILE_BYTES = 128 << 20  # of a table's file, about
@@ -71,12 +71,19 @@ class Written:
 
 def conforming(frame: DataFrame, table: Table, batch_id: str, attempt: int) -> DataFrame:
     """The frame as the declaration wants it; `DeclarationError` names a column that is missing, extra or unsafe."""
-    expected = [*table.columns, *([LINEAGE_COLUMN] if table.kind == "facts" else [])]
-    _same_names(table, [column.name for column in expected], frame.columns)
+    given = [name for name in frame.columns if not name.startswith("_")]
+    _same_names(table, [column.name for column in table.columns], given)
     declared = [_cast(frame.schema[column.name], column, table) for column in table.columns]
-    system = [F.lit(batch_id).alias("_batch_id"), F.lit(attempt).cast("int").alias("_attempt")]
-    lineage = [F.col(LINEAGE_COLUMN.name)] if table.kind == "facts" else []
-    return frame.select(*declared, *system, *lineage)
+    system = {"_batch_id": F.lit(batch_id), "_attempt": F.lit(attempt)}
+    own = [_own(column, frame, system).alias(column.name) for column in table.own_columns]
+    return frame.select(*declared, *own)
+
+
+def _own(column: Declared, frame: DataFrame, system: Mapping[str, Column]) -> Column:
+    """A column of the system: the attempt's, the record's own lineage, or nothing where no record is behind the row."""
+    if column.name in system:
+        return system[column.name].cast(column.type.spark)
+    return (F.col(column.name) if column.name in frame.columns else F.lit(None)).cast(column.type.spark)
 
 
 def _same_names(table: Table, expected: Sequence[str], found: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Reading the declarations in datasets/*.yaml, so that every error names file and line."""
+"""Reading the declarations in datasets/*.yaml and datasets/nightly/*.yaml, so that every error names file and line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import yaml
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import DeclarationError
+from tidemark.core.neighbours import Misfit, check_together
+
+NIGHTLY = "nightly"  # the folder of the nightly jobs' declarations
 
 
 def load_file(path: Path) -> Dataset:
@@ -30,17 +33,25 @@ def load_file(path: Path) -> Dataset:
 
 
 def load_all(folder: Path) -> dict[str, Dataset]:
-    """Every declaration of a folder by name; prefixes must not overlap, for a file has one dataset."""
-    found = {path.stem: load_file(path) for path in sorted(folder.glob("*.yaml"))}
-    if not found:
+    """Every declaration of a folder by name, nightly jobs last; what they say of each other is checked."""
+    paths = {path.stem: path for pattern in ("*.yaml", f"{NIGHTLY}/*.yaml") for path in sorted(folder.glob(pattern))}
+    if not paths:
         raise DeclarationError("expected declarations *.yaml, found none", (), str(folder))
-    for one in found.values():
-        for other in found.values():
-            if one is not other and one.prefix.startswith(other.prefix):
-                message = f"expected a prefix outside {other.name}'s {other.prefix!r}, found {one.prefix!r}"
-                raise DeclarationError(message, ("prefix",), str(folder / f"{one.name}.yaml"))
-    _refuse_shared_tables(found, folder)
+    found = {name: _in_its_folder(load_file(path), path) for name, path in paths.items()}
+    try:
+        check_together(found)
+    except Misfit as misfit:
+        path = paths[misfit.dataset]
+        line = _line(yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader), misfit.where)
+        raise DeclarationError(misfit.message, misfit.where, str(path), line) from None
     return found
+
+
+def _in_its_folder(dataset: Dataset, path: Path) -> Dataset:
+    if (dataset.nightly is not None) != (path.parent.name == NIGHTLY):
+        message = f"expected a nightly job (`every`) in datasets/{NIGHTLY}/ and there only, found {dataset.name}"
+        raise DeclarationError(message, (), str(path))
+    return dataset
 
 
 def _read(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
@@ -54,16 +65,6 @@ def _read(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
         raise DeclarationError(f"expected YAML, found: {error.problem}", (), str(path), line) from error
     except (yaml.YAMLError, ValueError) as error:  # a control character; a date such as 2026-13-45
         raise DeclarationError(f"expected YAML, found: {error}", (), str(path)) from error
-
-
-def _refuse_shared_tables(found: dict[str, Dataset], folder: Path) -> None:
-    owners: dict[str, str] = {}
-    for dataset in found.values():
-        for name in {name: None for table in dataset.tables for name in (table.name, table.physical_name)}:
-            owner = owners.setdefault(name, dataset.name)
-            if owner != dataset.name:
-                message = f"expected a table of its own, found {name} of {owner}"
-                raise DeclarationError(message, ("tables",), str(folder / f"{dataset.name}.yaml"))
 
 
 def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:

@@ -47,9 +47,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("description", ["a"], "description: expected a text, found ['a']"),
     ("transform", 7, "transform: expected a name of at most 32 lower-case letters, digits and _, found 7"),
     ("format", "json", "format: expected a mapping, found 'json'"),
-    ("format", {"type": "xml"}, "format.type: expected json, found 'xml'"),
+    ("format", {"type": "xml"}, "format.type: expected json or csv or tsv or parquet or orc or avro, found 'xml'"),
     ("format", {"compression": "rar"}, "format.compression: expected auto, found 'rar'"),
-    ("format", {"colour": "red"}, "format.colour: expected one of type, compression, found `colour`"),
+    ("format", {"colour": "red"}, "format.colour: expected one of type, compression, header, delimiter"),
     ("record", {}, "record: expected at least one entry, found none"),
     ("record", ["user_id"], "record: expected a mapping, found ['user_id']"),
     ("record", {"User": "int"}, f"record.User: {A_NAME}, found 'User'"),
@@ -59,13 +59,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("record.user_id", {"required": True}, "record.user_id: expected a key `type`, found the keys required"),
     ("record.user_id.type", ["int"], f"record.user_id.type: {A_TYPE}, found ['int']"),
     ("record.user_id.required", "yes", "record.user_id.required: expected true or false, found 'yes'"),
-    ("record.user_id.unique", True, "record.user_id.unique: expected one of type, required, found `unique`"),
+    ("record.user_id.unique", True, "record.user_id.unique: expected one of type, required, from, found `unique`"),
     ("tables", {}, "tables: expected at least one entry, found none"),
     ("tables", {"Web": {}}, f"tables.Web: {A_NAME}, found 'Web'"),
     (EVENTS, "facts", f"{EVENTS}: expected a mapping, found 'facts'"),
     (EVENTS, {}, f"{EVENTS}: expected a key `columns`, found {{}}"),
-    (f"{EVENTS}.index", "user_id", f"{EVENTS}.index: expected one of columns, kind, partition, deduplicate, sums"),
-    (f"{EVENTS}.kind", "dimension", f"{EVENTS}.kind: expected facts or additive, found 'dimension'"),
+    (f"{EVENTS}.index", "user_id", f"{EVENTS}.index: expected one of columns, kind, partition, day, deduplicate"),
+    (f"{EVENTS}.kind", "dimension", f"{EVENTS}.kind: expected facts or latest or additive, found 'dimension'"),
     (f"{EVENTS}.columns", {}, f"{EVENTS}.columns: expected at least one entry, found none"),
     (f"{EVENTS}.columns", {"_batch_id": "int"}, f"{EVENTS}.columns._batch_id: {A_NAME}, found '_batch_id'"),
     (f"{EVENTS}.columns.user_id", "string(0)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'string(0)'"),
@@ -86,7 +86,20 @@ WRONG: list[tuple[str, Any, str]] = [
     (f"{ACTIVITY}.sums", ["clicks"], f"{ACTIVITY}.sums: expected columns of the table"),
     (f"{ACTIVITY}.sums", ["user_id"], f"{ACTIVITY}.sums: expected columns of type int, bigint, double, decimal"),
     (f"{ACTIVITY}.columns.user_id", None, f"{ACTIVITY}.sums: expected at least one column that is not summed"),
-    (f"{ACTIVITY}.deduplicate", "user_id", f"{ACTIVITY}.deduplicate: expected a key only for a table of kind facts"),
+    (f"{ACTIVITY}.deduplicate", "user_id", f"{ACTIVITY}.deduplicate: expected a key only for a table of kind facts or"),
+    (f"{EVENTS}.day", "user_id", f"{EVENTS}.day: expected columns of the table (event_date), found 'user_id'"),
+    (f"{EVENTS}.kind", "latest", f"{EVENTS}.key: expected the column of which the newest row is shown, for a table of"),
+    (f"{EVENTS}.key", "user_id", f"{EVENTS}.key: expected a key only for a table of kind latest, found 'user_id'"),
+    (f"{EVENTS}.remember", "7d", f"{EVENTS}.remember: expected a key only beside `deduplicate`, found '7d'"),
+    (f"{EVENTS}.ratios", {"a": "b / c"}, f"{EVENTS}.ratios: expected a key only for a table of kind additive, found"),
+    (f"{ACTIVITY}.ratios", {"rate": "events"}, f"{ACTIVITY}.ratios.rate: expected a new column as a"),
+    (f"{ACTIVITY}.ratios", {"events": "events/events"}, f"{ACTIVITY}.ratios.events: expected a new column as a"),
+    (f"{EVENTS}.kind", "report", f"{EVENTS}.kind: expected facts or latest or additive, found 'report'"),
+    ("format", {"header": False}, "format.header: expected a key only for the types csv and tsv, found False"),
+    ("format", {"type": "csv", "header": "no"}, "format.header: expected true or false, found 'no'"),
+    ("format", {"type": "csv", "delimiter": "||"}, "format.delimiter: expected one ASCII character that is neither"),
+    ("format", {"type": "csv", "encoding": "utf-9"}, "format.encoding: expected the name of an encoding, such as"),
+    ("format", {"type": "csv", "nulls": "?"}, "format.nulls: expected a list of texts, found '?'"),
     ("batch", {"max_files": 0}, "batch.max_files: expected a whole number from 1, found 0"),
     ("batch", {"max_running": True}, "batch.max_running: expected a whole number from 1, found True"),
     ("batch", {"max_bytes": "256 miles"}, "batch.max_bytes: expected a size such as 256MB, found '256 miles'"),
@@ -170,11 +183,12 @@ def test_a_field_is_a_type_or_a_mapping_with_one(dataset: Dataset) -> None:
     assert dataset.required == ("user_id",)
 
 
-def test_facts_end_with_batch_attempt_and_file(dataset: Dataset) -> None:
+def test_facts_end_with_batch_attempt_file_and_what_was_rescued(dataset: Dataset) -> None:
     """COPY maps by position, so the system's columns come last, in this order."""
     table = dataset.table("web_events")
-    assert [column.name for column in table.all_columns] == ["user_id", "event_date", "_batch_id", "_attempt", "_file"]
-    assert table.all_columns[-1] == Column("_file", ColumnType("string", (2048,)))
+    assert [column.name for column in table.columns] == ["user_id", "event_date"]
+    assert [column.name for column in table.own_columns] == ["_batch_id", "_attempt", "_file", "_rescued"]
+    assert table.all_columns[4] == Column("_file", ColumnType("string", (2048,)))
     assert table.physical_name == "web_events"
 
 

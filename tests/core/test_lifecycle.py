@@ -58,6 +58,7 @@ VALUES: dict[str, Any] = {
     "repeated": 0,
     "rows": {"web_events": 4},
     "problems": 0,
+    "inputs": {},
     "reason": "because",
     "children": ("child-0", "child-1"),
     "load_id": "load-3",

@@ -46,8 +46,8 @@ ACTIVITY = Table(
 
 
 def event(batch: str, attempt: int, user: str, spent: str = "1.00") -> Row:
-    """A row of `events` as the job writes it: declared columns, batch, attempt, file."""
-    return (user, spent, batch, attempt, f"s3://raw/{batch}.json")
+    """A row of `events` as the job writes it: declared columns, batch, attempt, file, and nothing rescued."""
+    return (user, spent, batch, attempt, f"s3://raw/{batch}.json", None)
 
 
 class Warehouse:
@@ -203,7 +203,7 @@ def test_a_table_with_a_later_column_is_filled_by_name(warehouse: Warehouse) -> 
     wider = Table("events", "facts", columns(user_id="string(8)", page="string(8)", spent="decimal(12,2)"))
     warehouse.change(wider, declared_shape(EVENTS))
     statements = load_statements("load.1", [LoadBatch("web", "b1", 1)], [LoadTable("web", wider, ANYTHING)], ROLE)
-    warehouse.run(statements, {"events": [("ann", "/home", "1.00", "b1", 1, "s3://raw/b1")]})
+    warehouse.run(statements, {"events": [("ann", "/home", "1.00", "b1", 1, "s3://raw/b1", None)]})
     assert warehouse.run(['SELECT user_id, page, _batch_id, _file FROM "events"']) == [
         ("ann", "/home", "b1", "s3://raw/b1")
     ]
@@ -280,7 +280,7 @@ def test_a_new_table_is_created_with_its_layout() -> None:
     """Sort and distribution keys come from the declaration."""
     [[create]] = table_changes(EVENTS, None)
     assert create.startswith('CREATE TABLE IF NOT EXISTS "events" ("user_id" VARCHAR(8), "spent" DECIMAL(12,2), "_ba')
-    assert create.endswith('"_file" VARCHAR(2048)) DISTKEY ("user_id") SORTKEY ("user_id")')
+    assert create.endswith('"_rescued" VARCHAR(65535)) DISTKEY ("user_id") SORTKEY ("user_id")')
 
 
 def test_a_table_as_declared_needs_nothing() -> None:

@@ -5,12 +5,25 @@ Every error names the place, what was expected and what was found; the caller th
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Optional
 
-from tidemark.core.dataset import BatchPolicy, Column, ColumnType, Dataset, Field, Format, LoadPolicy, Table
+from tidemark.core.dataset import (
+    BatchPolicy,
+    Column,
+    ColumnType,
+    Dataset,
+    Field,
+    Format,
+    LoadPolicy,
+    Nightly,
+    Ratio,
+    Read,
+    Table,
+)
 from tidemark.core.errors import DeclarationError
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -25,7 +38,9 @@ TABLES_MAX = 8
 
 
 def parse_dataset(declared: object) -> Dataset:
-    """Plain data → a dataset, or a `DeclarationError` that says where, expected and found."""
+    """Plain data → a dataset or a nightly job, or a `DeclarationError` that says where, expected and found."""
+    if isinstance(declared, Mapping) and "every" in declared:
+        return _nightly_job(declared)
     keys = _Mapping(
         declared,
         (),
@@ -34,22 +49,46 @@ def parse_dataset(declared: object) -> Dataset:
             "description", "format", "transform", "batch", "load", "on_overwrite", "tolerance",
         ),
     )  # fmt: skip
-    name = keys.name("name", NAME)
-    tables = keys.mapping("tables")
+    record, format_ = keys.mapping("record"), _format(keys)
     return Dataset(
-        name=name,
         prefix=_prefix(keys),
-        record=tuple(_field(key, keys.mapping("record")) for key in keys.mapping("record").names(COLUMN)),
-        transform=keys.name("transform", NAME) if "transform" in keys.data else name,
-        tables=_tables(tables),
-        description=keys.text("description", ""),
-        format=_format(keys),
+        record=tuple(_field(key, record) for key in record.names(COLUMN)),
+        format=format_,
         batch=_batch(keys),
-        load=_load(keys),
         on_overwrite=keys.choice("on_overwrite", ("supersede", "append", "ignore"), "supersede"),
         tolerance=keys.share("tolerance", 0.0),
-        declared=dict(keys.data),
+        **_shared(keys, ("facts", "latest", "additive")),
     )
+
+
+def _nightly_job(declared: Mapping[str, Any]) -> Dataset:
+    keys = _Mapping(
+        declared,
+        (),
+        required=("name", "every", "reads", "tables"),
+        optional=("description", "after", "parameters", "transform", "load"),
+    )
+    reads = keys.mapping("reads")
+    nightly = Nightly(
+        every=keys.choice("every", ("day", "week", "month"), "day"),
+        reads=tuple(_read(name, reads) for name in reads.names(NAME)),
+        after=keys.words("after"),
+        parameters=dict(_Mapping(keys.data.get("parameters", {}), keys.at("parameters")).data),
+    )
+    return Dataset(prefix="", record=(), nightly=nightly, **_shared(keys, ("report", "latest")))
+
+
+def _shared(keys: _Mapping, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """What datasets and nightly jobs declare alike."""
+    name = keys.name("name", NAME)
+    return {
+        "name": name,
+        "transform": keys.name("transform", NAME) if "transform" in keys.data else name,
+        "tables": _tables(keys.mapping("tables"), kinds),
+        "description": keys.text("description", ""),
+        "load": _load(keys),
+        "declared": dict(keys.data),
+    }
 
 
 class _Mapping:
@@ -108,6 +147,12 @@ class _Mapping:
             raise self.fail(key, "a text")
         return value
 
+    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = self.data.get(key, list(default))
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self.fail(key, "a list of texts")
+        return tuple(value)
+
     def choice(self, key: str, choices: tuple[str, ...], default: str) -> str:
         value = self.data.get(key, default)
         if value not in choices:
@@ -120,8 +165,8 @@ class _Mapping:
             raise self.fail(key, "a whole number from 1")
         return value
 
-    def flag(self, key: str) -> bool:
-        value = self.data.get(key, False)
+    def flag(self, key: str, default: bool = False) -> bool:
+        value = self.data.get(key, default)
         if not isinstance(value, bool):
             raise self.fail(key, "true or false")
         return value
@@ -155,6 +200,13 @@ class _Mapping:
             raise self.fail(key, f"columns of the table ({', '.join(known)})")
         return tuple(listed)
 
+    def words(self, key: str) -> tuple[str, ...]:
+        value = self.data.get(key, [])
+        listed = [value] if isinstance(value, str) else value
+        if not isinstance(listed, list) or not all(isinstance(word, str) and NAME.fullmatch(word) for word in listed):
+            raise self.fail(key, "a list of names")
+        return tuple(listed)
+
     def column(self, key: str, known: tuple[str, ...]) -> Optional[str]:
         found = self.columns(key, known)
         if len(found) > 1:
@@ -173,15 +225,26 @@ def _field(name: str, record: _Mapping) -> Field:
     declared = record.data[name]
     if isinstance(declared, str):
         return Field(name, ColumnType.parse(declared, record.at(name)))
-    keys = record.mapping(name, required=("type",), optional=("required",))
-    return Field(name, ColumnType.parse(keys.data["type"], keys.at("type")), keys.flag("required"))
+    keys = record.mapping(name, required=("type",), optional=("required", "from"))
+    type_ = ColumnType.parse(keys.data["type"], keys.at("type"))
+    return Field(name, type_, keys.flag("required"), keys.text("from", ""))
 
 
-def _tables(keys: _Mapping) -> tuple[Table, ...]:
-    tables = tuple(_table(name, keys.mapping(name)) for name in keys.names(NAME))
+def _read(table: str, reads: _Mapping) -> Read:
+    declared = reads.data[table]
+    if isinstance(declared, str):
+        return Read(table, whole=reads.choice(table, ("period", "whole"), "period") == "whole")
+    back = reads.mapping(table, required=("back",), optional=()).duration("back", timedelta(0))
+    if not back or back % timedelta(days=1):
+        raise _Mapping(declared, reads.at(table)).fail("back", "whole days, such as 28d")
+    return Read(table, back=back.days)
+
+
+def _tables(keys: _Mapping, kinds: tuple[str, ...]) -> tuple[Table, ...]:
+    tables = tuple(_table(name, keys.mapping(name), kinds) for name in keys.names(NAME))
     if len(tables) > TABLES_MAX:
         raise DeclarationError(f"expected at most {TABLES_MAX} tables, found {len(tables)}", keys.where)
-    stored = {table.physical_name: table.name for table in tables if table.kind == "additive"}
+    stored = {table.physical_name: table.name for table in tables if table.physical_name != table.name}
     for table in tables:
         if stored.get(table.name, table.name) != table.name:
             message = f"expected a name of its own, found the one under which {stored[table.name]} is stored"
@@ -189,48 +252,128 @@ def _tables(keys: _Mapping) -> tuple[Table, ...]:
     return tables
 
 
-def _table(name: str, data: _Mapping) -> Table:
+def _table(name: str, data: _Mapping, kinds: tuple[str, ...]) -> Table:
     keys = _Mapping(
         data.data,
         data.where,
         required=("columns",),
-        optional=("kind", "partition", "deduplicate", "sums", "sort", "dist"),
-    )
+        optional=(
+            "kind", "partition", "day", "deduplicate", "remember", "sums", "ratios", "key", "newest_by", "sort", "dist",
+        ),
+    )  # fmt: skip
     declared = keys.mapping("columns")
     columns = tuple(
         Column(key, ColumnType.parse(declared.data[key], declared.at(key))) for key in declared.names(COLUMN)
     )
     names = tuple(column.name for column in columns)
-    kind = keys.choice("kind", ("facts", "additive"), "facts")
-    sums = keys.columns("sums", names)
-    if (kind == "additive") != bool(sums):
-        raise keys.fail("sums", "the columns that add up, for a table of kind additive and only there")
-    numbers = tuple(column.name for column in columns if column.type.kind in SUMMABLE)
-    if not set(sums) <= set(numbers):
-        raise keys.fail("sums", f"columns of type {', '.join(SUMMABLE)}")
-    if set(sums) == set(names):
-        raise keys.fail("sums", "at least one column that is not summed")
-    deduplicate = keys.column("deduplicate", names)
-    if deduplicate and kind != "facts":
-        raise keys.fail("deduplicate", "a key only for a table of kind facts")
+    kind = keys.choice("kind", kinds, kinds[0])
+    _only_for(keys, kind)
+    partition = keys.column("partition", names)
+    sums = _sums(keys, kind, columns)
+    key = keys.column("key", names)
+    if kind == "latest" and not key:
+        raise keys.fail("key", "the column of which the newest row is shown, for a table of kind latest")
     return Table(
         name=name,
         kind=kind,
         columns=columns,
-        partition=keys.column("partition", names),
-        deduplicate=deduplicate,
+        partition=partition,
+        day=_day(keys, columns, partition),
+        deduplicate=keys.column("deduplicate", names),
+        remember=keys.duration("remember", timedelta(0)) or None,
         sums=sums,
+        ratios=_ratios(keys, names, sums),
+        key=key,
+        newest_by=keys.column("newest_by", names),
         sort=keys.columns("sort", names),
         dist=keys.column("dist", names),
     )
 
 
+#: Keys that only some kinds of table have.
+ONLY_FOR: Mapping[str, tuple[str, ...]] = {
+    "deduplicate": ("facts", "latest"),
+    "remember": ("facts", "latest"),
+    "ratios": ("additive",),
+    "key": ("latest",),
+    "newest_by": ("latest",),
+}
+
+
+def _only_for(keys: _Mapping, kind: str) -> None:
+    for key, kinds in ONLY_FOR.items():
+        if key in keys.data and kind not in kinds:
+            raise keys.fail(key, f"a key only for a table of kind {' or '.join(kinds)}")
+    if "remember" in keys.data and "deduplicate" not in keys.data:
+        raise keys.fail("remember", "a key only beside `deduplicate`")
+
+
+def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, ...]:
+    names = tuple(column.name for column in columns)
+    sums = keys.columns("sums", names)
+    if (kind == "additive") != bool(sums):
+        raise keys.fail("sums", "the columns that add up, for a table of kind additive and only there")
+    if not set(sums) <= {column.name for column in columns if column.type.kind in SUMMABLE}:
+        raise keys.fail("sums", f"columns of type {', '.join(SUMMABLE)}")
+    if set(sums) == set(names):
+        raise keys.fail("sums", "at least one column that is not summed")
+    return sums
+
+
+def _ratios(keys: _Mapping, names: tuple[str, ...], sums: tuple[str, ...]) -> tuple[Ratio, ...]:
+    """`click_through_rate: clicks / views`."""
+    if "ratios" not in keys.data:
+        return ()
+    section = keys.mapping("ratios")
+    ratios = []
+    for name in section.names(COLUMN):
+        parts = section.text(name, "").split("/")
+        over = tuple(part.strip() for part in parts)
+        if name in names or len(over) != 2 or not set(over) <= set(sums):
+            raise section.fail(name, f"a new column as a quotient of two sums ({', '.join(sums)}), such as a / b")
+        ratios.append(Ratio(name, *over))
+    return tuple(ratios)
+
+
+def _day(keys: _Mapping, columns: tuple[Column, ...], partition: Optional[str]) -> Optional[str]:
+    """The declared column, or the partition where that is a date."""
+    dates = tuple(column.name for column in columns if column.type.kind == "date")
+    if "day" in keys.data:
+        return keys.column("day", dates)
+    return partition if partition in dates else None
+
+
+FORMATS = ("json", "csv", "tsv", "parquet", "orc", "avro")
+DELIMITED = ("csv", "tsv")
+
+
 def _format(keys: _Mapping) -> Format:
-    section = keys.section("format", ("type", "compression"))
+    optional = ("type", "compression", "header", "delimiter", "encoding", "nulls", "trim")
+    section, default = keys.section("format", optional), Format()
+    type_ = section.choice("type", FORMATS, default.type)
+    for key in optional[2:]:
+        if key in section.data and type_ not in DELIMITED:
+            raise section.fail(key, f"a key only for the types {' and '.join(DELIMITED)}")
+    delimiter = section.text("delimiter", "\t" if type_ == "tsv" else default.delimiter)
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+        raise section.fail("delimiter", "one ASCII character that is neither quote nor line break")
     return Format(
-        type=section.choice("type", ("json",), "json"),
-        compression=section.choice("compression", ("auto",), "auto"),
+        type=type_,
+        compression=section.choice("compression", ("auto",), default.compression),
+        header=section.flag("header", default.header),
+        delimiter=delimiter,
+        encoding=_encoding(section),
+        nulls=section.texts("nulls", default.nulls),
+        trim=section.flag("trim", default.trim),
     )
+
+
+def _encoding(section: _Mapping) -> str:
+    name = section.text("encoding", "utf-8")
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise section.fail("encoding", "the name of an encoding, such as utf-8 or latin-1") from None
 
 
 def _batch(keys: _Mapping) -> BatchPolicy:

@@ -74,6 +74,8 @@ class Batch:
     segments: tuple[str, ...] = ()  #: FORMING: ids of the pending segments that it is made of
     base: str = ""  #: FORMING: control-bucket key of the manifest that this attempt's one starts from
     part: tuple[int, int] | None = None  #: FORMING: a child takes files [from, to) of its base
+    period: str = ""  #: nightly: the first day of the period, YYYY-MM-DD
+    inputs: Mapping[str, int] = field(default_factory=dict)  #: nightly: table → sequence number of the snapshot read
     manifest: str = ""  #: control-bucket key of this attempt's manifest
     files: int = 0
     bytes: int = 0
@@ -81,6 +83,7 @@ class Batch:
     run_id: str = ""  #: EMR Serverless job run of this attempt
     run_failures: int = 0  #: failed runs in a row
     unknown_failures: int = 0  #: of these, the ones that nobody can explain
+    published: int = 0  #: the attempt whose rows the lake shows; 0 for none
     exposed: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
     load_id: str = ""
     load_failures: int = 0  #: failed loads in a row
@@ -114,6 +117,7 @@ class Formed:
     files: int
     bytes: int
     duplicates: int = 0
+    inputs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -361,6 +365,7 @@ def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
             files=event.files,
             bytes=event.bytes,
             duplicates=batch.duplicates + event.duplicates,
+            inputs=dict(event.inputs),
             segments=(),
         )
     elif isinstance(event, Emptied):
@@ -389,6 +394,7 @@ def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
 def _published(batch: Batch, event: Published) -> Batch:
     return replace(
         batch,
+        published=event.attempt,
         read=event.read,
         kept=event.kept,
         rejected=event.rejected,

@@ -30,4 +30,4 @@ def remember(world: World, files: Iterable[FileVersion]) -> int:
 
 
 def _owner(file: FileVersion, datasets: Iterable[Dataset]) -> str:
-    return next((dataset.name for dataset in datasets if file.key.startswith(dataset.prefix)), "")
+    return next((dataset.name for dataset in datasets if dataset.owns(file.key)), "")

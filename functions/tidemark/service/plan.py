@@ -37,6 +37,8 @@ def plan(world: World, eager: bool = False) -> int:
     free = world.settings.runs_at_once - sum(_running(batches) for batches in unfinished.values())
     begun, efforts = 0, Efforts()
     for name, dataset in world.datasets.items():
+        if dataset.nightly:
+            continue  # `nightly` forms these
         for forming in _to_finish(unfinished[name], world.clock.now(), eager):
             efforts.make(form, world, forming)
         begun += efforts.make(_plan_dataset, world, dataset, unfinished[name], max(0, free - begun), eager)
@@ -47,7 +49,7 @@ def plan(world: World, eager: bool = False) -> int:
 def form(world: World, batch_id: str) -> None:
     """Claim a FORMING batch's files, write the manifest of its attempt, and move it on."""
     batch = world.ledger.batch(batch_id)
-    if batch is None or batch.state is not State.FORMING:
+    if batch is None or batch.state is not State.FORMING or world.datasets[batch.dataset].nightly:
         return
     found, duplicates = _files(world, batch)
     try:

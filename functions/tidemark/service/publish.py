@@ -74,7 +74,7 @@ def _publish(world: World, batch: Batch) -> None:
         _failed(world, batch, RunFailure(f"the run left a result that cannot be read: {error!r}"))
         return
     try:
-        facts = tuple(table.name for table in dataset.tables if table.kind == "facts")
+        facts = tuple(table.name for table in dataset.tables if table.keeps_records)
         # A retry works off the manifest of the attempt before it.
         manifest = replace(read_manifest(world, batch.manifest), attempt=batch.attempt)
         verify(result, manifest, tuple(t.name for t in dataset.tables), facts)

@@ -56,7 +56,7 @@ def reconcile(
 def reconcile_all(world: World, go_on: Callable[[], bool]) -> int:
     """One pass over every dataset's prefix; returns the number of file versions brought in."""
     brought = 0
-    for dataset in world.datasets.values():
+    for dataset in (found for found in world.datasets.values() if not found.nightly):
         missing = max((part.missing for part in reconcile(world, dataset, dataset.prefix, go_on)), default=0)
         brought += missing
         if missing:

@@ -1,0 +1,86 @@
+"""What declarations must be to each other: apart in prefixes and tables, and nightly jobs fit for what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tidemark.core.dataset import Dataset, Table
+
+
+@dataclass(frozen=True)
+class Misfit(Exception):
+    """A declaration that is good by itself does not fit its neighbours."""
+
+    dataset: str
+    message: str
+    where: tuple[str, ...]
+
+
+def check_together(datasets: Mapping[str, Dataset]) -> None:
+    """Raise the first `Misfit` of the declarations."""
+    for dataset in datasets.values():
+        for misfit in (*_prefixes(dataset, datasets), *_reads(dataset, datasets), *_after(dataset, datasets)):
+            raise misfit
+    for misfit in _tables(datasets):
+        raise misfit
+
+
+def table_owner(datasets: Mapping[str, Dataset], name: str) -> tuple[Dataset, Table] | None:
+    """The dataset that a table belongs to, and the table."""
+    owners = ((dataset, table) for dataset in datasets.values() for table in dataset.tables if table.name == name)
+    return next(owners, None)
+
+
+def _prefixes(one: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
+    """A file has one dataset."""
+    for other in datasets.values():
+        if one is not other and not one.nightly and other.owns(one.prefix):
+            message = f"expected a prefix outside {other.name}'s {other.prefix!r}, found {one.prefix!r}"
+            yield Misfit(one.name, message, ("prefix",))
+
+
+def _tables(datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
+    owners: dict[str, str] = {}
+    for dataset in datasets.values():
+        for name in {name: None for table in dataset.tables for name in (table.name, table.physical_name)}:
+            owner = owners.setdefault(name, dataset.name)
+            if owner != dataset.name:
+                yield Misfit(dataset.name, f"expected a table of its own, found {name} of {owner}", ("tables",))
+
+
+def _reads(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
+    for read in job.nightly.reads if job.nightly else ():
+        where = ("reads", read.table)
+        found = table_owner(datasets, read.table)
+        if found is None:
+            yield Misfit(job.name, f"expected a table of some dataset, found {read.table!r}", where)
+        elif found[0] is job:
+            yield Misfit(job.name, f"expected another dataset's table, found its own {read.table}", where)
+        elif not read.whole and not found[1].day:
+            message = (
+                f"expected `whole`, or a table with a `day`, found {read.table} of {found[0].name}, which has none"
+            )
+            yield Misfit(job.name, message, where)
+
+
+def _after(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
+    for name in job.nightly.after if job.nightly else ():
+        if name not in datasets or not datasets[name].nightly:
+            yield Misfit(job.name, f"expected the name of a nightly job, found {name!r}", ("after",))
+        elif job.name in predecessors(name, datasets):
+            yield Misfit(job.name, f"expected an order, found a circle: {name} comes after {job.name}", ("after",))
+
+
+def predecessors(name: str, datasets: Mapping[str, Dataset]) -> set[str]:
+    """The job and all that it comes after: by `after`, and by reading their tables."""
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        job = datasets.get(waiting.pop())
+        if job is None or job.nightly is None or job.name in seen:
+            continue
+        seen.add(job.name)
+        owners = (table_owner(datasets, read.table) for read in job.nightly.reads)
+        waiting += [*job.nightly.after, *(owner[0].name for owner in owners if owner)]
+    return seen
