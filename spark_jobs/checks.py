@@ -3,7 +3,8 @@
 What is accepted, beside the plain case:
     numbers     also in quotes ("200"); a whole number may be written 200.0 or 2e2. NaN and infinity are refused
     decimal     taken from the digits as written, never through a double; more decimals than declared are refused
-    string      numbers and booleans too, as written; objects, lists and more bytes than declared are refused
+    string      numbers and booleans too, as written; objects, lists and more bytes than declared are refused, and
+                so is what is none of the field's values, where it declares some
     timestamp   ISO-8601 with `T` or a space, Z or an offset or none (then UTC), fractions cut to microseconds;
                 a number counts seconds, milliseconds or microseconds since 1970, told apart by its size
     date        YYYY-MM-DD
@@ -21,7 +22,7 @@ from typing import Any
 from spark_jobs.scanner import Number
 from tidemark.core.dataset import ColumnType, Field
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _TIMESTAMP = re.compile(
@@ -48,7 +49,7 @@ class UnfitError(ValueError):
 
 def row_check(fields: Sequence[Field]) -> Callable[[dict[str, Any]], list[Any]]:
     """A function from a record to its values in the fields' order, or `UnfitError` naming the first bad field."""
-    checks = [(field.name, field.required, value_check(field.type)) for field in fields]
+    checks = [(field.raw, field.required, field_check(field)) for field in fields]
 
     def row(record: dict[str, Any]) -> list[Any]:
         values = []
@@ -65,6 +66,12 @@ def row_check(fields: Sequence[Field]) -> Callable[[dict[str, Any]], list[Any]]:
         return values
 
     return row
+
+
+def field_check(field: Field) -> Check:
+    """The check of one field's value: its type's, and that it is one of the declared values where there are some."""
+    check, values = value_check(field.type), field.values
+    return (lambda value: _one_of(check(value), values)) if values else check
 
 
 def value_check(type_: ColumnType) -> Check:
@@ -93,9 +100,15 @@ def _string(value: Any, bytes_max: int) -> str:
     return text
 
 
+def _one_of(text: str, values: tuple[str, ...]) -> str:
+    if text not in values:
+        raise UnfitError(f"{_show(text)} is none of {', '.join(values)}")
+    return text
+
+
 def _number(value: Any) -> str:
     """The number's text, written bare or in quotes."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and NUMBER.fullmatch(value):
         return value
     raise UnfitError(f"{_show(value)} is no number")
 
@@ -166,7 +179,7 @@ def _timestamp(value: Any) -> int:
 
 
 def _since_epoch(text: str) -> int | None:
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         return None
     number = _exact(text)
     if number.adjusted() > 20:

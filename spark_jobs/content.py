@@ -1,57 +1,60 @@
-"""From an object's bytes to blocks of UTF-8 text: compression told by content, never by name.
-
-Whatever can be read is given out before damage is reported, so a truncated file costs its torn end alone.
-"""
+"""From an object's bytes to blocks of content, and to UTF-8 where it is JSON; what is no text at all is named."""
 
 from __future__ import annotations
 
 import codecs
-import zlib
+import re
 from collections.abc import Iterable, Iterator
+from typing import Optional
 
-GZIP = b"\x1f\x8b"
+from spark_jobs import compression
+from spark_jobs.source import DamagedError
+
+__all__ = ["BLOCK", "HEAD", "DamagedError", "blocks", "foreign", "plain_blocks", "told_apart"]
+
 #: Decompressed bytes per block: large enough for the vectorised parser, small enough to scan when one record is bad.
 BLOCK = 1 << 20
-_FEED = 1 << 16  # compressed bytes per call, so that one call's output stays near a block
+HEAD = 64  # of content is enough to tell what it is
 
-#: How files begin that hold no JSON, whatever their name says.
+#: How files begin that are no text, whatever their name says.
 _FOREIGN = (
-    (b"PK\x03\x04", "a ZIP archive"),
     (b"PAR1", "a Parquet file"),
     (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
-    (b"BZh", "bzip2"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\xfd7zXZ", "xz"),
-    (b"\x82SNAPPY", "Snappy"),
-    (b"\xff\x06\x00\x00sNaPpY", "Snappy"),
 )
-
-
-class DamagedError(Exception):
-    """The rest of the content cannot be read; the text says what is wrong and where."""
+#: A text may begin with the same letters, but has none of these.
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def foreign(head: bytes) -> str:
-    """What the content is when it cannot be JSON, such as "a ZIP archive"; else nothing."""
-    return next((name for magic, name in _FOREIGN if head.startswith(magic)), "")
+    """What content that begins so is when it is no text, such as "a Parquet file" or packed twice; else nothing."""
+    known = next((name for magic, name in _FOREIGN if head.startswith(magic)), "") if _CONTROL.search(head) else ""
+    return known or compression.packing(head)
+
+
+def plain_blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Content, unpacked, in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
+    return _sized(compression.plain(parts))
 
 
 def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Content as UTF-8 in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
-    first, rest = _first(parts)
-    plain = _inflated(first, rest) if first.startswith(GZIP) else _rest_of(first, rest)
-    return _utf8(_sized(plain))
+    """The same, as UTF-8."""
+    return _utf8(plain_blocks(parts))
 
 
-def _first(parts: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Enough of the beginning to tell what it is, and the parts behind it."""
-    rest, head = iter(parts), b""
-    for part in rest:
-        head += part
-        if len(head) >= 16:
-            break
-    return head, rest
+def told_apart(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[str]]]:
+    """The blocks, each with whether it is the last, and what damage follows it."""
+    held = b""
+    try:
+        held = next(blocks, b"")
+        for block in blocks:
+            yield held, False, None
+            held = block
+    except DamagedError as error:
+        yield held, True, str(error)
+    else:
+        yield held, True, None
 
 
 def _rest_of(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -78,42 +81,6 @@ def _sized(plain: Iterable[bytes]) -> Iterator[bytes]:
         raise
     if size:
         yield b"".join(held)
-
-
-def _inflated(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """All members of a gzip stream, one behind the other; zeros between and behind them are padding."""
-    inflate, position = zlib.decompressobj(31), 0  # position: compressed bytes consumed
-    for part in _rest_of(first, rest):
-        data = part
-        while data:
-            if inflate.eof:
-                padding = len(data) - len(data.lstrip(b"\0"))
-                data, position = data[padding:], position + padding
-                if not data:
-                    break
-                if not data.startswith(GZIP[: len(data)]):
-                    raise DamagedError(f"no gzip from byte {position} on")
-                inflate = zlib.decompressobj(31)
-            fed, before = data[:_FEED], inflate.copy()
-            try:
-                yield inflate.decompress(fed)
-            except zlib.error as error:
-                yield from _up_to_damage(before, fed)
-                raise DamagedError(f"gzip corrupt near byte {position}: {error}") from None
-            used = len(fed) - len(inflate.unused_data)
-            data, position = data[used:], position + used
-    if not inflate.eof:
-        yield inflate.flush()
-        raise DamagedError(f"gzip truncated at byte {position}")
-
-
-def _up_to_damage(inflate: zlib._Decompress, fed: bytes) -> Iterator[bytes]:
-    """What comes out before the decompressor fails: a failing call gives nothing, so it is fed byte by byte."""
-    try:
-        for at in range(len(fed)):
-            yield inflate.decompress(fed[at : at + 1])
-    except zlib.error:
-        return
 
 
 def _utf8(plain: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 Few balanced tasks fetch their objects themselves; Arrow batches go to Spark without a Python row object on the way.
 Columns: the record's fields, then
+    _rescued   string   what else the record held, as JSON
     _source    int      index of the file in the manifest
     _ordinal   bigint   number of the good record in its file, from 0
     _rejected  struct   position, line, reason, raw; only for a rejected record
@@ -14,7 +15,7 @@ import heapq
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +23,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs import objects
-from spark_jobs.records import End, RecordReader, Rejected
-from tidemark.core.dataset import Field
+from spark_jobs.formats import FileReader, reader_for
+from spark_jobs.records import End, Rejected
+from tidemark.core.dataset import Field, Format
 from tidemark.core.files import FileVersion
 
 ROWS = 8_192  # per Arrow batch at most
@@ -43,12 +45,13 @@ _EXTRA = pa.schema(
     ]
 )
 _EXTRA_DDL = (
-    "_source int, _ordinal bigint, _rejected struct<position bigint, line bigint, reason string, raw string>, "
+    "_rescued string, _source int, _ordinal bigint, "
+    "_rejected struct<position bigint, line bigint, reason string, raw string>, "
     "_end struct<bytes bigint, problem string>"
 )
 
 
-def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Field]) -> DataFrame:
+def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Field], format_: Format) -> DataFrame:
     """Every record of the files, once; see the module for the columns."""
     tasks = packed(files, spark.sparkContext.defaultParallelism)
     fields = tuple(fields)
@@ -56,7 +59,7 @@ def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Fie
     def read_tasks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for task in batch.column(0).to_pylist():
-                yield from read_batches(tasks[task], fields)
+                yield from read_batches(tasks[task], fields, format_)
 
     schema = ", ".join([*(f"`{field.name}` {field.type.spark}" for field in fields), _EXTRA_DDL])
     return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read_tasks, schema)
@@ -79,9 +82,11 @@ def _weight(file: FileVersion) -> int:
     return file.size + REQUEST_BYTES
 
 
-def read_batches(files: Iterable[tuple[int, FileVersion]], fields: Sequence[Field]) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    files: Iterable[tuple[int, FileVersion]], fields: Sequence[Field], format_: Format
+) -> Iterator[pa.RecordBatch]:
     """What one task does: its files as Arrow batches. A file that cannot be handled is named in the error."""
-    reader = RecordReader(fields)
+    reader = reader_for(format_, fields)
     schema = pa.schema([*reader.schema, *_EXTRA])
     held: list[pa.Table] = []
     for index, file, parts in objects.fetch(files):
@@ -104,7 +109,7 @@ def _blamed(file: FileVersion, tables: Iterator[pa.Table]) -> Iterator[pa.Table]
         raise objects.ReadError("file", file, f"{type(error).__name__}: {error}") from error
 
 
-def _file_tables(reader: RecordReader, index: int, parts: Iterable[bytes]) -> Iterator[pa.Table]:
+def _file_tables(reader: FileReader, index: int, parts: Iterable[bytes]) -> Iterator[pa.Table]:
     ordinal = 0
     for piece in reader.read(parts):
         if isinstance(piece, pa.Table):
@@ -142,6 +147,11 @@ def file_name(files: Sequence[FileVersion]) -> Column:
     return looked_up([file.uri for file in files])
 
 
-def looked_up(texts: Sequence[str]) -> Column:
+def landed_at(files: Sequence[FileVersion]) -> Column:
+    """When a row's file landed; null where that is not known."""
+    return looked_up([file.landed_at for file in files]).cast("timestamp")
+
+
+def looked_up(texts: Sequence[Optional[str]]) -> Column:
     """The text of a row's `_source`. All are one literal: a join would cost a job, a column of text its bytes."""
     return F.from_json(F.lit(json.dumps(texts)), "array<string>")[F.col("_source")]

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, timezone
-from decimal import Decimal
+from json import JSONDecodeError
 from typing import Any, NamedTuple, Optional, Union
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from spark_jobs import content
 from spark_jobs.checks import UnfitError, row_check
+from spark_jobs.columns import fits, schema_of
+from spark_jobs.rescue import rescued, rescued_of_objects
 from spark_jobs.scanner import Found, Shape, scan
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.dataset import Field
 
 RAW_MAX = 4_096  # characters of a rejected record that are kept
 #: A record longer than this many bytes is rejected in pieces instead of being gathered in memory.
@@ -33,20 +33,6 @@ _TOP_LEVEL_NULL = re.compile(rb"null[ \t\r\n]*(?:[^ \t\r\n,}\]]|\Z)")
 #: Ends of records by which a block can be cut; a wrong guess costs the vectorised way, never a record.
 _ENDS = (b"}\n{", b"}\r\n{", b"}{", b"} {")
 _TAIL = 1 << 16
-
-_ARROW = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
-_RANGES: dict[str, tuple[Any, Any]] = {
-    "timestamp": (datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc)),
-    "date": (date(1, 1, 1), date(9999, 12, 31)),
-}
 
 
 class Rejected(NamedTuple):
@@ -66,33 +52,27 @@ class End(NamedTuple):
 Piece = Union[pa.Table, list[Rejected], End]
 
 
-def arrow_type(type_: ColumnType) -> pa.DataType:
-    """The Arrow type that Spark takes for a declared one."""
-    return pa.decimal128(*type_.arguments) if type_.kind == "decimal" else _ARROW[type_.kind]
-
-
 class RecordReader:
     """Reads files of one declared shape; stateless between files."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self._fields = tuple(fields)
-        self.schema = pa.schema([pa.field(field.name, arrow_type(field.type)) for field in fields])
-        names = frozenset(field.name for field in fields)
-        self._shape = Shape(frozenset(field.name for field in fields if field.required), names)
+        self.schema = schema_of(fields)
+        self._known = frozenset(field.raw for field in fields)
+        self._shape = Shape(frozenset(field.raw for field in fields if field.required), self._known)
         self._row = row_check(fields)
         # The parser multiplies a decimal to its scale without looking whether 38 digits are enough.
-        self._vectorised = all(sum(f.type.arguments) <= 38 for f in fields if f.type.kind == "decimal")
+        exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.kind == "decimal")
+        self._vectorised = exact and len(self._known) == len(self._fields)
         # pyarrow reads a date only from a number of days: take its text, and convert it afterwards.
-        parsed = [pa.field(f.name, pa.string() if f.type == pa.date32() else f.type) for f in self.schema]
-        self._options = pj.ParseOptions(
-            explicit_schema=pa.schema(parsed), newlines_in_values=True, unexpected_field_behavior="ignore"
-        )
+        types = [pa.string() if type_ == pa.date32() else type_ for type_ in self.schema.types[:-1]]
+        self._parsed = pa.schema(zip((field.raw for field in fields), types))
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
         place, buffer, enough = _Place(), b"", 0
-        for number, (block, final, damage) in enumerate(_told_apart(content.blocks(parts))):
-            kind = "" if number else content.foreign(block[:16])
+        for number, (block, final, damage) in enumerate(content.told_apart(content.blocks(parts))):
+            kind = "" if number else content.foreign(block[: content.HEAD])
             if kind:
                 yield _foreign(block, kind)
                 yield End(len(block), f"not JSON but {kind}")
@@ -124,15 +104,35 @@ class RecordReader:
         """The vectorised way; None whenever anything at all is out of the ordinary."""
         if not self._vectorised or _LEADING_NULL.match(data) or _TOP_LEVEL_NULL.search(data):
             return None
-        options = pj.ReadOptions(use_threads=False, block_size=len(data) + 64)
         try:
-            if not data.isascii():
-                data.decode()  # pyarrow lets invalid UTF-8 through in fields that it ignores
-            table = pj.read_json(pa.py_buffer(data), read_options=options, parse_options=self._options)
-            table = table.select(self.schema.names).cast(self.schema)
-        except (pa.ArrowInvalid, UnicodeDecodeError):
+            text = None if data.isascii() else data.decode()  # pyarrow lets invalid UTF-8 through in unknown fields
+            try:
+                columns = self._columns(data, unexpected="error")
+                rest = pa.nulls(columns[0].length() if columns else 0, pa.string())
+            except pa.ArrowInvalid:
+                columns = self._columns(data, unexpected="ignore")
+                rest = pa.array(rescued_of_objects(data.decode() if text is None else text, self._known), pa.string())
+            table = pa.table([*columns, rest], schema=self.schema)
+        except (pa.ArrowInvalid, UnicodeDecodeError, JSONDecodeError, UnfitError):
             return None
-        return table if all(map(_fits, self._fields, table.columns)) else None
+        return table
+
+    def _columns(self, data: bytes, *, unexpected: str) -> list[pa.ChunkedArray]:
+        """The declared columns in their types; `ArrowInvalid` when a value does not fit, or a field is unexpected."""
+        table = pj.read_json(
+            pa.py_buffer(data),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 64),
+            parse_options=pj.ParseOptions(
+                explicit_schema=self._parsed, newlines_in_values=True, unexpected_field_behavior=unexpected
+            ),
+        )
+        columns = []
+        for field, type_ in zip(self._fields, self.schema.types):
+            column = table[field.raw].cast(type_)
+            if (field.required and column.null_count) or not fits(field, column):
+                raise pa.ArrowInvalid(f"{field.raw} does not fit")
+            columns.append(column)
+        return columns
 
     def _checked(self, text: str, found: Sequence[Found], place: _Place) -> list[Piece]:
         """Typed rows and rejected records of what the scanner found."""
@@ -143,7 +143,8 @@ class RecordReader:
             reason = one.reason
             if one.value is not None:
                 try:
-                    rows.append(self._row(one.value))
+                    unknown = {name: part for name, part in one.value.items() if name not in self._known}
+                    rows.append([*self._row(one.value), rescued(unknown)])
                     continue
                 except UnfitError as error:
                     reason = str(error)
@@ -154,20 +155,6 @@ class RecordReader:
             arrays = [pa.array(list(values), field.type) for values, field in zip(zip(*rows), self.schema)]
             pieces.append(pa.Table.from_arrays(arrays, schema=self.schema))
         return [*pieces, rejected] if rejected else pieces
-
-
-def _told_apart(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[str]]]:
-    """The blocks, each with whether it is the last, and what damage follows it."""
-    held = b""
-    try:
-        held = next(blocks, b"")
-        for block in blocks:
-            yield held, False, None
-            held = block
-    except content.DamagedError as error:
-        yield held, True, str(error)
-    else:
-        yield held, True, None
 
 
 def _foreign(head: bytes, kind: str) -> list[Rejected]:
@@ -193,32 +180,6 @@ def _last_end(buffer: bytes) -> int:
         if end >= 0 or not start:
             break
     return end + 1
-
-
-def _fits(field: Field, column: pa.ChunkedArray) -> bool:
-    """What the parser does not check by itself: presence, lengths, ranges."""
-    if field.required and column.null_count:
-        return False
-    if field.type.kind == "string":
-        return (pc.max(pc.binary_length(column)).as_py() or 0) <= field.type.arguments[0]
-    if field.type.kind == "double":
-        return pc.all(pc.is_finite(column)).as_py() is not False
-    least, most = _range(field.type)
-    if least is not None:
-        inside = pc.and_(
-            pc.greater_equal(column, pa.scalar(least, column.type)), pc.less_equal(column, pa.scalar(most, column.type))
-        )
-        return pc.all(inside).as_py() is not False
-    return True
-
-
-def _range(type_: ColumnType) -> tuple[Any, Any]:
-    """The least and the greatest value, where the parser lets others through."""
-    if type_.kind == "decimal":  # it checks the digits that are written, not those that the scale appends
-        precision, scale = type_.arguments
-        most = Decimal((0, (9,) * precision, -scale))
-        return -most, most
-    return _RANGES.get(type_.kind, (None, None))
 
 
 def _locator(text: str, place: _Place) -> Callable[[int], tuple[int, int]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 #: What may stand between records: white space, the punctuation of arrays, byte order marks, record separators.
-_BETWEEN = re.compile(r"[ \t\r\n,\[\]\ufeff\x1e]*")
+BETWEEN = re.compile(r"[ \t\r\n,\[\]\ufeff\x1e]*")
 _NEWLINE = re.compile(r"[\r\n]")
 _NEXT_BLOCK = re.compile(r"[\r\n](?=[{\[])")
 #: Where a record may begin, or the error page of a gateway, which is a broken record of its own.
@@ -75,7 +75,7 @@ def scan(text: str, shape: Shape, *, final: bool) -> tuple[list[Found], int]:
     found: list[Found] = []
     at, suspect = 0, _NO_UTF8.search(text) is not None
     while True:
-        between = _BETWEEN.match(text, at)
+        between = BETWEEN.match(text, at)
         assert between  # it matches nothing, too
         at, listed = between.end(), not {"[", ","}.isdisjoint(between.group())
         if at == len(text):
@@ -95,7 +95,7 @@ def _one(text: str, at: int, shape: Shape, *, listed: bool, final: bool) -> Opti
         end = _next_record(text, at, _line_end(text, at), shape, listed=listed, final=final)
         return None if end is None else Found(at, end, None, _reason_of_junk(text[at:end]))
     try:
-        value, end = _read(text, at)
+        value, end = read_object(text, at)
     except json.JSONDecodeError as error:
         if not final and _may_go_on(text, error):
             return None
@@ -110,7 +110,7 @@ _DECODERS = tuple(
 )
 
 
-def _read(text: str, at: int) -> tuple[dict[str, Any], int]:
+def read_object(text: str, at: int) -> tuple[dict[str, Any], int]:
     """The object at `at` and its end. Raw line breaks inside strings are read only if the object is then complete."""
     strict, lenient = _DECODERS
     try:
@@ -164,7 +164,7 @@ def _next_record(text: str, start: int, bound: int, shape: Shape, *, listed: boo
         if text[at] == "<" or (spent > _SEARCH_MAX and at < searched):
             continue
         try:
-            value, end = _read(text, at)
+            value, end = read_object(text, at)
         except json.JSONDecodeError as error:
             if not final and _may_go_on(text, error):
                 return None

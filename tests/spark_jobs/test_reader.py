@@ -43,7 +43,7 @@ def read(
     *pieces, end = RecordReader(fields).read([body] if isinstance(body, bytes) else body)
     for piece in pieces:
         if isinstance(piece, pa.Table):
-            assert piece.schema.names == [field.name for field in fields]
+            assert piece.schema.names == [*(field.name for field in fields), "_rescued"]
             rows += piece.to_pylist()
         else:
             rejected += piece
@@ -75,7 +75,7 @@ def ids(body: bytes | Iterable[bytes]) -> list[str]:
 def test_what_the_bytes_are_is_told_by_the_bytes(body: bytes) -> None:
     """No name is asked: compressed or not, and in which encoding, shows in the content."""
     rows, rejected, end = read(body)
-    assert (rows, rejected, end.problem) == ([{"id": "a", "n": 1, "note": None}] * 2, [], None)
+    assert (rows, rejected, end.problem) == ([{"id": "a", "n": 1, "note": None, "_rescued": None}] * 2, [], None)
 
 
 @pytest.mark.parametrize("body", [b"", gzip.compress(b""), b"\n\r\n", b"\xef\xbb\xbf", b"[]"])
@@ -116,9 +116,7 @@ def test_what_follows_a_gzip_stream_and_is_none_is_a_problem() -> None:
     assert (len(rows), end.problem) == (1, f"no gzip from byte {len(body)} on")
 
 
-@pytest.mark.parametrize(
-    ("head", "kind"), [(b"PK\x03\x04", "a ZIP archive"), (b"PAR1", "a Parquet file"), (b"\x28\xb5\x2f\xfd", "zstd")]
-)
+@pytest.mark.parametrize(("head", "kind"), [(b"PAR1", "a Parquet file"), (b"ORC", "an ORC file"), (b"\xfd7zXZ", "xz")])
 def test_a_file_of_another_kind_is_one_rejected_record_and_a_problem(head: bytes, kind: str) -> None:
     """Instead of thousands of lines of binary noise."""
     rows, rejected, end = read(head + bytes(range(256)) * 40 + b"\n" * 100)
@@ -154,9 +152,49 @@ def test_invalid_utf8_in_a_field_that_nobody_declared_rejects_too() -> None:
 
 
 def test_a_very_long_record_is_read_whole() -> None:
-    """Many blocks long; a field that nobody declared has no limit."""
-    rows, rejected, _ = read(GOOD + b'{"id":"b","other":"' + b"x" * (5 << 20) + b'"}' + GOOD)
-    assert ([row["id"] for row in rows], rejected) == (["a", "b", "a"], [])
+    """Many blocks long, it is judged by its fields and not by its length."""
+    rows, rejected, _ = read(GOOD + b'{"id":"b","note":"' + b"x" * (5 << 20) + b'"}' + GOOD)
+    assert [row["id"] for row in rows] == ["a", "a"]
+    assert [record.reason for record in rejected] == ["note: 5242880 bytes, at most 4096"]
+
+
+# ---------------------------------------------------------------------------------------------- names, unknown fields
+
+
+def test_a_field_is_read_under_the_name_that_the_record_gives_it() -> None:
+    """`from` names it in the raw record, for either way of reading and in the reason of a rejected record."""
+    fields = (Field("user_id", ColumnType.parse("string(8)"), required=True, source="userId"), field("n", "int"))
+    good = b'{"userId":"u1","n":1}'
+    assert read(good, fields)[0] == read(good + b"!", fields)[0] == [{"user_id": "u1", "n": 1, "_rescued": None}]
+    rows, rejected, _ = read(good + b'{"user_id":"u1"}', fields)
+    assert (len(rows), [record.reason for record in rejected]) == (1, ["userId is missing"])
+
+
+def test_two_fields_may_be_read_from_one() -> None:
+    """One takes the text, the other the number."""
+    fields = (field("x", "string(8)"), Field("number", ColumnType.parse("double"), source="x"))
+    assert read(b'{"x":1.50}', fields)[0] == [{"x": "1.50", "number": 1.5, "_rescued": None}]
+
+
+@pytest.mark.parametrize("neighbour", [b"", b"!"], ids=["vectorised", "exact"])
+def test_unknown_fields_are_kept_as_they_were_written(neighbour: bytes) -> None:
+    """Digits, nesting, order and nulls survive; a record without any such field has nothing to keep."""
+    body = b'{"z":1.50,"id":"a","big":123456789012345678901,"e":[1e2,{"\\u00e9":null}],"n":1,"no":null}' + GOOD
+    rows, _, _ = read(body + neighbour)
+    kept = '{"z":1.50,"big":123456789012345678901,"e":[1e2,{"é":null}],"no":null}'
+    assert [row["_rescued"] for row in rows] == [kept, None]
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536])
+def test_a_record_whose_unknown_fields_are_too_long_is_rejected(size: int) -> None:
+    """They are never cut, and its neighbours stay."""
+    long = b'{"id":"b","other":"%s"}' % (b"x" * (size - len('{"other":""}')))
+    rows, rejected, _ = read(GOOD + long + GOOD)
+    reasons = [record.reason for record in rejected]
+    if size == 65_535:
+        assert ([row["id"] for row in rows], reasons) == (["a", "b", "a"], [])
+    else:
+        assert ([row["id"] for row in rows], reasons) == (["a", "a"], ["unknown fields: 65536 bytes, at most 65535"])
 
 
 def test_a_null_at_the_top_level_is_rejected() -> None:
@@ -206,6 +244,7 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("decimal(12,2)", "1.234", "1.234 has more than 2 decimals"),
         ("decimal(12,2)", "10000000000", "10000000000 is out of range for decimal(12,2)"),
         ("decimal(12,2)", "0.30000000000000004", "0.30000000000000004 has more than 2 decimals"),
+        ("decimal(38,0)", "-" + "9" * 38, Decimal("-" + "9" * 38)),
         ("decimal(38,2)", "123456789012345678901234567890.12", Decimal("123456789012345678901234567890.12")),
         ("string(4)", '"éé"', "éé"),
         ("string(4)", '"ééé"', "6 bytes, at most 4"),
@@ -275,11 +314,30 @@ JSON_VALUES = st.one_of(NUMBERS, TEXTS.map(json.dumps), st.sampled_from(["null",
 @example("timestamp", ['"2015-05-17T10Z"'])
 def test_a_records_fate_does_not_depend_on_its_neighbours(type_: str, texts: list[str]) -> None:
     """The vectorised parser and the scanner read the same values from the same text, or the scanner decides."""
-    fields = (field("x", type_),)
-    bodies = [b'{"x":%s}' % text.encode("utf-8", "surrogatepass") for text in texts]
-    together, rejected, _ = read(b"".join(bodies), fields)
-    alone = [read(body + b"!", fields) for body in bodies]  # the stray character asks for the scanner
-    assert pa.array([row["x"] for row in together]).equals(pa.array([row["x"] for one in alone for row in one[0]]))
+    same_alone_and_together((field("x", type_),), [f'{{"x":{text}}}' for text in texts])
+
+
+ODDITIES = ["NaN", "-Infinity", "-0", "1E+2", '{"x":[null,{"y":-0.0}]}', "[1,[]]", "nul", '"\\ud800"', '"a\tb"']
+UNKNOWN = st.one_of(JSON_VALUES, st.sampled_from(ODDITIES))
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from(["x", "y", "é", ""]), UNKNOWN), max_size=3), min_size=1, max_size=3))
+@example([[("y", "null")], []])
+@example([[("y", "1"), ("y", "1.0")]])
+def test_what_is_rescued_does_not_depend_on_the_neighbours(records: list[list[tuple[str, str]]]) -> None:
+    """Fields that nobody declared are the same text, whichever way the record was read."""
+    texts = ["{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in record) + "}" for record in records]
+    same_alone_and_together((field("x", "int"),), texts)
+
+
+def same_alone_and_together(fields: tuple[Field, ...], texts: list[str]) -> None:
+    bodies = [text.encode("utf-8", "surrogatepass") for text in texts]
+    together, rejected, _ = read(b"\n".join(bodies), fields)
+    alone = [read(body + b"\n!", fields) for body in bodies]  # the stray character asks for the scanner
+    for name in (fields[0].name, "_rescued"):
+        assert pa.array([row[name] for row in together]).equals(
+            pa.array([row[name] for one in alone for row in one[0]])
+        )
     assert [r.reason for r in rejected] == [r.reason for one in alone for r in one[1][:-1]]
 
 
@@ -322,7 +380,7 @@ def test_everything_is_read_or_rejected(
         patch.setattr(content, "BLOCK", block)
         rows, rejected, end = read(split(packed_body, part))
     good = [
-        {"id": str(number), "n": number, "note": note}
+        {"id": str(number), "n": number, "note": note, "_rescued": '{"x":{"id":[{"id":"nested"}]}}'}
         for number, (kind, note, _) in enumerate(records)
         if kind == "good"
     ]

@@ -1,0 +1,215 @@
+"""From a CSV or TSV file to Arrow tables of good records, and rejected ones with place and reason. No Spark, no S3.
+
+A file is split by the rules of RFC 4180 (`splitting`) and typed a column at a time (`columns`). A field in quotes is
+the same as one without: where the empty text is among the format's `nulls`, `""` is null, too.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, Optional
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_jobs import content
+from spark_jobs.columns import Values, schema_of, typed
+from spark_jobs.decoding import NO_TEXT, Decoding, readable
+from spark_jobs.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
+from spark_jobs.splitting import Found, dialect, split
+from spark_jobs.texts import read_as
+from tidemark.core.dataset import Field, Format
+
+_BLANKS = " \t"
+_CUT_OFF = "record cut off"
+
+
+class DelimitedReader:
+    """Reads files of one declared shape; stateless between files."""
+
+    def __init__(self, format_: Format, fields: Sequence[Field]) -> None:
+        self._format, self._fields = format_, tuple(fields)
+        self.schema = schema_of(fields)
+
+    def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """Everything that an object's bytes hold, in order; nothing is skipped in silence.
+
+        Not rejected, because it says nothing: empty lines, fields behind the last column that are empty, and a
+        repetition of the header, which files that were joined have.
+        """
+        file: Optional[_File] = None
+        for block, final, damage in content.told_apart(content.plain_blocks(parts)):
+            if file is None:
+                kind = content.foreign(block[: content.HEAD])
+                if kind:
+                    reason = f"not {self._format.type.upper()} but {kind}"
+                    yield [Rejected(0, 1, reason, block[: RAW_MAX // 4].decode("utf-8", "backslashreplace"))]
+                    yield End(len(block), reason)
+                    return
+                file = _File(block, self._format, self._fields)
+            yield from file.more(block, final=final, damaged=damage is not None)
+            if file.refused or final:
+                yield End(file.read, file.refused or damage)
+                return
+
+
+class _File:
+    """One file on its way: what is not yet settled, where that begins, and what the header said."""
+
+    def __init__(self, head: bytes, format_: Format, fields: Sequence[Field]) -> None:
+        self.read = 0  # bytes
+        self.refused = ""  # why the rest is not read
+        self._format, self._fields, self._how = format_, fields, dialect(format_)
+        self._decoding = Decoding(head, format_.encoding)
+        self._position, self._line = 0, 1
+        self._text, self._enough = "", 0
+        self._header: list[str] = []  # as it is written
+        self._rejected_header: list[Rejected] = []
+        self._names = [] if format_.header else [field.raw for field in fields]
+        self._skipping = False  # what is left of a line that was rejected for its length
+
+    def more(self, block: bytes, *, final: bool, damaged: bool) -> Iterator[Piece]:
+        """What the next block settles."""
+        text = self._decoding.text(block, final=final)
+        if not self.read and text.startswith("\ufeff"):
+            self._position, text = self._decoding.size(text[0]), text[1:]
+        self.read += len(block)
+        self._text += text
+        if not final and len(self._text) < self._enough:
+            return
+        before = self._position
+        yield from self._settled(final=final, damaged=damaged)
+        # A long record is not split again for every block.
+        self._enough = 0 if self._position > before else 2 * len(self._text)
+
+    def _settled(self, *, final: bool, damaged: bool) -> Iterator[Piece]:
+        if self._skipping:
+            self._skip()
+        overlong = len(self._text) > RECORD_MAX
+        whole = len(self._text) if final and not damaged else _lines_end(self._text)
+        lines = list(io.StringIO(self._text[:whole], newline=""))
+        if not self._names:
+            lines = self._past_header(lines, final=final, overlong=overlong)
+        if self.refused:
+            yield self._rejected_header
+        elif self._names:
+            found, done = split(lines, self._how, len(self._names), final=final, overlong=overlong)
+            yield from self._pieces(lines, found)
+            self._advance(lines[:done])
+        if self._text and ((final and not self.refused) or (overlong and not whole)):
+            reason = _CUT_OFF if final else f"a line of more than {RECORD_MAX} bytes"
+            yield [Rejected(self._position, self._line, reason, _shown(self._text))]
+            self._skipping = not final
+            self._advance([self._text], lines=0)
+
+    def _skip(self) -> None:
+        """Past the rest of a line that was rejected for its length."""
+        line = next(io.StringIO(self._text, newline=""), "")
+        ended = line.endswith(("\n", "\r")) and len(line) < len(self._text)
+        self._advance([line], lines=int(ended))
+        self._skipping = not ended
+
+    def _advance(self, done: Sequence[str], *, lines: Optional[int] = None) -> None:
+        passed = "".join(done)
+        self._position += self._decoding.size(passed)
+        self._line += len(done) if lines is None else lines
+        self._text = self._text[len(passed) :]
+
+    def _past_header(self, lines: list[str], *, final: bool, overlong: bool) -> list[str]:
+        """The lines behind the header, once that is whole; the columns are known then, or the file is refused."""
+        found, done = split(lines, self._how, None, final=final, overlong=overlong, most=1)
+        if not found:
+            self._advance(lines[:done])
+            return lines[done:]
+        (header,) = found
+        self._advance(lines[: header.first])
+        written = "".join(lines[header.first : header.end])
+        problem = header.reason or ("bytes that are no text" if NO_TEXT.search(written) else "")
+        self._header = header.fields
+        names = [name.strip() for name in header.fields]
+        while names and not names[-1]:
+            names.pop()
+        problem = problem or _unfit(names, self._fields)
+        if problem:
+            self.refused = f"header: {problem}"
+            self._rejected_header = [Rejected(self._position, self._line, self.refused, _shown(written))]
+            return []
+        self._names = names
+        self._advance(lines[header.first : header.end])
+        return lines[header.end :]
+
+    def _pieces(self, lines: Sequence[str], found: Sequence[Found]) -> Iterator[Piece]:
+        """Typed rows and rejected records of what was found."""
+        width, header = len(self._names), [*self._header]
+        good, bad = [], []
+        noise = any(map(_unreadable, lines))
+        for one in found:
+            reason = (self._noise(lines[one.first : one.end]) if noise else "") or one.reason
+            if reason:
+                bad.append((one, reason))
+            elif one.fields != header[:width]:
+                good.append(one)
+        if good:
+            table, reasons = typed(self._columns(good), len(good), self._fields)
+            bad += [(good[row], reason) for row, reason in reasons.items()]
+            if reasons:
+                table = table.filter(pa.array([row not in reasons for row in range(len(good))]))
+            if table.num_rows:
+                yield table
+        if bad:
+            yield self._rejected(lines, sorted(bad, key=lambda one: one[0].first))
+
+    def _noise(self, lines: Sequence[str]) -> str:
+        text = "".join(lines)
+        if NO_TEXT.search(text):
+            return f"invalid {self._decoding.name.upper()}"
+        return "a zero byte" if "\0" in text else ""
+
+    def _columns(self, good: Sequence[Found]) -> dict[str, Values]:
+        """The records' fields by column, as text without nulls or already typed."""
+        nulls = pa.array(self._format.nulls, pa.string())
+        columns: dict[str, Values] = {}
+        for name, values in zip(self._names, zip(*(one.fields for one in good))):
+            column = pa.array(values, pa.string())
+            if self._format.trim:
+                column = pc.utf8_trim(column, _BLANKS)
+            column = pc.if_else(pc.is_in(column, nulls), None, column)
+            fields = [field for field in self._fields if field.raw == name]
+            columns[name] = read_as(column, fields) if fields else column
+        return columns
+
+    def _rejected(self, lines: Sequence[str], bad: Iterable[tuple[Found, str]]) -> list[Rejected]:
+        starts = list(accumulate(map(self._decoding.size, lines), initial=self._position))
+        return [
+            Rejected(starts[one.first], self._line + one.first, reason, _shown("".join(lines[one.first : one.end])))
+            for one, reason in bad
+        ]
+
+
+def _unfit(names: Sequence[str], fields: Sequence[Field]) -> str:
+    """Why a header with these names is none for these fields."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        return f"expected each column once, found {twice[0]!r} again"
+    missing = [field.raw for field in fields if field.required and field.raw not in names]
+    if missing or not any(field.raw in names for field in fields):
+        expected = missing[0] if missing else " or ".join(field.raw for field in fields)
+        return f"expected a column {expected}, found {', '.join(names)}"
+    return ""
+
+
+def _lines_end(text: str) -> int:
+    """Where the last whole line ends; of a carriage return at the very end it is not known what follows."""
+    end = len(text) - text.endswith("\r")
+    return max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1
+
+
+def _unreadable(line: str) -> Any:
+    return "\0" in line or (not line.isascii() and NO_TEXT.search(line))
+
+
+def _shown(text: str) -> str:
+    return readable(text[:RAW_MAX].rstrip("\r\n"))[:RAW_MAX]

@@ -1,0 +1,103 @@
+"""Avro's logical types, read exactly: no value is rounded, and none that Python cannot hold breaks off a block.
+
+fastavro's own readers round a decimal to the schema's precision and fail on the year 10000, where only the rest of
+the block could be given up. A value that cannot be held is the text of its number instead, which no check accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from fastavro.read import LOGICAL_READERS
+
+_PREFIX = "tidemark-"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+
+Read = Callable[[Any, Any], Any]
+
+
+def renamed(schema: Any) -> Any:
+    """The parsed JSON of a schema, with the logical types that are read here under names of their own."""
+    if isinstance(schema, list):
+        return [renamed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: renamed(part) for key, part in schema.items()}
+    if f"{schema.get('type')}-{schema.get('logicalType')}" in _READ:
+        parts["logicalType"] = _PREFIX + schema["logicalType"]
+    return parts
+
+
+def _moment(per_second: int, *, zone: bool) -> Read:
+    epoch = _EPOCH if zone else _EPOCH.replace(tzinfo=None)
+
+    def read(value: int, _: Any) -> Any:
+        try:
+            return epoch + value * 1_000_000 // per_second * _MICROSECOND
+        except OverflowError:
+            return f"{value}/{per_second} seconds since 1970"
+
+    return read
+
+
+def _date(value: int, _: Any) -> Any:
+    try:
+        return date(1970, 1, 1) + timedelta(days=value)
+    except OverflowError:
+        return f"{value} days since 1970"
+
+
+def _time(per_second: int) -> Read:
+    def read(value: int, _: Any) -> Any:
+        if not 0 <= value < 86_400 * per_second:
+            return f"{value}/{per_second} seconds of a day"
+        return (_EPOCH + value * 1_000_000 // per_second * _MICROSECOND).time()
+
+    return read
+
+
+def _decimal(value: bytes, schema: Any) -> Decimal:
+    return Decimal(f"{int.from_bytes(value, 'big', signed=True)}e-{schema.get('scale', 0)}")
+
+
+def _uuid(value: bytes, _: Any) -> Any:
+    return UUID(bytes=value) if len(value) == 16 else value
+
+
+def _as_it_is(value: Any, _: Any) -> Any:
+    return value
+
+
+_READ: dict[str, Read] = {
+    "long-timestamp-millis": _moment(1_000, zone=True),
+    "long-timestamp-micros": _moment(1_000_000, zone=True),
+    "long-timestamp-nanos": _moment(1_000_000_000, zone=True),
+    "long-local-timestamp-millis": _moment(1_000, zone=False),
+    "long-local-timestamp-micros": _moment(1_000_000, zone=False),
+    "long-local-timestamp-nanos": _moment(1_000_000_000, zone=False),
+    "int-date": _date,
+    "int-time-millis": _time(1_000),
+    "long-time-micros": _time(1_000_000),
+    "bytes-decimal": _decimal,
+    "fixed-decimal": _decimal,
+    "string-uuid": _as_it_is,
+    "fixed-uuid": _uuid,
+}
+
+
+def _register(name: str, read: Read) -> None:
+    of, _, type_ = name.partition("-")
+
+    def called(value: Any, schema: Any, _: Any = None) -> Any:
+        return read(value, schema)
+
+    LOGICAL_READERS[f"{of}-{_PREFIX}{type_}"] = called
+
+
+for _name, _read in _READ.items():
+    _register(_name, _read)
