@@ -1,4 +1,4 @@
-"""submit: the ledger's stream says that a batch is PLANNED (or sweep hints at it) → its job run."""
+"""submit: the ledger's stream says that a batch is PLANNED, or that its turn is over (or sweep hints) → a job run."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _CAUSE = re.compile(r"^(?:Caused by: )?(?:[\w.]+\.)?(\w*(?:Error|Exception)\b(?:
 
 
 def of(error: BaseException) -> dict[str, Any]:
-    """`{"kind": "file" | "transient" | "unknown", "file": …, "message": …}` of whatever went wrong."""
+    """`{"kind": "file" | "transient" | "beyond" | "unknown", "file": …, "message": …}` of whatever went wrong."""
     report = ReadError.report_in(str(error))
     if report:
         return {**report, "message": _short(report["message"])}

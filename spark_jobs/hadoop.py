@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from pyspark.sql import SparkSession
 
@@ -24,12 +24,12 @@ class FileSystem:
     def _path(self, uri: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(uri)
 
-    def write(self, uri: str, text: str) -> None:
-        """The object, whole; an older one is replaced."""
+    def write(self, uri: str, content: Union[str, bytes]) -> None:
+        """The object, whole; an older one is replaced. Text becomes UTF-8."""
         path = self._path(uri)
         stream = path.getFileSystem(self._conf).create(path, True)
         try:
-            stream.write(bytearray(text.encode()))
+            stream.write(bytearray(content.encode() if isinstance(content, str) else content))
         finally:
             stream.close()
 

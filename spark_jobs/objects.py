@@ -146,7 +146,7 @@ def _request(part: _Part) -> dict[str, str]:
     request = {"Bucket": file.bucket, "Key": file.key}
     if file.version.startswith("etag:"):
         request["IfMatch"] = '"' + file.version[len("etag:") :].strip('"') + '"'
-    else:
+    elif file.version:  # a file of the lake has none: it is written once
         request["VersionId"] = file.version
     return {**request, "Range": part.span} if part.span else request
 

@@ -16,10 +16,10 @@ from typing import Any, Optional
 
 from pyspark import SparkContext
 
-from spark_jobs import failures, objects, storage
-from spark_jobs.batch import Order, run
+from spark_jobs import batch, failures, night, objects, storage
+from spark_jobs.batch import Order
 from spark_jobs.hadoop import FileSystem
-from tidemark.core.manifest import Manifest
+from tidemark.core.manifest import Manifest, NightlyManifest
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -40,11 +40,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _run(order: Order) -> None:
-    manifest = Manifest.loads(objects.text(order.manifest))
+    manifest = objects.text(order.manifest)
     started = time.monotonic()
     spark = storage.session(f"{order.batch_id}.{order.attempt}")
     try:
-        result = run(spark, order, manifest, {"session": time.monotonic() - started})
+        seconds = {"session": time.monotonic() - started}
+        if order.dataset.nightly:
+            result = night.run(spark, order, NightlyManifest.loads(manifest), seconds)
+        else:
+            result = batch.run(spark, order, Manifest.loads(manifest), seconds)
         FileSystem(spark).write(f"{order.output}result.json", json.dumps(result, indent=1))
     finally:
         spark.stop()

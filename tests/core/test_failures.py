@@ -101,6 +101,13 @@ def test_a_bad_file_without_a_name_is_unknown() -> None:
     assert after_run_failure(batch(), RunFailure("not JSON", "file")) == RunRetried(2, "not JSON", unknown=True)
 
 
+@pytest.mark.parametrize("changes", [{}, {"unknown_failures": 1}, {"exposed": True}])
+def test_what_no_try_and_no_half_would_cure_goes_to_a_person(changes: dict[str, Any]) -> None:
+    """The keys of another batch are gone: a thousand halves would fail one by one."""
+    failed = batch(**changes)
+    assert after_run_failure(failed, RunFailure("no keys", "beyond")) == Poisoned(2, "no keys")
+
+
 LOAD_PASSING = [
     "ERROR: 1023 DETAIL: Serializable isolation violation on table",
     "deadlock detected",
@@ -135,3 +142,11 @@ def test_a_lonely_load_is_tried_again_if_that_may_help(message: str) -> None:
 def test_rows_that_the_warehouse_refuses_go_to_a_person(message: str) -> None:
     """Repeating would not make them fit."""
     assert after_load_failure(batch(), message, company=1) == LoadRefused(2, "load.1", message)
+
+
+def test_a_night_that_fails_is_neither_split_nor_robbed_of_a_file() -> None:
+    """Its files are a snapshot: the lake does not lose one of them, and half a snapshot is no table."""
+    named = RunFailure("not a Parquet file", "file", BAD)
+    assert after_run_failure(batch(period="2026-03-01"), named) == RunRetried(2, named.message, unknown=True)
+    again = batch(period="2026-03-01", unknown_failures=1)
+    assert after_run_failure(again, named) == Poisoned(2, named.message)

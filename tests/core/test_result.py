@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from tidemark.core.errors import Unbalanced
 from tidemark.core.failures import RunFailure
 from tidemark.core.files import FileVersion
-from tidemark.core.manifest import Manifest
-from tidemark.core.result import Result, parse_failure, verify
+from tidemark.core.manifest import Input, Manifest, NightlyManifest, PinnedFile
+from tidemark.core.periods import Period
+from tidemark.core.result import DataFile, Result, parse_failure, verify, verify_keys, verify_nightly
 
 TABLES, FACTS = ("web_events", "user_activity"), ("web_events",)
 MANIFEST = Manifest("b", 2, "web", (FileVersion("raw", "a", "v1", 9), FileVersion("raw", "c", "v1", 9)))
@@ -50,6 +52,34 @@ def test_a_result_tells_its_sums(report: dict[str, Any]) -> None:
     assert [result.total(what) for what in ("read", "kept", "rejected", "repeated")] == [7, 5, 1, 1]
     assert result.rows == {"web_events": 5, "user_activity": 0}
     assert [(file.uri, file.problem) for file in result.problems] == [("s3://raw/c", "gzip truncated at byte 17")]
+
+
+def keys_of(rows: int) -> dict[str, Any]:
+    return {"rows": rows, "files": [{"uri": "s3://lake/k", "rows": rows, "bytes": 9}] if rows else []}
+
+
+@pytest.mark.parametrize(("rows", "required"), [(5, True), (5, False), (3, False), (0, False)])
+def test_the_keys_of_the_records_kept_are_listed(report: dict[str, Any], rows: int, required: bool) -> None:
+    """One for each record kept; fewer only where a record may come without a key."""
+    result = parsed({**report, "keys": keys_of(rows)})
+    verify_keys(result, required)
+    assert result.keys == ((DataFile("s3://lake/k", rows, 9),) if rows else ())
+
+
+@pytest.mark.parametrize(
+    ("keys", "required", "words"),
+    [
+        ({}, False, "keys: expected a list of files, found none"),
+        ({"keys": keys_of(6)}, False, "keys: expected 5, found 6"),
+        ({"keys": keys_of(4)}, True, "keys: expected 5, found 4"),
+    ],
+)
+def test_keys_that_others_would_not_know_of_are_noticed(
+    report: dict[str, Any], keys: dict[str, Any], required: bool, words: str
+) -> None:
+    """A key that is not listed would come a second time, and nobody would see it."""
+    with pytest.raises(Unbalanced, match=f"^{words}$"):
+        verify_keys(parsed({**report, **keys}), required)
 
 
 IMBALANCES: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
@@ -123,3 +153,52 @@ def test_an_unreadable_report_is_an_unknown_failure(text: str | bytes) -> None:
 def test_an_unreadable_report_is_quoted_in_short() -> None:
     """The reason goes into the ledger, whose items are small."""
     assert len(parse_failure("x" * 100_000).message) < 300
+
+
+def test_a_result_tells_the_days_that_it_knows(report: dict[str, Any]) -> None:
+    """A table without `days` is left out, which is not the same as a table without rows on any day."""
+    report["tables"]["web_events"]["days"] = ["2026-03-01"]
+    assert parsed(report).days == {"web_events": ("2026-03-01",)}
+
+
+NIGHT = NightlyManifest(
+    "b", 2, "daily", Period("day", date(2026, 3, 1)),
+    (
+        Input("web_events", "facts", 7, 3, (PinnedFile("lake", "1", 9, 5), PinnedFile("lake", "2", 9, 1)), ()),
+        Input("people", "latest", None, 0, (), ()),
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture
+def night() -> dict[str, Any]:
+    """`result.json` of a night that has read all that was pinned."""
+    table = {"rows": 1, "files": [{"uri": "s3://lake/d", "rows": 1, "bytes": 5}], "days": ["2026-03-01"]}
+    return {
+        "batch_id": "b", "attempt": 2, "dataset": "daily", "files": [], "inputs": {"web_events": 6, "people": 0},
+        "tables": {"daily": table}, "rejected": {"rows": 0, "files": []}, "artifacts": {"model.json": "s3://lake/m"},
+    }  # fmt: skip
+
+
+def test_a_night_that_has_read_every_pinned_row_is_believed(night: dict[str, Any]) -> None:
+    """Tables that are not there yet count with no row."""
+    verify_nightly(parsed(night), NIGHT, ("daily",))
+    assert parsed(night).artifacts == {"model.json": "s3://lake/m"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"attempt": 1}, "batch and attempt: expected ('b', 2), found ('b', 1)"),
+        ({"tables": {}}, "tables: expected ['daily'], found []"),
+        ({"inputs": {"web_events": 6}}, "tables read: expected ['people'], found []"),
+        ({"inputs": {"web_events": 5, "people": 0}}, "rows read of web_events: expected 6, found 5"),
+    ],
+)
+def test_a_night_that_has_read_something_else_is_not(
+    night: dict[str, Any], broken: dict[str, Any], message: str
+) -> None:
+    """The error says which count, expected and found."""
+    with pytest.raises(Unbalanced) as raised:
+        verify_nightly(parsed({**night, **broken}), NIGHT, ("daily",))
+    assert str(raised.value) == message

@@ -14,8 +14,10 @@ from tests.simulation.faults import refuse
 Item = dict[str, Any]
 Call = Callable[..., Any]
 EXISTS = re.compile(r"attribute_(not_)?exists\((\w+)\)")
+BELOW = re.compile(r"(\w+) < (:\w+)")
 EQUALS = re.compile(r"(#?\w+) = (:\w+)")
 BEGINS = re.compile(r"begins_with\((#?\w+), (:\w+)\)")
+BETWEEN = re.compile(r"(\w+) BETWEEN (:\w+) AND (:\w+)")
 SET = re.compile(r"SET (\w+) = (:\w+)")
 ITEM_BYTES_MAX = 400 * 1024
 INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
@@ -141,6 +143,8 @@ class SimDynamoDB:
             assert equals[0][0] == "pk"
             found = [item for _, item in sorted(self.items.get(equals[0][1], {}).items())]
         found = [item for item in found if all(item[name]["S"].startswith(start) for name, start in begins)]
+        for name, first, last in BETWEEN.findall(text):
+            found = [item for item in found if values[first]["S"] <= item[name]["S"] <= values[last]["S"]]
         return _page(found, request)
 
     def _indexed(self, index: str, value: str) -> list[Item]:
@@ -170,6 +174,12 @@ def compiled(text: str) -> tuple[Callable[[Item, Mapping[str, Any]], bool], ...]
 
 
 def _compile(part: str) -> Callable[[Item, Mapping[str, Any]], bool]:
+    if " OR " in part:
+        either = [_compile(side) for side in part.split(" OR ")]
+        return lambda item, values: any(test(item, values) for test in either)
+    if found := BELOW.fullmatch(part):
+        left, right = found.groups()
+        return lambda item, values: left in item and int(item[left]["N"]) < int(values[right]["N"])
     if found := EXISTS.fullmatch(part):
         absent, name = bool(found[1]), found[2]
         return lambda item, _: (name in item) != absent

@@ -113,8 +113,13 @@ class SimTable:
             snapshots=[
                 SimpleNamespace(summary=SimpleNamespace(additional_properties=dict(found)))
                 for found in self.contents.snapshots
-            ]
+            ],
         )
+
+    @property
+    def last_sequence_number(self) -> int:
+        """Number of the newest snapshot."""
+        return len(self.contents.snapshots)
 
     def schema(self) -> Any:
         """The table's schema, as it was made."""
@@ -136,6 +141,7 @@ class SimTransaction:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if kind is None and self.staged is not self.table.contents:
             self.table.catalog.commit(self.table.name, self.table.contents.version, self.staged)
+            self.table.contents = self.staged
 
     def delete(self, where: str, snapshot_properties: Mapping[str, str]) -> None:
         batch_id = FILTER.fullmatch(where)[1]  # type: ignore[index]

@@ -21,6 +21,7 @@ class DataStore:
     """Parquet files by URI: their rows and sizes. Shared by the job, the lake and COPY."""
 
     files: dict[str, tuple[int, list[Row]]] = field(default_factory=dict)
+    under: DataStore | None = None  # where files are that others have written
 
     def write(self, uri: str, rows: list[Row]) -> dict[str, Any]:
         """A new file; its name is never used twice."""
@@ -28,6 +29,10 @@ class DataStore:
         size = 1_000 + 37 * len(rows)
         self.files[uri] = (size, rows)
         return {"uri": uri, "rows": len(rows), "bytes": size}
+
+    def read(self, uri: str) -> list[Row]:
+        """A file's rows."""
+        return (self.under.files if self.under else self.files)[uri][1]
 
 
 def run_job(s3: Any, data: DataStore, order_uri: str, run_id: str, short: bool = False) -> None:
@@ -40,6 +45,7 @@ def run_job(s3: Any, data: DataStore, order_uri: str, run_id: str, short: bool =
     order = json.loads(s3.objects[split_uri(order_uri)])
     manifest = json.loads(s3.objects[split_uri(order["manifest"])])
     output, batch_id, attempt = order["output"], order["batch_id"], order["attempt"]
+    known = {key for listed in order.get("seen", ()) for (key,) in data.read(listed["uri"])}
     facts: list[Row] = []
     users: Counter[str] = Counter()
     rejected = 0
@@ -47,7 +53,9 @@ def run_job(s3: Any, data: DataStore, order_uri: str, run_id: str, short: bool =
     for file in manifest["files"]:
         landed = s3.raw[(file["bucket"], file["key"], file["version"])]
         _refuse_poison(s3, order, file, landed.records)
-        count = _read_file(landed, facts, users, batch_id, attempt)
+        # Where keys are remembered, the batch's own count from file to file, too.
+        seen = known if "seen" in order else set()
+        count = _read_file(landed, facts, users, batch_id, attempt, seen)
         counts.append(
             {"bucket": file["bucket"], "key": file["key"], "version": file["version"], "problem": None, **count}
         )
@@ -66,6 +74,8 @@ def run_job(s3: Any, data: DataStore, order_uri: str, run_id: str, short: bool =
         "batch_id": batch_id, "attempt": attempt, "dataset": order["dataset"]["name"], "files": counts,
         "tables": tables, "rejected": {"rows": rejected, "files": set_aside},
     }  # fmt: skip
+    if "seen" in order:
+        report["keys"] = _write(data, f"{output}keys/part-{run_id}", [(row[0],) for row in facts], parts=1)
     _put(s3, output + "result.json", report)
 
 
@@ -82,15 +92,17 @@ def report_failure(s3: Any, order_uri: str, kind: str, message: str, file: dict[
     _put(s3, order["output"] + "failure.json", report)
 
 
-def _read_file(landed: Any, facts: list[Row], users: Counter[str], batch_id: str, attempt: int) -> dict[str, int]:
-    uri, seen = f"s3://{landed.bucket}/{landed.key}", set()
+def _read_file(
+    landed: Any, facts: list[Row], users: Counter[str], batch_id: str, attempt: int, seen: set[str]
+) -> dict[str, int]:
+    uri = f"s3://{landed.bucket}/{landed.key}"
     kept = bad = 0
     for record in landed.records:
         if record.get("bad"):
             bad += 1
         elif record["id"] not in seen:
             seen.add(record["id"])
-            facts.append((record["id"], record["user"], record["note"], batch_id, attempt, uri))
+            facts.append((record["id"], record["user"], record["note"], batch_id, attempt, uri, None))
             users[record["user"]] += 1
             kept += 1
     read = len(landed.records)

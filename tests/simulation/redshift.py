@@ -173,7 +173,7 @@ class SimRedshift:
             size, rows = self.data.files[entry["url"]]
             if entry["meta"]["content_length"] != size:
                 raise ValueError(f"Spectrum Scan Error: content_length of {entry['url']}")
-            if len(rows[0]) == 6 and any(len(row[2]) > NOTE_BYTES_MAX for row in rows):
+            if len(rows[0]) > 5 and any(len(row[2]) > NOTE_BYTES_MAX for row in rows):
                 raise ValueError(
                     "Spectrum Scan Error code 15001: the length of the data column note is longer than allowed"
                 )

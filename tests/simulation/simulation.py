@@ -197,7 +197,7 @@ class Simulation:
             watcher(pk, sk, old, new)
         if sk == "BATCH" and new:
             self.note(f"  {new['batch_id']['S']} {new['state']['S']} attempt {new['attempt']['N']}")
-        if sk == "BATCH" and new and new["state"]["S"] == "PLANNED":
+        if (sk == "BATCH" and new and new["state"]["S"] == "PLANNED") or pk.startswith("KEYS#"):
             self._stream(new, 5)
 
     def _stream(self, image: dict[str, Any], retries: int) -> None:

@@ -81,15 +81,16 @@ class SimWorld(World):
         return self.clients[service]
 
 
-def declare(name: str, on_overwrite: str, max_files: int, max_running: int) -> Dataset:
-    """A dataset with a table of facts and an additive one."""
+def declare(name: str, on_overwrite: str, max_files: int, max_running: int, remember: str = "") -> Dataset:
+    """A dataset with a table of facts and an additive one; perhaps it remembers keys."""
+    once = {"deduplicate": "record_id", "remember": remember} if remember else {}
     return parse_dataset(
         {
             "name": name,
             "prefix": f"{name}/",
             "record": {"id": {"type": "string(64)", "required": True}, "user": "string(64)", "note": "string(8)"},
             "tables": {
-                name: {"columns": COLUMNS},
+                name: {"columns": COLUMNS, **once},
                 f"{name}_users": {
                     "kind": "additive", "columns": {"user_id": "string(64)", "events": "bigint"}, "sums": ["events"],
                 },

@@ -217,14 +217,14 @@ def test_files_without_a_good_record_leave_empty_tables(job: Job) -> None:
     """Every declared table is listed, even with no file; a torn file says so."""
     empty = job.raw.put("web_logs/empty", b"")
     torn = job.raw.put("web_logs/torn", gzip.compress(request("u1") * 50)[:-30])
-    zipped = job.raw.put("web_logs/zip", b"PK\x03\x04" + bytes(100))
-    assert job.run("web_logs", empty, zipped) == 0
+    foreign = job.raw.put("web_logs/parquet", b"PAR1" + bytes(100))
+    assert job.run("web_logs", empty, foreign) == 0
     assert {name: (table["rows"], table["files"]) for name, table in job.result["tables"].items()} == {
         "web_events": (0, []),
         "user_activity": (0, []),
         "error_patterns": (0, []),
     }
-    assert [file["problem"] for file in job.result["files"]] == [None, "not JSON but a ZIP archive"]
+    assert [file["problem"] for file in job.result["files"]] == [None, "not JSON but a Parquet file"]
     assert job.run("web_logs", torn) == 0
     assert job.result["files"][0]["problem"].startswith("gzip truncated at byte")
 

@@ -4,7 +4,9 @@ transient (throttled, capacity, time-out)   retry after backoff
 a file named in the job's report            set the file aside, go on with the rest at once
 unknown, for the first time                 retry after backoff
 unknown, again                              bisect, until the bad file stands alone
-a single file, or a batch already shown     a person
+beyond what the batch's files are to blame  a person
+a single file, a batch already shown,       a person
+or a nightly one
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class RunFailure:
     """What is known of a failed run: the job's own report, or EMR's words."""
 
     message: str
-    kind: str = "unknown"  # file | transient | unknown
+    kind: str = "unknown"  # file | transient | beyond | unknown
     file: FileVersion | None = None
 
 
@@ -61,14 +63,16 @@ def engine_failure(state: str, details: str) -> RunFailure:
 def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRefused | Bisected | Poisoned:
     """The event for a failed run of the batch's present attempt."""
     attempt, failures, reason = batch.attempt, batch.run_failures + 1, failure.message
-    if failure.kind == "file" and failure.file:
+    if failure.kind == "file" and failure.file and not batch.period:
         uri = failure.file.uri
         return FileRefused(attempt, reason if uri in reason else f"{uri}: {reason}")
     if failure.kind == "transient":
         return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
+    if failure.kind == "beyond":
+        return Poisoned(attempt, reason)  # no other try and no half of the batch would do better
     if batch.unknown_failures + 1 < UNKNOWN_MAX:
         return RunRetried(attempt, reason, unknown=True)
-    if batch.files > 1 and not batch.exposed:
+    if batch.files > 1 and not batch.exposed and not batch.period:
         return Bisected(attempt, (child_id(batch.batch_id, 0), child_id(batch.batch_id, 1)), reason)
     return Poisoned(attempt, reason)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Optional
 
 from tidemark.core.errors import Unbalanced
 from tidemark.core.failures import RunFailure
 from tidemark.core.files import FileVersion
-from tidemark.core.manifest import Manifest
+from tidemark.core.manifest import Manifest, NightlyManifest
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Result:
     files: tuple[FileCount, ...]
     tables: Mapping[str, tuple[DataFile, ...]]
     rejected: tuple[DataFile, ...]
+    days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # table → days with rows, where it knows days
+    inputs: Mapping[str, int] = field(default_factory=dict)  # nightly: table → rows read
+    artifacts: Mapping[str, str] = field(default_factory=dict)  # nightly: name → URI
+    keys: Optional[tuple[DataFile, ...]] = None  # of the records kept, where the dataset remembers keys
 
     @property
     def rows(self) -> dict[str, int]:
@@ -74,7 +78,11 @@ class Result:
             for file in data["files"]
         )  # fmt: skip
         tables = {name: _data_files(table) for name, table in data["tables"].items()}
-        return cls(data["batch_id"], data["attempt"], files, tables, _data_files(data["rejected"]))
+        days = {name: tuple(table["days"]) for name, table in data["tables"].items() if "days" in table}
+        return cls(
+            data["batch_id"], data["attempt"], files, tables, _data_files(data["rejected"]), days,
+            data.get("inputs", {}), data.get("artifacts", {}), _data_files(data["keys"]) if "keys" in data else None,
+        )  # fmt: skip
 
 
 def _data_files(listed: Mapping[str, Any]) -> tuple[DataFile, ...]:
@@ -96,6 +104,24 @@ def verify(result: Result, manifest: Manifest, tables: tuple[str, ...], facts: t
     _equal("rejected records", result.total("rejected"), sum(file.rows for file in result.rejected))
     for table in facts:
         _equal(f"rows of {table}", result.total("kept"), result.rows[table])
+
+
+def verify_keys(result: Result, required: bool) -> None:
+    """Raise `Unbalanced` unless the keys of the records kept are listed; `required` keys are as many as the records."""
+    if result.keys is None:
+        raise Unbalanced("keys: expected a list of files, found none")
+    kept, keys = result.total("kept"), sum(file.rows for file in result.keys)
+    if required or keys > kept:  # a record without a key repeats nothing, and is not remembered
+        _equal("keys", kept, keys)
+
+
+def verify_nightly(result: Result, manifest: NightlyManifest, tables: tuple[str, ...]) -> None:
+    """Raise `Unbalanced` unless the result has read every row of every pinned file, and tells of every table."""
+    _equal("batch and attempt", (manifest.batch_id, manifest.attempt), (result.batch_id, result.attempt))
+    _equal("tables", sorted(tables), sorted(result.tables))
+    _equal("tables read", sorted(manifest.rows), sorted(result.inputs))
+    for table, rows in manifest.rows.items():
+        _equal(f"rows read of {table}", rows, result.inputs[table])
 
 
 def _equal(what: str, expected: object, found: object) -> None:

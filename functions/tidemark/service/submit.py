@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 from tidemark.core.errors import Conflict, IllegalMove, Transient
-from tidemark.core.lifecycle import Batch, RunStarted, State
+from tidemark.core.lifecycle import Batch, RunStarted
 from tidemark.core.naming import attempt_prefix, run_name, run_token
 from tidemark.core.sizing import run_size
+from tidemark.core.turns import is_ready, takes_turns
 from tidemark.observability import count, logger
 from tidemark.service.common import attempt_key, move
+from tidemark.service.turns import next_in_turn, seen_keys
 from tidemark.wiring import World
 
 #: How long EMR is trusted to remember a client token; afterwards the run is looked for by name (aws-facts §4.1).
@@ -18,18 +22,26 @@ TOKEN_TRUST = timedelta(minutes=5)
 
 
 def submit(world: World, batch_id: str) -> None:
-    """Start the run of the batch's present attempt, or find the one that was started before."""
+    """Start the run of the batch's present attempt, or find the one that was started before.
+
+    Where batches take turns, the one whose turn it is: perhaps another, or none.
+    """
     batch = world.ledger.batch(batch_id)
-    now = world.clock.now()
-    if batch is None or batch.state is not State.PLANNED or (batch.not_before and batch.not_before > now):
-        return
+    dataset = world.datasets.get(batch.dataset) if batch else None
+    if batch and dataset and takes_turns(dataset):
+        batch = next_in_turn(world, batch)
+    if batch and is_ready(batch, world.clock.now()):
+        _submit(world, batch)
+
+
+def _submit(world: World, batch: Batch) -> None:
     try:
         run_id = _find(world, batch) or _start(world, batch)
         move(world, batch, RunStarted(batch.attempt, run_id))
     except (Conflict, IllegalMove):
         return  # the other one who saw it PLANNED was faster, with the same run
     except Transient as error:
-        logger.warning("run not started, sweep will ask again", batch_id=batch_id, reason=str(error))
+        logger.warning("run not started, sweep will ask again", batch_id=batch.batch_id, reason=str(error))
 
 
 def _find(world: World, batch: Batch) -> str | None:
@@ -41,7 +53,8 @@ def _find(world: World, batch: Batch) -> str | None:
 def _start(world: World, batch: Batch) -> str:
     settings = world.settings
     order_key = attempt_key(batch, "order.json")
-    world.store.put(settings.control_bucket, order_key, _order(world, batch))
+    # The first one stands: two runs of an attempt must not be told different things.
+    world.store.put_once(settings.control_bucket, order_key, _order(world, batch))
     run_id = world.engine.start(
         name=run_name(batch.batch_id, batch.attempt),
         token=run_token(batch.batch_id, batch.attempt),
@@ -56,12 +69,15 @@ def _start(world: World, batch: Batch) -> str:
 def _order(world: World, batch: Batch) -> str:
     """All that the job is told: which declaration, which files, and the prefix that is its own."""
     settings = world.settings
+    dataset = world.datasets[batch.dataset]
     prefix = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt)
-    order = {
+    order: dict[str, Any] = {
         "batch_id": batch.batch_id,
         "attempt": batch.attempt,
-        "dataset": world.datasets[batch.dataset].declared,
+        "dataset": dataset.declared,
         "manifest": f"s3://{settings.control_bucket}/{batch.manifest}",
         "output": f"s3://{settings.lake_bucket}/{prefix}",
     }
+    if takes_turns(dataset):
+        order["seen"] = [asdict(file) for file in seen_keys(world, batch)]
     return json.dumps(order, indent=1, default=str)

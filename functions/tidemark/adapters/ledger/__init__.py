@@ -10,6 +10,9 @@
     BATCH#<id>          CHANGE#<key>      a file of the batch that was overwritten or taken out
     LOAD#<id>           LOAD              one warehouse transaction and its batches
     WAREHOUSE           TABLE#<name>      the columns that the warehouse's table has
+    MARK#<table>        DAY#<day>         the lake table's sequence number when rows of the day last changed
+    TURN#<dataset>      TURN              the attempt that may run, where a dataset remembers keys
+    KEYS#<dataset>      <created>#<id>    where the keys lie that a batch shows
     CONTROL             <name>            what a person or a long listing has set: pauses, markers
 
 Index `open` (open, due_at) holds batches and loads not at rest, and what is in quarantine; index `history`
@@ -22,10 +25,12 @@ from __future__ import annotations
 from tidemark.adapters.ledger.controls import Controls
 from tidemark.adapters.ledger.files import Change, Files, Holder, RefusedFile
 from tidemark.adapters.ledger.loads import Loads
+from tidemark.adapters.ledger.marks import Marks
 from tidemark.adapters.ledger.segments import Segment, Segments
+from tidemark.adapters.ledger.turns import Turns
 
 __all__ = ["Change", "Holder", "Ledger", "RefusedFile", "Segment"]
 
 
-class Ledger(Segments, Files, Loads, Controls):
+class Ledger(Segments, Files, Loads, Marks, Turns, Controls):
     """All of it; each part says which race its conditional writes close."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from tidemark.adapters.items import attempt_item, batch_item, batch_key, parse_batch, pending_key
 from tidemark.adapters.ledger.table import Table, key_of
 from tidemark.core.lifecycle import Batch
+
+KEYS_MAX = 100  # per BatchGetItem
 
 
 class Batches(Table):
@@ -39,6 +41,12 @@ class Batches(Table):
         """The batch as it is now (consistent read)."""
         item = self._get(batch_key(batch_id), "BATCH")
         return parse_batch(item) if item else None
+
+    def named(self, batch_ids: Iterable[str]) -> Iterator[Batch]:
+        """Those of the batches that there are, as they are now (consistent read), in no order."""
+        keys = [key_of(batch_key(batch_id), "BATCH") for batch_id in batch_ids]
+        for start in range(0, len(keys), KEYS_MAX):
+            yield from map(parse_batch, self._get_all(keys[start : start + KEYS_MAX], consistent=True))
 
     def save(self, batch: Batch, also: Iterable[dict[str, Any]] = ()) -> Batch:
         """Write the batch and its attempt's record, if nobody has written it since it was read.

@@ -206,11 +206,8 @@ class Files(Batches):
 
     def _files(self, files: Sequence[FileVersion], sk: Callable[[FileVersion], str]) -> Iterator[FileVersion]:
         keys = {(file_key(file.bucket, file.key), sk(file)) for file in files}
-        request: dict[str, Any] = {self.table: {"Keys": [key_of(*key) for key in sorted(keys)]}}
-        while request:
-            answer = self.client.batch_get_item(RequestItems=request)
-            yield from (parse_file(from_item(item)) for item in answer["Responses"][self.table])
-            request = answer.get("UnprocessedKeys", {})
+        items = self._get_all([key_of(*key) for key in sorted(keys)])
+        return (parse_file(from_item(item)) for item in items)
 
     def _replace_holder(self, known: Holder, file: FileVersion, batch_id: str) -> dict[str, Any]:
         item = to_item({"pk": file_key(file.bucket, file.key), "sk": "FILE", "holder": batch_id, **file_values(file)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -55,6 +55,14 @@ class Table:
             ExpressionAttributeNames={"#open": "open"},
             ExpressionAttributeValues={":open": {"S": what}},
         )
+
+    def _get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False) -> Iterator[Item]:
+        """Those of up to 100 items that there are, in no order."""
+        request: dict[str, Any] = {self.table: {"Keys": keys, "ConsistentRead": consistent}} if keys else {}
+        while request:
+            answer = self.client.batch_get_item(RequestItems=request)
+            yield from answer["Responses"][self.table]
+            request = answer.get("UnprocessedKeys", {})
 
     def _transact(self, writes: list[dict[str, Any]]) -> None:
         try:

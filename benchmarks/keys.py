@@ -1,0 +1,97 @@
+"""What remembered keys cost a batch: `python -m benchmarks.keys [--millions 1,10] [--files 100] [--records 10000]`
+
+Writes that many keys (36 characters each) to Parquet files on a local server, reads them as a job does, and marks the
+records of one small batch, a tenth of which repeat a key. Prints seconds, bytes and the JVM's peak of heap; the first
+round warms up and does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession, functions
+
+from benchmarks.stage import objects, session
+from spark_jobs import keys
+from tidemark.core.files import FileVersion
+
+SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so that no two numbers share a key
+
+
+def key(number: int) -> str:
+    """36 characters, as a UUID has; the same number is the same key."""
+    text = f"{number * SPREAD % (1 << 128):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def write(folder: Path, count: int, files: int) -> list[FileVersion]:
+    """The keys 0 to `count`, over as many files."""
+    written = []
+    for number in range(files):
+        listed = [key(one) for one in range(number, count, files)]
+        path = folder / f"{number:05d}.parquet"
+        pq.write_table(pa.table({"key": listed}), path, compression="zstd")
+        written.append(FileVersion("lake", str(path).lstrip("/"), "", path.stat().st_size))
+    return written
+
+
+def batch(spark: SparkSession, records: int, known: int) -> DataFrame:
+    """Records as the reader gives them, of the width of `transactions`; every tenth has a key that was seen."""
+    numbers = [number % known if number % 10 == 0 else known + number for number in range(records)]
+    frame = spark.createDataFrame([(0, place, key(number)) for place, number in enumerate(numbers)],
+                                  "_source int, _ordinal bigint, transaction_id string")  # fmt: skip
+    text = {f"text{number}": functions.lit("some text of a record") for number in range(6)}
+    rejected = functions.lit(None).cast("struct<position bigint, line bigint, reason string, raw string>")
+    return frame.withColumns({**text, "_rejected": rejected})
+
+
+def peak_megabytes(spark: SparkSession, reset: bool = False) -> float:
+    """The JVM's highest heap since the last reset, driver and executors in one."""
+    factory: Any = spark._jvm.java.lang.management.ManagementFactory  # noqa: SLF001
+    pools = [pool for pool in factory.getMemoryPoolMXBeans() if str(pool.getType()) == "Heap memory"]
+    if reset:
+        spark._jvm.System.gc()  # noqa: SLF001
+        for pool in pools:
+            pool.resetPeakUsage()
+    return float(sum(pool.getPeakUsage().getUsed() for pool in pools)) / 1e6
+
+
+def main() -> None:
+    """One line for each number of keys."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--millions", default="1,10", help="of keys, one figure for each line")
+    asked.add_argument("--files", type=int, default=100)
+    asked.add_argument("--records", type=int, default=10_000)
+    options = asked.parse_args()
+    with objects():
+        spark = session()
+        for millions in [0.01, *map(float, options.millions.split(","))]:
+            measure(spark, int(millions * 1e6), options.files, options.records)
+        spark.stop()
+
+
+def measure(spark: SparkSession, count: int, files: int, records: int) -> None:
+    """Read so many keys, mark so many records, and print what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = write(Path(folder), count, files)
+        peak_megabytes(spark, reset=True)
+        began = time.monotonic()
+        seen = keys.read(spark, written)
+        marked = keys.duplicates_marked(batch(spark, records, count), "transaction_id", seen)
+        repeated = marked.where("_duplicate").count()
+        seconds = time.monotonic() - began
+    assert repeated == records / 10, repeated
+    print(
+        f"{count:,} keys, {files} files, {sum(file.size for file in written) / 1e6:.0f} MB: {seconds:.1f} s, "
+        f"peak of heap {peak_megabytes(spark):.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Whose turn it is in a dataset that remembers keys, and where the keys lie that its batches show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tidemark.adapters.items import from_item, to_item
+from tidemark.adapters.ledger.batches import Batches
+from tidemark.clock import iso
+from tidemark.core.lifecycle import Batch
+from tidemark.core.result import DataFile
+from tidemark.core.turns import Turn
+
+
+class Turns(Batches):
+    def turn(self, dataset: str) -> Turn | None:
+        """Whose turn it is, or was last (consistent read); None where nobody has had one."""
+        item = self._get(f"TURN#{dataset}", "TURN")
+        found = from_item(item) if item else None
+        return Turn(found["batch_id"], found["attempt"]) if found else None
+
+    def take_turn(self, dataset: str, turn: Turn, after: Turn | None) -> None:
+        """Give the turn to another, if it still is that of `after`.
+
+        Closes the race of two submitters that found it over: the second gets `Conflict`.
+        """
+        values = {"pk": f"TURN#{dataset}", "sk": "TURN", "batch_id": turn.batch_id, "attempt": turn.attempt}
+        self._transact([{"Put": {"TableName": self.table, "Item": to_item(values), **_still(after)}}])
+
+    def save_with_keys(self, batch: Batch, files: Sequence[DataFile]) -> Batch:
+        """`save` for a batch just published, together with the files of the keys that it shows from now on."""
+        values = {
+            "pk": _keys_key(batch.dataset),
+            "sk": f"{iso(batch.created_at)}#{batch.batch_id}",
+            "batch_id": batch.batch_id,
+            "attempt": batch.attempt,
+            "files": [{"uri": file.uri, "rows": file.rows, "bytes": file.bytes} for file in files],
+        }
+        return self.save(batch, [{"Put": {"TableName": self.table, "Item": to_item(values)}}])
+
+    def shown_keys(self, dataset: str, first: datetime, last: datetime, besides: str) -> list[DataFile]:
+        """The key files of all batches created in that time (consistent read), but for those of the batch `besides`."""
+        listed = self._query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pk": {"S": _keys_key(dataset)},
+                ":first": {"S": iso(first)},
+                ":last": {"S": f"{iso(last)}#~"},  # behind every batch of that moment
+            },
+            ConsistentRead=True,
+        )
+        found = (from_item(item) for item in listed)
+        return [DataFile(**file) for item in found if item["batch_id"] != besides for file in item["files"]]
+
+
+def _keys_key(dataset: str) -> str:
+    return f"KEYS#{dataset}"
+
+
+def _still(turn: Turn | None) -> dict[str, Any]:
+    if turn is None:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "batch_id = :batch AND attempt = :attempt",
+        "ExpressionAttributeValues": {":batch": {"S": turn.batch_id}, ":attempt": {"N": str(turn.attempt)}},
+    }

@@ -1,0 +1,108 @@
+"""Producers that send everything twice, to a dataset that remembers keys; and what becomes of it without turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tidemark.service.submit as submit_module
+import tidemark.service.turns as turns_module
+from tests.simulation.faults import Rates
+from tests.simulation.invariants import SHOWN, Invariants, Violation
+from tests.simulation.mutants import ROUGH, Patch, applied
+from tests.simulation.scenario import outcome, play
+from tests.simulation.simulation import Simulation, quiet
+from tests.simulation.world import declare
+from tidemark.core.lifecycle import State
+
+DATASET = "orders"
+KEYS = 40  #: so few that nearly every record is a repetition
+
+
+class Once(Invariants):
+    """The promises, and one more: no two batches show the same key, at any moment."""
+
+    def check(self) -> None:
+        """Raise `Violation` if the step has broken a promise."""
+        published = any(batch.state in SHOWN for batch in self.moved)
+        super().check()
+        if published:
+            self._check_keys()
+
+    def _check_keys(self) -> None:
+        holders: dict[str, str] = {}
+        for batch in self.batches.values():
+            rows = self.output(batch.batch_id, batch.published)[DATASET] if batch.published else []
+            for key in (row[0] for row in rows):
+                other = holders.setdefault(key, batch.batch_id)
+                if other != batch.batch_id:
+                    raise Violation(f"{key} is shown by {other} and by {batch.batch_id}")
+
+    def check_rest(self) -> None:
+        """Every key of a file is shown, unless a file was overwritten: then its batch's keys may be gone with it."""
+        super().check_rest()
+        if self.policy(f"{DATASET}/") == "supersede":
+            return
+        shown = {row[0] for row in self.sim.catalog.rows(DATASET)}
+        loaded = [batch for batch in self.batches.values() if batch.state is State.LOADED]
+        files = [self.sim.s3.raw[identity] for batch in loaded for identity in self.manifest(batch.manifest)]
+        lost = {record["id"] for file in files for record in file.records if "id" in record} - shown
+        if lost:
+            raise Violation(f"{sorted(lost)} came and are shown by nobody")
+
+
+def tell_story(simulation: Simulation) -> None:
+    """Sixty files of a few records each, from few keys; now and then a file is written again."""
+    rng = simulation.rng
+    policy = rng.choice(("supersede", "append", "ignore"))
+    simulation.declared[DATASET] = declare(DATASET, policy, rng.choice((5, 10, 20)), rng.choice((2, 3, 4)), "7d")
+    for number in range(60):
+        again = rng.random() < 0.1 and number
+        key = f"{DATASET}/{rng.randrange(number) if again else number:04d}.json"
+        records = _records(simulation)
+        moment = rng.uniform(0, 1500)
+        simulation.stage.after(moment, "land", lambda key=key, records=records: simulation.land(key, records))
+
+
+def _records(simulation: Simulation) -> tuple[dict[str, Any], ...]:
+    rng, faults = simulation.rng, simulation.faults
+    for kind in ("named", "unnamed"):
+        if faults.chance(f"poison_{kind}"):
+            return ({"poison": kind},)
+    numbers = [rng.randrange(KEYS) for _ in range(rng.choice((1, 2, 3)))]
+    return tuple({"id": f"r{number}", "user": f"u{number % 3}", "note": "fine"} for number in numbers)
+
+
+def run(seed: int, rates: Rates = ROUGH, trace: bool = False) -> tuple[str, tuple[str, ...]]:
+    """Play a seed; the promise that it broke, if any, and the trace."""
+    simulation = Simulation(seed, rates, trace)
+    invariants, problem = Once(simulation), ""
+    with quiet(simulation):
+        try:
+            tell_story(simulation)
+            play(simulation, invariants)
+        except Violation as broken:
+            problem = str(broken)
+    return problem, outcome(simulation, invariants, problem).trace
+
+
+def _forgets_the_younger() -> list[Patch]:
+    original = turns_module.window
+    return [(turns_module, "window", lambda dataset, batch: (original(dataset, batch)[0], batch.created_at))]
+
+
+MUTANTS: dict[str, Callable[[], list[Patch]]] = {
+    "runs batches without their turn": lambda: [(submit_module, "next_in_turn", lambda _, batch: batch)],
+    "takes a turn that is not over": lambda: [(turns_module, "is_over", lambda *_: True)],
+    "forgets what younger batches have shown": _forgets_the_younger,
+}
+
+
+def hunt(mutant: str, seeds: range) -> tuple[int, str]:
+    """How many seeds it took to catch the mutant (0: never), and what was noticed."""
+    for tries, seed in enumerate(seeds, start=1):
+        with applied(MUTANTS[mutant]()):
+            problem, _ = run(seed)
+        if problem:
+            return tries, problem
+    return 0, ""

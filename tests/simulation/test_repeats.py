@@ -1,0 +1,23 @@
+"""Keys remembered across batches, under faults: two batches never show the same key."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.repeats import MUTANTS, hunt, run
+
+SEEDS = range(16)
+
+
+def test_no_key_is_shown_twice_and_none_is_lost() -> None:
+    """Crashes, zombies, retries, overwritten files: each key is in lake and warehouse once, as soon as it is there."""
+    problems = {seed: problem for seed in SEEDS if (problem := run(seed)[0])}
+    assert not problems
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_missing_turn_is_noticed(mutant: str) -> None:
+    """The product without this safeguard shows a key twice within a few seeds."""
+    tries, problem = hunt(mutant, SEEDS)
+    assert tries, f"no seed of {SEEDS} noticed a product that {mutant}"
+    assert "is shown by" in problem
