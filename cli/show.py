@@ -49,10 +49,13 @@ def show_batches(world: World, console: Console, dataset: str | None, limit: int
         key=lambda batch: batch.created_at,
         reverse=True,
     )
-    table = make_table("batch", "state", "attempt", "files", "bytes", "read", "kept", "rejected", "took", "reason")
+    table = make_table(
+        "batch", "period", "state", "attempt", "files", "bytes", "read", "kept", "rejected", "took", "reason"
+    )
     for batch in batches[:limit]:
         table.add_row(
             batch.batch_id,
+            batch.period or "–",
             state(batch.state),
             str(batch.attempt),
             number(batch.files),
@@ -166,7 +169,19 @@ def _states(found: Standing) -> str:
 def make_table(*columns: str) -> Table:
     """A plain table; columns of figures stand to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    numeric = {"pending files", "bytes", "attempt", "files", "read", "kept", "rejected", "rows", "lake", "warehouse"}
+    numeric = {
+        "pending files",
+        "bytes",
+        "attempt",
+        "files",
+        "read",
+        "kept",
+        "rejected",
+        "rows",
+        "lake",
+        "warehouse",
+        "due",
+    }
     for column in columns:
         justify: JustifyMethod = "right" if column in numeric else "left"
         # A batch's id is copied from here into the next command: it must stay in one piece.

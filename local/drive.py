@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from local.cloud import Cloud
 from tidemark.core.lifecycle import Batch, State
+from tidemark.core.nightly import WHOLE
 from tidemark.wiring import World
 
 LOOK_SECONDS = 0.3
 SWEEP_SECONDS = 20.0
+NEVER = "9999"  # what some writers put for a day that never comes
 IN_WORK = (State.FORMING, State.PLANNED, State.RUNNING)
 
 
@@ -56,14 +58,19 @@ class Stuck(Exception):
     """The drive did not come to rest in time; the message says what is left."""
 
 
-def drive(cloud: Cloud, world: World, seen: Callable[[Progress], None], seconds_max: float = 1_800) -> Progress:
-    """Plan, load and sweep until everything is at rest; `seen` is told of every look."""
+def drive(
+    cloud: Cloud, world: World, seen: Callable[[Progress], None], seconds_max: float = 1_800, *, nights: bool = False
+) -> Progress:
+    """Plan, load and sweep until everything is at rest; `seen` is told of every look.
+
+    With `nights`, the nightly jobs then run for every day that there are rows of.
+    """
     began = swept = time.monotonic()
     while True:
         cloud.pump.wait_idle(seconds_max)
         progress = look(world, time.monotonic() - began)
         seen(progress)
-        if progress.at_rest and cloud.pump.idle():
+        if progress.at_rest and cloud.pump.idle() and not (nights and _begin_nights(cloud, world)):
             return progress
         if progress.seconds > seconds_max:
             raise Stuck(f"not at rest after {seconds_max:.0f} s, waiting for {progress.waiting_for}")
@@ -83,9 +90,22 @@ def look(world: World, seconds: float) -> Progress:
     return Progress(seconds, pending, {name: tuple(world.ledger.all_batches(name)) for name in world.datasets})
 
 
+def _begin_nights(cloud: Cloud, world: World) -> bool:
+    """Whether some period of a day with rows was due; the clock need not have seen the day's end."""
+    tables = (table for dataset in world.datasets.values() if not dataset.nightly for table in dataset.tables)
+    days = {day for table in tables for day in world.ledger.marks(table.name) if WHOLE < day < NEVER}
+    answer = cloud.invoke("Nightly", {"dates": sorted(days)}) if days else None
+    if answer and answer.error:
+        raise Stuck(f"the nightly jobs cannot begin: {answer.payload}")
+    return bool(answer and answer.payload["batches"])
+
+
 def _take_next_steps(cloud: Cloud, progress: Progress) -> None:
     states = progress.everything
-    if any(progress.pending.values()) or states[State.FORMING]:
+    forming = [batch for batches in progress.batches.values() for batch in batches if batch.state is State.FORMING]
+    if any(progress.pending.values()) or any(not batch.period for batch in forming):
         cloud.invoke("Plan", {"eager": True})
+    elif forming:
+        cloud.invoke("Nightly", {"jobs": []})  # begins nothing, and forms what waits for a run
     elif states[State.PUBLISHED] and not any(states[state] for state in IN_WORK):
         cloud.invoke("Load", {"eager": True})

@@ -18,6 +18,7 @@ from botocore.config import Config
 
 from tidemark.adapters.engine import Engine
 from tidemark.adapters.ledger import Ledger
+from tidemark.adapters.models import Models
 from tidemark.adapters.store import Store
 from tidemark.adapters.warehouse import Warehouse
 from tidemark.clock import Clock, SystemClock
@@ -27,6 +28,7 @@ from tidemark.settings import DATASETS, Settings
 
 if TYPE_CHECKING:
     from tidemark.adapters.lake import Lake
+    from tidemark.adapters.pins import Pins
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -78,6 +80,18 @@ class World:
 
         region, endpoint = os.environ.get("AWS_REGION", ""), os.environ.get("AWS_ENDPOINT_URL")
         return glue_lake(region, endpoint, self.settings.lake_database, self.settings.lake_bucket)
+
+    @cached_property
+    def pins(self) -> Pins:
+        """The files behind the lake's tables; imported late, for pyiceberg comes along."""
+        from tidemark.adapters.pins import Pins
+
+        return Pins(self.lake)
+
+    @cached_property
+    def models(self) -> Models:
+        """The model that predictions are made with."""
+        return Models(self.store, self.settings.lake_bucket, self.clock)
 
     @cached_property
     def events(self) -> Any:

@@ -33,6 +33,18 @@ def test_a_missing_bucket_is_a_failure(store: Store) -> None:
         store.put_once("nowhere", "manifest.json", "first")
 
 
+def test_a_swap_succeeds_for_whoever_read_the_newest(store: Store) -> None:
+    """Of two that read one document the second to write is refused, and so is one whose document is gone."""
+    store.put("control", "current.json", "first")
+    body, etag = store.tagged("control", "current.json") or (b"", "")
+    assert body == b"first"
+    assert store.swap("control", "current.json", "second", etag)
+    assert not store.swap("control", "current.json", "third", etag)
+    assert store.get("control", "current.json") == b"second"
+    assert store.tagged("control", "never.json") is None
+    assert not store.swap("control", "never.json", "first", etag)
+
+
 @pytest.mark.parametrize(
     ("uri", "parts"), [("s3://b/a/c.json", ("b", "a/c.json")), ("s3://b/", ("b", "")), ("s3://b", ("b", ""))]
 )

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tidemark.core.dataset import Column, ColumnType
 from tidemark.core.files import FileVersion
-from tidemark.core.manifest import Manifest
+from tidemark.core.manifest import Input, Manifest, NightlyManifest, PinnedFile
+from tidemark.core.periods import Period
 
 FILES = st.builds(
     FileVersion,
@@ -46,3 +49,45 @@ def test_every_file_has_its_line() -> None:
     lines = Manifest("web.20260301T120000.00000000", 2, "web", files).dumps().splitlines()
     assert len(lines) == 4
     assert json.loads(lines[1].strip().rstrip(","))["key"] == "web/a\n.json"
+
+
+SIZES = st.integers(0)
+PINNED = st.builds(PinnedFile, bucket=st.just("lake"), key=st.text(min_size=1), size=SIZES, rows=SIZES)
+COLUMNS = (Column("day", ColumnType("date")), Column("net", ColumnType("decimal", (12, 2))))
+INPUTS = st.builds(
+    Input,
+    table=st.sampled_from(["sales", "people"]),
+    kind=st.sampled_from(["facts", "latest", "additive", "report"]),
+    snapshot=st.none() | st.integers(0),
+    sequence=st.integers(0),
+    files=st.lists(PINNED, max_size=3).map(tuple),
+    columns=st.sampled_from([(), COLUMNS]),
+    sums=st.sampled_from([(), ("net",)]),
+    day=st.none() | st.just("day"),
+    days=st.none() | st.just((date(2026, 2, 27), date(2026, 3, 1))),
+)
+NIGHTLY = st.builds(
+    NightlyManifest,
+    batch_id=st.text(),
+    attempt=st.integers(1),
+    dataset=st.text(),
+    period=st.just(Period("month", date(2026, 2, 1))),
+    inputs=st.lists(INPUTS, max_size=3).map(tuple),
+)
+
+
+@given(NIGHTLY)
+def test_a_nightly_manifest_reads_back_as_written(manifest: NightlyManifest) -> None:
+    """With and without days, tables without a snapshot, and whatever S3 allows as a key."""
+    assert NightlyManifest.loads(manifest.dumps()) == manifest
+    assert NightlyManifest.loads(manifest.dumps().encode()) == manifest
+
+
+@given(NIGHTLY)
+def test_a_nightly_manifest_is_plain_json_with_its_totals(manifest: NightlyManifest) -> None:
+    """Rows of each table and bytes of all are there for whoever does not want to add up."""
+    data = json.loads(manifest.dumps())
+    assert data["period"] == {"every": "month", "start": "2026-02-01", "end": "2026-03-01"}
+    assert data["bytes"] == manifest.total_bytes == sum(file["size"] for one in data["inputs"] for file in one["files"])
+    assert [one["rows"] for one in data["inputs"]] == [sum(file.rows for file in one.files) for one in manifest.inputs]
+    assert manifest.total_files == sum(len(one["files"]) for one in data["inputs"])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -74,3 +74,12 @@ def test_an_attempt_has_a_prefix_of_its_own() -> None:
     """Attempts sort as text, and no prefix begins another."""
     assert naming.attempt_prefix("web", "web.t.1", 2) == "batches/web/web.t.1/0002/"
     assert naming.load_manifest_key("load.t.1", "web_events") == "loads/load.t.1/web_events.manifest"
+
+
+def test_a_period_of_a_job_has_one_name() -> None:
+    """Whoever begins it, whenever: the same id; another kind of period of the same first day has another."""
+    names = [naming.nightly_id(LONGEST, every, date(2026, 6, 1)) for every in ("day", "week", "month")]
+    assert names[0] == naming.nightly_id(LONGEST, "day", date(2026, 6, 1))
+    assert len(set(names)) == 3
+    assert {len(name) for name in names} == {57}
+    assert naming.parse_run_name(naming.run_name(names[0], 2)) == (names[0], 2)

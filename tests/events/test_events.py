@@ -33,12 +33,14 @@ DETAILS = {
     "aws.redshift-data": {
         "principal", "statementName", "statementId", "redshiftQueryId", "state", "rows", "expireAt",
     },
-    "tidemark": {"batch_id", "state", "attempt"},
+    "tidemark": {"batch_id", "state", "attempt", "nightly"},
 }  # fmt: skip
 STREAM_RECORD = {
     "eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN",
 }  # fmt: skip
 STREAM_IMAGE = {"ApproximateCreationDateTime", "Keys", "NewImage", "SequenceNumber", "SizeBytes", "StreamViewType"}
+#: Attribute → type of the item that tells where a published batch's keys lie.
+KEYS = {"pk": "S", "sk": "S", "batch_id": "S", "attempt": "N", "files": "L"}
 
 
 def read(path: Path) -> Json:
@@ -117,7 +119,7 @@ def test_every_message_carries_the_digest_of_its_body(record: Json) -> None:
     assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize("record", records("submit"), ids=lambda record: record["eventID"][:8])
+@pytest.mark.parametrize("record", records("submit") + records("nightly"), ids=lambda record: record["eventID"][:8])
 def test_every_stream_record_has_the_documented_shape(record: Json) -> None:
     """A table with new images only sends keys and the new image."""
     assert set(record) == STREAM_RECORD
@@ -126,9 +128,20 @@ def test_every_stream_record_has_the_documented_shape(record: Json) -> None:
 
 
 @pytest.mark.parametrize("record", records("submit", all_cases=False), ids=lambda record: record["eventID"][:8])
-def test_every_stream_image_is_a_batch_as_the_ledger_writes_it(record: Json) -> None:
-    """The images are what the ledger reads back, in the state that the filter lets through."""
-    assert parse_batch(record["dynamodb"]["NewImage"]).state is State.PLANNED
+def test_every_stream_image_is_a_batch_or_its_keys_as_the_ledger_writes_them(record: Json) -> None:
+    """The images are what the ledger reads back, and what the filters let through."""
+    image = record["dynamodb"]["NewImage"]
+    if image["pk"]["S"].startswith("KEYS#"):
+        assert {name: next(iter(value)) for name, value in image.items()} == KEYS
+    else:
+        assert parse_batch(image).state is State.PLANNED
+
+
+@pytest.mark.parametrize("record", records("nightly"), ids=lambda record: record["eventID"][:8])
+def test_every_nightly_image_is_a_published_batch_of_a_period(record: Json) -> None:
+    """The images are what the ledger reads back, and what the filter lets through."""
+    batch = parse_batch(record["dynamodb"]["NewImage"])
+    assert (batch.state, bool(batch.period)) == (State.PUBLISHED, True)
 
 
 def recorded(shared: Path, name: str) -> Json:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local.bus import Pattern
 from local.template import expand, load
@@ -173,11 +174,12 @@ def test_the_settings_parameter_tells_the_command_line_what_the_functions_know()
         assert told[name] == (known if isinstance(known, str) else f"${{{'.'.join(each(next(iter(known.values()))))}}}")
 
 
-def test_only_publish_carries_the_heavy_layer() -> None:
+def test_only_publish_and_nightly_carry_the_heavy_layer() -> None:
     """pyiceberg and pyarrow cost every cold start of whoever has them."""
     (layer,) = of_type("AWS::Lambda::LayerVersion")
     assert {name: function.get("Layers") for name, function in FUNCTIONS.items() if "Layers" in function} == {
-        "Publish": [{"Ref": layer}]
+        "Publish": [{"Ref": layer}],
+        "Nightly": [{"Ref": layer}],
     }
 
 
@@ -207,9 +209,11 @@ def test_a_file_that_lands_reaches_the_queue() -> None:
 
 @pytest.mark.parametrize(("state", "function"), HINTS.items())
 def test_a_hint_reaches_the_function_that_moves_its_state_on(state: str, function: str) -> None:
-    """Every state that is not at rest has somebody to call."""
-    hint = event("plan/hint")
+    """Every state that is not at rest has somebody to call; nightly batches are formed by a function of their own."""
+    hint, nightly = event("plan/hint"), event("nightly/hint")
     assert heard_by(hint | {"detail": hint["detail"] | {"state": state}}) == {function}
+    former = "Nightly" if state == "FORMING" else function
+    assert heard_by(nightly | {"detail": nightly["detail"] | {"state": state}}) == {former}
 
 
 def test_settle_hears_of_the_ends_of_loads_alone() -> None:
@@ -232,8 +236,8 @@ def test_publish_hears_of_the_ends_of_our_own_runs_alone() -> None:
 
 def test_submit_sees_batches_that_are_planned_and_nothing_else_of_the_ledger() -> None:
     """An attempt's own item is PLANNED too, and must not start a second look."""
-    (filter_,) = SOURCES["SubmitPlanned"]["FilterCriteria"]["Filters"]
-    pattern = Pattern.parse(filter_["Pattern"])
+    planned, _ = SOURCES["SubmitPlanned"]["FilterCriteria"]["Filters"]
+    pattern = Pattern.parse(planned["Pattern"])
     record = event("submit/usual")["Records"][0]
     image = record["dynamodb"]["NewImage"]
     others = [
@@ -244,6 +248,38 @@ def test_submit_sees_batches_that_are_planned_and_nothing_else_of_the_ledger() -
     assert [other for other in others if pattern.matches(record | {"dynamodb": {"NewImage": other}})] == []
 
 
+def test_submit_sees_the_keys_of_batches_that_are_published() -> None:
+    """They come with the end of a turn; whose turn it is, and the batches themselves, are no such news."""
+    _, published = SOURCES["SubmitPlanned"]["FilterCriteria"]["Filters"]
+    pattern = Pattern.parse(published["Pattern"])
+    (record,) = event("submit/keys")["Records"]
+    image = record["dynamodb"]["NewImage"]
+    others = [image | {"pk": {"S": "TURN#transactions"}}, image | {"pk": {"S": f"BATCH#{image['batch_id']['S']}"}}]
+    assert pattern.matches(record)
+    assert [other for other in others if pattern.matches(record | {"dynamodb": {"NewImage": other}})] == []
+
+
+def test_nightly_sees_nightly_batches_that_are_published_and_nothing_else_of_the_ledger() -> None:
+    """A batch of files has no period; an attempt's own item is PUBLISHED too, and starts no second look."""
+    (filter_,) = SOURCES["NightlyPublished"]["FilterCriteria"]["Filters"]
+    pattern = Pattern.parse(filter_["Pattern"])
+    (record,) = event("nightly/published")["Records"]
+    image = record["dynamodb"]["NewImage"]
+    others = [
+        image | {"state": {"S": "RUNNING"}},
+        image | {"sk": {"S": "ATTEMPT#000001"}},
+        {name: value for name, value in image.items() if name != "period"},
+    ]
+    assert pattern.matches(record)
+    assert [other for other in others if pattern.matches(record | {"dynamodb": {"NewImage": other}})] == []
+
+
+def test_the_ledgers_stream_has_no_more_readers_than_it_bears() -> None:
+    """DynamoDB advises against more than two readers of a shard: beyond, they throttle one another."""
+    readers = {name for name, source in SOURCES.items() if "StreamArn" in json.dumps(source["EventSourceArn"])}
+    assert readers == {"SubmitPlanned", "NightlyPublished"}
+
+
 def test_schedules_have_a_name_of_the_stack_and_tell_the_minute() -> None:
     """The scheduled time is the same at every retry: who needs a key for a tick has one."""
     assert {name: schedule["Target"]["Arn"]["Fn::GetAtt"][0] for name, schedule in SCHEDULES.items()} == {
@@ -251,11 +287,45 @@ def test_schedules_have_a_name_of_the_stack_and_tell_the_minute() -> None:
         "LoadTick": "Load",
         "SweepTick": "Sweep",
         "ReconcileTick": "Reconcile",
+        "NightlyTick": "Nightly",
     }
     for schedule in SCHEDULES.values():
         declared = schedule["Target"]["Input"]
         text = declared["Fn::Sub"].replace("${Eager}", "false") if isinstance(declared, dict) else declared
         assert json.loads(text)["scheduled_time"] == "<aws.scheduler.scheduled-time>"
+
+
+def test_the_http_api_has_the_routes_that_are_described_and_lets_in_who_signs() -> None:
+    """docs/openapi.yaml is the contract: the same methods and paths, and each asks for IAM."""
+    described = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
+    deployed = RESOURCES["HttpApi"]["Properties"]["Body"]
+    routes = {path: set(operations) for path, operations in deployed["paths"].items()}
+    assert routes == {path: set(operations) for path, operations in described["paths"].items()}
+    assert [op["security"] for each_ in deployed["paths"].values() for op in each_.values()] == [[{"AWS_IAM": []}]] * 2
+    assert described["security"] == [{"AWS_IAM": []}]
+    assert described["components"]["securitySchemes"].keys() == deployed["components"]["securitySchemes"].keys()
+
+
+def test_the_http_api_is_throttled_and_logged() -> None:
+    """Nobody can make it costly, and who asked what is known."""
+    stage = RESOURCES["HttpApiApiGatewayDefaultStage"]["Properties"]
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100}
+    assert stage["AccessLogSettings"]["DestinationArn"] == arn("AccessLogs")
+    assert {"caller", "route", "status", "error"} <= set(json.loads(stage["AccessLogSettings"]["Format"]))
+
+
+def test_predictions_read_the_model_and_nothing_else() -> None:
+    """What is open to callers can neither write nor see data."""
+    own = {statement.get("Sid"): statement for role, statement in statements() if role == "PredictRole"}
+    del own[None]  # SAM's, for what could not be handled
+    assert {sid: each(statement["Action"]) for sid, statement in own.items()} == {
+        "ReadTheModel": ["s3:GetObject"],
+        "TellMissingFromForbidden": ["s3:ListBucket"],
+    }
+    assert own["ReadTheModel"]["Resource"] == [
+        {"Fn::Sub": "${LakeBucket.Arn}/artifacts/segment_customers/current.json"},
+        {"Fn::Sub": "${LakeBucket.Arn}/batches/segment_customers/*/artifacts/model.json"},
+    ]
 
 
 # ── What happens when it fails ──────────────────────────────────────────────────────────────────────────────
@@ -314,9 +384,10 @@ def test_one_bad_record_does_not_hold_up_its_batch(name: str) -> None:
     assert SOURCES[name]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_a_bad_stream_record_does_not_hold_up_its_shard() -> None:
-    """The stream's batch is cut in half, retried a few times, and set aside: sweep will come back to it."""
-    source = SOURCES["SubmitPlanned"]
+@pytest.mark.parametrize("name", ["SubmitPlanned", "NightlyPublished"])
+def test_a_bad_stream_record_does_not_hold_up_its_shard(name: str) -> None:
+    """The stream's batch is cut in half, retried a few times, and set aside: sweep, or the next night, comes back."""
+    source = SOURCES[name]
     assert source["BisectBatchOnFunctionError"] is True
     assert 1 <= source["MaximumRetryAttempts"] <= 10
     assert 60 <= source["MaximumRecordAgeInSeconds"] <= 86400

@@ -22,8 +22,17 @@ class Store:
 
     def get(self, bucket: str, key: str) -> bytes | None:
         """The object's bytes, or None where there is none."""
+        found = self._get(bucket, key)
+        return bytes(found["Body"].read()) if found else None
+
+    def tagged(self, bucket: str, key: str) -> tuple[bytes, str] | None:
+        """The object's bytes and its etag, or None where there is none."""
+        found = self._get(bucket, key)
+        return (bytes(found["Body"].read()), str(found["ETag"])) if found else None
+
+    def _get(self, bucket: str, key: str) -> Mapping[str, Any] | None:
         try:
-            return bytes(self.client.get_object(Bucket=bucket, Key=key)["Body"].read())
+            return dict(self.client.get_object(Bucket=bucket, Key=key))
         except ClientError as error:
             if error.response["Error"]["Code"] in MISSING:
                 return None
@@ -42,12 +51,18 @@ class Store:
 
     def put_once(self, bucket: str, key: str, body: str) -> bool:
         """Write unless the key exists. Closes the race of two writers: the first document stands, False to the rest."""
+        return self._put_if(bucket, key, body, IfNoneMatch="*")
+
+    def swap(self, bucket: str, key: str, body: str, etag: str) -> bool:
+        """Write in the place of the object of that etag. False to whoever has read an older one, or one now gone."""
+        return self._put_if(bucket, key, body, IfMatch=etag)
+
+    def _put_if(self, bucket: str, key: str, body: str, **condition: str) -> bool:
+        content = {"Body": body.encode(), "ContentType": "application/json"}
         try:
-            self.client.put_object(
-                Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json", IfNoneMatch="*"
-            )
+            self.client.put_object(Bucket=bucket, Key=key, **content, **condition)
         except ClientError as error:
-            if error.response["Error"]["Code"] in TAKEN:
+            if error.response["Error"]["Code"] in (*TAKEN, *MISSING):
                 return False
             raise
         return True

@@ -91,7 +91,7 @@ class Batch:
     read: int = 0  #: records of this attempt
     kept: int = 0
     rejected: int = 0
-    repeated: int = 0  #: records dropped as repetitions of a key within the batch
+    repeated: int = 0  #: records dropped because their key was kept already
     rows: Mapping[str, int] = field(default_factory=dict)  #: table → rows of this attempt
     problems: int = 0  #: files that could not be read to their end
     reason: str = ""  #: of the last failure, or of the quarantine

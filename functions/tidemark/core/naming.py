@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 HISTORY_SCHEMA = "tidemark"
 
@@ -12,6 +12,11 @@ HISTORY_SCHEMA = "tidemark"
 def batch_id(dataset: str, segments: Iterable[str], now: datetime) -> str:
     """`<dataset>.<time>.<8 hex of the segments>`; at most 57 characters, safe as client token and S3 key."""
     return f"{dataset}.{_stamp(now)}.{_digest(*segments)}"
+
+
+def nightly_id(job: str, every: str, start: date) -> str:
+    """`<job>.<start>T000000.<8 hex of job and period>`: a job has one batch for each period, whoever begins it."""
+    return f"{job}.{start:%Y%m%d}T000000.{_digest(job, every, start.isoformat())}"
 
 
 def child_id(parent: str, half: int) -> str:
@@ -48,6 +53,11 @@ def parse_run_name(name: str) -> tuple[str, int] | None:
 def attempt_prefix(dataset: str, batch: str, attempt: int) -> str:
     """The S3 prefix that belongs to one attempt alone, in the control and in the lake bucket."""
     return f"batches/{dataset}/{batch}/{attempt:04d}/"
+
+
+def artifacts_key(job: str) -> str:
+    """The pointer to the newest artifacts of a nightly job, in the lake bucket."""
+    return f"artifacts/{job}/current.json"
 
 
 def load_manifest_key(load: str, table: str) -> str:

@@ -57,6 +57,8 @@ def _reads(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
             yield Misfit(job.name, f"expected a table of some dataset, found {read.table!r}", where)
         elif found[0] is job:
             yield Misfit(job.name, f"expected another dataset's table, found its own {read.table}", where)
+        elif job.name in predecessors(found[0].name, datasets):
+            yield Misfit(job.name, f"expected an order, found a circle: {read.table} comes after {job.name}", where)
         elif not read.whole and not found[1].day:
             message = (
                 f"expected `whole`, or a table with a `day`, found {read.table} of {found[0].name}, which has none"

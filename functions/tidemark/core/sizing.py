@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 
 MB = 1 << 20
-#: Bytes in memory per byte in S3: gzipped JSON grows about eightfold when read.
+#: Bytes in memory per byte in S3: gzipped JSON grows about eightfold when read; the zstd Parquet of nightly jobs is
+#: taken to do the same.
 EXPANSION = 8
 BYTES_PER_CORE = 512 * MB  # of expanded input that one core works off in a wave
 EXECUTORS_MAX = 3  # with 4 cores each and the driver: the 16 vCPU of a new account

@@ -37,6 +37,9 @@ def discard_batch(world: World, batch: Batch) -> Batch:
     """Give a quarantined batch's files up; what it has shown so far is replaced by nothing."""
     if batch.state is not State.QUARANTINED:
         raise TidemarkError(f"batch {batch.batch_id} is {batch.state}: expected QUARANTINED")
+    if batch.period:
+        message = f"batch {batch.batch_id} is nightly and has no files to give up: expected `release`, or other input"
+        raise TidemarkError(message)
     return move(world, batch, Discarded(batch.attempt, "discarded by a person"))
 
 

@@ -67,7 +67,8 @@ def form(world: World, batch_id: str) -> None:
 
 
 def _running(batches: list[Batch]) -> int:
-    return sum(batch.state in RUNNING for batch in batches)
+    # A nightly batch that is FORMING waits for a run itself: it must not keep files waiting.
+    return sum(batch.state in RUNNING and not (batch.period and batch.state is State.FORMING) for batch in batches)
 
 
 def _to_finish(unfinished: list[Batch], now: datetime, eager: bool) -> list[str]:

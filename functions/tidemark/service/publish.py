@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 
 from tidemark.adapters.engine import Run
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
 from tidemark.core.failures import RunFailure, after_run_failure, engine_failure
 from tidemark.core.lifecycle import (
@@ -23,9 +21,13 @@ from tidemark.core.lifecycle import (
     advance,
 )  # fmt: skip
 from tidemark.core.naming import parse_run_name
-from tidemark.core.result import Result, parse_failure, verify
+from tidemark.core.result import Result, parse_failure, verify, verify_keys, verify_nightly
+from tidemark.core.turns import takes_turns
 from tidemark.observability import count, logger
-from tidemark.service.common import announce, attempt_key, move, perform
+from tidemark.service.artifacts import point_at_artifacts
+from tidemark.service.common import announce, attempt_key, declaration_of, move, perform
+from tidemark.service.marking import mark, replaced_results
+from tidemark.service.nightly import read_nightly_manifest
 from tidemark.service.plan import read_manifest
 from tidemark.wiring import World
 
@@ -67,35 +69,61 @@ def _publish(world: World, batch: Batch) -> None:
     if text is None:
         _failed(world, batch, RunFailure("the run succeeded and left no result"))
         return
-    dataset = _ordered(world, batch)
+    dataset = declaration_of(world, batch)
     try:
         result = Result.loads(text)
     except (ValueError, KeyError, TypeError) as error:
         _failed(world, batch, RunFailure(f"the run left a result that cannot be read: {error!r}"))
         return
     try:
-        facts = tuple(table.name for table in dataset.tables if table.keeps_records)
-        # A retry works off the manifest of the attempt before it.
-        manifest = replace(read_manifest(world, batch.manifest), attempt=batch.attempt)
-        verify(result, manifest, tuple(t.name for t in dataset.tables), facts)
-        for table in dataset.tables:
-            files = [file.uri for file in result.tables[table.name]]
-            world.lake.publish(table, batch.batch_id, batch.attempt, files)
+        _verify(world, dataset, batch, result)
+        _commit(world, dataset, batch, result)
     except (Unbalanced, DeclarationError) as error:
         move(world, batch, Poisoned(batch.attempt, str(error)))
         return
-    move(world, batch, _published(batch, result))
+    _save_published(world, dataset, batch, result)
     count("BatchesPublished")
     _report_rejections(batch, result, dataset.tolerance)
 
 
-def _ordered(world: World, batch: Batch) -> Dataset:
-    """The declaration that the run worked by; a deployment may have changed the dataset's since."""
-    text = world.store.get(world.settings.control_bucket, attempt_key(batch, "order.json"))
-    return parse_dataset(json.loads(text)["dataset"]) if text else world.datasets[batch.dataset]
+def _verify(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
+    """Raise `Unbalanced` for a result that is not that of the batch's manifest."""
+    tables = tuple(table.name for table in dataset.tables)
+    # A retry works off the manifest of the attempt before it.
+    if dataset.nightly:
+        pinned = replace(read_nightly_manifest(world, batch.manifest), attempt=batch.attempt)
+        verify_nightly(result, pinned, tables)
+        return
+    facts = tuple(table.name for table in dataset.tables if table.keeps_records)
+    verify(result, replace(read_manifest(world, batch.manifest), attempt=batch.attempt), tables, facts)
+    if takes_turns(dataset):
+        verify_keys(result, dataset.key_required)
+
+
+def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
+    """Each table, and then its marks: dying in between repeats both, and no change of a day goes unmarked."""
+    changed = [result, *replaced_results(world, batch)]
+    for table in dataset.tables:
+        files = [file.uri for file in result.tables[table.name]]
+        sequence = world.lake.publish(table, batch.batch_id, batch.attempt, files)
+        mark(world, table, sequence, changed)
+    point_at_artifacts(world, batch, result)
+
+
+def _save_published(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
+    """PUBLISHED; and where keys are remembered, in the same moment the keys that the batch shows."""
+    event = _published(batch, result)
+    if takes_turns(dataset):
+        moved, _ = advance(batch, event, world.clock.now())
+        announce(world.ledger.save_with_keys(moved, result.keys or ()))
+    else:
+        move(world, batch, event)
 
 
 def _published(batch: Batch, result: Result) -> Published:
+    if batch.period:
+        rows = sum(result.inputs.values())
+        return Published(batch.attempt, read=rows, kept=rows, rejected=0, repeated=0, rows=result.rows)
     return Published(
         batch.attempt,
         read=result.total("read"),
@@ -147,7 +175,7 @@ def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
 def _located(world: World, batch: Batch, failure: RunFailure) -> RunFailure:
     """The failure with its file as the manifest has it: the job names no size, and a released file needs one."""
     file = failure.file
-    if file is None:
+    if file is None or batch.period:
         return failure
     listed = (one for one in read_manifest(world, batch.manifest).files if one.identity == file.identity)
     found = next(listed, None)

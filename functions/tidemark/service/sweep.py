@@ -33,7 +33,14 @@ def _entries(batches: list[Batch]) -> Iterator[list[dict[str, str]]]:
         {
             "Source": "tidemark",
             "DetailType": "Batch Due",
-            "Detail": json.dumps({"batch_id": batch.batch_id, "state": str(batch.state), "attempt": batch.attempt}),
+            "Detail": json.dumps(
+                {
+                    "batch_id": batch.batch_id,
+                    "state": str(batch.state),
+                    "attempt": batch.attempt,
+                    "nightly": bool(batch.period),
+                }
+            ),
         }
         for batch in batches
     ]
@@ -44,9 +51,9 @@ def _entries(batches: list[Batch]) -> Iterator[list[dict[str, str]]]:
 def _unfinished_since(world: World, unfinished: list[Batch]) -> Iterator[datetime]:
     """Since when something is under way: the landing of pending files, the birth of batches that show nothing yet.
 
-    A batch that runs again has shown its rows before; it lags from its last move.
+    A batch that runs again has shown its rows before; it lags from its last move. Nightly ones keep no file waiting.
     """
-    for name in world.datasets:
+    for name in (name for name, dataset in world.datasets.items() if not dataset.nightly):
         for segment in world.ledger.segments(name)[:1]:
             yield segment.head.oldest_at
-    yield from (batch.updated_at if batch.exposed else batch.created_at for batch in unfinished)
+    yield from (batch.updated_at if batch.exposed else batch.created_at for batch in unfinished if not batch.period)

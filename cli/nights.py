@@ -1,0 +1,57 @@
+"""`tidemark nightly`: which jobs there are, what is due and why, and a night out of turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from rich.console import Console
+
+from cli.show import make_table, number, plural, state
+from tidemark.core.dataset import Nightly
+from tidemark.core.errors import TidemarkError
+from tidemark.core.nightly import jobs_in_order
+from tidemark.service.nightly import nightly, outlook
+from tidemark.wiring import World
+
+
+def list_jobs(world: World, console: Console) -> None:
+    """Every nightly job in order: what it reads, its newest period, and how many are due."""
+    due = outlook(world).due
+    table = make_table("job", "every", "reads", "newest period", "state", "due")
+    for name in jobs_in_order(world.datasets):
+        job = world.datasets[name].nightly
+        newest = max(world.ledger.all_batches(name), key=lambda batch: batch.period, default=None)
+        shown = (newest.period, state(newest.state)) if newest else ("–", "–")
+        paused = " [yellow]paused[/]" if world.ledger.paused(name) else ""
+        assert job
+        table.add_row(name + paused, job.every, _reads(job), *shown, number(sum(one.job == name for one in due)))
+    console.print(table if table.row_count else "no nightly job is declared")
+
+
+def run_night(world: World, console: Console, jobs: Sequence[str], dates: Sequence[date], only_plan: bool) -> None:
+    """Begin what is due, or show it with its reason."""
+    known = jobs_in_order(world.datasets)
+    for job in jobs:
+        if job not in known:
+            raise TidemarkError(f"expected a nightly job ({', '.join(known) or 'none is declared'}), found {job!r}")
+    found = outlook(world, jobs or None, dates).due
+    table = make_table("job", "period", "why", "waits for")
+    for one in found:
+        table.add_row(one.job, one.period.name, one.reason, ", ".join(one.waits_for) or "–")
+    console.print(table if found else "nothing is due")
+    if only_plan and found:
+        console.print("nothing was done; without --plan these are computed")
+    elif found:
+        begun = nightly(world, jobs or None, dates)
+        rest = "; what waits for these follows by itself" if begun < len(found) else ""
+        console.print(f"{plural(begun, 'period')} begun{rest}")
+
+
+def _reads(job: Nightly) -> str:
+    reads = (
+        f"{read.table} whole" if read.whole else f"{read.table} and {plural(read.back, 'day')} back"
+        if read.back else read.table
+        for read in job.reads
+    )  # fmt: skip
+    return ", ".join(reads) + (f"; after {', '.join(job.after)}" if job.after else "")

@@ -1,0 +1,164 @@
+"""nightly: marks of what was written → batches of nightly jobs, each with a manifest that pins what it reads.
+
+Two steps, each repeated by the next pass if a crash comes between. *Begin*: what is due becomes FORMING, a new batch or
+an old one's next attempt. *Form*: as runs become free, the newest snapshots are pinned and written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from tidemark.core.dataset import Dataset
+from tidemark.core.errors import Conflict, IllegalMove
+from tidemark.core.lifecycle import PATIENCE, Batch, Formed, State, Superseded
+from tidemark.core.manifest import NightlyManifest
+from tidemark.core.naming import nightly_id
+from tidemark.core.neighbours import table_owner
+from tidemark.core.nightly import (
+    UNDER_WAY,
+    Due,
+    Known,
+    Marks,
+    due,
+    jobs_in_order,
+    periods_of,
+    read_days,
+    successors,
+    tables_read,
+)
+from tidemark.core.periods import Period
+from tidemark.observability import count
+from tidemark.service.common import Efforts, announce, attempt_key, move
+from tidemark.wiring import World
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is marked and known, and what is due because of it."""
+
+    marks: Marks
+    known: Known
+    due: tuple[Due, ...]
+
+
+def nightly(world: World, jobs: Collection[str] | None = None, dates: Collection[date] = ()) -> int:
+    """Begin every period that is due and waits for no other job, then form what there are runs for.
+
+    `jobs` and `dates` narrow down what is begun; a date counts as ended. Returns the number of batches begun.
+    """
+    efforts = Efforts()
+    begun: list[str] = []
+    for found in outlook(world, jobs, dates).due if jobs is None or jobs else ():
+        if not found.waits_for and not world.ledger.paused(found.job):
+            efforts.make(_begin, world, found, begun)
+    efforts.make(_form_waiting, world, begun)
+    efforts.finish()
+    return len(begun)
+
+
+def follow(world: World, published: Collection[str]) -> int:
+    """What comes after jobs that have published: their successors, and whatever waited for a run."""
+    return nightly(world, jobs=successors(published, world.datasets))
+
+
+def outlook(world: World, jobs: Collection[str] | None = None, dates: Collection[date] = ()) -> Outlook:
+    """How the nightly jobs stand: one query for each table that they read, one look at each batch that there may be."""
+    datasets, today = world.datasets, world.clock.now().date()
+    marks = {table: world.ledger.marks(table) for table in sorted(tables_read(datasets))}
+    names = {
+        _batch_id(datasets[job], period): (job, period)
+        for job in jobs_in_order(datasets)
+        for period in periods_of(datasets[job], marks, today, dates)
+    }
+    known = {names[batch.batch_id]: batch for batch in world.ledger.named(names)}
+    return Outlook(marks, known, tuple(due(datasets, marks, known, today, jobs, dates)))
+
+
+def form(world: World, batch_id: str) -> None:
+    """Pin what a FORMING nightly batch reads, write the manifest of its attempt, and move it on, if a run is free."""
+    batch = world.ledger.batch(batch_id)
+    if batch and _is_forming(batch) and _free_runs(world, _unfinished(world)) > 0:
+        _form(world, batch)
+
+
+def read_nightly_manifest(world: World, key: str) -> NightlyManifest:
+    """A manifest that the ledger names; its absence is a broken control bucket."""
+    text = world.store.get(world.settings.control_bucket, key)
+    if text is None:
+        raise FileNotFoundError(f"s3://{world.settings.control_bucket}/{key}")
+    return NightlyManifest.loads(text)
+
+
+def _begin(world: World, found: Due, begun: list[str]) -> None:
+    now = world.clock.now()
+    batch_id = _batch_id(world.datasets[found.job], found.period)
+    batch = world.ledger.batch(batch_id)
+    try:
+        if batch is None:
+            new = Batch(batch_id, found.job, now, now, due_at=now + PATIENCE[State.FORMING], period=found.period.name)
+            announce(world.ledger.begin(new))
+        elif batch.state not in UNDER_WAY:
+            move(world, batch, Superseded(batch.attempt, found.reason))
+        begun.append(batch_id)
+    except (Conflict, IllegalMove):
+        return  # another pass has begun it
+
+
+def _form_waiting(world: World, begun: Iterable[str]) -> None:
+    unfinished = _unfinished(world)
+    free, efforts = _free_runs(world, unfinished), Efforts()
+    # The index does not show yet what has been begun a moment ago.
+    waiting = {batch.batch_id for batch in unfinished if _is_forming(batch)} | set(begun)
+    order = {job: place for place, job in enumerate(jobs_in_order(world.datasets))}
+    forming = filter(_is_forming, world.ledger.named(waiting))
+    for batch in sorted(forming, key=lambda batch: (order[batch.dataset], batch.period))[:free]:
+        efforts.make(_form, world, batch)
+    efforts.finish()
+
+
+def _unfinished(world: World) -> list[Batch]:
+    return [batch for name in world.datasets for batch in world.ledger.open_batches(name)]
+
+
+def _free_runs(world: World, unfinished: Iterable[Batch]) -> int:
+    """Nights may take half of all runs, for files must not wait until the last of them is through."""
+    running = [batch for batch in unfinished if batch.state in UNDER_WAY and not _is_forming(batch)]
+    nights = sum(bool(batch.period) for batch in running)
+    most = world.settings.runs_at_once
+    return max(0, min(max(1, most // 2) - nights, most - len(running)))
+
+
+def _is_forming(batch: Batch) -> bool:
+    return bool(batch.period) and batch.state is State.FORMING
+
+
+def _form(world: World, batch: Batch) -> None:
+    manifest = _manifest(world, batch)
+    key = attempt_key(batch, "manifest.json")
+    if not world.store.put_once(world.settings.control_bucket, key, manifest.dumps()):
+        # A crashed pass has written it already: that one stands.
+        manifest = read_nightly_manifest(world, key)
+    formed = Formed(batch.attempt, key, manifest.total_files, manifest.total_bytes, inputs=manifest.sequences)
+    try:
+        move(world, batch, formed)
+        count("BatchesPlanned")
+    except (Conflict, IllegalMove):
+        return  # another pass has formed it
+
+
+def _manifest(world: World, batch: Batch) -> NightlyManifest:
+    job = world.datasets[batch.dataset]
+    assert job.nightly
+    period = Period.named(job.nightly.every, batch.period)
+    inputs = []
+    for read in job.nightly.reads:
+        owner = table_owner(world.datasets, read.table)
+        assert owner, "declarations are checked when they are read"
+        inputs.append(world.pins.pin(owner[1], read_days(read, period)))
+    return NightlyManifest(batch.batch_id, batch.attempt, batch.dataset, period, tuple(inputs))
+
+
+def _batch_id(job: Dataset, period: Period) -> str:
+    return nightly_id(job.name, period.every, period.start)

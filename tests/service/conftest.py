@@ -1,0 +1,58 @@
+"""The world of the nightly jobs, made anew for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from local.endpoint import Endpoint
+from tests.service.nights import SETTINGS, Hints, NightWorld, Now, Runs
+
+INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
+
+
+@pytest.fixture(scope="package")
+def endpoint() -> Iterator[str]:
+    """moto behind the laptop cloud's cures."""
+    server = Endpoint({}, lambda entries: [])
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def world(endpoint: str) -> Iterator[NightWorld]:
+    """Empty: buckets, the ledger's table, a database for the lake."""
+    clients = {name: boto3.client(name, endpoint_url=endpoint) for name in ("dynamodb", "s3", "glue")}  # type: ignore[call-overload]
+    for bucket in ("control", "lake"):
+        clients["s3"].create_bucket(Bucket=bucket)
+    clients["glue"].create_database(DatabaseInput={"Name": "tide"})
+    _make_ledger(clients["dynamodb"])
+    yield NightWorld(SETTINGS, Now(), {**clients, "emr-serverless": Runs(), "events": Hints()}, endpoint)
+    for table in clients["glue"].get_tables(DatabaseName="tide")["TableList"]:
+        clients["glue"].delete_table(DatabaseName="tide", Name=table["Name"])
+    clients["glue"].delete_database(Name="tide")
+    clients["dynamodb"].delete_table(TableName=SETTINGS.ledger_table)
+    for bucket in ("control", "lake"):
+        for found in clients["s3"].list_objects_v2(Bucket=bucket).get("Contents", ()):
+            clients["s3"].delete_object(Bucket=bucket, Key=found["Key"])
+
+
+def _make_ledger(dynamodb: Any) -> None:
+    def keys(hashed: str, ranged: str) -> list[dict[str, str]]:
+        return [{"AttributeName": hashed, "KeyType": "HASH"}, {"AttributeName": ranged, "KeyType": "RANGE"}]
+
+    names = ("pk", "sk", "open", "due_at", "dataset", "created_at")
+    dynamodb.create_table(
+        TableName=SETTINGS.ledger_table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+        KeySchema=keys("pk", "sk"),
+        GlobalSecondaryIndexes=[
+            {"IndexName": name, "KeySchema": keys(*pair), "Projection": {"ProjectionType": "ALL"}}
+            for name, pair in INDEXES.items()
+        ],
+    )
