@@ -1,0 +1,103 @@
+"""One period of a nightly job: published tables in, tables and a report out.
+
+The job's own module sees a `Night` and nothing else; what it is given is pinned, so that it can be given it again.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Union
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_jobs import days, pinned, storage
+from spark_jobs.batch import Order, same_tables, timed
+from spark_jobs.hadoop import FileSystem
+from tidemark.core.dataset import Dataset
+from tidemark.core.manifest import NightlyManifest
+from tidemark.core.periods import Period
+
+_ARTIFACT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a job is given, and where it may leave more than tables."""
+
+    spark: SparkSession
+    tables: Mapping[str, DataFrame]  # as declared under `reads`: declared columns, rows of the days asked for
+    period: Period
+    parameters: Mapping[str, Any]  # as declared
+    output: str  # s3:// prefix of this attempt alone, ending in /
+    artifacts: dict[str, str] = field(default_factory=dict)  # name → URI, for the report
+
+    def artifact(self, name: str) -> str:
+        """The URI of an artifact that Spark itself writes, such as a model; from now on it is in the report."""
+        if not _ARTIFACT.fullmatch(name):
+            raise ValueError(f"expected an artifact's name such as model.json, found {name!r}")
+        return self.artifacts.setdefault(name, f"{self.output}artifacts/{name}")
+
+    def save(self, name: str, data: Union[str, bytes]) -> None:
+        """Write an artifact; text becomes UTF-8."""
+        FileSystem(self.spark).write(self.artifact(name), data)
+
+
+Compute = Callable[[Night], Mapping[str, DataFrame]]
+
+
+def run(spark: SparkSession, order: Order, manifest: NightlyManifest, seconds: dict[str, float]) -> dict[str, Any]:
+    """Read, compute, write; the result as it belongs into result.json, not yet written."""
+    dataset, system = order.dataset, FileSystem(spark)
+    compute = compute_of(dataset)
+    with timed(seconds, "read"):
+        read = {source.table: pinned.read(spark, source) for source in manifest.inputs}
+    with timed(seconds, "write"):
+        parameters = dataset.nightly.parameters if dataset.nightly else {}
+        tables = {name: frame for name, (frame, _) in read.items()}
+        night = Night(spark, tables, manifest.period, parameters, order.output)
+        frames = compute(night)
+        same_tables(dataset, frames, "nightly")
+        content_bytes = manifest.total_bytes * storage.SHRINKAGE  # what is pinned is Parquet already
+        written = {}
+        for table in dataset.tables:
+            conforming = storage.conforming(frames[table.name], table, order.batch_id, order.attempt)
+            rows, told = days.observed(conforming, table)
+            files = storage.write_table(rows, table, f"{order.output}tables/{table.name}", content_bytes, system)
+            written[table.name] = {**files.to_json(), "days": told()}
+    spark.catalog.clearCache()
+    inputs = {name: rows for name, (_, rows) in read.items()}
+    return _result(order, inputs, written, night.artifacts, seconds, spark)
+
+
+def compute_of(dataset: Dataset) -> Compute:
+    """The job's own module."""
+    compute: Compute = import_module(f"spark_jobs.nightly.{dataset.transform}").compute
+    return compute
+
+
+def _result(
+    order: Order,
+    inputs: Mapping[str, int],
+    written: Mapping[str, Mapping[str, Any]],
+    artifacts: Mapping[str, str],
+    seconds: Mapping[str, float],
+    spark: SparkSession,
+) -> dict[str, Any]:
+    read = sum(inputs.values())
+    return {
+        "batch_id": order.batch_id,
+        "attempt": order.attempt,
+        "dataset": order.dataset.name,
+        "files": [],
+        "inputs": dict(inputs),
+        "tables": dict(written),
+        "rejected": storage.Written(()).to_json(),
+        "artifacts": dict(artifacts),
+        "totals": {"read": read, "kept": read, "rejected": 0, "duplicates": 0},
+        "seconds": {step: round(spent, 3) for step, spent in seconds.items()},
+        "versions": {"spark": spark.version, "python": platform.python_version()},
+    }

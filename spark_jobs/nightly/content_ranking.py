@@ -1,0 +1,49 @@
+"""Which content is clicked most readily, by site and device, over the days that end with the period.
+
+Ranked by the lower end of the 95 % Wilson score interval of clicks among views: what we may be sure of. By the plain
+rate, one click of one view would beat 500 of 1,000; here it comes out at 21 % against 47 %.
+(E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927.)
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from spark_jobs.night import Night
+
+Z = 1.959963984540054  # the normal distribution holds 95 % between -Z and Z
+
+
+def compute(night: Night) -> dict[str, DataFrame]:
+    """The ranking as of the period's last day."""
+    ranked = content_ranking(night.tables["content_performance"], night.parameters["ranks"])
+    as_of = F.lit(night.period.end - timedelta(days=1)).alias("as_of")
+    return {"content_ranking": ranked.select(as_of, *ranked.columns)}
+
+
+def content_ranking(performance: DataFrame, ranks: int) -> DataFrame:
+    """At most `ranks` rows for each site and device; at equal bounds more views win, then the lower `content_id`.
+
+    What has clicks and no view yet has no rate, and waits for its views.
+    """
+    totals = (
+        performance.groupBy("site", "device", "content_id")
+        .agg(F.sum("views").alias("views"), F.sum("clicks").alias("clicks"))
+        .where("views > 0")
+        .withColumn("click_through_rate", F.col("clicks") / F.col("views"))
+        .withColumn("lower_bound", wilson_lower_bound(F.col("clicks"), F.col("views")))
+    )
+    best_first = Window.partitionBy("site", "device").orderBy(F.desc("lower_bound"), F.desc("views"), "content_id")
+    ranked = totals.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= ranks)
+    return ranked.select("site", "device", "rank", "content_id", "views", "clicks", "click_through_rate", "lower_bound")
+
+
+def wilson_lower_bound(clicks: Column, views: Column) -> Column:
+    """The rate that clicks of views promise at least; clicks whose views are still on their way count as one each."""
+    rate = F.least(clicks / views, F.lit(1.0))
+    middle = rate + Z * Z / (2 * views)
+    spread = Z * F.sqrt(rate * (1 - rate) / views + Z * Z / (4 * views * views))
+    return (middle - spread) / (1 + Z * Z / views)

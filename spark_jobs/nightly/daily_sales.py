@@ -1,0 +1,51 @@
+"""What was sold on a day, and the products that brought in most. Money is decimal from end to end.
+
+An amount above zero is a sale, one below zero a refund; `net` is their sum. A product's amount is net of its refunds.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from spark_jobs.night import Night
+
+MONEY = "decimal(18,2)"
+
+
+def compute(night: Night) -> dict[str, DataFrame]:
+    """Totals by day, and the best products of each day."""
+    transactions = night.tables["transactions"]
+    return {
+        "daily_sales": daily_sales(transactions),
+        "top_products": top_products(transactions, night.parameters["ranks"]),
+    }
+
+
+def daily_sales(transactions: DataFrame) -> DataFrame:
+    """One row a day; `refunds` is a positive number."""
+    amount = F.col("amount")
+    return transactions.groupBy("transaction_date").agg(
+        F.count("*").alias("transactions"),
+        F.countDistinct("user_id").alias("buyers"),
+        _money(F.when(amount > 0, amount)).alias("gross"),
+        _money(F.when(amount < 0, -amount)).alias("refunds"),
+        F.count_if(amount < 0).alias("refund_count"),
+        _money(amount).alias("net"),
+    )
+
+
+def _money(amount: Column) -> Column:
+    return F.coalesce(F.sum(amount), F.lit(0)).cast(MONEY)
+
+
+def top_products(transactions: DataFrame, ranks: int) -> DataFrame:
+    """At most `ranks` products a day, by amount; of equal ones the lower `product_id` comes first."""
+    products = (
+        transactions.where("product_id IS NOT NULL")
+        .groupBy("transaction_date", "product_id")
+        .agg(_money(F.col("amount")).alias("amount"), F.coalesce(F.sum("quantity"), F.lit(0)).alias("quantity"))
+    )
+    best_first = Window.partitionBy("transaction_date").orderBy(F.desc("amount"), "product_id")
+    ranked = products.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= ranks)
+    return ranked.select("transaction_date", "rank", "product_id", "amount", "quantity")

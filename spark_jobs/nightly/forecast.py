@@ -1,0 +1,67 @@
+"""Net sales of the coming days: means of weekdays, with an interval from how wrong such means have been.
+
+Expected is the mean of the last four days of the same weekday. The same rule is applied to each day of the past, from
+the days before it alone; the quantiles of what it was wrong by give the interval, so that it is as wide as the method
+is bad. A day without sales counts as zero, from the first day that has any. Eight weeks and a day are looked at; with
+fewer than `past_days` days nothing is forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from spark_jobs.night import Night
+
+WEEKS = 4
+MONEY = "decimal(18,2)"
+
+
+def compute(night: Night) -> dict[str, DataFrame]:
+    """The forecast as of the period's last day."""
+    as_of = night.period.end - timedelta(days=1)
+    return {"forecast": forecast(night.tables["daily_sales"], as_of, night.parameters)}
+
+
+def forecast(sales: DataFrame, as_of: date, parameters: Mapping[str, Any]) -> DataFrame:
+    """One row for each coming day, or none."""
+    past = every_day(sales, as_of)
+    recent = past.where(F.date_diff(F.lit(as_of), "day") < 7 * WEEKS)
+    means = recent.groupBy("weekday").agg(F.avg("net").cast(MONEY).alias("expected"))
+    errors = backtested(past, parameters["interval"]).where(F.col("days") >= parameters["past_days"])
+    coming = sales.sparkSession.range(1, parameters["days"] + 1)
+    forecast_date = F.date_add(F.lit(as_of), F.col("id").cast("int"))
+    dated = coming.select(forecast_date.alias("forecast_date"), F.dayofweek(forecast_date).alias("weekday"))
+    expected = F.col("expected")
+    return (
+        dated.join(means, "weekday")
+        .crossJoin(errors)
+        .select(
+            F.lit(as_of).alias("as_of"),
+            "forecast_date",
+            "expected",
+            F.least(expected, (expected + F.col("low")).cast(MONEY)).alias("lower"),
+            F.greatest(expected, (expected + F.col("high")).cast(MONEY)).alias("upper"),
+        )
+    )
+
+
+def every_day(sales: DataFrame, as_of: date) -> DataFrame:
+    """`day`, `weekday` and `net` from the first day with sales up to `as_of`, zero where nothing was sold."""
+    first = sales.agg(F.min("transaction_date").alias("first"))
+    days = first.select(F.explode(F.sequence("first", F.lit(as_of))).alias("day"))
+    net = F.coalesce("net", F.lit(0)).cast(MONEY).alias("net")
+    known = days.join(sales, F.col("day") == F.col("transaction_date"), "left")
+    return known.select("day", F.dayofweek("day").alias("weekday"), net)
+
+
+def backtested(past: DataFrame, interval: float) -> DataFrame:
+    """One row: the days of the past, and between what errors the middle `interval` of the rule's own past lie."""
+    before = Window.partitionBy("weekday").orderBy("day").rowsBetween(-WEEKS, -1)
+    errors = past.withColumn("error", (F.col("net") - F.avg("net").over(before)).cast("double"))
+    low, high = (F.percentile("error", share).cast(MONEY) for share in ((1 - interval) / 2, (1 + interval) / 2))
+    return errors.agg(F.count("*").alias("days"), low.alias("low"), high.alias("high"))

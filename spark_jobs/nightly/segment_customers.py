@@ -1,0 +1,124 @@
+"""Customers in segments by k-means: who they are, how lately, how often and for how much they buy.
+
+Features are those of `tidemark.core.segments`: bands as numbers, the logarithm of money and frequency, all scaled to
+mean 0 and deviation 1, and a 1 for each category. Every k from `k_min` to `k_max` is tried and the best silhouette
+wins, ties to the smaller k. Spark's silhouette is that of squared distances, which costs no more than one pass.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_jobs import clusters
+from spark_jobs.night import Night
+from tidemark.core.periods import Period
+from tidemark.core.profiles import TOLD, Profile, descriptions, names, whole
+from tidemark.core.segments import KEY, Encoding, Model, Segment
+
+log = logging.getLogger(__name__)
+
+
+def compute(night: Night) -> Mapping[str, DataFrame]:
+    """Tables `customer_segments` and `segment_profiles`, and the model; no rows and no model of too few customers."""
+    as_of, window_days = night.period.end - timedelta(days=1), int(night.parameters["window_days"])
+    bought = clusters.purchases(night.tables["transactions"], as_of, window_days)
+    customers = clusters.with_purchases(night.tables["customers"], bought, window_days).persist()
+    encoding = clusters.fit_encoding(customers)
+    encoded = customers.withColumn("features", clusters.vectors(encoding)).persist()
+    best = clusters.best_clusters(encoded, night.parameters)
+    if best is None:
+        log.warning("no segments: expected at least %s customers that differ", clusters.CUSTOMERS_MIN)
+        return _nothing(night, customers)
+    clustered = best.model.transform(encoded).withColumnRenamed("prediction", "cluster").persist()
+    profiles = clusters.profiles_by_spend(clustered)
+    model = _model(night.period, night.parameters, best, encoding, profiles)
+    night.save("model.json", model.dumps())
+    best.model.write().overwrite().save(night.artifact("spark_model"))
+    return {
+        "customer_segments": _assignments(clustered, model, as_of),
+        "segment_profiles": _profile_rows(night, model, [profile for _, profile in profiles], as_of),
+    }
+
+
+def _model(
+    period: Period,
+    parameters: Mapping[str, Any],
+    best: clusters.Clusters,
+    encoding: Encoding,
+    profiles: Sequence[tuple[int, Profile]],
+) -> Model:
+    centres, told = best.model.clusterCenters(), [profile for _, profile in profiles]
+    words = zip(names(told), descriptions(told))
+    segments = tuple(
+        Segment(number, name, description, profile.customers, tuple(map(float, centres[cluster])), cluster)
+        for number, ((cluster, profile), (name, description)) in enumerate(zip(profiles, words), 1)
+    )
+    return Model(
+        period={"every": period.every, "start": period.name, "end": period.end.isoformat()},
+        as_of=(period.end - timedelta(days=1)).isoformat(),
+        window_days=int(parameters["window_days"]),
+        seed=int(parameters["seed"]),
+        customers=best.customers,
+        silhouettes=best.silhouettes,
+        encoding=encoding,
+        segments=segments,
+    )
+
+
+def _assignments(clustered: DataFrame, model: Model, as_of: date) -> DataFrame:
+    numbered = F.create_map(*(F.lit(x) for one in model.segments for x in (one.cluster, one.segment)))
+    centres = {one.cluster: Vectors.dense(one.centre) for one in model.segments}
+    distance = F.udf(lambda vector, cluster: float(vector.squared_distance(centres[cluster])) ** 0.5, T.DoubleType())
+    return clustered.select(
+        KEY,
+        numbered[F.col("cluster")].alias("segment"),
+        distance("features", "cluster").alias("distance"),
+        F.lit(as_of).alias("as_of"),
+    )
+
+
+PROFILE_SCHEMA = (
+    "as_of date, segment int, name string, customers bigint, share double, spend decimal(18,2), share_of_sales double,"
+    " average_spend decimal(18,2), average_recency double, average_frequency double, typical_age string,"
+    " typical_income string, typical_marital_status string, typical_home_ownership string,"
+    " typical_household_comp string, description string"
+)
+
+
+def _profile_rows(night: Night, model: Model, profiles: Sequence[Profile], as_of: date) -> DataFrame:
+    everyone = whole(profiles)
+    rows = [
+        (
+            as_of,
+            one.segment,
+            one.name,
+            profile.customers,
+            profile.customers / everyone.customers,
+            profile.spend,
+            float(profile.spend / everyone.spend) if everyone.spend else None,
+            (profile.spend / profile.customers).quantize(Decimal("0.01")),
+            profile.recency,
+            profile.frequency,
+            *(profile.typical.get(field) for field in TOLD),
+            one.description,
+        )
+        for one, profile in zip(model.segments, profiles)
+    ]
+    return night.spark.createDataFrame(rows, PROFILE_SCHEMA).coalesce(1)
+
+
+def _nothing(night: Night, customers: DataFrame) -> Mapping[str, DataFrame]:
+    none = customers.limit(0).select(KEY, F.lit(0).alias("segment"), F.lit(0.0).alias("distance"))
+    return {
+        "customer_segments": none.withColumn("as_of", F.current_date()),
+        "segment_profiles": night.spark.createDataFrame([], PROFILE_SCHEMA),
+    }
