@@ -16,6 +16,22 @@ from tidemark.wiring import World
 
 def connect(stack: str) -> World:
     """The deployed stack's world, in AWS or at `AWS_ENDPOINT_URL`, by the usual AWS configuration."""
+    names = _names(stack)
+    os.environ.setdefault("AWS_REGION", region())
+    return World(Settings.read(names), SystemClock())
+
+
+def http_api(stack: str) -> str:
+    """Where the stack's HTTP API is: at `AWS_ENDPOINT_URL`, or at its own host in AWS."""
+    return os.environ.get("AWS_ENDPOINT_URL") or _names(stack)["HTTP_API_URL"]
+
+
+def region() -> str:
+    """The configured region, empty without one."""
+    return boto3.session.Session().region_name or ""
+
+
+def _names(stack: str) -> dict[str, str]:
     name = f"/{stack}/settings"
     try:
         value = boto3.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
@@ -26,9 +42,7 @@ def connect(stack: str) -> World:
     except BotoCoreError as error:
         hint = "is `tidemark local up` running, or is AWS configured?"
         raise TidemarkError(f"cannot read {name} {_where()}: {error} ({hint})") from error
-    region = boto3.session.Session().region_name
-    os.environ.setdefault("AWS_REGION", region or "")
-    return World(Settings.read(json.loads(value)), SystemClock())
+    return dict(json.loads(value))
 
 
 def _where() -> str:

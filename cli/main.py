@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -59,12 +59,15 @@ def build_parser() -> argparse.ArgumentParser:
     run = _add(local, "run", "land every file below a folder, and drive to rest", _local_run)
     run.add_argument("folder", type=Path, help="the path below it is the S3 key")
     run.add_argument("--out", type=Path, required=True, help="new or empty folder for the results")
+    run.add_argument("--nightly", action="store_true", help="run the nightly jobs too, for every day with rows")
     up = _add(local, "up", "keep the laptop cloud up until Ctrl-C", _local_up)
     up.add_argument("--port", type=_port, default=4566, help="0 picks a free one")
 
-    traffic = _add(commands, "traffic", "write sample files for every dataset, as Firehose lands them", _traffic)
+    traffic = _add(commands, "traffic", "write sample files of past days, as Firehose lands them", _traffic)
     traffic.add_argument("folder", type=Path)
     traffic.add_argument("--records", type=_count, default=2_000, help="per dataset")
+    traffic.add_argument("--days", type=_count, default=14, help="whole UTC days before today")
+    traffic.add_argument("--datasets", nargs="+", help="all of which samples can be made, if left out")
     traffic.add_argument("--seed", type=int, default=1)
 
     _add(commands, "status", "how every dataset stands", _status)
@@ -77,6 +80,12 @@ def build_parser() -> argparse.ArgumentParser:
     query.add_argument("sql")
 
     _operations(commands)
+
+    guess = _add(commands, "predict", "ask which segments customers belong to", _predict)
+    guess.add_argument("file", help='JSON: one customer, a list, or {"customers": [...]}; - reads standard input')
+    guess.add_argument("--json", action="store_true", help="print the answer as it came")
+    model = _add(commands, "model", "the model that predicts, and its segments", _model)
+    model.add_argument("--json", action="store_true", help="print the answer as it came")
 
     jobs = commands.add_parser("jobs", help="the Spark code").add_subparsers(
         required=True, metavar="COMMAND", parser_class=Parser
@@ -103,6 +112,17 @@ def _operations(commands: argparse._SubParsersAction[Parser]) -> None:
     again.add_argument("--from", dest="since", type=_moment, help="batches created at or after, UTC")
     again.add_argument("--to", dest="until", type=_moment, help="batches created before, UTC")
     again.add_argument("--plan", action="store_true", help="only show what would be replaced")
+
+    nights = commands.add_parser("nightly", help="jobs over whole days, weeks or months").add_subparsers(
+        required=True, metavar="COMMAND", parser_class=Parser
+    )
+    _add(nights, "list", "every job, its newest period, and how many periods are due", _nightly_list)
+    night = _add(nights, "run", "compute what is due now, without waiting for the night", _nightly_run)
+    night.add_argument("jobs", nargs="*", metavar="JOB", help="all jobs, if left out")
+    night.add_argument(
+        "--date", dest="dates", action="append", type=_date, default=[], help="only its periods, ended or not"
+    )
+    night.add_argument("--plan", action="store_true", help="only show what is due, and why")
 
     aside = commands.add_parser("quarantine", help="what was set aside, with its reasons").add_subparsers(
         required=True, metavar="COMMAND", parser_class=Parser
@@ -132,7 +152,7 @@ def _add(commands: argparse._SubParsersAction[Parser], name: str, text: str, com
 
 
 def _demo(options: argparse.Namespace, console: Console) -> int:
-    from cli.local_commands import run_demo
+    from cli.demo import run_demo
 
     return run_demo(console, options.out)
 
@@ -140,7 +160,7 @@ def _demo(options: argparse.Namespace, console: Console) -> int:
 def _local_run(options: argparse.Namespace, console: Console) -> int:
     from cli.local_commands import run_local
 
-    return run_local(console, options.folder, options.out)
+    return run_local(console, options.folder, options.out, options.nightly)
 
 
 def _local_up(options: argparse.Namespace, console: Console) -> int:
@@ -150,15 +170,18 @@ def _local_up(options: argparse.Namespace, console: Console) -> int:
 
 
 def _traffic(options: argparse.Namespace, console: Console) -> None:
-    from local.traffic import generate, sampled, write
+    from local.traffic import history, sampled, write
     from tidemark.clock import SystemClock
     from tidemark.declarations import load_all
     from tidemark.settings import DATASETS
 
-    start = SystemClock().now() - timedelta(hours=1)
-    for name in sampled(load_all(DATASETS)):
-        expected = write(generate(name, options.seed, options.records, start), options.folder)
-        console.print(f"{name}: {expected.records:,} records in {options.folder}")
+    now = SystemClock().now()
+    names = options.datasets or sampled(load_all(DATASETS))
+    invented = [(name, history(name, options.seed, options.records, options.days, now)) for name in names]
+    for name, landed in invented:
+        made = write(landed, options.folder)
+        found = f"{made.records:,} records ({made.dirty:,} to be rejected, {made.duplicates:,} repeated)"
+        console.print(f"{name}: {found} in {options.folder}")
 
 
 def _status(options: argparse.Namespace, console: Console) -> None:
@@ -185,6 +208,18 @@ def _query(options: argparse.Namespace, console: Console) -> None:
     run_query(connect(options.stack), console, options.sql)
 
 
+def _predict(options: argparse.Namespace, console: Console) -> None:
+    from cli.predict import show_predictions
+
+    show_predictions(options.stack, console, options.file, options.json)
+
+
+def _model(options: argparse.Namespace, console: Console) -> None:
+    from cli.predict import show_model
+
+    show_model(options.stack, console, options.json)
+
+
 def _reconcile(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import reconcile_prefixes
 
@@ -203,6 +238,18 @@ def _replay(options: argparse.Namespace, console: Console) -> None:
     world = connect(options.stack)
     chosen = choose_batches(world, options.batches, options.dataset, options.since, options.until)
     replay_batches(world, console, chosen, options.plan)
+
+
+def _nightly_list(options: argparse.Namespace, console: Console) -> None:
+    from cli.nights import list_jobs
+
+    list_jobs(connect(options.stack), console)
+
+
+def _nightly_run(options: argparse.Namespace, console: Console) -> None:
+    from cli.nights import run_night
+
+    run_night(connect(options.stack), console, options.jobs, options.dates, options.plan)
 
 
 def _quarantine_list(options: argparse.Namespace, console: Console) -> None:
@@ -251,7 +298,8 @@ def _validate(options: argparse.Namespace, console: Console) -> None:
     from tidemark.declarations import load_all
 
     for name, dataset in load_all(options.folder).items():
-        console.print(f"{name}: {len(dataset.record)} fields, tables {', '.join(t.name for t in dataset.tables)}")
+        what = f"every {dataset.nightly.every}" if dataset.nightly else f"{len(dataset.record)} fields"
+        console.print(f"{name}: {what}, tables {', '.join(table.name for table in dataset.tables)}")
 
 
 def _jobs_upload(options: argparse.Namespace, console: Console) -> None:
@@ -280,6 +328,13 @@ def _moment(text: str) -> datetime:
             f"expected a time such as 2026-11-21 or 2026-11-21T08:00, found {text!r}"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a date such as 2026-11-20, found {text!r}") from None
 
 
 def _count(text: str) -> int:

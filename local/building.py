@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local.deployment import ACCOUNT, REGION, Created, EventSource, FunctionSpec, RuleSpec, ScheduleSpec, TemplateError
+from local.deployment import (
+    ACCOUNT,
+    REGION,
+    Created,
+    EventSource,
+    FunctionSpec,
+    RouteSpec,
+    RuleSpec,
+    ScheduleSpec,
+    TemplateError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +36,7 @@ class Building:
     event_sources: list[EventSource] = field(default_factory=list)
     rules: list[RuleSpec] = field(default_factory=list)
     schedules: list[ScheduleSpec] = field(default_factory=list)
+    routes: list[RouteSpec] = field(default_factory=list)
     event_buckets: set[str] = field(default_factory=set)
     invoke_configs: dict[str, dict[str, Any]] = field(default_factory=dict)  #: by function name
     layers: dict[str, Path] = field(default_factory=dict)  #: by layer ARN

@@ -23,13 +23,14 @@ from local.deployer import deploy
 from local.deployment import REGION, STACK, Deployment
 from local.endpoint import Call, Endpoint
 from local.functions import Functions, Response
+from local.http_api import SCOPE, HttpApi
 from local.job_code import job_archive
 from local.pump import Pump
 from local.schedules import schedule_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from wsgiref.types import WSGIApplication
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 ROOT = Path(__file__).resolve().parent.parent
 CREDENTIALS: dict[str, Any] = {
@@ -67,11 +68,12 @@ class Cloud:
         self.deployment: Deployment
         self._parameters, self._stack, self._built, self._port = parameters, stack, built, port
         self._apps = apps
-        self._session: Any = boto3.session.Session(**CREDENTIALS)
+        self.session: Any = boto3.session.Session(**CREDENTIALS)
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
         self._calls_lock = threading.Lock()
         self._pump: Pump | None = None
+        self._http_api: HttpApi | None = None
         self._closers: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
@@ -94,7 +96,9 @@ class Cloud:
     def _start(self) -> None:
         forget_everything()
         apps: dict[str, WSGIApplication] = {}  # filled below: they need the endpoint's address
-        self._endpoint = Endpoint(apps, self._put_events, on_call=self._on_call, port=self._port)
+        self._endpoint = Endpoint(
+            apps, self._put_events, on_call=self._on_call, unsigned=self._unsigned, port=self._port
+        )
         self._endpoint.start()
         self._closers.append(self._endpoint.stop)
         apps.update(self._own_services() if self._apps is None else self._apps)
@@ -108,6 +112,7 @@ class Cloud:
         pump = Pump(self.deployment, self.client, functions.invoke, self.clock)
         self._pump = pump
         pump.start()
+        self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
         # Closed from the last to the first: take nothing new, end the handlers, then wait for the threads.
         self._closers.insert(-1, pump.stop)
         self._closers.append(pump.halt)
@@ -138,7 +143,7 @@ class Cloud:
         with self._clients_lock:
             if service not in self._clients:
                 config = Config(max_pool_connections=32, retries={"total_max_attempts": 2})
-                self._clients[service] = self._session.client(service, endpoint_url=self.url, config=config)
+                self._clients[service] = self.session.client(service, endpoint_url=self.url, config=config)
             return self._clients[service]
 
     def invoke(self, function: str, event: Any) -> Response:
@@ -167,6 +172,9 @@ class Cloud:
             self.calls[call] += 1
         if self._pump is not None:
             self._pump.wake(call.service, call.operation)
+
+    def _unsigned(self, environ: WSGIEnvironment) -> str:
+        return SCOPE if self._http_api and self._http_api.takes(environ) else "s3"
 
     def _put_events(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         return self.pump.bus.put_events(entries)

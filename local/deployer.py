@@ -1,7 +1,8 @@
 """Deploys the expanded template onto the laptop cloud, resource by resource, through public APIs.
 
 Strict on purpose: a resource type, property or intrinsic that is not played is an error that names it. What a
-laptop may ignore without lying stands in the tables of `resources`, `wiring` and `watching`, each with its reason.
+laptop may ignore without lying stands in the tables of `resources`, `wiring`, `http_api` and `watching`, each with its
+reason.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import resources, watching, wiring
+from local import http_api, resources, watching, wiring
 from local.building import Building, ResourceType
 from local.deployment import STACK, Created, Deployment, FunctionSpec, TemplateError
 from local.template import Resolver, expand, load, references
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-TYPES: Mapping[str, ResourceType] = {**resources.TYPES, **wiring.TYPES, **watching.TYPES}
+TYPES: Mapping[str, ResourceType] = {**resources.TYPES, **wiring.TYPES, **http_api.TYPES, **watching.TYPES}
 
 #: Attributes of a resource beside Type and Properties; none changes what a new stack contains.
 RESOURCE_ATTRIBUTES = frozenset(
@@ -55,6 +56,7 @@ def deploy(
         event_sources=tuple(building.event_sources),
         rules=tuple(building.rules),
         schedules=tuple(building.schedules),
+        routes=tuple(building.routes),
         event_buckets=frozenset(building.event_buckets),
         outputs=outputs,
     )

@@ -116,6 +116,16 @@ class ScheduleSpec:
 
 
 @dataclass(frozen=True)
+class RouteSpec:
+    """One route of an HTTP API, which signed requests take to a function."""
+
+    api_id: str
+    method: str
+    path: str
+    function: str  #: ARN
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A deployed stack."""
 
@@ -125,6 +135,7 @@ class Deployment:
     event_sources: tuple[EventSource, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
     schedules: tuple[ScheduleSpec, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
     event_buckets: frozenset[str] = frozenset()  #: names of the buckets that tell EventBridge
     outputs: Mapping[str, Any] = field(default_factory=dict)
 

@@ -42,7 +42,9 @@ class Call:
 
 
 class Endpoint:
-    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free one."""
+    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free one. `unsigned` names the service that a request without
+    a signature is for.
+    """
 
     def __init__(
         self,
@@ -50,11 +52,13 @@ class Endpoint:
         put_events: Callable[[Sequence[Mapping[str, Any]]], list[dict[str, str]]],
         *,
         on_call: Callable[[Call], None] = lambda _: None,
+        unsigned: Callable[[WSGIEnvironment], str] = lambda _: "s3",
         port: int = 0,
     ) -> None:
         self._apps = apps
         self._put_events = put_events
         self._on_call = on_call
+        self._unsigned = unsigned
         self._moto = Cures(DomainDispatcherApplication(create_backend_app))
         self._server = make_server(HOST, port, self, threaded=True, request_handler=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
@@ -73,7 +77,7 @@ class Endpoint:
         self._server.server_close()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        call = _call(environ)
+        call = _call(environ, self._unsigned)
         try:
             answer = self._route(call, environ, start_response)
         except Exception:
@@ -106,11 +110,11 @@ class _QuietHandler(MotoRequestHandler):
         log.debug(message, *args)
 
 
-def _call(environ: WSGIEnvironment) -> Call:
-    """Who calls what: from the Authorization header, or from the query of a presigned URL; else S3, unsigned."""
+def _call(environ: WSGIEnvironment, unsigned: Callable[[WSGIEnvironment], str]) -> Call:
+    """Who calls what: from the Authorization header, or from the query of a presigned URL; else nobody."""
     query = parse_qs(environ.get("QUERY_STRING", ""))
     presigned = f"Credential={query.get('X-Amz-Credential', [''])[0]}"
     found = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", presigned))
     # S3's older presigned URLs say no more than the key.
-    access_key, service = found.groups() if found else (query.get("AWSAccessKeyId", [""])[0], "s3")
+    access_key, service = found.groups() if found else (query.get("AWSAccessKeyId", [""])[0], unsigned(environ))
     return Call(access_key, service, operation(service, environ))

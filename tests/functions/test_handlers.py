@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,10 +18,12 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 SERVICES = {
     "collect": ("remember",),
     "plan": ("plan", "form"),
+    "nightly": ("nightly", "follow", "form"),
     "submit": ("submit",),
     "publish": ("publish", "publish_run"),
     "load": ("load",),
     "settle": ("settle", "settle_batch"),
+    "predict": ("predict", "describe"),
     "sweep": ("sweep",),
     "reconcile": ("reconcile_all",),
 }
@@ -103,12 +106,31 @@ def test_plan_is_eager_only_when_told(invoke: Any) -> None:
     assert invoke("plan", hint)[1] == [("form", hint["detail"]["batch_id"])]
 
 
+def test_nightly_looks_at_all_at_one_or_at_what_follows(invoke: Any) -> None:
+    """A schedule asks for all, a person for jobs and dates, a hint for a batch, a publication for what follows."""
+    assert invoke("nightly", sample("nightly", "usual")) == ({"batches": 3}, [("nightly", None, [])])
+    assert invoke("nightly", sample("nightly", "chosen"))[1] == [("nightly", ["daily_sales"], [date(2026, 11, 19)])]
+    hint = sample("nightly", "hint")
+    assert invoke("nightly", hint)[1] == [("form", hint["detail"]["batch_id"])]
+    assert invoke("nightly", sample("nightly", "published")) == (
+        {"batchItemFailures": []},
+        [("follow", ["daily_sales"])],
+    )
+
+
 def test_submit_reads_the_batch_from_the_stream(invoke: Any) -> None:
     """Each stream record is one batch, and what is no record of a batch comes back as failed."""
     event = sample("submit", "usual")
     answer, calls = invoke("submit", event)
     named = [record["dynamodb"]["NewImage"]["batch_id"]["S"] for record in event["Records"]]
     assert (answer, calls) == ({"batchItemFailures": []}, [("submit", name) for name in named])
+
+
+def test_submit_is_told_whose_keys_are_shown_now(invoke: Any) -> None:
+    """A batch that has been published asks for those that wait behind it."""
+    event = sample("submit", "keys")
+    named = event["Records"][0]["dynamodb"]["NewImage"]["batch_id"]["S"]
+    assert invoke("submit", event) == ({"batchItemFailures": []}, [("submit", named)])
 
 
 def test_publish_goes_by_run_or_by_batch(invoke: Any) -> None:

@@ -1,0 +1,74 @@
+"""predict: HTTP requests of customers → their segments. docs/openapi.yaml describes requests and answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from tidemark.core.errors import Transient
+from tidemark.observability import logger, metrics
+from tidemark.service.predict import BODY_BYTES_MAX, Refused, TooLarge, describe, predict
+from tidemark.wiring import world
+
+RETRY_SECONDS = 60  # as often as the function looks for a newer model
+
+app = APIGatewayHttpResolver()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Payload format 2.0 in and out."""
+    return app.resolve(event, context)
+
+
+@app.post("/predict")
+def _predict() -> Response[str]:
+    kind = app.current_event.headers.get("content-type") or "none"
+    if kind.partition(";")[0].strip().lower() != "application/json":
+        return _answer(415, {"error": f"expected content-type application/json, found {kind}"})
+    try:
+        body = app.current_event.decoded_body or ""
+        size = len(body.encode())
+        if size > BODY_BYTES_MAX:
+            raise TooLarge(f"expected at most {BODY_BYTES_MAX} bytes, found {size}")
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        return _answer(400, {"error": f"expected JSON, found: {error}"})
+    return _answer(200, predict(world(), request))
+
+
+@app.get("/model")
+def _model() -> Response[str]:
+    return _answer(200, describe(world()))
+
+
+@app.exception_handler(Refused)
+def _refused(error: Refused) -> Response[str]:
+    return _answer(422, {"error": str(error), "problems": error.problems})
+
+
+@app.exception_handler(TooLarge)
+def _too_large(error: TooLarge) -> Response[str]:
+    return _answer(413, {"error": str(error)})
+
+
+@app.exception_handler(Transient)
+def _later(error: Transient) -> Response[str]:
+    return _answer(503, {"error": str(error)}, {"Retry-After": str(RETRY_SECONDS)})
+
+
+@app.not_found
+def _not_found(_: NotFoundError) -> Response[str]:
+    path = app.current_event.path
+    return _answer(
+        404, {"error": f"expected POST /predict or GET /model, found {app.current_event.http_method} {path}"}
+    )
+
+
+def _answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[str]:
+    return Response(status, "application/json", json.dumps(body), dict(headers or {}))

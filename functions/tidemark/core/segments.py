@@ -1,0 +1,200 @@
+"""Which segment a customer belongs to: the model as one JSON document, and its predictions in plain Python.
+
+The nightly job trains with the same `numbers`, `category` and `Encoding.vector`, so that what it stores and what is
+predicted of the same customer are equal. The job imports this file: Python 3.9.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Optional
+
+FORMAT = 1
+#: Ordered bands as numbers: the middle of a band, where an open one is thought to lie. Years, 1,000 dollars, persons.
+BANDS: Mapping[str, Mapping[str, float]] = {
+    "age": {"19-24": 22.0, "25-34": 30.0, "35-44": 40.0, "45-54": 50.0, "55-64": 60.0, "65+": 70.0},
+    "income": {
+        "Under 15K": 7.5, "15-24K": 20.0, "25-34K": 30.0, "35-49K": 42.5, "50-74K": 62.5, "75-99K": 87.5,
+        "100-124K": 112.5, "125-149K": 137.5, "150-174K": 162.5, "175-199K": 187.5, "200-249K": 225.0, "250K+": 300.0,
+    },
+    "household_size": {"1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0, "5+": 5.0},
+    "kids_count": {"0": 0.0, "1": 1.0, "2": 2.0, "3+": 3.0},
+}  # fmt: skip
+#: Of the window before the period's end: days since the last purchase, days with a purchase, net spend in money.
+PURCHASES = ("recency", "frequency", "monetary")
+NUMBERS = (*BANDS, *PURCHASES)
+CATEGORIES = ("home_ownership", "marital_status", "household_comp")
+GREATEST = 10**12  # that any of them may be
+KEY = "household_id"
+UNKNOWN = "unknown"  # the category of a customer who has none
+
+
+def numbers(customer: Mapping[str, Any]) -> tuple[Optional[float], ...]:
+    """A customer's values of `NUMBERS`: None where there is no known band; money and frequency as log(1 + x)."""
+    coded = [bands.get(customer.get(field) or "") for field, bands in BANDS.items()]
+    recency, frequency, monetary = (float(customer[field]) for field in PURCHASES)
+    return (*coded, recency, math.log1p(frequency), math.log1p(max(0.0, monetary)))
+
+
+def category(customer: Mapping[str, Any], field: str) -> str:
+    """A customer's category, `unknown` where there is none."""
+    return customer.get(field) or UNKNOWN
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a number is imputed and scaled: (value or median, minus mean) / std."""
+
+    median: float
+    mean: float
+    std: float  # of the population; 0 where all customers are alike, and the number then tells nothing
+
+    def apply(self, value: Optional[float]) -> float:
+        found = self.median if value is None else value
+        return (found - self.mean) / self.std if self.std else 0.0
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """From a customer to a vector: the scaled numbers, then a 1 for the category of each field."""
+
+    scales: tuple[Scale, ...]  # of NUMBERS
+    categories: Mapping[str, tuple[str, ...]]  # of CATEGORIES: those that were trained on, `unknown` among them
+
+    def vector(self, customer: Mapping[str, Any]) -> list[float]:
+        """The customer's features, which must have purchases."""
+        scaled = [scale.apply(value) for scale, value in zip(self.scales, numbers(customer))]
+        ones = [
+            1.0 if name == category(customer, field) else 0.0 for field in CATEGORIES for name in self.categories[field]
+        ]
+        return scaled + ones
+
+
+@dataclass(frozen=True)
+class Segment:
+    segment: int  # from 1, by average spend from the greatest
+    name: str
+    description: str
+    customers: int
+    centre: tuple[float, ...]
+    cluster: int  # its number in Spark's own model
+
+
+@dataclass(frozen=True)
+class Prediction:
+    segment: int
+    name: str
+    distance: float  # from the segment's centre, in the space of features
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a field of a customer; the field is empty where it is the customer itself."""
+
+    field: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that is needed to predict, and what people ask of a model."""
+
+    period: Mapping[str, str]  # every, start, end (exclusive)
+    as_of: str  # the period's last day, YYYY-MM-DD
+    window_days: int  # of purchases, up to as_of
+    seed: int
+    customers: int  # trained on
+    silhouettes: Mapping[str, float]  # of each k that was tried
+    encoding: Encoding
+    segments: tuple[Segment, ...]
+
+    @property
+    def k(self) -> int:
+        return len(self.segments)
+
+    def predict(self, customer: Mapping[str, Any]) -> Prediction:
+        """The nearest segment of a customer without `problems`; who tells of no purchases has made none."""
+        vector = self.encoding.vector({**self.no_purchases, **customer})
+        distance, _, segment = min((math.dist(vector, one.centre), one.segment, one) for one in self.segments)
+        return Prediction(segment.segment, segment.name, distance)
+
+    @property
+    def no_purchases(self) -> Mapping[str, int]:
+        """Of a customer who bought nothing in the window: a day longer ago than the window is long."""
+        return {"recency": self.window_days, "frequency": 0, "monetary": 0}
+
+    def problems(self, customer: object) -> list[Problem]:
+        """Everything that keeps a customer from a prediction, in the order of the fields."""
+        if not isinstance(customer, Mapping):
+            return [Problem("", f"expected an object, found {_show(customer)}")]
+        known = {**{field: tuple(bands) for field, bands in BANDS.items()}, **self.encoding.categories}
+        found = [Problem(field, text) for field, names in known.items() if (text := _choice(customer, field, names))]
+        found += _purchase_problems(customer)
+        if not isinstance(customer.get(KEY), (str, type(None))):
+            found.append(Problem(KEY, f"expected text, found {_show(customer[KEY])}"))
+        allowed = (KEY, *NUMBERS, *CATEGORIES)
+        extra = [str(field) for field in customer if field not in allowed]
+        return found + [Problem(field, f"expected one of {', '.join(allowed)}, found another field") for field in extra]
+
+    def dumps(self) -> str:
+        """The JSON document; the same model is the same text."""
+        scales = {name: asdict(scale) for name, scale in zip(NUMBERS, self.encoding.scales)}
+        document = {
+            "format": FORMAT,
+            **{name: getattr(self, name) for name in _PLAIN},
+            "k": self.k,
+            "numbers": scales,
+            "categories": self.encoding.categories,
+            "bands": BANDS,
+            "segments": [asdict(segment) for segment in self.segments],
+        }
+        return json.dumps(document, indent=1)
+
+    @classmethod
+    def loads(cls, text: str) -> Model:
+        """The inverse of `dumps`; ValueError for another format, or bands that are not this code's."""
+        document = json.loads(text)
+        if document.get("format") != FORMAT or document["bands"] != BANDS:
+            raise ValueError(f"expected a model of format {FORMAT} with this code's bands, found {text[:60]!r}")
+        scales = tuple(Scale(**document["numbers"][name]) for name in NUMBERS)
+        categories = {field: tuple(document["categories"][field]) for field in CATEGORIES}
+        segments = (Segment(**{**found, "centre": tuple(found["centre"])}) for found in document["segments"])
+        plain = {name: document[name] for name in _PLAIN}
+        return cls(encoding=Encoding(scales, categories), segments=tuple(segments), **plain)
+
+
+_PLAIN = ("period", "as_of", "window_days", "seed", "customers", "silhouettes")
+
+
+def _choice(customer: Mapping[str, Any], field: str, names: Sequence[str]) -> str:
+    if field not in customer:
+        return "expected a value or null, found no such field"
+    value = customer[field]
+    if value in (None, "") or (isinstance(value, str) and value in names):
+        return ""
+    return f"expected one of {', '.join(names)} or null, found {_show(value)}"
+
+
+def _purchase_problems(customer: Mapping[str, Any]) -> list[Problem]:
+    given = [field for field in PURCHASES if field in customer]
+    if not given:
+        return []
+    missing = [Problem(field, f"expected beside {given[0]}, found none") for field in PURCHASES if field not in given]
+    wrong = [Problem(field, text) for field in given if (text := _amount(field, customer[field]))]
+    return missing + wrong
+
+
+def _amount(field: str, value: object) -> str:
+    is_money = field == "monetary"
+    kinds, least = ((int, float), -GREATEST) if is_money else ((int,), 0)
+    if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= GREATEST:
+        return ""
+    return f"expected a {'number' if is_money else 'whole number from 0'}, found {_show(value)}"
+
+
+def _show(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
