@@ -6,11 +6,12 @@ The lake is counted by scanning its tables, the warehouse by querying it; neithe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.compute as pc
 
 from local.laptop import LaptopWorld
 from tidemark.adapters.store import split_uri
@@ -20,11 +21,21 @@ from tidemark.service.common import read_result
 
 
 @dataclass(frozen=True)
+class Shown:
+    """Of a table of the newest rows: the keys that are stored, and the rows that are shown of them."""
+
+    keys: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class TableSummary:
     files: int  # data files in the lake
     rows: int  # that the published results speak of
     lake: int
     warehouse: int
+    shown_by_lake: Shown | None = None  # latest
+    shown_by_warehouse: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -112,14 +123,28 @@ def _table(world: LaptopWorld, table: Table, loaded: list[Batch]) -> TableSummar
     rows = sum(batch.rows[table.name] for batch in loaded)
     if not loaded:
         return TableSummary(0, 0, 0, 0)
-    iceberg = world.lake.catalog.load_table((world.settings.lake_database, table.physical_name))
-    files = len(list(iceberg.scan().plan_files()))
-    return TableSummary(files, rows, iceberg.scan().count(), _warehouse_rows(world, table))
+    stored = _iceberg(world, table.physical_name).scan()
+    counted = TableSummary(
+        len(list(stored.plan_files())), rows, stored.count(), _count(world, "COUNT(*)", table.physical_name)
+    )
+    if table.kind != "latest":
+        return counted
+    keys = pc.count_distinct(stored.select(table.key).to_arrow().column(table.key)).as_py()
+    return replace(
+        counted,
+        shown_by_lake=Shown(keys, _iceberg(world, table.name).scan().count()),
+        shown_by_warehouse=Shown(
+            _count(world, f'COUNT(DISTINCT "{table.key}")', table.physical_name), _count(world, "COUNT(*)", table.name)
+        ),
+    )
 
 
-def _warehouse_rows(world: LaptopWorld, table: Table) -> int:
-    counted = world.warehouse.read(f'SELECT COUNT(*) FROM "{table.physical_name}"')
-    return int(counted[0][0])
+def _iceberg(world: LaptopWorld, name: str) -> Any:
+    return world.lake.catalog.load_table((world.settings.lake_database, name))
+
+
+def _count(world: LaptopWorld, what: str, relation: str) -> int:
+    return int(world.warehouse.read(f'SELECT {what} FROM "{relation}"')[0][0])
 
 
 def _unsettled(world: LaptopWorld, keys: list[str], batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[str]:
@@ -139,13 +164,22 @@ def _uneven(world: LaptopWorld, datasets: Mapping[str, DatasetSummary]) -> Itera
         if found.read != accounted:
             yield f"{name}: expected {found.read} records accounted for, found {accounted}"
         for table, counts in found.tables.items():
-            keeps = world.datasets[name].table(table).keeps_records
+            dataset = world.datasets[name]
+            keeps = dataset.table(table).keeps_records and not dataset.nightly
             expected = found.kept if keeps else counts.rows
             if not expected == counts.rows == counts.lake == counts.warehouse:
                 yield (
                     f"{name}.{table}: expected {expected} rows, found {counts.rows} in the results,"
                     f" {counts.lake} in the lake, {counts.warehouse} in the warehouse"
                 )
+            yield from _unshown(f"{name}.{table}", counts)
+
+
+def _unshown(name: str, counts: TableSummary) -> Iterable[str]:
+    """A table of the newest rows shows each key that is stored, once."""
+    for place, shown in (("lake", counts.shown_by_lake), ("warehouse", counts.shown_by_warehouse)):
+        if shown and shown.keys != shown.rows:
+            yield f"{name}: expected a row for each of {shown.keys} keys in the {place}, found {shown.rows}"
 
 
 def _beyond(datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:

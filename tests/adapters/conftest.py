@@ -1,4 +1,4 @@
-"""moto's DynamoDB and S3, in this process."""
+"""moto's DynamoDB and S3 in this process; for the lake, moto's S3 and Glue behind the laptop cloud's port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from pyiceberg.catalog import load_catalog
 
+from local.endpoint import Endpoint
+from tidemark.adapters.lake import Lake, glue_properties
 from tidemark.adapters.ledger import Ledger
 from tidemark.adapters.store import Store
 from tidemark.core.files import FileVersion
@@ -63,6 +66,38 @@ def store(aws: None) -> Store:
 def file() -> FileVersion:
     """A file that has landed."""
     return FileVersion("raw", "web/a b.json", "v1", 5, "2026-03-01T11:59:00Z", "0A")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """moto behind the laptop cloud's cures."""
+    server = Endpoint({}, lambda entries: [])
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def s3(endpoint: str) -> Iterator[Any]:
+    """A bucket for the lake, and a database in Glue."""
+    client = boto3.client("s3", endpoint_url=endpoint)
+    glue = boto3.client("glue", endpoint_url=endpoint)
+    client.create_bucket(Bucket="lake")
+    glue.create_database(DatabaseInput={"Name": "tide"})
+    yield client
+    for table in glue.get_tables(DatabaseName="tide")["TableList"]:
+        glue.delete_table(DatabaseName="tide", Name=table["Name"])
+    glue.delete_database(Name="tide")
+
+
+@pytest.fixture
+def lake(endpoint: str, s3: Any) -> Lake:
+    """The lake as publish sees it."""
+    return a_lake(endpoint)
+
+
+def a_lake(endpoint: str) -> Lake:
+    return Lake(load_catalog("glue", **glue_properties("us-east-1", endpoint)), "tide", "lake")
 
 
 def keys(hashed: str, ranged: str) -> list[dict[str, str]]:

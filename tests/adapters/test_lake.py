@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyiceberg.catalog import load_catalog
 
-from local.endpoint import Endpoint
-from tidemark.adapters.lake import Lake, glue_properties
+from tests.adapters.conftest import a_lake
+from tidemark.adapters.lake import Lake
 from tidemark.core.dataset import Column, ColumnType, Table
 from tidemark.core.errors import DeclarationError
 
@@ -22,39 +19,6 @@ AMOUNT = Column("amount", ColumnType("decimal", (12, 2)))
 DAY = Column("day", ColumnType("date"))
 SALES = Table("sales", "facts", (AMOUNT, DAY), partition="day")
 FIRST, SECOND = "sales.20261121T080000.aaaaaaaa", "sales.20261121T080000.bbbbbbbb"
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """moto behind the laptop cloud's cures."""
-    server = Endpoint({}, lambda entries: [])
-    server.start()
-    yield server.url
-    server.stop()
-
-
-@pytest.fixture
-def s3(endpoint: str) -> Iterator[Any]:
-    """A bucket for the lake, and a database in Glue."""
-    client = boto3.client("s3", endpoint_url=endpoint)
-    glue = boto3.client("glue", endpoint_url=endpoint)
-    client.create_bucket(Bucket="lake")
-    glue.create_database(DatabaseInput={"Name": "tide"})
-    yield client
-    boto3.client("s3", endpoint_url=endpoint)
-    for table in glue.get_tables(DatabaseName="tide")["TableList"]:
-        glue.delete_table(DatabaseName="tide", Name=table["Name"])
-    glue.delete_database(Name="tide")
-
-
-@pytest.fixture
-def lake(endpoint: str, s3: Any) -> Lake:
-    """The lake as publish sees it."""
-    return a_lake(endpoint)
-
-
-def a_lake(endpoint: str) -> Lake:
-    return Lake(load_catalog("glue", **glue_properties("us-east-1", endpoint)), "tide", "lake")
 
 
 def wrote(s3: Any, batch_id: str, attempt: int, amounts: list[str], day: str = "2026-11-21") -> str:
@@ -123,8 +87,8 @@ def test_two_publishers_at_once_lose_nothing(lake: Lake, s3: Any, endpoint: str,
     uri, look = wrote(s3, third, 1, ["7.00"]), lake._table
     intruders = iter([wrote(s3, SECOND, 1, ["5.00"])])
 
-    def look_then_be_overtaken(table: Table) -> Any:
-        found = look(table)
+    def look_then_be_overtaken(*table: Any) -> Any:
+        found = look(*table)
         for intruder in intruders:
             other.publish(SALES, SECOND, 1, [intruder])
         return found
@@ -141,8 +105,8 @@ def test_a_zombie_that_is_overtaken_between_look_and_commit_is_fenced_off(
     other, late, newer = a_lake(endpoint), wrote(s3, FIRST, 1, ["1.00"]), wrote(s3, FIRST, 2, ["2.00"])
     look, attempts = lake._table, iter([newer])
 
-    def look_then_be_overtaken(table: Table) -> Any:
-        found = look(table)
+    def look_then_be_overtaken(*table: Any) -> Any:
+        found = look(*table)
         for uri in attempts:
             other.publish(SALES, FIRST, 2, [uri])
         return found

@@ -8,21 +8,19 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tidemark.core import declaration as declarations
-from tidemark.core.dataset import Column, ColumnType, Table
-from tidemark.core.errors import DeclarationError
+from tidemark.core.dataset import KINDS, Column, ColumnType, Table
 from tidemark.core.loading import BATCHES_MAX
+from tidemark.core.warehouse_ddl import declared_shape, history_statements, relations, table_changes
 from tidemark.core.warehouse_sql import (
     STATEMENTS_MAX,
-    TABLES_MAX,
-    VIEW,
     LoadBatch,
     LoadTable,
-    declared_shape,
-    history_statements,
     load_statements,
-    table_changes,
+    statements_needed,
+    statements_of,
 )
 
 ROLE = "arn:aws:iam::123456789012:role/tidemark-CopyRole"
@@ -43,11 +41,18 @@ EVENTS = Table(
 ACTIVITY = Table(
     "activity", "additive", columns(user_id="string(8)", hits="int", spent="decimal(12,2)"), sums=("hits", "spent")
 )
+HOMES = Table("homes", "latest", columns(home_id="string(8)", income="string(8)"), key="home_id")
+REPORT = Table("report", "report", columns(n="int"))
 
 
 def event(batch: str, attempt: int, user: str, spent: str = "1.00") -> Row:
     """A row of `events` as the job writes it: declared columns, batch, attempt, file, and nothing rescued."""
     return (user, spent, batch, attempt, f"s3://raw/{batch}.json", None)
+
+
+def home(batch: str, attempt: int, home_id: str | None, income: str, landed: str = "2026-11-01", place: int = 1) -> Row:
+    """A row of `homes`: declared columns, batch, attempt, file, nothing rescued, landing, place in the file."""
+    return (home_id, income, batch, attempt, f"s3://raw/{batch}.csv", None, f"{landed} 00:00:00", place)
 
 
 class Warehouse:
@@ -57,13 +62,14 @@ class Warehouse:
         self.db = duckdb.connect()
         self.db.execute("CREATE MACRO getdate() AS CAST(now() AS TIMESTAMP)")
         self.run(history_statements())
-        for table in (EVENTS, ACTIVITY):
-            self.change(table, None)
+        for table in (EVENTS, ACTIVITY, HOMES):
+            self.change(table)
 
-    def change(self, table: Table, recorded: Mapping[str, str] | None) -> None:
+    def change(self, table: Table, before: Table | None = None) -> None:
         """Bring a table to its declaration, one transaction after the other."""
-        for statements in table_changes(table, recorded):
-            self.run(statements)
+        for relation in relations(table):
+            for statements in table_changes(table, relation, before and declared_shape(before, relation)):
+                self.run(statements)
 
     def run(self, statements: Sequence[str], copied: Mapping[str, Sequence[Row]] | None = None) -> list[Row]:
         """One transaction in a session of its own; the rows of its last statement."""
@@ -95,6 +101,18 @@ class Warehouse:
         members = [LoadBatch("web", batch, attempt) for batch, attempt in batches.items()]
         statements = load_statements(load_id, members, tables, ROLE)
         return set(self.run(statements, {"events": events, "activity_by_batch": activity}))
+
+    def load_homes(self, load_id: str, batches: Mapping[str, int], *rows: Row, table: Table = HOMES) -> set[Row]:
+        """Load batches (id → attempt) of dataset `crm`, whose one table is `homes`."""
+        tables = [LoadTable("crm", table, ANYTHING if rows else None)]
+        members = [LoadBatch("crm", batch, attempt) for batch, attempt in batches.items()]
+        return set(self.run(load_statements(load_id, members, tables, ROLE), {"homes_by_batch": rows}))
+
+    def homes(self) -> dict[str, str]:
+        """What a reader of `homes` sees; it has a key once, or the second row is lost here and the counts differ."""
+        rows = self.run(['SELECT home_id, income FROM "homes"'])
+        assert len(dict(rows)) == len(rows)
+        return dict(rows)
 
     def users(self) -> list[Row]:
         return self.run(['SELECT _batch_id, _attempt, user_id FROM "events" ORDER BY ALL'])
@@ -201,7 +219,7 @@ def test_an_additive_table_is_seen_as_its_sums(warehouse: Warehouse) -> None:
 def test_a_table_with_a_later_column_is_filled_by_name(warehouse: Warehouse) -> None:
     """An added column stands last in the warehouse and in the midst of the contract; rows arrive in both right."""
     wider = Table("events", "facts", columns(user_id="string(8)", page="string(8)", spent="decimal(12,2)"))
-    warehouse.change(wider, declared_shape(EVENTS))
+    warehouse.change(wider, EVENTS)
     statements = load_statements("load.1", [LoadBatch("web", "b1", 1)], [LoadTable("web", wider, ANYTHING)], ROLE)
     warehouse.run(statements, {"events": [("ann", "/home", "1.00", "b1", 1, "s3://raw/b1", None)]})
     assert warehouse.run(['SELECT user_id, page, _batch_id, _file FROM "events"']) == [
@@ -209,45 +227,167 @@ def test_a_table_with_a_later_column_is_filled_by_name(warehouse: Warehouse) -> 
     ]
 
 
+def test_files_of_an_older_declaration_are_loaded_by_their_own_columns(warehouse: Warehouse) -> None:
+    """A batch that was made before a column was added arrives, and shows null there."""
+    wider = Table("events", "facts", columns(user_id="string(8)", page="string(8)", spent="decimal(12,2)"))
+    warehouse.change(wider, EVENTS)
+    load = LoadTable("web", wider, ANYTHING, EVENTS.all_columns)
+    warehouse.run(
+        load_statements("load.1", [LoadBatch("web", "b1", 1)], [load], ROLE), {"events": [event("b1", 1, "ann")]}
+    )
+    assert warehouse.run(['SELECT user_id, page, _batch_id FROM "events"']) == [("ann", None, "b1")]
+
+
+# ── tables of the newest row ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_row_that_landed_last_is_shown(warehouse: Warehouse) -> None:
+    """All rows are stored and counted; of a key, the one of the later file is shown."""
+    warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, "h1", "low"), home("b1", 1, "h2", "low"))
+    counted = warehouse.load_homes("load.2", {"b2": 1}, home("b2", 1, "h1", "high", landed="2026-11-02"))
+    assert warehouse.homes() == {"h1": "high", "h2": "low"}
+    assert counted == {("b2", 1, "homes_by_batch", 1)}
+
+
+def test_an_older_file_that_is_loaded_later_does_not_win(warehouse: Warehouse) -> None:
+    """A backfill brings history, not news."""
+    warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, "h1", "new", landed="2026-11-02"))
+    warehouse.load_homes("load.2", {"b2": 1}, home("b2", 1, "h1", "old", landed="2026-11-01"))
+    assert warehouse.homes() == {"h1": "new"}
+
+
+def test_the_declared_column_comes_before_the_arrival(warehouse: Warehouse) -> None:
+    """With `newest_by`, the row of the later value wins whenever it came; a row without a value loses."""
+    dated = Table("homes", "latest", HOMES.columns, key="home_id", newest_by="income")
+    rows = [home("b1", 1, "h1", "2026"), home("b1", 1, "h1", "2025", landed="2026-11-09"), home("b1", 1, "h2", "")]
+    rows.append(("h2", None, *home("b1", 1, "h2", "", landed="2026-11-09")[2:]))
+    warehouse.load_homes("load.1", {"b1": 1}, *rows, table=dated)
+    assert warehouse.homes() == {"h1": "2026", "h2": ""}
+
+
+def test_an_older_row_comes_back_when_the_newest_goes(warehouse: Warehouse) -> None:
+    """A batch is replaced by an attempt without the key: what was shown before it is shown again."""
+    warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, "h1", "low"))
+    warehouse.load_homes("load.2", {"b2": 1}, home("b2", 1, "h1", "high", landed="2026-11-02"))
+    warehouse.load_homes("load.3", {"b2": 2}, home("b2", 2, "h2", "high", landed="2026-11-02"))
+    assert warehouse.homes() == {"h1": "low", "h2": "high"}
+
+
+def test_a_key_goes_with_its_last_row(warehouse: Warehouse) -> None:
+    """An attempt without any rows takes what the older one showed with it."""
+    warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, "h1", "low"))
+    warehouse.load_homes("load.2", {"b1": 2})
+    assert warehouse.homes() == {}
+
+
+def test_an_older_attempt_shows_nothing(warehouse: Warehouse) -> None:
+    """A zombie's rows are neither stored nor shown."""
+    warehouse.load_homes("load.2", {"b1": 2}, home("b1", 2, "h1", "new"))
+    warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, "h1", "old", landed="2026-12-01"))
+    assert warehouse.homes() == {"h1": "new"}
+
+
+def test_two_batches_in_one_load_show_the_newer_of_a_key(warehouse: Warehouse) -> None:
+    """Which batch of a load is inserted first does not matter."""
+    rows = [home("b1", 1, "h1", "new", landed="2026-11-02"), home("b2", 1, "h1", "old")]
+    warehouse.load_homes("load.1", {"b1": 1, "b2": 1}, *rows)
+    assert warehouse.homes() == {"h1": "new"}
+
+
+def test_a_row_without_a_key_is_stored_and_not_shown(warehouse: Warehouse) -> None:
+    """It counts among the batch's rows, so nothing is lost; it is nobody's newest row."""
+    counted = warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, None, "low"), home("b1", 1, "h1", "low"))
+    assert warehouse.homes() == {"h1": "low"}
+    assert counted == {("b1", 1, "homes_by_batch", 2)}
+
+
+def test_a_batch_of_an_older_declaration_takes_no_column_from_others(warehouse: Warehouse) -> None:
+    """A key's newest row is of another batch and has the new column: it is shown with it, whoever touched the key."""
+    wider = Table("homes", "latest", (*HOMES.columns, *columns(size="int")), key="home_id")
+    warehouse.change(wider, HOMES)
+    landed = home("b2", 1, "h1", "high", landed="2026-11-02")
+    warehouse.load_homes("load.1", {"b2": 1}, (*landed[:2], 5, *landed[2:]), table=wider)
+    old = LoadTable("crm", wider, ANYTHING, HOMES.all_columns)
+    statements = load_statements("load.2", [LoadBatch("crm", "b1", 1)], [old], ROLE)
+    warehouse.run(statements, {"homes_by_batch": [home("b1", 1, "h1", "low")]})
+    assert warehouse.run(['SELECT home_id, income, size FROM "homes"']) == [("h1", "high", 5)]
+
+
+ATTEMPTS = [(batch, attempt) for batch in ("b1", "b2", "b3") for attempt in (1, 2)]
+ROWS = st.lists(st.tuples(st.sampled_from(["h1", "h2", None]), st.integers(1, 3)), max_size=3)  # key, day of landing
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.fixed_dictionaries(dict.fromkeys(ATTEMPTS, ROWS)), st.lists(st.sampled_from(ATTEMPTS), max_size=8))
+def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
+    drawn: dict[tuple[str, int], list[tuple[str | None, int]]], loads: list[tuple[str, int]]
+) -> None:
+    """Whatever came, came twice, was replaced or late: of each key the newest row of the newest attempts is shown."""
+    warehouse, newest = Warehouse(), dict[str, int]()
+    content = {
+        (batch, attempt): [
+            home(batch, attempt, key, f"{batch}.{attempt}.{place}", f"2026-11-0{day}", place)
+            for place, (key, day) in enumerate(rows)
+        ]
+        for (batch, attempt), rows in drawn.items()
+    }
+    for number, (batch, attempt) in enumerate(loads):
+        warehouse.load_homes(f"load.{number}", {batch: attempt}, *content[(batch, attempt)])
+        newest[batch] = max(attempt, newest.get(batch, 0))
+    stored = [row for member in newest.items() for row in content[member] if row[0]]
+    ranked = sorted(stored, key=lambda row: (row[6], row[4], row[7]))  # landed, file, place
+    assert warehouse.homes() == {row[0]: row[1] for row in ranked}
+    warehouse.db.close()
+
+
 # ── what a load says ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def full_load() -> list[str]:
-    """The largest load that the policy packs."""
+def full_load(kind: str) -> list[str]:
+    """The largest load that the policy packs, of tables of a kind."""
     types = {f"c{number}": "decimal(38,10)" for number in range(20)}
-    tables = [
-        LoadTable("web", Table(f"table_with_a_long_name_{number}", "facts", columns(**types)), ANYTHING)
-        for number in range(TABLES_MAX)
-    ]
+    tables: list[Table] = []
+    while statements_needed(tables) <= STATEMENTS_MAX:
+        name = f"table_with_a_long_name_{len(tables)}"
+        tables.append(Table(name, kind, columns(**types), key="c0", newest_by="c1", sums=("c2",)))
+    loads = [LoadTable("web", table, ANYTHING) for table in tables[:-1]]
     batches = [LoadBatch("x" * 32, f"{'x' * 32}.20260301T120000.{number:08x}", 1) for number in range(BATCHES_MAX)]
-    return load_statements("load.20260301T120000.00000000", batches, tables, ROLE)
+    return load_statements("load.20260301T120000.00000000", batches, loads, ROLE)
 
 
-def test_the_largest_load_fits_one_call() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_largest_load_fits_one_call(kind: str) -> None:
     """BatchExecuteStatement takes 40 statements of 100 KB together."""
-    statements = full_load()
+    statements = full_load(kind)
     assert len(statements) <= STATEMENTS_MAX
     assert sum(len(statement.encode()) for statement in statements) <= SQL_BYTES_MAX
 
 
-def test_a_dataset_fits_one_load() -> None:
-    """The limit of a declaration and that of a transaction are the same number."""
-    assert declarations.TABLES_MAX == TABLES_MAX
+@pytest.mark.parametrize("table", [EVENTS, ACTIVITY, HOMES, REPORT])
+def test_the_statements_of_a_table_are_counted_exactly(table: Table) -> None:
+    """The policy packs loads by this number, so one that is too small would make loads that nobody accepts."""
+    batches = [LoadBatch("web", "b", 1)]
+    without = load_statements("load.1", batches, [], ROLE)
+    brings = load_statements("load.1", batches, [LoadTable("web", table, ANYTHING)], ROLE)
+    assert len(brings) - len(without) == statements_of(table)
+    assert len(brings) == statements_needed([table])
 
 
-def test_one_load_at_a_time_passes_the_lock() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_load_at_a_time_passes_the_lock(kind: str) -> None:
     """The lock comes before the history is read, and the answer after it is written."""
-    statements = full_load()
+    statements = full_load(kind)
     assert statements[0] == "LOCK tidemark.load_history"
     assert statements[-1].startswith("SELECT batch_id, attempt, table_name, row_count FROM tidemark.load_history")
 
 
-def test_nothing_in_a_load_commits_half_way() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_in_a_load_commits_half_way(kind: str) -> None:
     """TRUNCATE, VACUUM and ALTER TABLE APPEND would end the transaction."""
-    assert not any(re.search(r"TRUNCATE|VACUUM|COMMIT|APPEND", statement) for statement in full_load())
+    assert not any(re.search(r"TRUNCATE|VACUUM|COMMIT|APPEND", statement) for statement in full_load(kind))
 
 
-@pytest.mark.parametrize("table", [EVENTS, ACTIVITY])
+@pytest.mark.parametrize("table", [EVENTS, ACTIVITY, HOMES])
 def test_the_stage_has_the_order_of_the_contract(table: Table) -> None:
     """COPY maps by position, so the stage declares exactly the columns that the job writes, in their order."""
     statements = load_statements("load.1", [LoadBatch("web", "b", 1)], [LoadTable("web", table, ANYTHING)], ROLE)
@@ -271,52 +411,3 @@ def test_literals_are_checked(place: str, value: str) -> None:
     tables = [LoadTable("web", EVENTS, given["manifest"])]
     with pytest.raises(ValueError, match="expected a name of"):
         load_statements(given["load"], batches, tables, given["role"])
-
-
-# ── tables ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_new_table_is_created_with_its_layout() -> None:
-    """Sort and distribution keys come from the declaration."""
-    [[create]] = table_changes(EVENTS, None)
-    assert create.startswith('CREATE TABLE IF NOT EXISTS "events" ("user_id" VARCHAR(8), "spent" DECIMAL(12,2), "_ba')
-    assert create.endswith('"_rescued" VARCHAR(65535)) DISTKEY ("user_id") SORTKEY ("user_id")')
-
-
-def test_a_table_as_declared_needs_nothing() -> None:
-    """What was applied is recorded and not applied again."""
-    assert table_changes(EVENTS, declared_shape(EVENTS)) == []
-    assert table_changes(ACTIVITY, declared_shape(ACTIVITY)) == []
-
-
-def test_adding_a_column_is_the_whole_migration() -> None:
-    """One ALTER for each new column."""
-    recorded = declared_shape(EVENTS)
-    del recorded["spent"]
-    assert table_changes(EVENTS, recorded) == [['ALTER TABLE "events" ADD COLUMN "spent" DECIMAL(12,2)']]
-
-
-def test_a_view_follows_its_table() -> None:
-    """A column added to an additive table appears in the view that sums it."""
-    recorded = declared_shape(ACTIVITY)
-    recorded |= {VIEW: "as it was"}
-    del recorded["hits"]
-    [alter], [drop, create] = table_changes(ACTIVITY, recorded)
-    assert alter == 'ALTER TABLE "activity_by_batch" ADD COLUMN "hits" INTEGER'
-    assert drop == 'DROP VIEW IF EXISTS "activity"'
-    assert 'CAST(SUM("hits") AS BIGINT) AS "hits"' in create
-
-
-@pytest.mark.parametrize(
-    ("recorded", "message"),
-    [
-        ({"spent": "DOUBLE PRECISION"}, "spent: expected DOUBLE PRECISION as in the warehouse, found DECIMAL(12,2)"),
-        ({"user_id": "VARCHAR(4)"}, "user_id: expected VARCHAR(4) as in the warehouse, found VARCHAR(8)"),
-        ({"page": "VARCHAR(8)"}, "page: expected VARCHAR(8) as in the warehouse, found no such column"),
-    ],
-)
-def test_an_incompatible_change_is_refused(recorded: dict[str, str], message: str) -> None:
-    """The error names the column and both types."""
-    with pytest.raises(DeclarationError) as raised:
-        table_changes(EVENTS, {**declared_shape(EVENTS), **recorded})
-    assert str(raised.value) == f"tables.events.columns.{message}"

@@ -10,6 +10,11 @@ from local.redshift_plans import ChangeColumn, Copy, CreateTable, Nothing, Query
 from local.redshift_session import Session, Warehouse
 from local.redshift_sql import translate, used_parameters
 from local.redshift_tables import Column, SqlError, Table
+from tidemark.core.dataset import Column as Declared
+from tidemark.core.dataset import ColumnType, Ratio
+from tidemark.core.dataset import Table as DeclaredTable
+from tidemark.core.warehouse_ddl import history_statements, relations, table_changes
+from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 
 
 @pytest.fixture
@@ -218,6 +223,37 @@ def test_a_load_replaces_what_it_loads(session: Session) -> None:
         "SELECT user_id FROM x ORDER BY 1",
     )
     assert rows == [("more",), ("new",)]
+
+
+def test_the_newest_row_is_shown_as_in_redshift(session: Session) -> None:
+    """Tidemark's own load of a latest table: temporary keys, DELETE USING, and a window in INSERT … SELECT."""
+    columns = tuple(Declared(name, ColumnType.parse("string(8)")) for name in ("id", "income"))
+    homes = DeclaredTable("homes", "latest", columns, key="id")
+    for relation in relations(homes):
+        run(session, *(sql for change in table_changes(homes, relation, None) for sql in change))
+    run(session, *history_statements())
+    for number, (income, day) in enumerate([("low", 1), ("high", 3), ("late", 2)]):
+        load = LoadTable("crm", homes, "s3://lake/m.manifest")
+        statements = load_statements(f"load.{number}", [LoadBatch("crm", f"b{number}", 1)], [load], "arn:role")
+        row = f"('h1', '{income}', 'b{number}', 1, 's3://raw/f', NULL, '2026-11-0{day}', 1)"
+        given = f'INSERT INTO "stage_homes_by_batch" VALUES {row}'
+        session.begin()
+        run(session, *(given if sql.startswith("COPY") else sql for sql in statements))
+        session.commit()
+        run(session, "DROP TABLE accepted", 'DROP TABLE "stage_homes_by_batch"', 'DROP TABLE "touched_homes"')
+    assert run(session, "SELECT id, income, _batch_id FROM homes") == [("h1", "high", "b1")]
+    assert run(session, "SELECT COUNT(*), COUNT(DISTINCT id) FROM homes_by_batch") == [(3, 1)]
+
+
+def test_a_ratio_of_sums_is_no_integer(session: Session) -> None:
+    """Redshift divides integers without a remainder; the view's quotient is a double, and null over nothing."""
+    columns = tuple(
+        Declared(name, ColumnType.parse(kind)) for name, kind in (("page", "string"), ("c", "int"), ("v", "int"))
+    )
+    rates = DeclaredTable("rates", "additive", columns, sums=("c", "v"), ratios=(Ratio("rate", "c", "v"),))
+    run(session, *(sql for change in table_changes(rates, "rates_by_batch", None) for sql in change))
+    run(session, "INSERT INTO rates_by_batch VALUES ('a', 1, 1, 'b1', 1), ('a', 0, 3, 'b2', 1), ('b', 0, 0, 'b2', 1)")
+    assert run(session, "SELECT page, rate FROM rates ORDER BY page") == [("a", 0.25), ("b", None)]
 
 
 # ---- what is left out, and what is refused

@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.mutants import MUTANTS, ROUGH, hunt
 from tests.simulation.scenario import run
 
-SEEDS = range(60)
+SEEDS = range(160)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

@@ -9,11 +9,12 @@ version check makes the search and the commit one step: when somebody committed 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
@@ -32,11 +33,13 @@ from pyiceberg.types import (
     TimestamptzType,
 )  # fmt: skip
 
+from tidemark.adapters.newest import newest_rows
 from tidemark.core.dataset import ColumnType, Table
 from tidemark.core.errors import DeclarationError, Transient
 from tidemark.core.naming import run_name
 
-BATCH, ATTEMPT = "tidemark.batch", "tidemark.attempt"
+BATCH, ATTEMPT = "tidemark.batch", "tidemark.attempt"  # of a snapshot
+SHOWS = "tidemark.shows"  # of a table of kind latest
 COMMITS_MAX = 12
 PRIMITIVES: dict[str, IcebergType] = {
     "string": StringType(), "int": IntegerType(), "bigint": LongType(), "double": DoubleType(),
@@ -51,36 +54,61 @@ PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
+Where = str | BooleanExpression  # of rows that go
+Put = Callable[[Transaction, dict[str, str]], None]  # brings rows; the snapshot gets the summary
 
 
 class Lake:
     def __init__(self, catalog: Catalog, database: str, bucket: str) -> None:
         self.catalog, self.database, self.bucket = catalog, database, bucket
 
-    def publish(self, table: Table, batch_id: str, attempt: int, files: Sequence[str]) -> None:
+    def publish(self, table: Table, batch_id: str, attempt: int, files: Sequence[str]) -> int:
         """Make the table show exactly `files` (s3:// URIs) for the batch, unless it shows this or a newer attempt.
 
-        Raises `Transient` when others commit faster for too long.
+        Returns the sequence number of what readers see, by which that is so. Raises `Transient` when others commit
+        faster for too long.
         """
+        if table.kind == "latest":
+            self._table(table, table.name)  # no column is stored that could not be shown
+        sequence = self._commit(
+            table, table.physical_name, batch_id, attempt, lambda it: _replace(it, batch_id, attempt, files)
+        )
+        if table.kind == "latest":
+            sequence = self._commit(
+                table, table.name, batch_id, attempt, lambda it: self._show(table, it, batch_id, attempt)
+            )
+        return sequence
+
+    def _commit(
+        self, table: Table, name: str, batch_id: str, attempt: int, change: Callable[[IcebergTable], None]
+    ) -> int:
+        """Change the table of that name, unless it tells of the attempt; anew whenever somebody else came between."""
         for _ in range(COMMITS_MAX):
-            iceberg = self._table(table)
-            if _published_attempt(iceberg, batch_id) >= attempt:
-                return
             try:
-                _replace(iceberg, batch_id, attempt, files)
+                iceberg = self._table(table, name)
+                if _published_attempt(iceberg, batch_id) < attempt:
+                    change(iceberg)
             except CommitFailedException:
                 continue
-            return
-        raise Transient(f"table {table.physical_name}: {COMMITS_MAX} commits of {batch_id} were overtaken")
+            return iceberg.last_sequence_number
+        raise Transient(f"table {name}: {COMMITS_MAX} commits of {batch_id} were overtaken")
 
-    def _table(self, table: Table) -> IcebergTable:
-        """The table as declared: made when it is missing, columns added when the declaration has new ones."""
-        name = (self.database, table.physical_name)
+    def _show(self, table: Table, shown: IcebergTable, batch_id: str, attempt: int) -> None:
+        """Show the newest rows of the batch's keys. What is stored is read after `shown` was: see `newest`."""
+        stored = self.catalog.load_table((self.database, table.physical_name))
+        where, rows = newest_rows(table, shown, stored, batch_id)
+        put = (lambda change, summary: change.append(rows, summary)) if len(rows) else None
+        _rewrite(shown, batch_id, attempt, where, put)
+
+    def _table(self, table: Table, name: str) -> IcebergTable:
+        """The table of that name as declared: made when it is missing, columns added when there are new ones."""
         try:
-            iceberg = self.catalog.load_table(name)
+            iceberg = self.catalog.load_table((self.database, name))
         except NoSuchTableError:
             return self._create(name, table)
-        _check_compatible(table, iceberg.schema())
+        _check_compatible(table, iceberg)
+        if _is_shown(table, name):
+            _check_rule(table, iceberg)
         known = {field.name for field in iceberg.schema().fields}
         added = [column for column in table.all_columns if column.name not in known]
         if added:
@@ -89,18 +117,18 @@ class Lake:
                     update.add_column(column.name, iceberg_type(column.type))
         return iceberg
 
-    def _create(self, name: tuple[str, str], table: Table) -> IcebergTable:
+    def _create(self, name: str, table: Table) -> IcebergTable:
         schema = iceberg_schema(table)
         try:
             return self.catalog.create_table(
-                name,
+                (self.database, name),
                 schema=schema,
-                location=f"s3://{self.bucket}/tables/{table.physical_name}",
+                location=f"s3://{self.bucket}/tables/{name}",
                 partition_spec=_partitioning(table, schema),
-                properties=PROPERTIES,
+                properties=PROPERTIES | ({SHOWS: table.shows} if _is_shown(table, name) else {}),
             )
         except TableAlreadyExistsError:
-            return self.catalog.load_table(name)
+            return self.catalog.load_table((self.database, name))
 
 
 def glue_lake(region: str, endpoint: str | None, database: str, bucket: str) -> Lake:
@@ -143,13 +171,25 @@ def _partitioning(table: Table, schema: Schema) -> PartitionSpec:
     return PartitionSpec(PartitionField(source, 1000, IdentityTransform(), table.partition))
 
 
-def _check_compatible(table: Table, schema: Schema) -> None:
-    known = {field.name: field.field_type for field in schema.fields}
+def _check_compatible(table: Table, iceberg: IcebergTable) -> None:
+    known = {field.name: field.field_type for field in iceberg.schema().fields}
     for column in table.all_columns:
         found = known.get(column.name)
         if found is not None and found != iceberg_type(column.type):
             where = ("tables", table.name, "columns", column.name)
             raise DeclarationError(f"expected {found} as in the lake, found {column.type}", where)
+
+
+def _is_shown(table: Table, name: str) -> bool:
+    """Whether the lake table of that name has the newest rows, and not all that are stored."""
+    return table.kind == "latest" and name == table.name
+
+
+def _check_rule(table: Table, iceberg: IcebergTable) -> None:
+    known = iceberg.properties.get(SHOWS)
+    if known != table.shows:
+        message = f"expected {known or 'rows by batch'} as in the lake, found {table.shows}"
+        raise DeclarationError(message, ("tables", table.name))
 
 
 def _published_attempt(iceberg: IcebergTable, batch_id: str) -> int:
@@ -163,22 +203,30 @@ def _summary(snapshot: Any) -> dict[str, str]:
 
 
 def _replace(iceberg: IcebergTable, batch_id: str, attempt: int, files: Sequence[str]) -> None:
-    summary = {BATCH: batch_id, ATTEMPT: str(attempt), "tidemark.run": run_name(batch_id, attempt)}
-    if attempt == 1 and not files:
+    """The files instead of all that the table has of the batch."""
+    where = f"_batch_id = '{batch_id}'" if attempt > 1 else None
+    put = (lambda change, summary: change.add_files(list(files), summary)) if files else None
+    _rewrite(iceberg, batch_id, attempt, where, put)
+
+
+def _rewrite(iceberg: IcebergTable, batch_id: str, attempt: int, where: Where | None, put: Put | None) -> None:
+    """One commit for the attempt: rows are deleted, others are put."""
+    if attempt == 1 and put is None:
         return  # nothing to show, and no older attempt to fence off
+    summary = {BATCH: batch_id, ATTEMPT: str(attempt), "tidemark.run": run_name(batch_id, attempt)}
     with iceberg.transaction() as transaction:
-        if attempt > 1:
-            _delete(transaction, batch_id, summary)
-        if files:
-            transaction.add_files(list(files), snapshot_properties=summary)
+        if where is not None:
+            _delete(transaction, where, summary)
+        if put is not None:
+            put(transaction, summary)
         else:
             # An empty snapshot, so that its summary fences off older attempts all the same.
             with transaction.update_snapshot(snapshot_properties=summary).fast_append():
                 pass
 
 
-def _delete(transaction: Transaction, batch_id: str, summary: dict[str, str]) -> None:
+def _delete(transaction: Transaction, where: Where, summary: dict[str, str]) -> None:
     with warnings.catch_warnings():
         # The older attempt may have had no rows in this table, which is no reason to warn anybody.
         warnings.filterwarnings("ignore", "Delete operation did not match any records")
-        transaction.delete(f"_batch_id = '{batch_id}'", snapshot_properties=summary)
+        transaction.delete(where, snapshot_properties=summary)

@@ -1,42 +1,59 @@
-"""The warehouse's SQL as text: tables, views, migrations, and the one transaction that is a load. Pure.
+"""The one transaction that is a load, as SQL text. Pure.
 
 A load converges however often and however late it runs, because it decides inside its own transaction:
 
 1. `LOCK tidemark.load_history` lets one load at a time past this point.
 2. `accepted` are the load's batches for which no newer attempt is recorded; a zombie's batches are not in it.
-3. Per table: COPY into a stage, delete what the table holds of the accepted batches, insert the stage's rows.
+3. Per table: COPY into a stage, delete what the table holds of the accepted batches, insert the stage's rows. A table
+   of kind latest then shows, of each key that came or may have gone, the newest row that is stored.
 4. The history rows count what the *table* now holds per batch, not what was meant to be there.
 5. The last statement returns them, so settling needs no second wake-up of the warehouse.
 
-COPY maps Parquet columns by position (aws-facts §6); the stage is therefore declared in the contract's order, and
+COPY maps Parquet columns by position (aws-facts §6); the stage is therefore declared in the order of the files, and
 the table, to which columns were perhaps added later, is filled by name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 from tidemark.core.dataset import Column, Table
-from tidemark.core.errors import DeclarationError
+from tidemark.core.warehouse_ddl import HISTORY, definitions, quoted
 
-HISTORY = "tidemark.load_history"
 STATEMENTS_MAX = 40  # per BatchExecuteStatement (aws-facts §5)
 FRAME_STATEMENTS = 5
-TABLE_STATEMENTS = 4
-TABLES_MAX = (STATEMENTS_MAX - FRAME_STATEMENTS) // TABLE_STATEMENTS
-VIEW = "its view"  # beside the columns' names, none of which has a space
 SAFE = re.compile(r"[A-Za-z0-9._:/=+@-]+")
 
 
 @dataclass(frozen=True)
 class LoadTable:
-    """One table of a load: whose dataset it is, and the COPY manifest of its new rows, if there are any."""
+    """One table of a load: whose dataset it is, and the COPY manifest of its new rows, if there are any.
+
+    `staged` are the columns of these rows' files, where they were written under an older declaration of the table.
+    """
 
     dataset: str
     table: Table
-    manifest: str | None  # s3:// URI
+    manifest: Optional[str]  # s3:// URI
+    staged: tuple[Column, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the files, in their order."""
+        return self.staged or self.table.all_columns
+
+    @property
+    def stage(self) -> str:
+        """The temporary table into which COPY writes."""
+        return quoted(f"stage_{self.table.physical_name}")
+
+    @property
+    def touched(self) -> str:
+        """The temporary table of the keys whose newest row may have changed."""
+        return quoted(f"touched_{self.table.name}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,16 @@ class LoadBatch:
     dataset: str
     batch_id: str
     attempt: int
+
+
+def statements_of(table: Table) -> int:
+    """How many statements of a load bring in a table, at most."""
+    return 7 if table.kind == "latest" else 4
+
+
+def statements_needed(tables: Iterable[Table]) -> int:
+    """How many statements a load of these tables has, at most; more than STATEMENTS_MAX do not go."""
+    return FRAME_STATEMENTS + sum(map(statements_of, tables))
 
 
 def load_statements(
@@ -75,20 +102,46 @@ def _accept(batches: Sequence[LoadBatch]) -> str:
 
 
 def _table_statements(load: LoadTable, copy_role: str) -> list[str]:
-    table, columns = _name(load.table.physical_name), load.table.all_columns
+    table = quoted(load.table.physical_name)
+    touch, show = (_touch(load), _show(load)) if load.table.kind == "latest" else ([], [])
     clear = f'DELETE FROM {table} USING accepted AS a WHERE {table}."_batch_id" = a.batch_id'
     if load.manifest is None:
-        return [clear]
-    stage = _name(f"stage_{load.table.physical_name}")
-    names = ", ".join(_name(column.name) for column in columns)
-    staged = ", ".join(f"s.{_name(column.name)}" for column in columns)
+        return [*touch, clear, *show]
     return [
-        f"CREATE TEMP TABLE {stage} ({_definitions(columns)})",
-        f"COPY {stage} FROM {_text(load.manifest)} IAM_ROLE {_text(copy_role)} FORMAT AS PARQUET MANIFEST",
+        f"CREATE TEMP TABLE {load.stage} ({definitions(load.columns)})",
+        f"COPY {load.stage} FROM {_text(load.manifest)} IAM_ROLE {_text(copy_role)} FORMAT AS PARQUET MANIFEST",
+        *touch,
         clear,
+        f"INSERT INTO {table} ({_names(load.columns)}) SELECT {_names(load.columns, 's')} FROM {_staged(load)}",
+        *show,
+    ]
+
+
+def _staged(load: LoadTable) -> str:
+    """The stage's rows that count."""
+    return f'{load.stage} AS s JOIN accepted AS a ON s."_batch_id" = a.batch_id AND s."_attempt" = a.attempt'
+
+
+def _touch(load: LoadTable) -> list[str]:
+    """The keys that show a row of the accepted batches, which may go, and those of the rows that come."""
+    shown, key = quoted(load.table.name), quoted(load.table.key or "")
+    going = f'SELECT t.{key} FROM {shown} AS t JOIN accepted AS a ON t."_batch_id" = a.batch_id'
+    coming = f" UNION SELECT s.{key} FROM {_staged(load)}" if load.manifest else ""
+    return [f"CREATE TEMP TABLE {load.touched} AS {going}{coming}"]
+
+
+def _show(load: LoadTable) -> list[str]:
+    """Of each touched key the newest stored row. A null key equals none, so its rows are stored and never shown."""
+    table = load.table
+    shown, key, names = quoted(table.name), quoted(table.key or ""), _names(table.all_columns)
+    newest_first = ", ".join(f"t.{quoted(name)} DESC NULLS LAST" for name in table.newest_first)
+    return [
+        f"DELETE FROM {shown} USING {load.touched} AS k WHERE {shown}.{key} = k.{key}",
         (
-            f"INSERT INTO {table} ({names}) SELECT {staged} FROM {stage} AS s"
-            ' JOIN accepted AS a ON s."_batch_id" = a.batch_id AND s."_attempt" = a.attempt'
+            f"INSERT INTO {shown} ({names}) SELECT {names} FROM (SELECT t.*,"
+            f' ROW_NUMBER() OVER (PARTITION BY t.{key} ORDER BY {newest_first}) AS "_rank"'
+            f" FROM {quoted(table.physical_name)} AS t JOIN {load.touched} AS k ON t.{key} = k.{key}) AS ranked"
+            ' WHERE "_rank" = 1'
         ),
     ]
 
@@ -97,89 +150,16 @@ def _record(load_id: str, tables: Sequence[LoadTable]) -> str:
     counts = " UNION ALL ".join(
         f"SELECT {_text(load_id)}, a.batch_id, a.attempt, {_text(load.table.physical_name)},"
         f' COUNT(t."_batch_id"), GETDATE() FROM accepted AS a'
-        f' LEFT JOIN {_name(load.table.physical_name)} AS t ON t."_batch_id" = a.batch_id'
+        f' LEFT JOIN {quoted(load.table.physical_name)} AS t ON t."_batch_id" = a.batch_id'
         f" WHERE a.dataset = {_text(load.dataset)} GROUP BY a.batch_id, a.attempt"
         for load in tables
     )
     return f"INSERT INTO {HISTORY} (load_id, batch_id, attempt, table_name, row_count, loaded_at) {counts}"
 
 
-def history_statements() -> list[str]:
-    """The warehouse's own record of loads."""
-    return [
-        "CREATE SCHEMA IF NOT EXISTS tidemark",
-        (
-            f"CREATE TABLE IF NOT EXISTS {HISTORY} (load_id VARCHAR(64) NOT NULL, batch_id VARCHAR(64) NOT NULL,"
-            " attempt INTEGER NOT NULL, table_name VARCHAR(128) NOT NULL, row_count BIGINT NOT NULL,"
-            " loaded_at TIMESTAMP NOT NULL) DISTSTYLE ALL SORTKEY (batch_id)"
-        ),
-    ]
-
-
-def table_changes(table: Table, recorded: Mapping[str, str] | None) -> list[list[str]]:
-    """What brings the warehouse's table (as recorded, None where it was never made) to its declaration.
-
-    Each inner list is one transaction; one that says "already exists" was applied by somebody who died before saying
-    so. Columns may be added; one that changed its type or went away raises `DeclarationError` naming both types.
-    """
-    name = _name(table.physical_name)
-    if recorded is None:
-        changes = [[f"CREATE TABLE IF NOT EXISTS {name} ({_definitions(table.all_columns)}){_layout(table)}"]]
-    else:
-        _check_compatible(table, recorded)
-        changes = [
-            [f"ALTER TABLE {name} ADD COLUMN {_name(column.name)} {column.type.redshift}"]
-            for column in table.all_columns
-            if column.name not in recorded
-        ]
-    view = _view(table) if table.kind == "additive" else []
-    return changes + ([view] if view and (recorded or {}).get(VIEW) != view[-1] else [])
-
-
-def declared_shape(table: Table) -> dict[str, str]:
-    """Column name → Redshift type, and the view's text: what is recorded once applied."""
-    view = {VIEW: _view(table)[-1]} if table.kind == "additive" else {}
-    return {column.name: column.type.redshift for column in table.all_columns} | view
-
-
-def _check_compatible(table: Table, recorded: Mapping[str, str]) -> None:
-    declared = declared_shape(table)
-    for name, known in recorded.items():
-        if name != VIEW and declared.get(name) != known:
-            wanted = declared.get(name, "no such column")
-            where = ("tables", table.name, "columns", name)
-            raise DeclarationError(f"expected {known} as in the warehouse, found {wanted}", where)
-
-
-def _layout(table: Table) -> str:
-    dist = f" DISTKEY ({_name(table.dist)})" if table.dist else " DISTSTYLE AUTO"
-    sort = f" SORTKEY ({', '.join(map(_name, table.sort))})" if table.sort else ""
-    return dist + sort
-
-
-def _view(table: Table) -> list[str]:
-    keys = ", ".join(_name(key) for key in table.keys)
-    sums = ", ".join(f"CAST(SUM({_name(name)}) AS {_sum_type(table, name)}) AS {_name(name)}" for name in table.sums)
-    return [
-        f"DROP VIEW IF EXISTS {_name(table.name)}",
-        f"CREATE VIEW {_name(table.name)} AS SELECT {keys}, {sums} FROM {_name(table.physical_name)} GROUP BY {keys}",
-    ]
-
-
-def _sum_type(table: Table, name: str) -> str:
-    """Wide enough for a sum of the column: money stays decimal."""
-    declared = next(column.type for column in table.columns if column.name == name)
-    if declared.kind == "decimal":
-        return f"DECIMAL(38,{declared.arguments[1]})"
-    return "BIGINT" if declared.kind in ("int", "bigint") else declared.redshift
-
-
-def _definitions(columns: Iterable[Column]) -> str:
-    return ", ".join(f"{_name(column.name)} {column.type.redshift}" for column in columns)
-
-
-def _name(identifier: str) -> str:
-    return f'"{identifier}"'
+def _names(columns: Iterable[Column], alias: str = "") -> str:
+    dot = f"{alias}." if alias else ""
+    return ", ".join(f"{dot}{quoted(column.name)}" for column in columns)
 
 
 def _text(value: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 
+from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
 from tidemark.core.lifecycle import Alarm, Batch, CancelRun, Effect, Event, advance
 from tidemark.core.naming import attempt_prefix
 from tidemark.core.result import Result
@@ -54,6 +57,12 @@ def read_result(world: World, batch: Batch | LoadBatch) -> Result | None:
     """What the job of the batch's present attempt reported; None where there is no report."""
     text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "result.json"))
     return Result.loads(text) if text else None
+
+
+def declaration_of(world: World, batch: Batch | LoadBatch) -> Dataset:
+    """The declaration that the batch's present attempt worked by; a deployment may have changed the dataset's since."""
+    text = world.store.get(world.settings.control_bucket, attempt_key(batch, "order.json"))
+    return parse_dataset(json.loads(text)["dataset"]) if text else world.datasets[batch.dataset]
 
 
 class Efforts:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from tidemark.core.dataset import Dataset, Table
+from tidemark.core.dataset import Table
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
 from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
-from tidemark.core.loading import Load, due_loads
+from tidemark.core.loading import Load, due_loads, of_one_layout
 from tidemark.core.naming import load_id, load_manifest_key
 from tidemark.core.result import DataFile, Result
-from tidemark.core.warehouse_sql import (
-    LoadBatch,
-    LoadTable,
-    declared_shape,
-    history_statements,
-    load_statements,
-    table_changes,
-)  # fmt: skip
+from tidemark.core.warehouse_ddl import HISTORY, declared_shape, history_statements, relations, table_changes
+from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 from tidemark.observability import count, logger
-from tidemark.service.common import Efforts, announce, read_result
+from tidemark.service.common import Efforts, announce, declaration_of, read_result
 from tidemark.service.settle import close_failed, settle
 from tidemark.wiring import World
 
@@ -30,7 +24,6 @@ from tidemark.wiring import World
 ABANDONED_AFTER = timedelta(minutes=1)
 #: Until then Redshift's event, or sweep's hint, brings settle.
 UNSETTLED_AFTER = timedelta(minutes=10)
-HISTORY_TABLE = "tidemark.load_history"
 
 
 def load(world: World, eager: bool = False) -> int:
@@ -61,6 +54,7 @@ def _published(world: World) -> list[Batch]:
 
 def _begin(world: World, group: list[Batch]) -> int:
     now = world.clock.now()
+    group = of_one_layout(group, {batch.batch_id: declaration_of(world, batch) for batch in group})
     members = tuple((batch.batch_id, batch.attempt) for batch in group)
     name = load_id(members, now)
     try:
@@ -99,17 +93,24 @@ def _find(world: World, found: Load) -> str | None:
 
 
 def _start(world: World, found: Load) -> str:
-    datasets = [world.datasets[name] for name in found.datasets]
-    _ensure_tables(world, datasets)
     batches = [LoadBatch(name.split(".")[0], name, attempt) for name, attempt in found.batches]
     results = {batch: _result(world, batch) for batch in batches}
-    tables = [
-        LoadTable(dataset.name, table, _write_manifest(world, found.load_id, table, _files(dataset, table, results)))
-        for dataset in datasets
-        for table in dataset.tables
-    ]
+    tables = list(_tables(world, found.load_id, results))
+    _ensure_tables(world, [load.table for load in tables])
     statements = load_statements(found.load_id, batches, tables, world.settings.copy_role_arn)
     return world.warehouse.start(found.load_id, statements)
+
+
+def _tables(world: World, name: str, results: dict[LoadBatch, Result]) -> Iterator[LoadTable]:
+    """The tables of the load's datasets as they are declared now, with the columns that the batches' files have.
+
+    The batches of a dataset are of one layout: the first one's declaration is the others'.
+    """
+    for dataset, first in {batch.dataset: batch for batch in reversed(results)}.items():
+        present = {table.physical_name: table for table in world.datasets[dataset].tables}
+        for table in declaration_of(world, first).tables:
+            manifest = _write_manifest(world, name, table, _files(dataset, table, results))
+            yield LoadTable(dataset, present.get(table.physical_name, table), manifest, table.all_columns)
 
 
 def _result(world: World, batch: LoadBatch) -> Result:
@@ -119,11 +120,11 @@ def _result(world: World, batch: LoadBatch) -> Result:
     return result
 
 
-def _files(dataset: Dataset, table: Table, results: dict[LoadBatch, Result]) -> list[DataFile]:
+def _files(dataset: str, table: Table, results: dict[LoadBatch, Result]) -> list[DataFile]:
     return [
         file
         for batch, result in results.items()
-        if batch.dataset == dataset.name
+        if batch.dataset == dataset
         for file in result.tables.get(table.name, ())
     ]
 
@@ -140,14 +141,19 @@ def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataF
     return f"s3://{world.settings.control_bucket}/{key}"
 
 
-def _ensure_tables(world: World, datasets: list[Dataset]) -> None:
+def _ensure_tables(world: World, tables: list[Table]) -> None:
     """Bring the warehouse's tables to their declarations, if the ledger doesn't say that they are."""
-    if world.ledger.warehouse_columns(HISTORY_TABLE) is None:
+    if world.ledger.warehouse_columns(HISTORY) is None:
         world.warehouse.apply("tidemark-history", history_statements())
-        world.ledger.put_warehouse_columns(HISTORY_TABLE, {"load_id": "VARCHAR(64)"})
-    for table in (table for dataset in datasets for table in dataset.tables):
-        recorded, declared = world.ledger.warehouse_columns(table.physical_name), declared_shape(table)
-        if recorded != declared:
-            for statements in table_changes(table, recorded):
-                world.warehouse.apply(f"tidemark-table-{table.physical_name}", statements)
-            world.ledger.put_warehouse_columns(table.physical_name, declared)
+        world.ledger.put_warehouse_columns(HISTORY, {"load_id": "VARCHAR(64)"})
+    for table in tables:
+        for relation in relations(table):
+            _ensure_relation(world, table, relation)
+
+
+def _ensure_relation(world: World, table: Table, relation: str) -> None:
+    recorded, declared = world.ledger.warehouse_columns(relation), declared_shape(table, relation)
+    if recorded != declared:
+        for statements in table_changes(table, relation, recorded):
+            world.warehouse.apply(f"tidemark-table-{relation}", statements)
+        world.ledger.put_warehouse_columns(relation, declared)

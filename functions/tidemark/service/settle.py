@@ -10,7 +10,7 @@ from tidemark.core.failures import after_load_failure
 from tidemark.core.lifecycle import Batch, Event, Loaded, Poisoned, State
 from tidemark.core.loading import Load
 from tidemark.observability import count, logger
-from tidemark.service.common import move
+from tidemark.service.common import declaration_of, move
 from tidemark.wiring import World
 
 Counts = dict[tuple[str, int], dict[str, int]]
@@ -63,7 +63,7 @@ def _close_finished(world: World, found: Load, last_part: str) -> None:
 
 
 def _expected(world: World, batch: Batch) -> dict[str, int]:
-    tables = world.datasets[batch.dataset].tables
+    tables = declaration_of(world, batch).tables
     return {table.physical_name: batch.rows.get(table.name, 0) for table in tables}
 
 
