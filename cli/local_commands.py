@@ -1,4 +1,4 @@
-"""`tidemark local run`, `tidemark local up` and `tidemark demo`: the laptop cloud for a person."""
+"""`tidemark local run` and `tidemark local up`: the laptop cloud for a person."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -24,44 +24,25 @@ from local.cloud import Cloud
 from local.drive import Progress, Stuck, drive
 from local.laptop import LaptopWorld, laptop_world
 from local.summary import Summary, export_lake, export_quarantine, show_plain_names, summarize
-from local.traffic import generate, sampled, write
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import State
-from tidemark.declarations import load_all
-from tidemark.settings import DATASETS
 
 EAGER = {"Eager": "true"}  # schedules take all that is pending at once: nobody waits for a laptop's batch to fill
 SPEED = 20.0  # a minute between schedules lasts three seconds, the batching window of the queue one
-DEMO_RECORDS = 6_000
-DEMO_SEED = 7
-DEMO_START = datetime(2026, 11, 20, 8, tzinfo=UTC)
-QUESTIONS = {
-    "web_logs": (
-        "Which pages fail most?",
-        (
-            "SELECT path, status_code, SUM(errors) AS errors FROM error_patterns GROUP BY path, status_code"
-            " ORDER BY errors DESC, path LIMIT 3"
-        ),
-    ),
-    "transactions": (
-        "What do the best customers spend?",
-        (
-            "SELECT user_id, SUM(total_amount) AS spent, SUM(transactions) AS purchases FROM daily_user_totals"
-            " GROUP BY user_id ORDER BY spent DESC LIMIT 3"
-        ),
-    ),
-    "": (
-        "Which batches made these tables?",
-        (
-            "SELECT batch_id, attempt, SUM(row_count) AS rows FROM tidemark.load_history"
-            " GROUP BY batch_id, attempt ORDER BY batch_id LIMIT 5"
-        ),
-    ),
-}
 
 
-def run_local(console: Console, folder: Path, out: Path) -> int:
-    """Land every file below `folder`, drive to rest, leave everything in `out`. Returns the exit status."""
+def run_local(
+    console: Console,
+    folder: Path,
+    out: Path,
+    nights: bool = False,
+    at_rest: Callable[[Cloud], None] = lambda _: None,
+) -> int:
+    """Land every file below `folder`, drive to rest, leave everything in `out`. Returns the exit status.
+
+    With `nights`, the nightly jobs run for every day that the files have rows of. `at_rest` may ask the cloud something
+    before it ends.
+    """
     if not folder.is_dir():
         raise TidemarkError(f"expected a folder of files to land, found no folder {folder}")
     keys = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -69,23 +50,9 @@ def run_local(console: Console, folder: Path, out: Path) -> int:
         raise TidemarkError(f"expected files below {folder}, found none")
     _refuse_used(out)
     with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch, _whole_or_nothing(out):
-        summary = _drive_folder(console, folder, keys, Path(scratch), out)
+        summary = _drive_folder(console, folder, keys, Path(scratch), out, nights, at_rest)
     show_summary(console, summary, out)
     return 0 if summary.clean else 1
-
-
-def run_demo(console: Console, out: Path) -> int:
-    """Make sample traffic for every declared dataset, run it, and ask the warehouse three questions."""
-    shutil.rmtree(out, ignore_errors=True)
-    datasets = sampled(load_all(DATASETS))
-    with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch:
-        landed = Path(scratch) / "landed"
-        for name in datasets:
-            write(generate(name, DEMO_SEED, DEMO_RECORDS, DEMO_START, dirt=0.004, duplicates=0.01), landed)
-        console.print(f"[bold]Sample traffic[/] for {', '.join(datasets)}: {_weight(landed)}, as Firehose lands it\n")
-        status = run_local(console, landed, out)
-    _answer(console, out / "warehouse.duckdb", set(datasets))
-    return status
 
 
 def stay_up(console: Console, port: int) -> int:
@@ -138,7 +105,15 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
         console.print(f"  {out / name}  [dim]{what}[/]")
 
 
-def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Path, out: Path) -> Summary:
+def _drive_folder(
+    console: Console,
+    folder: Path,
+    keys: list[str],
+    state_dir: Path,
+    out: Path,
+    nights: bool,
+    at_rest: Callable[[Cloud], None],
+) -> Summary:
     began = time.monotonic()
     with _spinning(console, "starting the laptop cloud from template.yaml"):
         cloud = Cloud(parameters=EAGER, state_dir=state_dir, speed=SPEED, schedules=False).start()
@@ -147,7 +122,8 @@ def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Pa
         with _spinning(console, f"landing {number(len(keys))} files in s3://{world.settings.raw_bucket}/"):
             for key in keys:
                 cloud.client("s3").upload_file(str(folder / key), world.settings.raw_bucket, key)
-        _drive(console, cloud, world)
+        _drive(console, cloud, world, nights)
+        at_rest(cloud)
         with _spinning(console, "counting lake and warehouse"):
             summary = summarize(world, keys, time.monotonic() - began)
             export_lake(world, out.resolve() / "lake")
@@ -160,14 +136,14 @@ def _drive_folder(console: Console, folder: Path, keys: list[str], state_dir: Pa
     return summary
 
 
-def _drive(console: Console, cloud: Cloud, world: LaptopWorld) -> None:
+def _drive(console: Console, cloud: Cloud, world: LaptopWorld, nights: bool) -> None:
     try:
         if console.is_terminal:
             with Live(console=console, refresh_per_second=8, transient=True) as live:
-                end = drive(cloud, world, lambda progress: live.update(_picture(progress)))
+                end = drive(cloud, world, lambda progress: live.update(_picture(progress)), nights=nights)
         else:
             said: list[str] = []
-            end = drive(cloud, world, lambda progress: _say(console, said, progress))
+            end = drive(cloud, world, lambda progress: _say(console, said, progress), nights=nights)
     except Stuck as error:
         raise SystemExit(_stuck(console, error, cloud)) from error
     console.print(f"at rest after {duration(timedelta(seconds=end.seconds))}\n")
@@ -209,22 +185,6 @@ def _spinning(console: Console, text: str) -> Iterator[None]:
     console.print(f"{text} [dim]({time.monotonic() - began:.1f} s)[/]")
 
 
-def _answer(console: Console, database: Path, datasets: set[str]) -> None:
-    import duckdb
-
-    with duckdb.connect(str(database), read_only=True) as connection:
-        for dataset, (question, sql) in QUESTIONS.items():
-            if dataset and dataset not in datasets:
-                continue
-            found = connection.execute(sql)
-            table = Table(title=f"\n{question}", title_justify="left", box=None, pad_edge=False, header_style="bold")
-            for column in found.description or ():
-                table.add_column(column[0])
-            for row in found.fetchall():
-                table.add_row(*map(str, row))
-            console.print(table)
-
-
 def _explain_up(console: Console, cloud: Cloud) -> None:
     bucket = cloud.settings["RAW_BUCKET"]
     console.print(f"""
@@ -256,6 +216,7 @@ def _whole_or_nothing(out: Path) -> Iterator[None]:
         raise
 
 
-def _weight(folder: Path) -> str:
+def weight(folder: Path) -> str:
+    """How many files there are below a folder, and their size."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return f"{number(len(files))} files, {size(sum(path.stat().st_size for path in files))}"

@@ -5,15 +5,15 @@ test or a demo can say to the cent what the tables must show: `Expected.total(ob
 
 The shape is Firehose's own (AWS documentation: "Amazon S3 object name format", "data delivery format"): the
 time in prefix and name is the arrival of the oldest record, and records stand one behind the other with no
-separator unless the producer sends one. Dirt is what real producers send: cut off, no JSON, a wrong type, a
-field missing. The records themselves come from `local.traffic_sources`.
+separator unless the producer sends one; exports are files of CSV. Dirt is what real producers send: cut off, no
+JSON, a wrong type, a field missing. The records come from `local.traffic_sources`, their text from
+`local.traffic_forms`.
 """
 
 from __future__ import annotations
 
 import gzip
 import itertools
-import json
 import random
 import uuid
 from collections import Counter, deque
@@ -24,18 +24,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from local.traffic_sources import SOURCES, Arrival, Record, Source
+from local.traffic_forms import Record, Separator
+from local.traffic_sources import SOURCES, Arrival, Source
+from tidemark.core.errors import TidemarkError
 
 Number = TypeVar("Number", int, Decimal)
-Separator = Literal["none", "newline"]
 Compression = Literal["gzip", "none"]
 
 CLEAN, DUPLICATE = "clean", "duplicate"
-UNREADABLE = ("cut_off", "not_json")
-MISTYPED = ("wrong_type", "missing_field")
+#: A file is closed when its oldest record is so old: Firehose waits so long at most, an archive of days may.
+BUFFER, BUFFER_OF_HISTORY = timedelta(minutes=15), timedelta(hours=6)
 
 
-class UnknownDatasetError(ValueError):
+class UnknownDatasetError(TidemarkError):
     """No function invents records for this dataset."""
 
 
@@ -99,6 +100,8 @@ def generate(
     prefix: str | None = None,
     per_file: int = 400,
     per_second: float = 5.0,
+    end: datetime | None = None,
+    buffer: timedelta = BUFFER,
     separator: Separator = "none",
     compression: Compression = "gzip",
     dirt: float = 0.0,
@@ -107,21 +110,43 @@ def generate(
 ) -> Iterator[LandedObject]:
     """Landed objects with `records` records and their further copies, in order of arrival.
 
-    `start` must be aware of its zone. Shares (`dirt`, `duplicates`, `late`) lie between 0 and 1 and change
-    neither number nor ids of the records invented: the same seed tells the same story, cleaner or dirtier.
-    Late records happened up to two days before they arrived. Raises UnknownDatasetError where nobody invents
-    such records.
+    `start` must be aware of its zone. With an `end`, the records come as fast as it takes for the last to arrive
+    then. A file holds at most `per_file` records, of one `buffer` of time. Shares (`dirt`, `duplicates`, `late`)
+    lie between 0 and 1 and change neither number nor ids of the records invented: the same seed tells the same
+    story, cleaner or dirtier. Late records happened up to two days before they arrived. An export is a file of its
+    own, repeats nothing and has no times. Raises UnknownDatasetError where nobody invents such records.
     """
     source = source_of(dataset)
     if start.tzinfo is None:
         raise ValueError(f"start must be aware of its zone, found {start.isoformat()}")
     draw = random.Random(f"{seed}/{dataset}/landing")
-    invented = source.arrivals(random.Random(f"{seed}/{dataset}/records"), start, per_second)
-    arrivals = stamped(random.Random(f"{seed}/{dataset}/delay"), itertools.islice(invented, records), late)
-    pieces = repeated(draw, spoilt(draw, arrivals, source, dirt), duplicates)
+    rate = records / (end - start).total_seconds() if end else per_second
+    invented = source.arrivals(random.Random(f"{seed}/{dataset}/records"), start, rate)
+    arrivals: Iterable[Arrival] = itertools.islice(invented, records)
+    if end:
+        arrivals = stretched(list(arrivals), start, end)
+    if not source.exported:
+        arrivals = stamped(random.Random(f"{seed}/{dataset}/delay"), arrivals, late)
+    pieces = repeated(draw, spoilt(draw, arrivals, source, dirt), 0 if source.exported else duplicates)
     return (
         landed_object(prefix or f"{dataset}/", chunk, source, draw, separator, compression)
-        for chunk in chunked(pieces, per_file)
+        for chunk in chunked(pieces, per_file, timedelta(0) if source.exported else buffer)
+    )
+
+
+def history(dataset: str, seed: int, records: int, days: int, now: datetime) -> Iterator[LandedObject]:
+    """So many whole UTC days before `now`, with a little dirt, some copies and some latecomers: all of it is past."""
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return generate(
+        dataset,
+        seed,
+        records,
+        midnight - timedelta(days=days),
+        end=midnight - timedelta(minutes=1),
+        buffer=BUFFER_OF_HISTORY,
+        dirt=0.004,
+        duplicates=0.01,
+        late=0.01,
     )
 
 
@@ -150,9 +175,23 @@ def source_of(dataset: str) -> Source:
 # -- from records to objects --------------------------------------------------------------------
 
 
-def chunked(pieces: Iterator[Piece], size: int) -> Iterator[list[Piece]]:
-    while chunk := list(itertools.islice(pieces, size)):
+def chunked(pieces: Iterator[Piece], size: int, buffer: timedelta) -> Iterator[list[Piece]]:
+    """Pieces for one file each."""
+    chunk: list[Piece] = []
+    for piece in pieces:
+        if chunk and (len(chunk) == size or piece.arrived - chunk[0].arrived > buffer):
+            yield chunk
+            chunk = []
+        chunk.append(piece)
+    if chunk:
         yield chunk
+
+
+def stretched(arrivals: list[Arrival], start: datetime, end: datetime) -> list[Arrival]:
+    """The same arrivals, a little slower or faster, so that the last one is at the end."""
+    lasted = arrivals[-1][0] - start if arrivals else timedelta(0)
+    factor = (end - start) / lasted if lasted else 1.0
+    return [(start + (arrived - start) * factor, record) for arrived, record in arrivals]
 
 
 def stamped(draw: random.Random, arrivals: Iterable[Arrival], late: float) -> Iterator[Arrival]:
@@ -165,22 +204,11 @@ def stamped(draw: random.Random, arrivals: Iterable[Arrival], late: float) -> It
 
 def spoilt(draw: random.Random, arrivals: Iterable[Arrival], source: Source, share: float) -> Iterator[Piece]:
     """Soil a share of the records; two unreadable ones never meet: unseparated, they would be one."""
-    fate = CLEAN
+    form, fate = source.form, CLEAN
     for arrived, record in arrivals:
-        kinds = MISTYPED if fate in UNREADABLE else UNREADABLE + MISTYPED
+        kinds = form.unfit if fate in form.unreadable else form.unreadable + form.unfit
         fate = draw.choice(kinds) if draw.random() < share else CLEAN
-        yield Piece(arrived, text_of(record, source, fate), record, fate)
-
-
-def text_of(record: Record, source: Source, fate: str) -> str:
-    if fate == "not_json":
-        return "<html><h1>502 Bad Gateway</h1></html>"
-    if fate == "wrong_type":
-        return json.dumps({**record, source.number: "n/a"})
-    if fate == "missing_field":
-        return json.dumps({name: value for name, value in record.items() if name != source.required})
-    text = json.dumps(record)
-    return text[: len(text) // 2] if fate == "cut_off" else text
+        yield Piece(arrived, form.text(record, fate), record, fate)
 
 
 def repeated(draw: random.Random, pieces: Iterable[Piece], share: float) -> Iterator[Piece]:
@@ -203,8 +231,7 @@ def landed_object(
     separator: Separator,
     compression: Compression,
 ) -> LandedObject:
-    joint = "\n" if separator == "newline" else ""
-    body = "".join(piece.text + joint for piece in pieces).encode()
+    body = source.form.body(pieces[0].record, (piece.text for piece in pieces), separator).encode()
     zipped = compression == "gzip"
     return LandedObject(
         key=object_key(prefix, min(piece.arrived for piece in pieces), draw) + (".gz" if zipped else ""),

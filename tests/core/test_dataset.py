@@ -59,7 +59,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("record.user_id", {"required": True}, "record.user_id: expected a key `type`, found the keys required"),
     ("record.user_id.type", ["int"], f"record.user_id.type: {A_TYPE}, found ['int']"),
     ("record.user_id.required", "yes", "record.user_id.required: expected true or false, found 'yes'"),
-    ("record.user_id.unique", True, "record.user_id.unique: expected one of type, required, from, found `unique`"),
+    ("record.user_id.unique", True, "record.user_id.unique: expected one of type, required, from, values, found `uni"),
+    ("record.user_id.values", "view", "record.user_id.values: expected a list of texts, found 'view'"),
+    ("record.user_id.values", [True], "record.user_id.values: expected a list of texts, found [True]"),
+    ("record.user_id.values", [], "record.user_id.values: expected at least one text, each once, found []"),
+    ("record.user_id.values", ["a", "a"], "record.user_id.values: expected at least one text, each once, found ['a'"),
+    ("record.bytes_sent", {"type": "int", "values": ["1"]}, "record.bytes_sent.values: expected a key only for a fie"),
     ("tables", {}, "tables: expected at least one entry, found none"),
     ("tables", {"Web": {}}, f"tables.Web: {A_NAME}, found 'Web'"),
     (EVENTS, "facts", f"{EVENTS}: expected a mapping, found 'facts'"),
@@ -99,6 +104,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("format", {"type": "csv", "header": "no"}, "format.header: expected true or false, found 'no'"),
     ("format", {"type": "csv", "delimiter": "||"}, "format.delimiter: expected one ASCII character that is neither"),
     ("format", {"type": "csv", "encoding": "utf-9"}, "format.encoding: expected the name of an encoding, such as"),
+    ("format", {"type": "csv", "encoding": "base64"}, "format.encoding: expected the name of an encoding, such as"),
     ("format", {"type": "csv", "nulls": "?"}, "format.nulls: expected a list of texts, found '?'"),
     ("batch", {"max_files": 0}, "batch.max_files: expected a whole number from 1, found 0"),
     ("batch", {"max_running": True}, "batch.max_running: expected a whole number from 1, found True"),
@@ -183,6 +189,13 @@ def test_a_field_is_a_type_or_a_mapping_with_one(dataset: Dataset) -> None:
     assert dataset.required == ("user_id",)
 
 
+def test_a_field_may_say_all_that_its_values_are(declaration: dict[str, Any]) -> None:
+    """An enumeration is a string field with its values, in the order in which they are declared."""
+    event_type = {"type": "string(16)", "values": ["view", "click"]}
+    found = parse_dataset(changed(declaration, "record.event_type", event_type))
+    assert found.record[-1] == Field("event_type", ColumnType("string", (16,)), values=("view", "click"))
+
+
 def test_facts_end_with_batch_attempt_file_and_what_was_rescued(dataset: Dataset) -> None:
     """COPY maps by position, so the system's columns come last, in this order."""
     table = dataset.table("web_events")
@@ -214,7 +227,17 @@ def test_two_tables_are_not_stored_under_one_name(declaration: dict[str, Any]) -
 def test_a_dataset_has_no_more_tables_than_one_load_takes(declaration: dict[str, Any]) -> None:
     """All tables of a batch are loaded in one transaction of at most 40 statements."""
     declaration["tables"] = {f"t{number}": {"columns": {"user_id": "int"}} for number in range(9)}
-    with pytest.raises(DeclarationError, match=r"^tables: expected at most 8 tables, found 9"):
+    with pytest.raises(DeclarationError, match=r"^tables: expected tables that 40 statements load .*, found 41 for 9"):
+        parse_dataset(declaration)
+
+
+def test_tables_of_the_newest_row_count_for_more(declaration: dict[str, Any]) -> None:
+    """They are stored and shown, by seven statements each: five fit one load, six do not."""
+    homes = {"kind": "latest", "key": "home_id", "columns": {"home_id": "int"}}
+    declaration["tables"] = {f"t{number}": homes for number in range(5)}
+    assert len(parse_dataset(declaration).tables) == 5
+    declaration["tables"]["t5"] = homes
+    with pytest.raises(DeclarationError, match=r"^tables: expected tables that 40 statements load .*, found 47 for 6"):
         parse_dataset(declaration)
 
 

@@ -7,14 +7,18 @@ cut off or no JSON is not matched, and DuckDB's own JSON reader and casts decide
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
-OBJECTS = {"web_logs": r'\{"timestamp"[^{}]*\}', "transactions": r'\{"transaction_id"[^{}]*\}'}
+OBJECTS = {
+    "web_logs": r'\{"timestamp"[^{}]*\}',
+    "transactions": r'\{"transaction_id"[^{}]*\}',
+    "content": r'\{"event_id"[^{}]*\}',
+}
 
 WEB_LOGS = """
     SELECT json->>'user_id' AS user_id, TRY_CAST(json->>'timestamp' AS TIMESTAMPTZ) AS event_time,
@@ -28,6 +32,21 @@ TRANSACTIONS = """
     FROM found
     WHERE transaction_id IS NOT NULL AND user_id IS NOT NULL AND event_time IS NOT NULL AND amount IS NOT NULL
 """
+CONTENT = """
+    SELECT DISTINCT json->>'event_id' AS event_id, json->>'event_type' AS event_type, json->>'content_id' AS content_id,
+           TRY_CAST(json->>'timestamp' AS TIMESTAMPTZ) AS event_time, json->>'site' AS site, json->>'device' AS device
+    FROM found
+    WHERE event_id IS NOT NULL AND content_id IS NOT NULL AND event_time IS NOT NULL
+      AND event_type IN ('view', 'click')
+      AND (json->>'position' IS NULL OR TRY_CAST(json->>'position' AS INTEGER) IS NOT NULL)
+"""
+PERFORMANCE = """
+    SELECT content_id, coalesce(site, 'unknown'), coalesce(device, 'unknown'), event_time::DATE::VARCHAR,
+           count(*) FILTER (event_type = 'view') AS views, count(*) FILTER (event_type = 'click') AS clicks,
+           CASE WHEN views > 0 THEN round(clicks / views, 9) END
+    FROM content_rows GROUP BY ALL ORDER BY ALL
+"""
+Row = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,29 @@ def totals(paths: Iterable[Path]) -> Totals:
             total_amount=one(f"SELECT COALESCE(SUM(amount), 0) FROM {bought}"),
             customers_by_day=one(f"SELECT COUNT(DISTINCT (user_id, event_time::DATE)) FROM {bought}"),
         )
+
+
+def content_performance(paths: Iterable[Path]) -> list[Row]:
+    """Content, site, device, day, views, clicks and their quotient, of raw files of content."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        _parse(connection, "content", [_text(path) for path in paths], CONTENT)
+        return connection.execute(PERFORMANCE).fetchall()
+
+
+def newest_customers(exports: Sequence[Path]) -> list[Row]:
+    """The last row of each household in exports that arrived in this order; ragged and nameless rows left out."""
+    with duckdb.connect() as connection:
+        parts = " UNION ALL ".join(
+            f"SELECT {number} AS export, row_number() OVER () AS line, * FROM read_csv({str(path)!r}, header = true,"
+            " all_varchar = true, quote = '\"', delim = ',', ignore_errors = true, parallel = false)"
+            for number, path in enumerate(exports)
+        )
+        return connection.execute(
+            f"SELECT * EXCLUDE (export, line) FROM ({parts}) WHERE household_id IS NOT NULL"
+            " QUALIFY row_number() OVER (PARTITION BY household_id ORDER BY export DESC, line DESC) = 1"
+            " ORDER BY household_id"
+        ).fetchall()
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, name: str, texts: list[str], select: str) -> str:

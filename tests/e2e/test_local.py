@@ -20,10 +20,12 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
 from local.traffic import Expected, generate, write
+from local.traffic_sources import SOURCES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
 START = datetime(2026, 11, 20, 8, tzinfo=UTC)
+KEPT_ONCE = ("transactions", "content")
 CLEAN_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
@@ -35,12 +37,9 @@ def tidemark(*arguments: object, **options: Any) -> subprocess.CompletedProcess[
 
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Expected]]:
-    """Sample traffic for both datasets, with dirt and repetitions, and what must come out."""
+    """Sample traffic for every dataset, with dirt and repetitions, and what must come out."""
     folder = tmp_path_factory.mktemp("landed")
-    expected = {
-        name: write(generate(name, 3, 800, START, dirt=0.05, duplicates=0.03), folder)
-        for name in ("web_logs", "transactions")
-    }
+    expected = {name: write(generate(name, 3, 800, START, dirt=0.05, duplicates=0.03), folder) for name in SOURCES}
     return folder, expected
 
 
@@ -61,16 +60,12 @@ def test_more_rejected_than_tolerated_is_exit_status_one(done: Any) -> None:
 def test_the_summary_counts_what_the_generator_says(done: Any, landed: Any) -> None:
     """Read, rejected and repeated agree with the totals that the traffic was made with."""
     summary = json.loads((done[1] / "summary.json").read_text())
-    logs, sales = (summary["datasets"][name] for name in ("web_logs", "transactions"))
-    of_logs, of_sales = (landed[1][name] for name in ("web_logs", "transactions"))
-    assert (logs["read"], logs["rejected"]) == (of_logs.records, of_logs.dirty)
-    assert (sales["read"], sales["rejected"], sales["repeated"]) == (
-        of_sales.records,
-        of_sales.dirty,
-        of_sales.duplicates,
-    )
+    for name, expected in landed[1].items():
+        found = summary["datasets"][name]
+        repeated = expected.duplicates if name in KEPT_ONCE else 0
+        assert (found["read"], found["rejected"], found["repeated"]) == (expected.records, expected.dirty, repeated)
+        assert {batch["state"] for batch in found["batches"]} == {"LOADED"}
     assert summary["differences"] == []
-    assert {batch["state"] for found in (logs, sales) for batch in found["batches"]} == {"LOADED"}
 
 
 def test_the_warehouse_file_answers_by_plain_names(done: Any, landed: Any) -> None:
@@ -80,6 +75,20 @@ def test_the_warehouse_file_answers_by_plain_names(done: Any, landed: Any) -> No
         money = warehouse.execute("SELECT SUM(total_amount) FROM daily_user_totals").fetchone()
     assert rows == (landed[1]["web_logs"].clean + landed[1]["web_logs"].duplicates,)
     assert money == (landed[1]["transactions"].sums["amount"],)
+
+
+def test_the_warehouse_shows_rates_and_the_newest_rows(done: Any, landed: Any) -> None:
+    """Views and clicks are all the events there are, and no household stands in the exports' table twice."""
+    with duckdb.connect(str(done[1] / "warehouse.duckdb"), read_only=True) as warehouse:
+        events = warehouse.execute("SELECT SUM(views + clicks) FROM content_performance").fetchone()
+        wrong = warehouse.execute(
+            "SELECT COUNT(*) FROM content_performance WHERE click_through_rate <> clicks / views"
+        ).fetchone()
+        customers = warehouse.execute("SELECT COUNT(*), COUNT(DISTINCT household_id) FROM customers").fetchone()
+        exported = warehouse.execute("SELECT COUNT(*) FROM customers_by_batch").fetchone()
+    assert (events, wrong) == ((landed[1]["content"].clean,), (0,))
+    assert customers[0] == customers[1] > 450
+    assert exported == (landed[1]["customers"].clean,)
 
 
 def test_the_lake_is_read_by_pyiceberg_and_by_duckdb(done: Any, landed: Any) -> None:
@@ -178,6 +187,7 @@ WRONG = [
     (("local", "run", "full", "--out", "full"), "expected an empty or new folder for the results, found full in use"),
     (("local", "up", "--port", "70000"), "expected a port from 0 to 65535, found '70000'"),
     (("traffic", "out", "--records", "none"), "expected a whole number from 1, found 'none'"),
+    (("traffic", "out", "--datasets", "content", "weather"), "no traffic for dataset 'weather': there is"),
     (("validate", "empty"), "expected declarations *.yaml, found none"),
     (("validate", "full"), "full/wrong.yaml:1: expected a mapping, found 'no'"),
     (("status",), "is `tidemark local up` running, or is AWS configured?"),

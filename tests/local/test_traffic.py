@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import itertools
 import json
@@ -15,10 +16,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.traffic import Expected, LandedObject, UnknownDatasetError, generate, write
-from local.traffic_sources import SOURCES
+from local.traffic import Expected, LandedObject, UnknownDatasetError, generate, history, write
+from local.traffic_forms import JsonObjects
+from local.traffic_households import SHOPPERS, kind_of
+from local.traffic_sources import EXPORT_WHOLE, SOURCES
 
 START = datetime(2026, 3, 1, 23, 50, tzinfo=UTC)
+STREAMS = {name: source.form for name, source in SOURCES.items() if isinstance(source.form, JsonObjects)}
 FIREHOSE_NAME = re.compile(r"(\d{4}/\d\d/\d\d/\d\d)/([a-z-]+)-1-(\d{4}(?:-\d\d){5})-[0-9a-f-]{36}(\.gz)?$")
 
 
@@ -54,7 +58,7 @@ def test_the_same_seed_lands_the_same_bytes(dataset: str) -> None:
     assert first != other
 
 
-@pytest.mark.parametrize("dataset", SOURCES)
+@pytest.mark.parametrize("dataset", STREAMS)
 @pytest.mark.parametrize("compression", ["gzip", "none"])
 def test_keys_are_those_of_firehose(dataset: str, compression: Any) -> None:
     """Prefix and name carry one time, the oldest record's arrival, also across midnight."""
@@ -67,7 +71,7 @@ def test_keys_are_those_of_firehose(dataset: str, compression: Any) -> None:
     assert len({each.key for each in landed}) == len(landed) == 8
 
 
-@pytest.mark.parametrize("dataset", SOURCES)
+@pytest.mark.parametrize("dataset", STREAMS)
 def test_without_separator_objects_stand_one_behind_the_other(dataset: str) -> None:
     """The default is Firehose's: `{"a":1}{"a":2}`, and all of it is readable."""
     landed = list(generate(dataset, 1, 1_000, START))
@@ -76,16 +80,14 @@ def test_without_separator_objects_stand_one_behind_the_other(dataset: str) -> N
     assert not any("\n" in content(each) for each in landed)
 
 
-@pytest.mark.parametrize("dataset", SOURCES)
+@pytest.mark.parametrize("dataset", STREAMS)
 def test_the_totals_are_those_of_the_files(dataset: str) -> None:
     """Good records, copies, every kind of dirt and the sums to the cent are as a reader finds them."""
-    source, landed = (
-        SOURCES[dataset],
-        list(generate(dataset, 3, 2_000, START, separator="newline", dirt=0.1, duplicates=0.1, late=0.05)),
-    )
+    form = STREAMS[dataset]
+    landed = list(generate(dataset, 3, 2_000, START, separator="newline", dirt=0.1, duplicates=0.1, late=0.05))
     expected = Expected.total(landed)
     records, unreadable = lines_read("".join(map(content, landed)))
-    good = [one for one in records if source.required in one and one[source.number] != "n/a"]
+    good = [one for one in records if form.required in one and one[form.number] != "n/a"]
     distinct = {json.dumps(one): one for one in good}.values()
 
     assert expected.clean + expected.dirty == 2_000
@@ -94,10 +96,89 @@ def test_the_totals_are_those_of_the_files(dataset: str) -> None:
     assert len(records) + unreadable == expected.records
     assert (len(distinct), len(good) - len(distinct)) == (expected.clean, expected.duplicates)
     assert expected.duplicates > 100
-    for name in source.sums:
+    for name in SOURCES[dataset].sums:
         every = sum(Decimal(str(one[name] or 0)) for one in good)
         assert sum(Decimal(str(one[name] or 0)) for one in distinct) == expected.sums[name]
         assert every - expected.sums[name] == expected.duplicate_sums[name]
+
+
+def rows_of(landed: LandedObject) -> list[list[str]]:
+    """The lines of an export behind its header line."""
+    header, *rows = csv.reader(content(landed).splitlines())
+    assert header[0] == "household_id"
+    return rows
+
+
+def test_an_export_is_a_file_with_header_and_quoted_fields() -> None:
+    """First the households that there are, then those that are new or have changed; dirt is ragged or nameless."""
+    landed = list(generate("customers", 3, 1_000, START, per_file=EXPORT_WHOLE, dirt=0.1, duplicates=0.1))
+    rows = [row for each in landed for row in rows_of(each)]
+    whole = [row for row in rows if len(row) == 8]
+    expected = Expected.total(landed)
+    assert [each.expected.records for each in landed] == [EXPORT_WHOLE] + [50] * 10
+    assert all(line.startswith('"') for each in landed for line in content(each).splitlines())
+    assert (len(rows), len([row for row in whole if row[0]])) == (1_000, expected.clean)
+    assert expected.dirt == {
+        "cut_off": len([row for row in rows if len(row) < 8]),
+        "too_many": len([row for row in rows if len(row) > 8]),
+        "missing_field": len([row for row in whole if not row[0]]),
+    }
+    assert min(expected.dirt.values()) > 10
+
+
+def test_a_later_export_says_something_else_of_a_household() -> None:
+    """Else nobody would see that the newest row of a household wins."""
+    first, *later = generate("customers", 1, 1_000, START, per_file=EXPORT_WHOLE)
+    said = {row[0]: row for row in rows_of(first)}
+    changed = [row for each in later for row in rows_of(each) if row != said.get(row[0], row)]
+    new = {row[0] for each in later for row in rows_of(each)} - set(said)
+    assert (len(changed) > 100, len(new)) == (True, 100)
+
+
+def test_customers_are_the_households_that_buy() -> None:
+    """A segmentation can join them, and finds that kinds of households spend differently."""
+    known = {row[0] for each in generate("customers", 1, 1_000, START) for row in rows_of(each)}
+    spent: Counter[int] = Counter()
+    buyers = set()
+    for each in generate("transactions", 1, 10_000, START):
+        for line in objects_in(content(each)):
+            buyers.add(line["user_id"])
+            spent[id(kind_of(int(line["user_id"].removeprefix("household-"))))] += line["amount"]
+    assert len(buyers & known) > len(buyers) / 2 > SHOPPERS / 5
+    assert len(spent) == 4
+    assert max(spent.values()) > 5 * min(spent.values())
+
+
+def test_content_in_front_is_followed_more_often() -> None:
+    """A click has its view before it, and the first place is clicked more than twice as often as the last."""
+    events = [one for each in generate("content", 1, 40_000, START) for one in objects_in(content(each))]
+    at = {one["event_id"]: one for one in events}
+    clicks = [one for one in events if one["event_type"] == "click"]
+    views = Counter(one["position"] for one in events if one["event_type"] == "view")
+    rate = {place: Counter(one["position"] for one in clicks)[place] / count for place, count in views.items()}
+    assert all(at[one["event_id"].replace("click", "view")]["timestamp"] < one["timestamp"] for one in clicks)
+    assert rate[1] > 2 * rate[6] > 0.01
+    assert {one["device"] for one in events} == {"web", "ios", "android", None}
+
+
+@pytest.mark.parametrize("dataset", SOURCES)
+def test_history_is_whole_days_that_are_past(dataset: str) -> None:
+    """Each day has records, or nearly each an export; none is of today, at whatever hour of today one asks."""
+    landed = list(history(dataset, 1, 3_000, 14, datetime(2026, 3, 15, 7, 30, tzinfo=UTC)))
+    assert landed == list(history(dataset, 1, 3_000, 14, datetime(2026, 3, 15, 23, 59, tzinfo=UTC)))
+    days = Counter(each.key.removeprefix(f"{dataset}/")[:10] for each in landed)
+    assert (min(days), max(days)) == ("2026/03/01", "2026/03/14")
+    assert len(days) == 14 if dataset in STREAMS else len(days) > 10
+    assert max(each.landed_at for each in landed) == datetime(2026, 3, 14, 23, 59, tzinfo=UTC)
+    assert len(landed) < 100
+
+
+def test_a_file_holds_what_arrives_within_the_buffer() -> None:
+    """Slow traffic makes small files, as Firehose does not wait for ever."""
+    landed = list(generate("web_logs", 1, 200, START, per_second=0.01))
+    ages = [each.landed_at - datetime.strptime(each.key[-59:-40] + "Z", "%Y-%m-%d-%H-%M-%S%z") for each in landed]
+    assert len(landed) > 10
+    assert max(ages) < timedelta(minutes=15, seconds=1)
 
 
 def test_dirt_leaves_the_story_as_it_is() -> None:
@@ -148,7 +229,7 @@ def test_writing_lays_the_objects_out_by_key(tmp_path: Path) -> None:
 
 def test_a_dataset_without_generator_is_a_clear_error() -> None:
     """The message names what was asked for and what there is."""
-    with pytest.raises(UnknownDatasetError, match=r"'weather'.*transactions, web_logs"):
+    with pytest.raises(UnknownDatasetError, match=r"'weather'.*content, customers, transactions, web_logs"):
         generate("weather", 1, 1, START)
 
 
@@ -163,5 +244,6 @@ def test_records_have_the_declared_fields(dataset: str, root: Path) -> None:
     """What is invented is what the declaration asks for, no field more or less."""
     declared = yaml.safe_load((root / "datasets" / f"{dataset}.yaml").read_text(encoding="utf-8"))["record"]
     (landed,) = generate(dataset, 1, 1, START)
-    (record,) = objects_in(content(landed))
+    header, *_ = csv.reader(content(landed).splitlines())
+    (record,) = objects_in(content(landed)) if dataset in STREAMS else [header]
     assert set(record) == set(declared)

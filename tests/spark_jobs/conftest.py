@@ -99,4 +99,7 @@ def raw(s3_endpoint: str) -> Bucket:
 @pytest.fixture(scope="session")
 def declared(root: Path) -> dict[str, Dataset]:
     """The datasets of the repository, by name."""
-    return {name: load_file(root / "datasets" / f"{name}.yaml") for name in ("web_logs", "transactions")}
+    return {
+        name: load_file(root / "datasets" / f"{name}.yaml")
+        for name in ("web_logs", "transactions", "content", "customers")
+    }

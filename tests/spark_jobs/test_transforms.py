@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs import storage
-from spark_jobs.batch import duplicates_marked
-from spark_jobs.transforms import transactions, web_logs
+from spark_jobs.keys import duplicates_marked
+from spark_jobs.transforms import content, customers, transactions, web_logs
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import DeclarationError
 
@@ -86,11 +86,47 @@ def test_daily_totals_add_cents_exactly(spark: SparkSession, declared: dict[str,
     assert rows(tables["transactions"])[0][:2] == ("t0", "u1")
 
 
-@pytest.mark.parametrize("name", ["web_logs", "transactions"])
+def test_content_performance_counts_views_and_clicks(spark: SparkSession, declared: dict[str, Dataset]) -> None:
+    """By content, site, device and day; where site or device is not known, the row says so and still joins."""
+    shown = (NOON, "u1", "c1", 1, "s", "web")
+    tables = content.transform(
+        records(
+            spark,
+            declared["content"],
+            ("e1", "view", *shown),
+            ("e2", "click", *shown),
+            ("e3", "view", LATE, None, "c1", None, "s", "web"),
+            ("e4", "view", NEXT, "u1", "c1", 1, "s", "web"),
+            ("e5", "click", NOON, "u2", "c2", 1, None, None),
+        )
+    )
+    assert rows(tables["content_performance"]) == [
+        ("c1", "s", "web", DAY, 2, 1),
+        ("c1", "s", "web", NEXT_DAY, 1, 0),
+        ("c2", "unknown", "unknown", DAY, 0, 1),
+    ]
+    kept = tables["content_events"].select("event_id", "site", "event_date", "_file")
+    assert rows(kept)[3:] == [("e4", "s", NEXT_DAY, "s3://raw/a"), ("e5", None, DAY, "s3://raw/a")]
+
+
+def test_customers_are_every_row_of_every_export(spark: SparkSession, declared: dict[str, Dataset]) -> None:
+    """Two rows of one household are both kept: which is the newest, other batches may have a say in."""
+    bands = ("50-74K", None, "Married", "5+", "2 Adults Kids", "3+")
+    exported = records(spark, declared["customers"], ("h1", "35-44", *bands), ("h1", "45-54", *bands))
+    assert rows(customers.transform(exported)["customers"].select("household_id", "age", "home_ownership")) == [
+        ("h1", "35-44", None),
+        ("h1", "45-54", None),
+    ]
+
+
+MODULES = {"web_logs": web_logs, "transactions": transactions, "content": content, "customers": customers}
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_every_table_is_as_declared(spark: SparkSession, declared: dict[str, Dataset], name: str) -> None:
     """Columns in the order of COPY, of the declared types, then the system's columns."""
     dataset = declared[name]
-    frames = {"web_logs": web_logs, "transactions": transactions}[name].transform(records(spark, dataset))
+    frames = MODULES[name].transform(records(spark, dataset))
     for table in dataset.tables:
         conforming = storage.conforming(frames[table.name], table, "web_logs.20260701T120000.0a1b2c3d", 2)
         assert schema(conforming) == [(column.name, column.type.spark) for column in table.all_columns]

@@ -92,6 +92,7 @@ class Field:
     type: ColumnType
     required: bool = False
     source: str = ""  # what the raw record calls it, where that is another name
+    values: tuple[str, ...] = ()  # a string field: all that it may say; none where anything goes
 
     @property
     def raw(self) -> str:
@@ -152,6 +153,17 @@ class Table:
     def keeps_records(self) -> bool:
         """Whether it stores one row for every record kept."""
         return self.kind in ("facts", "latest")
+
+    @property
+    def newest_first(self) -> tuple[str, ...]:
+        """Latest: by these columns, each descending and nulls last, the first of a key's rows is the newest."""
+        arrival = ("_landed_at", "_file", "_ordinal", "_batch_id")
+        return ((self.newest_by,) if self.newest_by else ()) + arrival
+
+    @property
+    def shows(self) -> str:
+        """Latest: the rule in words, under which readers see its rows."""
+        return f"the newest row of each {self.key} by {self.newest_by or 'arrival'}"
 
     @property
     def own_columns(self) -> tuple[Column, ...]:
@@ -241,6 +253,11 @@ class Dataset:
     def remember(self) -> Optional[timedelta]:
         """For how long its batches know each other's keys; None where each only knows its own."""
         return max((table.remember for table in self.tables if table.remember), default=None)
+
+    @property
+    def key_required(self) -> bool:
+        """Whether every record has the key that is kept once."""
+        return all(table.deduplicate in self.required for table in self.tables if table.deduplicate)
 
     @property
     def required(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from tidemark.core.dataset import (
     Table,
 )
 from tidemark.core.errors import DeclarationError
+from tidemark.core.warehouse_sql import STATEMENTS_MAX, statements_needed
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 COLUMN = re.compile(r"[a-z][a-z0-9_]{0,126}")
@@ -33,8 +34,6 @@ DURATION = re.compile(r"(?P<number>\d+)\s*(?P<unit>[smhd])")
 SUMMABLE = ("int", "bigint", "double", "decimal")
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-#: All tables of a batch are loaded in one transaction of at most 40 statements (warehouse_sql).
-TABLES_MAX = 8
 
 
 def parse_dataset(declared: object) -> Dataset:
@@ -225,9 +224,20 @@ def _field(name: str, record: _Mapping) -> Field:
     declared = record.data[name]
     if isinstance(declared, str):
         return Field(name, ColumnType.parse(declared, record.at(name)))
-    keys = record.mapping(name, required=("type",), optional=("required", "from"))
+    keys = record.mapping(name, required=("type",), optional=("required", "from", "values"))
     type_ = ColumnType.parse(keys.data["type"], keys.at("type"))
-    return Field(name, type_, keys.flag("required"), keys.text("from", ""))
+    return Field(name, type_, keys.flag("required"), keys.text("from", ""), _values(keys, type_))
+
+
+def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:
+    if "values" not in keys.data:
+        return ()
+    if type_.kind != "string":
+        raise keys.fail("values", "a key only for a field of type string")
+    values = keys.texts("values", ())
+    if not values or len(set(values)) < len(values):
+        raise keys.fail("values", "at least one text, each once")
+    return values
 
 
 def _read(table: str, reads: _Mapping) -> Read:
@@ -242,8 +252,11 @@ def _read(table: str, reads: _Mapping) -> Read:
 
 def _tables(keys: _Mapping, kinds: tuple[str, ...]) -> tuple[Table, ...]:
     tables = tuple(_table(name, keys.mapping(name), kinds) for name in keys.names(NAME))
-    if len(tables) > TABLES_MAX:
-        raise DeclarationError(f"expected at most {TABLES_MAX} tables, found {len(tables)}", keys.where)
+    needed = statements_needed(tables)
+    if needed > STATEMENTS_MAX:  # all tables of a batch are loaded in one transaction
+        rule = "5, and 4 for each table, 7 for one of kind latest"
+        message = f"expected tables that {STATEMENTS_MAX} statements load ({rule}), found {needed} for {len(tables)}"
+        raise DeclarationError(message, keys.where)
     stored = {table.physical_name: table.name for table in tables if table.physical_name != table.name}
     for table in tables:
         if stored.get(table.name, table.name) != table.name:
@@ -371,6 +384,7 @@ def _format(keys: _Mapping) -> Format:
 def _encoding(section: _Mapping) -> str:
     name = section.text("encoding", "utf-8")
     try:
+        "".encode(name)  # which also refuses codecs that are not of text, such as base64
         return codecs.lookup(name).name
     except LookupError:
         raise section.fail("encoding", "the name of an encoding, such as utf-8 or latin-1") from None

@@ -1,0 +1,91 @@
+"""`tidemark demo`: sample traffic of every dataset, the nightly jobs behind it, a few questions and a prediction."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.local_commands import run_local, weight
+from cli.predict import Api, identity, prediction_table
+from local.cloud import Cloud
+from local.traffic import generate, sampled, write
+from tidemark.declarations import load_all
+from tidemark.settings import DATASETS
+
+DEMO_RECORDS = 6_000
+DEMO_SEED = 7
+DEMO_START = datetime(2026, 11, 20, 8, tzinfo=UTC)
+QUESTIONS = {
+    "web_logs": (
+        "Which pages fail most?",
+        (
+            "SELECT path, status_code, SUM(errors) AS errors FROM error_patterns GROUP BY path, status_code"
+            " ORDER BY errors DESC, path LIMIT 3"
+        ),
+    ),
+    "transactions": (
+        "What do the best customers spend?",
+        (
+            "SELECT user_id, SUM(total_amount) AS spent, SUM(transactions) AS purchases FROM daily_user_totals"
+            " GROUP BY user_id ORDER BY spent DESC LIMIT 3"
+        ),
+    ),
+    "": (
+        "Which batches made these tables?",
+        (
+            "SELECT batch_id, attempt, SUM(row_count) AS rows FROM tidemark.load_history"
+            " GROUP BY batch_id, attempt ORDER BY batch_id LIMIT 5"
+        ),
+    ),
+}
+#: Somebody whom no segment has seen.
+CUSTOMER = {
+    "household_id": "new-customer", "age": "35-44", "income": "75-99K", "home_ownership": "Homeowner",
+    "marital_status": "Married", "household_size": "4", "household_comp": "2 Adults Kids", "kids_count": "2",
+    "recency": 3, "frequency": 12, "monetary": 480.0,
+}  # fmt: skip
+
+
+def run_demo(console: Console, out: Path) -> int:
+    """Sample traffic for every declared dataset, driven to rest with its nights; questions and a prediction."""
+    shutil.rmtree(out, ignore_errors=True)
+    datasets = sampled(load_all(DATASETS))
+    predicted: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch:
+        landed = Path(scratch) / "landed"
+        for name in datasets:
+            write(generate(name, DEMO_SEED, DEMO_RECORDS, DEMO_START, dirt=0.004, duplicates=0.01), landed)
+        console.print(f"[bold]Sample traffic[/] for {', '.join(datasets)}: {weight(landed)}, as Firehose lands it\n")
+        status = run_local(console, landed, out, nights=True, at_rest=lambda cloud: predicted.append(_predict(cloud)))
+    _answer(console, out / "warehouse.duckdb", set(datasets))
+    for answer in predicted:
+        console.print("\nPOST /predict: in which segment would a new customer be?", style="italic")
+        console.print(prediction_table(answer))
+        console.print(identity(answer["model"]), style="dim")
+    return status
+
+
+def _predict(cloud: Cloud) -> dict[str, Any]:
+    return Api(cloud.url, cloud.session).ask("POST", "/predict", CUSTOMER)
+
+
+def _answer(console: Console, database: Path, datasets: set[str]) -> None:
+    import duckdb
+
+    with duckdb.connect(str(database), read_only=True) as connection:
+        for dataset, (question, sql) in QUESTIONS.items():
+            if dataset and dataset not in datasets:
+                continue
+            found = connection.execute(sql)
+            table = Table(title=f"\n{question}", title_justify="left", box=None, pad_edge=False, header_style="bold")
+            for column in found.description or ():
+                table.add_column(column[0])
+            for row in found.fetchall():
+                table.add_row(*map(str, row))
+            console.print(table)
