@@ -23,7 +23,8 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from spark_jobs import clusters, storage
+from spark_jobs import storage
+from spark_jobs.nightly import clusters
 from tidemark.core.segments import BANDS
 
 SEED = 17

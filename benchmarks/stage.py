@@ -24,10 +24,10 @@ RECORDS_PER_MEGABYTE = 3_200
 
 
 def lines(count: int) -> Iterator[bytes]:
-    """Requests that differ as real ones do."""
+    """Requests of two days that differ as real ones do."""
     for number in range(count):
         record = {
-            "timestamp": f"2026-07-{1 + number % 28:02d}T{number % 24:02d}:{number % 60:02d}:00.{number % 1000:03d}Z",
+            "timestamp": f"2026-07-{1 + number % 2:02d}T{number % 24:02d}:{number % 60:02d}:00.{number % 1000:03d}Z",
             "user_id": f"10.{number % 7}.{number % 251}.{number * 31 % 256}",
             "event_type": ("page_view", "asset", "download")[number % 3],
             "status_code": (200, 200, 200, 304, 404, 500)[number % 6],

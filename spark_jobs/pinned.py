@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs import objects
-from spark_jobs.columns import arrow_type
+from spark_jobs.formats.columns import arrow_type
 from spark_jobs.reader import packed
 from tidemark.core.errors import Unbalanced
 from tidemark.core.files import FileVersion

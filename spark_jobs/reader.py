@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs import objects
 from spark_jobs.formats import FileReader, reader_for
-from spark_jobs.records import End, Rejected
+from spark_jobs.formats.records import End, Rejected
 from tidemark.core.dataset import Field, Format
 from tidemark.core.files import FileVersion
 

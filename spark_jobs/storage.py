@@ -23,6 +23,7 @@ from tidemark.core.errors import DeclarationError
 FILE_BYTES = 128 << 20  # of a table's file, about
 #: JSON shrinks so much at least on its way to zstd-compressed Parquet: 8 on transactions, 18 to 23 on web logs.
 SHRINKAGE = 8
+TASK_BYTES = 32 << 20  # of input, from which on a table is worth another core's while
 REJECTED_PER_FILE = 250_000
 
 _CONF = {
@@ -35,6 +36,8 @@ _CONF = {
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     # A few partition values are written side by side instead of sorting for them.
     "spark.sql.maxConcurrentOutputFileWriters": "16",
+    # What is kept for the next table is read as soon as it is written: packing it costs more than it saves.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
     # `_SUCCESS` would be one more object; result.json is the only word that counts.
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -130,10 +133,12 @@ def _widens(found: T.DataType, expected: str) -> bool:
 def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int, files: FileSystem) -> Written:
     """Parquet files below `folder`, of `FILE_BYTES` or less; a partitioned table has one value in each file.
 
-    `content_bytes` is the size of the decompressed input, from which the number of files is estimated.
+    `content_bytes` is the size of the decompressed input, from which the number of files is estimated: as few as
+    their size allows, unless there is enough to write for every core.
     """
-    count = max(1, math.ceil(content_bytes / SHRINKAGE / FILE_BYTES))
-    writer = frame.coalesce(count)
+    needed = math.ceil(content_bytes / SHRINKAGE / FILE_BYTES)
+    shared = min(frame.sparkSession.sparkContext.defaultParallelism, math.ceil(content_bytes / TASK_BYTES))
+    writer = frame.coalesce(max(1, needed, shared))
     if table.partition:
         # The value names the folder, and stays a column of the file.
         by = f"by_{table.partition}"

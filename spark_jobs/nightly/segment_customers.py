@@ -18,8 +18,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_jobs import clusters
 from spark_jobs.night import Night
+from spark_jobs.nightly import clusters
 from tidemark.core.periods import Period
 from tidemark.core.profiles import TOLD, Profile, descriptions, names, whole
 from tidemark.core.segments import KEY, Encoding, Model, Segment

@@ -19,9 +19,8 @@ import pytest
 from pyspark.ml.clustering import KMeansModel
 from pyspark.sql import Row, SparkSession
 
-from spark_jobs import clusters
 from spark_jobs.night import Night
-from spark_jobs.nightly import segment_customers
+from spark_jobs.nightly import clusters, segment_customers
 from tidemark.core.dataset import Dataset
 from tidemark.core.periods import Period
 from tidemark.core.segments import CATEGORIES, NUMBERS, PURCHASES, UNKNOWN, Model

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from spark_jobs.delimited import DelimitedReader
-from spark_jobs.records import Piece, RecordReader
+from spark_jobs.formats.delimited import DelimitedReader
+from spark_jobs.formats.records import Piece, RecordReader
 from tidemark.core.dataset import Field, Format
 
 
@@ -27,11 +27,11 @@ def reader_for(format_: Format, fields: Sequence[Field]) -> FileReader:
     if format_.type in ("csv", "tsv"):
         return DelimitedReader(format_, fields)
     if format_.type in ("parquet", "orc"):
-        from spark_jobs.columnar import ColumnarReader
+        from spark_jobs.formats.columnar import ColumnarReader
 
         return ColumnarReader(format_.type, fields)
     if format_.type == "avro":
-        from spark_jobs.avro import AvroReader
+        from spark_jobs.formats.avro import AvroReader
 
         return AvroReader(fields)
     return RecordReader(fields)

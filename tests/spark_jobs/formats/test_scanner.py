@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spark_jobs.scanner import Found, Shape, scan
+from spark_jobs.formats.scanner import Found, Shape, scan
 
 SHAPE = Shape(required=frozenset({"a"}), known=frozenset({"a", "b"}))
 

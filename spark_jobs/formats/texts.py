@@ -12,9 +12,9 @@ from typing import Any, Optional
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.checks import NUMBER
-from spark_jobs.columns import Values, arrow_type, fits
-from spark_jobs.scanner import Number
+from spark_jobs.formats.checks import NUMBER
+from spark_jobs.formats.columns import Values, arrow_type, fits
+from spark_jobs.formats.scanner import Number
 from tidemark.core.dataset import ColumnType, Field
 
 Convert = Callable[[Any, pa.DataType], Any]

@@ -17,8 +17,8 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Optional
 from uuid import UUID
 
-from spark_jobs.checks import UnfitError
-from spark_jobs.scanner import BETWEEN, Number, read_object
+from spark_jobs.formats.checks import UnfitError
+from spark_jobs.formats.scanner import BETWEEN, Number, read_object
 from tidemark.core.dataset import STRING_BYTES_MAX
 
 

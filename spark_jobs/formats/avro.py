@@ -19,10 +19,12 @@ from typing import Any, NamedTuple, Union
 import fastavro
 import pyarrow as pa
 
-from spark_jobs import compression, content, logical, rows, snappy
-from spark_jobs.columns import Values, schema_of
-from spark_jobs.records import End, Piece, Rejected
-from spark_jobs.source import DamagedError, Source
+from spark_jobs import content
+from spark_jobs.content import compression, snappy
+from spark_jobs.content.source import DamagedError, Source
+from spark_jobs.formats import logical, rows
+from spark_jobs.formats.columns import Values, schema_of
+from spark_jobs.formats.records import End, Piece, Rejected
 from tidemark.core.dataset import Field
 
 BLOCK_MAX = 256 << 20  # bytes of a block, packed or not; writers make them of 16 KB to a few MB

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from spark_jobs.source import DamagedError, Source
+from spark_jobs.content.source import DamagedError, Source
 
 _ENTRY, _DIRECTORY, _END, _LONG_END, _DESCRIPTOR = (
     b"PK\x03\x04",

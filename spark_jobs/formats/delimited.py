@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs import content
-from spark_jobs.columns import Values, schema_of, typed
-from spark_jobs.decoding import NO_TEXT, Decoding, readable
-from spark_jobs.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
-from spark_jobs.splitting import Found, dialect, split
-from spark_jobs.texts import read_as
+from spark_jobs.content.decoding import NO_TEXT, Decoding, readable
+from spark_jobs.formats.columns import Values, schema_of, typed
+from spark_jobs.formats.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
+from spark_jobs.formats.splitting import Found, dialect, split
+from spark_jobs.formats.texts import read_as
 from tidemark.core.dataset import Field, Format
 
 _BLANKS = " \t"

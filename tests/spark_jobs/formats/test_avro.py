@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_jobs import avro
-from spark_jobs.avro import AvroReader
-from spark_jobs.records import End, Rejected
+from spark_jobs.formats import avro
+from spark_jobs.formats.avro import AvroReader
+from spark_jobs.formats.records import End, Rejected
 from tidemark.core.dataset import ColumnType, Field
 
 

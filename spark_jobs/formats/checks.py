@@ -19,7 +19,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
-from spark_jobs.scanner import Number
+from spark_jobs.formats.scanner import Number
 from tidemark.core.dataset import ColumnType, Field
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)

@@ -14,8 +14,8 @@ from typing import Optional
 
 import pyarrow as pa
 
-from spark_jobs import snappy, zipped
-from spark_jobs.source import DamagedError, Source
+from spark_jobs.content import snappy, zipped
+from spark_jobs.content.source import DamagedError, Source
 
 _FEED = 1 << 16  # compressed bytes per call of zlib, which gives out a thousand times as many at most
 _PIECE = 1 << 20

@@ -7,8 +7,8 @@ import json
 import pyarrow as pa
 import pytest
 
-from spark_jobs.checks import UnfitError, field_check, row_check
-from spark_jobs.records import RecordReader, Rejected
+from spark_jobs.formats.checks import UnfitError, field_check, row_check
+from spark_jobs.formats.records import RecordReader, Rejected
 from tidemark.core.dataset import ColumnType, Field
 
 STRING = ColumnType("string", (16,))

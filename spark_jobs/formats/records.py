@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from spark_jobs import content
-from spark_jobs.checks import UnfitError, row_check
-from spark_jobs.columns import fits, schema_of
-from spark_jobs.rescue import rescued, rescued_of_objects
-from spark_jobs.scanner import Found, Shape, scan
+from spark_jobs.formats.checks import UnfitError, row_check
+from spark_jobs.formats.columns import fits, schema_of
+from spark_jobs.formats.rescue import rescued, rescued_of_objects
+from spark_jobs.formats.scanner import Found, Shape, scan
 from tidemark.core.dataset import Field
 
 RAW_MAX = 4_096  # characters of a rejected record that are kept

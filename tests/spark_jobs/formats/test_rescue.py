@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_jobs.checks import UnfitError
-from spark_jobs.rescue import plain, rescued, rescued_of_objects
-from spark_jobs.scanner import Number
+from spark_jobs.formats.checks import UnfitError
+from spark_jobs.formats.rescue import plain, rescued, rescued_of_objects
+from spark_jobs.formats.scanner import Number
 from tidemark.core.dataset import STRING_BYTES_MAX
 
 

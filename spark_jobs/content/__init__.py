@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
-from spark_jobs import compression
-from spark_jobs.source import DamagedError
+from spark_jobs.content import compression
+from spark_jobs.content.source import DamagedError
 
 __all__ = ["BLOCK", "HEAD", "DamagedError", "blocks", "foreign", "plain_blocks", "told_apart"]
 

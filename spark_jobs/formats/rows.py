@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from spark_jobs.columns import Values, shown, typed
-from spark_jobs.records import RAW_MAX, Piece, Rejected
-from spark_jobs.rescue import written
-from spark_jobs.source import DamagedError
+from spark_jobs.content.source import DamagedError
+from spark_jobs.formats.columns import Values, shown, typed
+from spark_jobs.formats.records import RAW_MAX, Piece, Rejected
+from spark_jobs.formats.rescue import written
 from tidemark.core.dataset import Field
 
 

@@ -11,7 +11,7 @@ from typing import Optional
 
 import pyarrow as pa
 
-from spark_jobs.source import DamagedError, Source
+from spark_jobs.content.source import DamagedError, Source
 
 FRAMED = b"\xff\x06\x00\x00sNaPpY"
 XERIAL = b"\x82SNAPPY\x00"

@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs import columnar
-from spark_jobs.columnar import ColumnarReader
-from spark_jobs.records import End, RecordReader, Rejected
-from spark_jobs.rescue import plain
-from spark_jobs.scanner import Number
+from spark_jobs.formats import columnar
+from spark_jobs.formats.columnar import ColumnarReader
+from spark_jobs.formats.records import End, RecordReader, Rejected
+from spark_jobs.formats.rescue import plain
+from spark_jobs.formats.scanner import Number
 from tidemark.core.dataset import ColumnType, Field
 
 
@@ -369,7 +369,7 @@ WHOLE = parquet(pa.table({"id": range(100)}))
         (WHOLE[:-1], "parquet", "Parquet damaged: "),
         (WHOLE[:-300] + bytes(292) + WHOLE[-8:], "parquet", "Parquet damaged: "),
         (b"ORC" + bytes(100), "orc", "ORC damaged: "),
-        (gzip.compress(WHOLE)[:-20], "parquet", "gzip truncated at byte "),
+        (gzip.compress(WHOLE, mtime=0)[:-20], "parquet", "gzip truncated at byte "),
         (parquet(pa.table([[1], [2]], ["id", "id"])), "parquet", "expected one column id, found 2"),
     ],
     ids=["json", "other", "cut", "footer", "orc", "gzip", "twice"],

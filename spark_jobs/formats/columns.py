@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from spark_jobs.checks import UnfitError, field_check
-from spark_jobs.rescue import plain, rescued
+from spark_jobs.formats.checks import UnfitError, field_check
+from spark_jobs.formats.rescue import plain, rescued
 from tidemark.core.dataset import ColumnType, Field
 
 _ARROW = {

@@ -14,11 +14,13 @@ import pyarrow as pa
 from pyarrow.orc import ORCFile
 from pyarrow.parquet import ParquetFile
 
-from spark_jobs import compression, content, rows
-from spark_jobs.columns import schema_of
-from spark_jobs.orc_moments import beyond_nanoseconds
-from spark_jobs.records import End, Piece, Rejected
-from spark_jobs.source import DamagedError
+from spark_jobs import content
+from spark_jobs.content import compression
+from spark_jobs.content.source import DamagedError
+from spark_jobs.formats import rows
+from spark_jobs.formats.columns import schema_of
+from spark_jobs.formats.orc_moments import beyond_nanoseconds
+from spark_jobs.formats.records import End, Piece, Rejected
 from tidemark.core.dataset import Field
 
 ROWS = 8_192  # in a batch

@@ -13,7 +13,7 @@ from typing import Union
 import pyarrow as pa
 from pyarrow.orc import ORCFile
 
-from spark_jobs import snappy
+from spark_jobs.content import snappy
 
 #: Milliseconds since 1970, on either side, that nanoseconds in 64 bits can count.
 MILLISECONDS_MAX = (1 << 63) // 1_000_000
