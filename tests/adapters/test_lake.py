@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -131,3 +132,29 @@ def test_a_column_that_changed_its_type_is_refused(lake: Lake, s3: Any) -> None:
     with pytest.raises(DeclarationError, match=r"amount.*decimal\(12, 2\).*double"):
         lake.publish(changed, SECOND, 1, [])
     assert shown(lake) == [(FIRST, 1, "1.00")]
+
+
+def forget_history(lake: Lake) -> None:
+    """What our own expiry or somebody's maintenance does: all snapshots but the newest are gone."""
+    lake.catalog.load_table(("tide", "sales")).maintenance.expire_snapshots().older_than(datetime.now(UTC)).commit()
+
+
+def test_a_batch_older_than_the_history_is_not_added_twice(lake: Lake, s3: Any) -> None:
+    """A publisher that is repeated after its snapshot was forgotten finds its rows in the table itself."""
+    uri = wrote(s3, FIRST, 1, ["1.00"])
+    lake.publish(SALES, FIRST, 1, [uri])
+    lake.publish(SALES, SECOND, 1, [wrote(s3, SECOND, 1, ["5.00"])])
+    forget_history(lake)
+    lake.publish(SALES, FIRST, 1, [uri])
+    assert shown(lake) == [(FIRST, 1, "1.00"), (SECOND, 1, "5.00")]
+
+
+def test_old_snapshots_are_forgotten_a_few_at_a_time(lake: Lake, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The history stays bounded, and what readers see is not touched by that."""
+    monkeypatch.setattr("tidemark.adapters.lake.SNAPSHOTS_KEPT", timedelta(0))
+    monkeypatch.setattr("tidemark.adapters.lake.FORGOTTEN_AT_ONCE", 2)
+    for number in range(5):
+        batch_id = f"sales.20991121T080000.{number:08x}"
+        lake.publish(SALES, batch_id, 1, [wrote(s3, batch_id, 1, [f"{number}.00"])])
+    assert len(lake.catalog.load_table(("tide", "sales")).metadata.snapshots) <= 2
+    assert [amount for _, _, amount in shown(lake)] == ["0.00", "1.00", "2.00", "3.00", "4.00"]

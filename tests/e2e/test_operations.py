@@ -99,7 +99,7 @@ def test_status_batches_explain_and_query_tell_how_things_stand(
 
     batches = tidemark("batches", "--dataset", "web_logs", "--limit", "50")
     assert batches.status == 0
-    assert re.search(rf"{batch.batch_id} LOADED {batch.attempt} 1 .* 3 2 1 ", batches.out)
+    assert re.search(rf"{batch.batch_id} – LOADED {batch.attempt} 1 .* 3 2 1 ", batches.out)
     assert tidemark("batches", "--limit", "1").out.count("web_logs.2") <= 1
 
     story = tidemark("explain", laptop.uri(settled))

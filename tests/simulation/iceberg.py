@@ -111,7 +111,9 @@ class SimTable:
         """Only what is asked for: the snapshots' summaries."""
         return SimpleNamespace(
             snapshots=[
-                SimpleNamespace(summary=SimpleNamespace(additional_properties=dict(found)))
+                SimpleNamespace(
+                    summary=SimpleNamespace(additional_properties=dict(found)), timestamp_ms=0, sequence_number=1
+                )
                 for found in self.contents.snapshots
             ],
         )
@@ -150,8 +152,13 @@ class SimTransaction:
         if len(kept) < len(self.staged.files):
             self._stage(kept, snapshot_properties)
 
-    def add_files(self, uris: Sequence[str], snapshot_properties: Mapping[str, str]) -> None:
-        held = [uri for uri in uris if uri in self.staged.files]
+    def add_files(
+        self,
+        uris: Sequence[str],
+        snapshot_properties: Mapping[str, str],
+        check_duplicate_files: bool,
+    ) -> None:
+        held = [uri for uri in uris if check_duplicate_files and uri in self.staged.files]
         if held:
             raise ValueError(f"Cannot add files that are already referenced by table, files: {held}")
         self._stage((*self.staged.files, *uris), snapshot_properties)

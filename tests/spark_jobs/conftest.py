@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +32,31 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """A server that speaks S3; the reader, too, finds it by AWS_ENDPOINT_URL."""
+def _serve(told: Connection) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request helps nobody
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
+    told.send(server.get_host_and_port())
+    told.recv()  # until the tests are through, or gone
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A server that speaks S3; the reader, too, finds it by AWS_ENDPOINT_URL.
+
+    In a process of its own: `mock_aws` of other tests would empty its buckets.
+    """
+    near, far = get_context("spawn").Pipe()
+    server = get_context("spawn").Process(target=_serve, args=(far,), daemon=True)
+    server.start()
+    host, port = near.recv()
     os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
     objects.client.cache_clear()
     yield os.environ["AWS_ENDPOINT_URL"]
     del os.environ["AWS_ENDPOINT_URL"]
     objects.client.cache_clear()
-    server.stop()
+    server.terminate()
+    server.join()
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,17 @@ A commit replaces whatever the table holds of the batch by this attempt's files,
 summary. The fence is in the table itself: before committing, the summaries are searched for the batch; the same
 attempt means that an earlier commit took effect (skip), a newer one that this publisher is a zombie (skip). Glue's
 version check makes the search and the commit one step: when somebody committed in between, all is done anew.
+
+What a commit costs must not grow with the table's history: manifests are merged, and snapshots are forgotten after
+`SNAPSHOTS_KEPT`. A batch that is older than the history looks into the table itself.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
@@ -36,11 +41,13 @@ from pyiceberg.types import (
 from tidemark.adapters.newest import newest_rows
 from tidemark.core.dataset import ColumnType, Table
 from tidemark.core.errors import DeclarationError, Transient
-from tidemark.core.naming import run_name
+from tidemark.core.naming import born_at, run_name
 
 BATCH, ATTEMPT = "tidemark.batch", "tidemark.attempt"  # of a snapshot
 SHOWS = "tidemark.shows"  # of a table of kind latest
 COMMITS_MAX = 12
+SNAPSHOTS_KEPT = timedelta(days=1)  # pyiceberg copies all of them several times a commit: 0.6 ms for each
+FORGOTTEN_AT_ONCE = 100  # snapshots: one more commit for every hundred
 PRIMITIVES: dict[str, IcebergType] = {
     "string": StringType(), "int": IntegerType(), "bigint": LongType(), "double": DoubleType(),
     "boolean": BooleanType(), "date": DateType(), "timestamp": TimestamptzType(),
@@ -53,6 +60,7 @@ PROPERTIES = {
     "write.metadata.metrics.column._batch_id": "full",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    "commit.manifest-merge.enabled": "true",
 }
 Where = str | BooleanExpression  # of rows that go
 Put = Callable[[Transaction, dict[str, str]], None]  # brings rows; the snapshot gets the summary
@@ -88,6 +96,7 @@ class Lake:
                 iceberg = self._table(table, name)
                 if _published_attempt(iceberg, batch_id) < attempt:
                     change(iceberg)
+                    _forget(iceberg)
             except CommitFailedException:
                 continue
             return iceberg.last_sequence_number
@@ -202,11 +211,37 @@ def _summary(snapshot: Any) -> dict[str, str]:
     return dict(snapshot.summary.additional_properties) if snapshot.summary else {}
 
 
+def _forget(iceberg: IcebergTable) -> None:
+    """Let go of snapshots that no fence needs any more: whoever was asleep for so long is dead."""
+    times = [snapshot.timestamp_ms for snapshot in iceberg.metadata.snapshots]
+    before = max(times, default=0) - SNAPSHOTS_KEPT // timedelta(milliseconds=1)
+    if sum(time < before for time in times) >= FORGOTTEN_AT_ONCE:
+        with suppress(CommitFailedException):  # the next commit forgets them
+            iceberg.maintenance.expire_snapshots().older_than(datetime.fromtimestamp(before / 1000, UTC)).commit()
+
+
+def _may_be_forgotten(iceberg: IcebergTable, batch_id: str) -> bool:
+    """Whether the batch may have been published in a snapshot that is forgotten, by us or by somebody's maintenance."""
+    oldest = min(iceberg.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0, default=None)
+    if oldest is None or oldest.sequence_number == 1:
+        return False
+    return born_at(batch_id) < datetime.fromtimestamp(oldest.timestamp_ms / 1000, UTC)
+
+
 def _replace(iceberg: IcebergTable, batch_id: str, attempt: int, files: Sequence[str]) -> None:
     """The files instead of all that the table has of the batch."""
-    where = f"_batch_id = '{batch_id}'" if attempt > 1 else None
-    put = (lambda change, summary: change.add_files(list(files), summary)) if files else None
-    _rewrite(iceberg, batch_id, attempt, where, put)
+    batch_rows = f"_batch_id = '{batch_id}'"
+    if files and _may_be_forgotten(iceberg, batch_id):
+        held = {task.file.file_path for task in iceberg.scan(batch_rows).plan_files()}
+        if held >= set(files):
+            return
+    put = (lambda change, summary: _add(change, files, summary)) if files else None
+    _rewrite(iceberg, batch_id, attempt, batch_rows if attempt > 1 else None, put)
+
+
+def _add(transaction: Transaction, files: Sequence[str], summary: dict[str, str]) -> None:
+    # To look for them in the whole table would cost more with every commit; the fence knows that they are not there.
+    transaction.add_files(list(files), summary, check_duplicate_files=False)
 
 
 def _rewrite(iceberg: IcebergTable, batch_id: str, attempt: int, where: Where | None, put: Put | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 
 HISTORY_SCHEMA = "tidemark"
 
@@ -48,6 +48,11 @@ def parse_run_name(name: str) -> tuple[str, int] | None:
     """The inverse of `run_name`; None for a run that is not ours."""
     batch, _, attempt = name.rpartition(".")
     return (batch, int(attempt)) if batch.count(".") == 2 and attempt.isascii() and attempt.isdigit() else None
+
+
+def born_at(batch: str) -> datetime:
+    """When a batch was formed, to the second; of a nightly one, when its period begins."""
+    return datetime.strptime(batch.split(".")[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
 
 
 def attempt_prefix(dataset: str, batch: str, attempt: int) -> str:

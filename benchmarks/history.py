@@ -1,0 +1,72 @@
+"""What a commit to the lake costs while the table's history grows: `python -m benchmarks.history [--commits 1000]`
+
+The product's own publishing of one file a batch, into an Iceberg table in a folder with a catalog in SQLite. Snapshots
+are forgotten after `--kept` seconds instead of a day. Prints the median seconds of ten commits in a row, after 10, 100
+and so on, and how many snapshots the table remembers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.io.pyarrow import schema_to_pyarrow
+from pyiceberg.table import Table as IcebergTable
+
+from tidemark.adapters import lake as lake_module
+from tidemark.adapters.lake import PROPERTIES, Lake, iceberg_schema
+from tidemark.core.dataset import Column, ColumnType, Table
+
+SALES = Table("sales", "facts", (Column("amount", ColumnType("bigint")),))
+
+
+class FolderLake(Lake):
+    """Tables in a folder instead of a bucket."""
+
+    def _create(self, name: str, table: Table) -> IcebergTable:
+        place = f"file://{self.bucket}/{name}"
+        return self.catalog.create_table(
+            (self.database, name), iceberg_schema(table), location=place, properties=PROPERTIES
+        )
+
+
+def commit(lake: Lake, folder: Path, number: int) -> float:
+    """Seconds to publish one batch of one row."""
+    batch_id, path = f"sales.20991231T000000.{number:08x}", folder / f"{number}.parquet"
+    values = {"amount": [number], "_batch_id": [batch_id], "_attempt": [1], "_file": ["s3://raw/1"], "_rescued": [None]}
+    pq.write_table(pa.table(values, schema_to_pyarrow(iceberg_schema(SALES), include_field_ids=False)), path)
+    started = time.monotonic()
+    lake.publish(SALES, batch_id, 1, [path.as_uri()])
+    return time.monotonic() - started
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--commits", type=int, default=1_000)
+    asked.add_argument("--kept", type=float, default=10.0, help="seconds for which snapshots are kept")
+    options = asked.parse_args()
+    commits = options.commits
+    lake_module.SNAPSHOTS_KEPT = timedelta(seconds=options.kept)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        catalog = SqlCatalog("lake", uri=f"sqlite:///{folder / 'catalog.db'}", warehouse=folder.as_uri())
+        catalog.create_namespace("lake")
+        lake, spent = FolderLake(catalog, "lake", scratch), []
+        for number in range(1, commits + 1):
+            spent.append(commit(lake, folder, number))
+            if number in (10, 100, 1_000, commits):
+                snapshots = len(catalog.load_table(("lake", "sales")).metadata.snapshots)
+                median = statistics.median(spent[-10:])
+                print(f"after {number:5} commits: {median:.3f} s a commit, {snapshots} snapshots", flush=True)
+        catalog.engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
