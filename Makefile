@@ -50,7 +50,7 @@ lint: $(READY) ## style, types, spelling, template
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 
 test: $(READY) ## all tests, two at a time
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist loadgroup
 
 simulate: $(READY) ## the long simulation: SEEDS=10000 histories of faults, and the report in docs/evidence/
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md

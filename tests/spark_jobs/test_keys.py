@@ -51,7 +51,7 @@ def run(spark: SparkSession, raw: Any, lake: Path, remembering: Dataset) -> RunB
     """Runs a batch of files with these contents, and puts its keys where the next batch fetches them."""
 
     def run_batch(*contents: bytes, seen: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
-        batch_id = f"transactions.20260701T120000.{next(NUMBERS):08x}"
+        batch_id = f"transactions.20260702T120000.{next(NUMBERS):08x}"
         named = (raw.put(f"transactions/{batch_id}/{number}", body) for number, body in enumerate(contents))
         files = tuple(FileVersion.from_json(file) for file in named)
         listed = tuple(keys.file_of(file) for one in seen for file in one["keys"]["files"])
