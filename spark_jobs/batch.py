@@ -83,16 +83,7 @@ def run(spark: SparkSession, order: Order, manifest: Manifest, seconds: dict[str
     with timed(seconds, "write"):
         content_bytes = sum(tally.bytes for tally in tallies)
         records = _records(frame, manifest.files, dataset)
-        frames = transform(records)
-        same_tables(dataset, frames, "transforms")
-        tables, days_of = {}, {}
-        for table in dataset.tables:
-            rows, told = days.observed(
-                storage.conforming(frames[table.name], table, order.batch_id, order.attempt), table
-            )
-            folder = f"{order.output}tables/{table.name}"
-            tables[table.name] = storage.write_table(rows, table, folder, content_bytes, system)
-            days_of[table.name] = told()
+        tables = written_tables(order, transform(records), "transforms", content_bytes, system)
         kept = {}
         if key and order.seen is not None:
             kept = {"keys": keys.write(records, key, f"{order.output}keys", content_bytes, system).to_json()}
@@ -104,7 +95,7 @@ def run(spark: SparkSession, order: Order, manifest: Manifest, seconds: dict[str
         )
     frame.unpersist()
     _balanced(dataset, tallies, tables, rejected)
-    return {**_result(order, manifest, tallies, tables, days_of, rejected, seconds, spark.version), **kept}
+    return {**_result(order, manifest, tallies, tables, rejected, seconds, spark.version), **kept}
 
 
 def transform_of(dataset: Dataset) -> Transform:
@@ -145,8 +136,24 @@ def rejected_records(frame: DataFrame, files: Sequence[FileVersion]) -> DataFram
     return frame.where("_rejected IS NOT NULL").select(*place, "_rejected.*")
 
 
-def same_tables(dataset: Dataset, frames: Mapping[str, DataFrame], package: str) -> None:
-    """Raise unless the dataset's module, which is of that package, made the tables that are declared."""
+def written_tables(
+    order: Order, frames: Mapping[str, DataFrame], package: str, content_bytes: int, system: FileSystem
+) -> dict[str, dict[str, Any]]:
+    """Write the frames that the dataset's module, which is of that package, made of the declared tables.
+
+    Returns what result.json says of each: rows, files and days.
+    """
+    _same_tables(order.dataset, frames, package)
+    tables = {}
+    for table in order.dataset.tables:
+        conforming = storage.conforming(frames[table.name], table, order.batch_id, order.attempt)
+        rows, told = days.observed(conforming, table)
+        written = storage.write_table(rows, table, f"{order.output}tables/{table.name}", content_bytes, system)
+        tables[table.name] = {**written.to_json(), "days": told()}
+    return tables
+
+
+def _same_tables(dataset: Dataset, frames: Mapping[str, DataFrame], package: str) -> None:
     expected, found = sorted(table.name for table in dataset.tables), sorted(frames)
     if expected != found:
         message = f"expected the tables {', '.join(expected)}, found {', '.join(found)}"
@@ -156,14 +163,15 @@ def same_tables(dataset: Dataset, frames: Mapping[str, DataFrame], package: str)
 def _balanced(
     dataset: Dataset,
     tallies: Sequence[FileTally],
-    tables: Mapping[str, storage.Written],
+    tables: Mapping[str, Mapping[str, Any]],
     rejected: storage.Written,
 ) -> None:
     """Nothing came or went on the way: each table of facts has a row for every record kept."""
     kept = sum(tally.kept for tally in tallies)
     for table in dataset.tables:
-        if table.keeps_records and tables[table.name].rows != kept:
-            raise Unbalanced(f"rows of {table.name}: expected {kept}, found {tables[table.name].rows}")
+        rows = tables[table.name]["rows"]
+        if table.keeps_records and rows != kept:
+            raise Unbalanced(f"rows of {table.name}: expected {kept}, found {rows}")
     expected = sum(tally.rejected for tally in tallies)
     if rejected.rows != expected:
         raise Unbalanced(f"rejected records: expected {expected}, found {rejected.rows}")
@@ -173,8 +181,7 @@ def _result(
     order: Order,
     manifest: Manifest,
     tallies: Sequence[FileTally],
-    tables: Mapping[str, storage.Written],
-    days_of: Mapping[str, Sequence[str]],
+    tables: Mapping[str, Mapping[str, Any]],
     rejected: storage.Written,
     seconds: Mapping[str, float],
     spark_version: str,
@@ -185,7 +192,7 @@ def _result(
         "attempt": order.attempt,
         "dataset": order.dataset.name,
         "files": files,
-        "tables": {name: {**written.to_json(), "days": days_of[name]} for name, written in tables.items()},
+        "tables": dict(tables),
         "rejected": rejected.to_json(),
         "totals": {what: sum(file[what] for file in files) for what in ("read", "kept", "rejected", "duplicates")},
         "seconds": {step: round(spent, 3) for step, spent in seconds.items()},

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs import objects, storage
 from spark_jobs.hadoop import FileSystem
-from spark_jobs.reader import packed
+from spark_jobs.reader import in_tasks
 from tidemark.core.dataset import Column, ColumnType, Dataset, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.files import FileVersion
@@ -71,14 +71,7 @@ def read(spark: SparkSession, files: Sequence[FileVersion]) -> Optional[DataFram
     """The keys in the files of other batches, as the column `key`; None without a file."""
     if not files:
         return None
-    tasks = packed(files, spark.sparkContext.defaultParallelism)
-
-    def read_tasks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for task in batch.column(0).to_pylist():
-                yield from read_batches(tasks[task])
-
-    return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read_tasks, "key string")
+    return in_tasks(spark, files, read_batches, "key string")
 
 
 def read_batches(files: Iterable[tuple[int, FileVersion]]) -> Iterator[pa.RecordBatch]:

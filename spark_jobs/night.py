@@ -14,8 +14,8 @@ from typing import Any, Union
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_jobs import days, pinned, storage
-from spark_jobs.batch import Order, same_tables, timed
+from spark_jobs import pinned, storage
+from spark_jobs.batch import Order, timed, written_tables
 from spark_jobs.hadoop import FileSystem
 from tidemark.core.dataset import Dataset
 from tidemark.core.manifest import NightlyManifest
@@ -59,15 +59,8 @@ def run(spark: SparkSession, order: Order, manifest: NightlyManifest, seconds: d
         parameters = dataset.nightly.parameters if dataset.nightly else {}
         tables = {name: frame for name, (frame, _) in read.items()}
         night = Night(spark, tables, manifest.period, parameters, order.output)
-        frames = compute(night)
-        same_tables(dataset, frames, "nightly")
         content_bytes = manifest.total_bytes * storage.SHRINKAGE  # what is pinned is Parquet already
-        written = {}
-        for table in dataset.tables:
-            conforming = storage.conforming(frames[table.name], table, order.batch_id, order.attempt)
-            rows, told = days.observed(conforming, table)
-            files = storage.write_table(rows, table, f"{order.output}tables/{table.name}", content_bytes, system)
-            written[table.name] = {**files.to_json(), "days": told()}
+        written = written_tables(order, compute(night), "nightly", content_bytes, system)
     spark.catalog.clearCache()
     inputs = {name: rows for name, (_, rows) in read.items()}
     return _result(order, inputs, written, night.artifacts, seconds, spark)

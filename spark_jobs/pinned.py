@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs import objects
 from spark_jobs.formats.columns import arrow_type
-from spark_jobs.reader import packed
+from spark_jobs.reader import in_tasks
 from tidemark.core.errors import Unbalanced
 from tidemark.core.files import FileVersion
 from tidemark.core.manifest import Input
@@ -34,15 +34,8 @@ def read(spark: SparkSession, source: Input) -> tuple[DataFrame, int]:
     as were pinned; else it raises `Unbalanced`.
     """
     files = [FileVersion(file.bucket, file.key, "", file.size) for file in source.files]
-    tasks = packed(files, spark.sparkContext.defaultParallelism)
-
-    def read_tasks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for task in batch.column(0).to_pylist():
-                yield from read_batches(tasks[task], source)
-
     schema = ", ".join([*(f"`{column.name}` {column.type.spark}" for column in source.columns), f"{_COUNT} bigint"])
-    frame = spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read_tasks, schema)
+    frame = in_tasks(spark, files, lambda task: read_batches(task, source), schema)
     frame = frame.persist(StorageLevel.MEMORY_AND_DISK)  # a job may have several tables, and reads only once
     ends = frame.agg(F.count(_COUNT).alias("files"), F.coalesce(F.sum(_COUNT), F.lit(0)).alias("rows")).collect()[0]
     _equal(f"files of {source.table}", len(files), ends["files"])

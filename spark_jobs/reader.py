@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -53,23 +53,36 @@ _EXTRA_DDL = (
 
 def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Field], format_: Format) -> DataFrame:
     """Every record of the files, once; see the module for the columns."""
-    tasks = packed(files, spark.sparkContext.defaultParallelism)
     fields = tuple(fields)
+    schema = ", ".join([*(f"`{field.name}` {field.type.spark}" for field in fields), _EXTRA_DDL])
+    return in_tasks(spark, files, lambda task: read_batches(task, fields, format_), schema)
+
+
+Task = list[tuple[int, FileVersion]]  # files with their index
+
+
+def in_tasks(
+    spark: SparkSession,
+    files: Sequence[FileVersion],
+    read_task: Callable[[Task], Iterator[pa.RecordBatch]],
+    schema: str,
+) -> DataFrame:
+    """What `read_task` makes of the files, which are dealt out to few balanced tasks; `schema` is Spark's DDL."""
+    tasks = packed(files, spark.sparkContext.defaultParallelism)
 
     def read_tasks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for task in batch.column(0).to_pylist():
-                yield from read_batches(tasks[task], fields, format_)
+                yield from read_task(tasks[task])
 
-    schema = ", ".join([*(f"`{field.name}` {field.type.spark}" for field in fields), _EXTRA_DDL])
     return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read_tasks, schema)
 
 
-def packed(files: Sequence[FileVersion], parallelism: int) -> list[list[tuple[int, FileVersion]]]:
+def packed(files: Sequence[FileVersion], parallelism: int) -> list[Task]:
     """The files, with their index, in as few balanced groups as keep all cores busy; the largest first."""
     total = sum(_weight(file) for file in files)
     tasks = max(math.ceil(total / TASK_BYTES_MAX), min(2 * parallelism, math.ceil(total / TASK_BYTES_MIN)))
-    groups: list[list[tuple[int, FileVersion]]] = [[] for _ in range(max(1, min(tasks, len(files))))]
+    groups: list[Task] = [[] for _ in range(max(1, min(tasks, len(files))))]
     loads = [(0, group) for group in range(len(groups))]
     for index, file in sorted(enumerate(files), key=lambda numbered: -numbered[1].size):
         load, group = heapq.heappop(loads)

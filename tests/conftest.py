@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -50,6 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def root() -> Path:
     """The clone."""
     return ROOT
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """moto behind the laptop cloud's cures."""
+    from local.endpoint import Endpoint  # boto reads the environment when it is imported
+
+    server = Endpoint({}, lambda entries: [])
+    server.start()
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture(scope="session")

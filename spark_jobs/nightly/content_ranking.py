@@ -7,8 +7,6 @@ rate, one click of one view would beat 500 of 1,000; here it comes out at 21 % a
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,7 +18,7 @@ Z = 1.959963984540054  # the normal distribution holds 95 % between -Z and Z
 def compute(night: Night) -> dict[str, DataFrame]:
     """The ranking as of the period's last day."""
     ranked = content_ranking(night.tables["content_performance"], night.parameters["ranks"])
-    as_of = F.lit(night.period.end - timedelta(days=1)).alias("as_of")
+    as_of = F.lit(night.period.last).alias("as_of")
     return {"content_ranking": ranked.select(as_of, *ranked.columns)}
 
 

@@ -9,7 +9,7 @@ fewer than `past_days` days nothing is forecast.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from pyspark.sql import DataFrame, Window
@@ -23,7 +23,7 @@ MONEY = "decimal(18,2)"
 
 def compute(night: Night) -> dict[str, DataFrame]:
     """The forecast as of the period's last day."""
-    as_of = night.period.end - timedelta(days=1)
+    as_of = night.period.last
     return {"forecast": forecast(night.tables["daily_sales"], as_of, night.parameters)}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def compute(night: Night) -> Mapping[str, DataFrame]:
     """Tables `customer_segments` and `segment_profiles`, and the model; no rows and no model of too few customers."""
-    as_of, window_days = night.period.end - timedelta(days=1), int(night.parameters["window_days"])
+    as_of, window_days = night.period.last, int(night.parameters["window_days"])
     bought = clusters.purchases(night.tables["transactions"], as_of, window_days)
     customers = clusters.with_purchases(night.tables["customers"], bought, window_days).persist()
     encoding = clusters.fit_encoding(customers)
@@ -64,7 +64,7 @@ def _model(
     )
     return Model(
         period={"every": period.every, "start": period.name, "end": period.end.isoformat()},
-        as_of=(period.end - timedelta(days=1)).isoformat(),
+        as_of=period.last.isoformat(),
         window_days=int(parameters["window_days"]),
         seed=int(parameters["seed"]),
         customers=best.customers,

@@ -11,7 +11,6 @@ import pytest
 from moto import mock_aws
 from pyiceberg.catalog import load_catalog
 
-from local.endpoint import Endpoint
 from tidemark.adapters.lake import Lake, glue_properties
 from tidemark.adapters.ledger import Ledger
 from tidemark.adapters.store import Store
@@ -66,15 +65,6 @@ def store(aws: None) -> Store:
 def file() -> FileVersion:
     """A file that has landed."""
     return FileVersion("raw", "web/a b.json", "v1", 5, "2026-03-01T11:59:00Z", "0A")
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """moto behind the laptop cloud's cures."""
-    server = Endpoint({}, lambda entries: [])
-    server.start()
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture

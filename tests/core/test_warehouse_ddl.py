@@ -7,21 +7,11 @@ from dataclasses import replace
 import duckdb
 import pytest
 
+from tests.core.test_warehouse_sql import ACTIVITY, EVENTS, columns
 from tidemark.core.dataset import Column, ColumnType, Ratio, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.warehouse_ddl import VIEW, declared_shape, relations, table_changes
 
-
-def columns(**types: str) -> tuple[Column, ...]:
-    return tuple(Column(name, ColumnType.parse(text)) for name, text in types.items())
-
-
-EVENTS = Table(
-    "events", "facts", columns(user_id="string(8)", spent="decimal(12,2)"), sort=("user_id",), dist="user_id"
-)
-ACTIVITY = Table(
-    "activity", "additive", columns(user_id="string(8)", hits="int", spent="decimal(12,2)"), sums=("hits", "spent")
-)
 HOMES = Table("homes", "latest", columns(home_id="string(8)", as_of="date"), key="home_id", newest_by="as_of")
 
 

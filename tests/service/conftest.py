@@ -8,19 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local.endpoint import Endpoint
 from tests.service.nights import SETTINGS, Hints, NightWorld, Now, Runs
 
 INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
-
-
-@pytest.fixture(scope="package")
-def endpoint() -> Iterator[str]:
-    """moto behind the laptop cloud's cures."""
-    server = Endpoint({}, lambda entries: [])
-    server.start()
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import tidemark.service.publish as publish_module
 import tidemark.service.settle as settle_module
 import tidemark.service.submit as submit_module
 from tests.simulation.faults import Rates
-from tests.simulation.scenario import run
+from tests.simulation.scenario import Outcome, run
 
 #: Rough weather, so that few seeds are needed.
 ROUGH = Rates(
@@ -172,11 +172,13 @@ def applied(patches: list[Patch]) -> Iterator[None]:
         yield
 
 
-def hunt(mutant: str, seeds: range) -> tuple[int, str]:
+def hunt(
+    mutant: Callable[[], list[Patch]], seeds: range, play: Callable[[int], Outcome] = lambda seed: run(seed, ROUGH)
+) -> tuple[int, str]:
     """How many seeds it took to catch the mutant (0: never), and what was noticed."""
     for tries, seed in enumerate(seeds, start=1):
-        with applied(MUTANTS[mutant]()):
-            found = run(seed, ROUGH)
+        with applied(mutant()):
+            found = play(seed)
         if found.problem:
             return tries, found.problem
     return 0, ""

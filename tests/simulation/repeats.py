@@ -7,11 +7,12 @@ from typing import Any
 
 import tidemark.service.submit as submit_module
 import tidemark.service.turns as turns_module
+from tests.simulation import scenario
 from tests.simulation.faults import Rates
 from tests.simulation.invariants import SHOWN, Invariants, Violation
-from tests.simulation.mutants import ROUGH, Patch, applied
-from tests.simulation.scenario import outcome, play
-from tests.simulation.simulation import Simulation, quiet
+from tests.simulation.mutants import ROUGH, Patch
+from tests.simulation.scenario import Outcome
+from tests.simulation.simulation import Simulation
 from tests.simulation.world import declare
 from tidemark.core.lifecycle import State
 
@@ -73,17 +74,9 @@ def _records(simulation: Simulation) -> tuple[dict[str, Any], ...]:
     return tuple({"id": f"r{number}", "user": f"u{number % 3}", "note": "fine"} for number in numbers)
 
 
-def run(seed: int, rates: Rates = ROUGH, trace: bool = False) -> tuple[str, tuple[str, ...]]:
-    """Play a seed; the promise that it broke, if any, and the trace."""
-    simulation = Simulation(seed, rates, trace)
-    invariants, problem = Once(simulation), ""
-    with quiet(simulation):
-        try:
-            tell_story(simulation)
-            play(simulation, invariants)
-        except Violation as broken:
-            problem = str(broken)
-    return problem, outcome(simulation, invariants, problem).trace
+def run(seed: int, rates: Rates = ROUGH, trace: bool = False) -> Outcome:
+    """Play a seed of this story."""
+    return scenario.run(seed, rates, trace, tell_story, Once)
 
 
 def _forgets_the_younger() -> list[Patch]:
@@ -96,13 +89,3 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "takes a turn that is not over": lambda: [(turns_module, "is_over", lambda *_: True)],
     "forgets what younger batches have shown": _forgets_the_younger,
 }
-
-
-def hunt(mutant: str, seeds: range) -> tuple[int, str]:
-    """How many seeds it took to catch the mutant (0: never), and what was noticed."""
-    for tries, seed in enumerate(seeds, start=1):
-        with applied(MUTANTS[mutant]()):
-            problem, _ = run(seed)
-        if problem:
-            return tries, problem
-    return 0, ""

@@ -60,7 +60,7 @@ def _progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
 
 
 def _hunt(mutant: str) -> tuple[str, int, str]:
-    return mutant, *hunt(mutant, range(200))
+    return mutant, *hunt(MUTANTS[mutant], range(200))
 
 
 def _points(kind: str) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -32,14 +33,20 @@ class Outcome:
     trace: tuple[str, ...] = ()
 
 
-def run(seed: int, rates: Rates | None = None, trace: bool = False) -> Outcome:
+def run(
+    seed: int,
+    rates: Rates | None = None,
+    trace: bool = False,
+    story: Callable[[Simulation], None] | None = None,
+    promises: type[Invariants] = Invariants,
+) -> Outcome:
     """Play a seed to its end. A broken promise is the outcome's `problem`, never an exception."""
     simulation = Simulation(seed, rates or Rates(), trace)
-    invariants = Invariants(simulation)
+    invariants = promises(simulation)
     problem = ""
     with quiet(simulation):
         try:
-            tell_story(simulation)
+            (story or tell_story)(simulation)
             play(simulation, invariants)
         except Violation as broken:
             problem = str(broken)

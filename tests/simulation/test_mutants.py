@@ -13,7 +13,7 @@ SEEDS = range(160)
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_missing_safeguard_is_noticed(mutant: str) -> None:
     """The product without this safeguard breaks a promise within a few seeds."""
-    tries, problem = hunt(mutant, SEEDS)
+    tries, problem = hunt(MUTANTS[mutant], SEEDS)
     assert tries, f"no seed of {SEEDS} noticed a product that {mutant}"
     assert problem
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.repeats import MUTANTS, hunt, run
+from tests.simulation.mutants import hunt
+from tests.simulation.repeats import MUTANTS, run
 
 SEEDS = range(16)
 
 
 def test_no_key_is_shown_twice_and_none_is_lost() -> None:
     """Crashes, zombies, retries, overwritten files: each key is in lake and warehouse once, as soon as it is there."""
-    problems = {seed: problem for seed in SEEDS if (problem := run(seed)[0])}
+    problems = {seed: problem for seed in SEEDS if (problem := run(seed).problem)}
     assert not problems
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_missing_turn_is_noticed(mutant: str) -> None:
     """The product without this safeguard shows a key twice within a few seeds."""
-    tries, problem = hunt(mutant, SEEDS)
+    tries, problem = hunt(MUTANTS[mutant], SEEDS, run)
     assert tries, f"no seed of {SEEDS} noticed a product that {mutant}"
     assert "is shown by" in problem

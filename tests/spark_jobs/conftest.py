@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -17,7 +18,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyspark.sql import SparkSession
 
-from spark_jobs import objects, storage
+from spark_jobs import objects, run_batch, storage
 from tidemark.core.dataset import Dataset
 from tidemark.declarations import load_file
 
@@ -98,6 +99,43 @@ class Bucket:
             "landed_at": None,
             "sequencer": None,
         }
+
+
+class Attempt:
+    """Orders attempts as the control plane does, runs the job, and reads what it left."""
+
+    def __init__(self, s3: Any, lake: Path) -> None:
+        self.s3, self.lake = s3, lake
+
+    def order(self, dataset: Dataset, batch_id: str, attempt: int, manifest: str) -> int:
+        """The exit code of the job; `manifest` is the document's text."""
+        prefix = f"batches/{dataset.name}/{batch_id}/{attempt:04d}"
+        self.batch_id, self.place = batch_id, self.lake / prefix
+        order = {
+            "batch_id": batch_id,
+            "attempt": attempt,
+            "dataset": dict(dataset.declared),
+            "manifest": f"s3://control/{prefix}/manifest.json",
+            "output": f"s3://{LAKE}/{prefix}/",
+        }
+        for name, text in (("manifest", manifest), ("order", json.dumps(order))):
+            self.s3.put_object(Bucket="control", Key=f"{prefix}/{name}.json", Body=text.encode())
+        return run_batch.main(["--order", f"s3://control/{prefix}/order.json"])
+
+    @property
+    def result(self) -> dict[str, Any]:
+        result: dict[str, Any] = json.loads((self.place / "result.json").read_text(encoding="utf-8"))
+        return result
+
+    @property
+    def failure(self) -> dict[str, Any]:
+        key = (self.place / "failure.json").relative_to(self.lake)
+        failure: dict[str, Any] = json.loads(self.s3.get_object(Bucket=LAKE, Key=str(key))["Body"].read())
+        return failure
+
+    def local(self, uri: str) -> Path:
+        """Where an object of the lake lies."""
+        return self.lake / uri.removeprefix(f"s3://{LAKE}/")
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from spark_jobs import content
 from spark_jobs.formats.records import RAW_MAX, End, RecordReader, Rejected
 from spark_jobs.reader import REQUEST_BYTES, TASK_BYTES_MIN, packed
+from tests.spark_jobs.reading import Read, sorted_out
 from tidemark.core.dataset import ColumnType, Dataset, Field
 from tidemark.core.files import FileVersion
 
@@ -34,20 +35,10 @@ FIELDS = (field("id", "string(64)", required=True), field("n", "int"), field("no
 GOOD = b'{"id":"a","n":1}'
 
 
-def read(
-    body: bytes | Iterable[bytes], fields: tuple[Field, ...] = FIELDS
-) -> tuple[list[dict[str, Any]], list[Rejected], End]:
-    """Rows, rejected records and the file's end."""
-    rows: list[dict[str, Any]] = []
-    rejected: list[Rejected] = []
-    *pieces, end = RecordReader(fields).read([body] if isinstance(body, bytes) else body)
-    for piece in pieces:
-        if isinstance(piece, pa.Table):
-            assert piece.schema.names == [*(field.name for field in fields), "_rescued"]
-            rows += piece.to_pylist()
-        else:
-            rejected += piece
-    return rows, rejected, end
+def read(body: bytes | Iterable[bytes], fields: tuple[Field, ...] = FIELDS) -> Read:
+    reader = RecordReader(fields)
+    assert reader.schema.names == [*(field.name for field in fields), "_rescued"]
+    return sorted_out(reader, body)
 
 
 def ids(body: bytes | Iterable[bytes]) -> list[str]:

@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 
 from spark_jobs import failures, objects, run_batch
 from spark_jobs.objects import ReadError
+from tests.spark_jobs.conftest import Attempt
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
 from tidemark.core.manifest import Manifest
@@ -29,43 +30,21 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-LAKE = "lake"
 NUMBERS = count(1)
 
 
-class Job:
-    """Orders a batch, runs the job, and reads what it left."""
+class Job(Attempt):
+    """Attempts at batches of raw files."""
 
     def __init__(self, raw: Any, lake: Path, declared: dict[str, Dataset]) -> None:
-        self.raw, self.lake, self.declared = raw, lake, declared
+        super().__init__(raw.s3, lake)
+        self.raw, self.declared = raw, declared
 
     def run(self, name: str, *files: dict[str, Any], attempt: int = 1) -> int:
-        self.batch_id = f"{name}.20260701T120000.{next(NUMBERS):08x}"
-        prefix = f"batches/{name}/{self.batch_id}/{attempt:04d}"
-        self.place = self.lake / prefix
-        manifest = {"batch_id": self.batch_id, "attempt": attempt, "dataset": name, "files": files, "bytes": 0}
-        order = {
-            "batch_id": self.batch_id,
-            "attempt": attempt,
-            "dataset": dict(self.declared[name].declared),
-            "manifest": f"s3://control/{prefix}/manifest.json",
-            "output": f"s3://{LAKE}/{prefix}/",
-        }
+        batch_id = f"{name}.20260701T120000.{next(NUMBERS):08x}"
+        manifest = {"batch_id": batch_id, "attempt": attempt, "dataset": name, "files": files, "bytes": 0}
         self.manifest = Manifest.loads(json.dumps(manifest))
-        for key, document in (("manifest", manifest), ("order", order)):
-            self.raw.s3.put_object(Bucket="control", Key=f"{prefix}/{key}.json", Body=json.dumps(document).encode())
-        return run_batch.main(["--order", f"s3://control/{prefix}/order.json"])
-
-    @property
-    def result(self) -> dict[str, Any]:
-        result: dict[str, Any] = json.loads((self.place / "result.json").read_text(encoding="utf-8"))
-        return result
-
-    @property
-    def failure(self) -> dict[str, Any]:
-        key = (self.place / "failure.json").relative_to(self.lake)
-        failure: dict[str, Any] = json.loads(self.raw.s3.get_object(Bucket=LAKE, Key=str(key))["Body"].read())
-        return failure
+        return self.order(self.declared[name], batch_id, attempt, json.dumps(manifest))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of the files that the result lists, each file read by itself."""
@@ -78,9 +57,6 @@ class Job:
             for file in self.result["rejected"]["files"]
             for line in self.local(file["uri"]).read_text(encoding="utf-8").splitlines()
         ]
-
-    def local(self, uri: str) -> Path:
-        return self.lake / uri.removeprefix(f"s3://{LAKE}/")
 
 
 @pytest.fixture

@@ -42,6 +42,11 @@ class Period:
         return self.start + (7 * DAY if self.every == "week" else DAY)
 
     @property
+    def last(self) -> date:
+        """Its last day."""
+        return self.end - DAY
+
+    @property
     def days(self) -> list[date]:
         """All its days, in order."""
         return [self.start + number * DAY for number in range((self.end - self.start).days)]

@@ -48,6 +48,19 @@ def perform(world: World, effects: Iterable[Effect]) -> None:
             logger.error("batch quarantined", batch_id=effect.batch_id, reason=effect.reason)
 
 
+def unfinished_batches(world: World) -> list[Batch]:
+    """Every batch that is not at rest, as the index knows them."""
+    return [batch for name in world.datasets for batch in world.ledger.open_batches(name)]
+
+
+def read_control(world: World, key: str) -> bytes:
+    """A document that the ledger names; its absence is a broken control bucket."""
+    text = world.store.get(world.settings.control_bucket, key)
+    if text is None:
+        raise FileNotFoundError(f"s3://{world.settings.control_bucket}/{key}")
+    return text
+
+
 def attempt_key(batch: Batch | LoadBatch, name: str) -> str:
     """The key of a document of the batch's present attempt."""
     return attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + name

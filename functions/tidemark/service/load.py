@@ -16,7 +16,7 @@ from tidemark.core.result import DataFile, Result
 from tidemark.core.warehouse_ddl import HISTORY, declared_shape, history_statements, relations, table_changes
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 from tidemark.observability import count, logger
-from tidemark.service.common import Efforts, announce, declaration_of, read_result
+from tidemark.service.common import Efforts, announce, declaration_of, read_result, unfinished_batches
 from tidemark.service.settle import close_failed, settle
 from tidemark.wiring import World
 
@@ -47,8 +47,9 @@ def load(world: World, eager: bool = False) -> int:
 
 
 def _published(world: World) -> list[Batch]:
-    listed = (batch for name in world.datasets for batch in world.ledger.open_batches(name))
-    found = [world.ledger.batch(batch.batch_id) for batch in listed if batch.state is State.PUBLISHED]
+    found = [
+        world.ledger.batch(batch.batch_id) for batch in unfinished_batches(world) if batch.state is State.PUBLISHED
+    ]
     return [batch for batch in found if batch]
 
 

@@ -30,7 +30,7 @@ from tidemark.core.nightly import (
 )
 from tidemark.core.periods import Period
 from tidemark.observability import count
-from tidemark.service.common import Efforts, announce, attempt_key, move
+from tidemark.service.common import Efforts, announce, attempt_key, move, read_control, unfinished_batches
 from tidemark.wiring import World
 
 
@@ -79,16 +79,13 @@ def outlook(world: World, jobs: Collection[str] | None = None, dates: Collection
 def form(world: World, batch_id: str) -> None:
     """Pin what a FORMING nightly batch reads, write the manifest of its attempt, and move it on, if a run is free."""
     batch = world.ledger.batch(batch_id)
-    if batch and _is_forming(batch) and _free_runs(world, _unfinished(world)) > 0:
+    if batch and _is_forming(batch) and _free_runs(world, unfinished_batches(world)) > 0:
         _form(world, batch)
 
 
 def read_nightly_manifest(world: World, key: str) -> NightlyManifest:
-    """A manifest that the ledger names; its absence is a broken control bucket."""
-    text = world.store.get(world.settings.control_bucket, key)
-    if text is None:
-        raise FileNotFoundError(f"s3://{world.settings.control_bucket}/{key}")
-    return NightlyManifest.loads(text)
+    """A manifest that the ledger names."""
+    return NightlyManifest.loads(read_control(world, key))
 
 
 def _begin(world: World, found: Due, begun: list[str]) -> None:
@@ -107,10 +104,10 @@ def _begin(world: World, found: Due, begun: list[str]) -> None:
 
 
 def _form_waiting(world: World, begun: Iterable[str]) -> None:
-    unfinished = _unfinished(world)
-    free, efforts = _free_runs(world, unfinished), Efforts()
+    under_way = unfinished_batches(world)
+    free, efforts = _free_runs(world, under_way), Efforts()
     # The index does not show yet what has been begun a moment ago.
-    waiting = {batch.batch_id for batch in unfinished if _is_forming(batch)} | set(begun)
+    waiting = {batch.batch_id for batch in under_way if _is_forming(batch)} | set(begun)
     order = {job: place for place, job in enumerate(jobs_in_order(world.datasets))}
     forming = filter(_is_forming, world.ledger.named(waiting))
     for batch in sorted(forming, key=lambda batch: (order[batch.dataset], batch.period))[:free]:
@@ -118,13 +115,9 @@ def _form_waiting(world: World, begun: Iterable[str]) -> None:
     efforts.finish()
 
 
-def _unfinished(world: World) -> list[Batch]:
-    return [batch for name in world.datasets for batch in world.ledger.open_batches(name)]
-
-
-def _free_runs(world: World, unfinished: Iterable[Batch]) -> int:
+def _free_runs(world: World, under_way: Iterable[Batch]) -> int:
     """Nights may take half of all runs, for files must not wait until the last of them is through."""
-    running = [batch for batch in unfinished if batch.state in UNDER_WAY and not _is_forming(batch)]
+    running = [batch for batch in under_way if batch.state in UNDER_WAY and not _is_forming(batch)]
     nights = sum(bool(batch.period) for batch in running)
     most = world.settings.runs_at_once
     return max(0, min(max(1, most // 2) - nights, most - len(running)))

@@ -19,7 +19,7 @@ from tidemark.core.manifest import Manifest
 from tidemark.core.naming import batch_id
 from tidemark.observability import count
 from tidemark.service.claim import claim
-from tidemark.service.common import Efforts, attempt_key, move
+from tidemark.service.common import Efforts, attempt_key, move, read_control
 from tidemark.wiring import World
 
 CLAIMS_AT_ONCE = 8
@@ -129,11 +129,8 @@ def _base(world: World, batch: Batch) -> list[FileVersion]:
 
 
 def read_manifest(world: World, key: str) -> Manifest:
-    """A manifest that the ledger names; its absence is a broken control bucket."""
-    text = world.store.get(world.settings.control_bucket, key)
-    if text is None:
-        raise FileNotFoundError(f"s3://{world.settings.control_bucket}/{key}")
-    return Manifest.loads(text)
+    """A manifest that the ledger names."""
+    return Manifest.loads(read_control(world, key))
 
 
 def _claimed(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileVersion]) -> list[FileVersion]:

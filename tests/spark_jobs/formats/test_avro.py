@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from spark_jobs.formats import avro
 from spark_jobs.formats.avro import AvroReader
 from spark_jobs.formats.records import End, Rejected
+from tests.spark_jobs.reading import Read, sorted_out
 from tidemark.core.dataset import ColumnType, Field
 
 
@@ -68,19 +69,8 @@ def longs(*numbers: int) -> bytes:
     return data.getvalue()
 
 
-def read(body: bytes | Iterable[bytes], *fields: Field) -> tuple[list[dict[str, Any]], list[Rejected], End]:
-    """Rows, rejected records and the file's end."""
-    rows: list[dict[str, Any]] = []
-    rejected: list[Rejected] = []
-    reader = AvroReader(fields)
-    *pieces, end = reader.read([body] if isinstance(body, bytes) else body)
-    for piece in pieces:
-        if isinstance(piece, pa.Table):
-            assert piece.schema == reader.schema
-            rows += piece.to_pylist()
-        else:
-            rejected += piece
-    return rows, rejected, end
+def read(body: bytes | Iterable[bytes], *fields: Field) -> Read:
+    return sorted_out(AvroReader(fields), body)
 
 
 # ---------------------------------------------------------------------------------------------- records

@@ -28,6 +28,7 @@ from spark_jobs.formats.columnar import ColumnarReader
 from spark_jobs.formats.records import End, RecordReader, Rejected
 from spark_jobs.formats.rescue import plain
 from spark_jobs.formats.scanner import Number
+from tests.spark_jobs.reading import Read, sorted_out
 from tidemark.core.dataset import ColumnType, Field
 
 
@@ -51,21 +52,8 @@ def orc(table: pa.Table, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def read(
-    body: bytes | Iterable[bytes], *fields: Field, type_: str = "parquet"
-) -> tuple[list[dict[str, Any]], list[Rejected], End]:
-    """Rows, rejected records and the file's end."""
-    rows: list[dict[str, Any]] = []
-    rejected: list[Rejected] = []
-    reader = ColumnarReader(type_, fields)
-    *pieces, end = reader.read([body] if isinstance(body, bytes) else body)
-    for piece in pieces:
-        if isinstance(piece, pa.Table):
-            assert piece.schema == reader.schema
-            rows += piece.to_pylist()
-        else:
-            rejected += piece
-    return rows, rejected, end
+def read(body: bytes | Iterable[bytes], *fields: Field, type_: str = "parquet") -> Read:
+    return sorted_out(ColumnarReader(type_, fields), body)
 
 
 def column(values: pa.Array, type_: str, *, format_: str = "parquet") -> list[Any]:

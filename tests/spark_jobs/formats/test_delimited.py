@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from spark_jobs import content
 from spark_jobs.formats import delimited, splitting
 from spark_jobs.formats.delimited import DelimitedReader
 from spark_jobs.formats.records import RAW_MAX, End, Rejected
+from tests.spark_jobs.reading import Read, sorted_out
 from tidemark.core.dataset import ColumnType, Field, Format
 
 CSV = Format("csv")
@@ -36,21 +36,10 @@ def field(name: str, type_: str = "string(64)", *, required: bool = False, sourc
 FIELDS = (field("id", required=True), field("n", "int"), field("note", "string(4096)"))
 
 
-def read(
-    body: bytes | Iterable[bytes], fields: tuple[Field, ...] = FIELDS, format_: Format = CSV
-) -> tuple[list[dict[str, Any]], list[Rejected], End]:
+def read(body: bytes | Iterable[bytes], fields: tuple[Field, ...] = FIELDS, format_: Format = CSV) -> Read:
     """Rows without what is null, rejected records and the file's end."""
-    rows: list[dict[str, Any]] = []
-    rejected: list[Rejected] = []
-    reader = DelimitedReader(format_, fields)
-    *pieces, end = reader.read([body] if isinstance(body, bytes) else body)
-    for piece in pieces:
-        if isinstance(piece, pa.Table):
-            assert piece.schema == reader.schema
-            rows += [{name: value for name, value in row.items() if value is not None} for row in piece.to_pylist()]
-        else:
-            rejected += piece
-    return rows, rejected, end
+    rows, rejected, end = sorted_out(DelimitedReader(format_, fields), body)
+    return [{name: value for name, value in row.items() if value is not None} for row in rows], rejected, end
 
 
 def reasons(body: bytes, fields: tuple[Field, ...] = FIELDS, format_: Format = CSV) -> list[tuple[int, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,14 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_jobs import run_batch
 from spark_jobs.night import Night
+from tests.spark_jobs.conftest import LAKE, Attempt
 from tidemark.core.dataset import Dataset, Table
 from tidemark.core.manifest import Input, NightlyManifest, PinnedFile
 from tidemark.core.periods import Period
 from tidemark.declarations import load_file
 
-LAKE = "lake"
 NUMBERS = count(1)
 
 
@@ -76,11 +74,8 @@ def both(spark: SparkSession, tmp_path: Path) -> Both:
     return Both(spark, tmp_path)
 
 
-class Nights:
-    """Puts files into the lake, pins them, runs the job as EMR would, and reads what it left."""
-
-    def __init__(self, raw: Any, lake: Path) -> None:
-        self.s3, self.lake = raw.s3, lake
+class Nights(Attempt):
+    """Attempts at nights: puts files into the lake, and pins them."""
 
     def put(self, table: pa.Table) -> PinnedFile:
         """A file of the lake."""
@@ -95,7 +90,7 @@ class Nights:
 
     def adopt(self, uris: Sequence[str]) -> tuple[PinnedFile, ...]:
         """What another run of this stage wrote: its files lie in a folder, the reader asks S3."""
-        paths = [self.lake / uri.removeprefix(f"s3://{LAKE}/") for uri in uris]
+        paths = [self.local(uri) for uri in uris]
         return tuple(self.put_bytes(path.read_bytes(), pq.read_metadata(path).num_rows) for path in paths)
 
     def pinned(self, table: Table, files: Sequence[PinnedFile], days: tuple[date, date] | None = None) -> Input:
@@ -106,38 +101,16 @@ class Nights:
         """The exit code."""
         assert job.nightly
         period = Period.containing(job.nightly.every, day)
-        self.batch_id = f"{job.name}.{period.start:%Y%m%d}T000000.{next(NUMBERS):08x}"
-        prefix = f"batches/{job.name}/{self.batch_id}/{attempt:04d}"
-        self.place = self.lake / prefix
-        self.manifest = NightlyManifest(self.batch_id, attempt, job.name, period, inputs)
-        order = {
-            "batch_id": self.batch_id,
-            "attempt": attempt,
-            "dataset": dict(job.declared),
-            "manifest": f"s3://control/{prefix}/manifest.json",
-            "output": f"s3://{LAKE}/{prefix}/",
-        }
-        for name, text in (("manifest", self.manifest.dumps()), ("order", json.dumps(order))):
-            self.s3.put_object(Bucket="control", Key=f"{prefix}/{name}.json", Body=text.encode())
-        return run_batch.main(["--order", f"s3://control/{prefix}/order.json"])
-
-    @property
-    def result(self) -> dict[str, Any]:
-        result: dict[str, Any] = json.loads((self.place / "result.json").read_text(encoding="utf-8"))
-        return result
-
-    @property
-    def failure(self) -> dict[str, Any]:
-        key = (self.place / "failure.json").relative_to(self.lake)
-        failure: dict[str, Any] = json.loads(self.s3.get_object(Bucket=LAKE, Key=str(key))["Body"].read())
-        return failure
+        batch_id = f"{job.name}.{period.start:%Y%m%d}T000000.{next(NUMBERS):08x}"
+        self.manifest = NightlyManifest(batch_id, attempt, job.name, period, inputs)
+        return self.order(job, batch_id, attempt, self.manifest.dumps())
 
     def uris(self, table: str) -> list[str]:
         return [file["uri"] for file in self.result["tables"][table]["files"]]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of the files that the result lists, without what tells one attempt from another."""
-        paths = [self.lake / uri.removeprefix(f"s3://{LAKE}/") for uri in self.uris(table)]
+        paths = [self.local(uri) for uri in self.uris(table)]
         found = [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
         assert {(row.pop("_batch_id"), row.pop("_attempt")) for row in found} <= {
             (self.batch_id, self.manifest.attempt)
@@ -149,4 +122,4 @@ class Nights:
 def nights(spark: SparkSession, raw: Any, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
     """A lake of its own; the session is left to the other tests."""
     monkeypatch.setattr(SparkSession, "stop", lambda self: None)
-    return Nights(raw, lake)
+    return Nights(raw.s3, lake)

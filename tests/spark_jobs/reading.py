@@ -1,0 +1,29 @@
+"""What the tests of every file reader do: read one file, and sort what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from spark_jobs.formats import FileReader
+from spark_jobs.formats.records import End, Rejected
+
+Read = tuple[list[dict[str, Any]], list[Rejected], End]
+
+
+def sorted_out(reader: FileReader, body: bytes | Iterable[bytes]) -> Read:
+    """Rows, rejected records and the file's end; every table has the shape that the reader tells."""
+    rows: list[dict[str, Any]] = []
+    rejected: list[Rejected] = []
+    *pieces, end = reader.read([body] if isinstance(body, bytes) else body)
+    assert isinstance(end, End)
+    for piece in pieces:
+        if isinstance(piece, pa.Table):
+            assert piece.schema == reader.schema
+            rows += piece.to_pylist()
+        else:
+            assert isinstance(piece, list)
+            rejected += piece
+    return rows, rejected, end
