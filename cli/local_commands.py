@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import State
 
 EAGER = {"Eager": "true"}  # schedules take all that is pending at once: nobody waits for a laptop's batch to fill
+SIGNAL_SECONDS = 0.2  #: after which Ctrl-C is heard at the latest
 SPEED = 20.0  # a minute between schedules lasts three seconds, the batching window of the queue one
 
 
@@ -57,9 +57,9 @@ def run_local(
 
 def stay_up(console: Console, port: int) -> int:
     """Keep the laptop cloud up until Ctrl-C."""
-    stop = threading.Event()
+    asked: list[int] = []
     for number_ in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number_, lambda *_: stop.set())
+        signal.signal(number_, lambda signalled, _: asked.append(signalled))
     console.print("starting the laptop cloud …")
     cloud = Cloud(parameters=EAGER, speed=SPEED, port=port)
     try:
@@ -68,7 +68,8 @@ def stay_up(console: Console, port: int) -> int:
         raise TidemarkError(f"cannot listen on 127.0.0.1:{port}: {error.strerror or error}") from error
     try:
         _explain_up(console, cloud)
-        stop.wait()
+        while not asked:  # never without end: a signal that another thread takes does not wake this one
+            time.sleep(SIGNAL_SECONDS)
     finally:
         console.print("\nstopping …")
         cloud.stop()
