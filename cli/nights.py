@@ -11,7 +11,7 @@ from cli.show import make_table, number, plural, state
 from tidemark.core.dataset import Nightly
 from tidemark.core.errors import TidemarkError
 from tidemark.core.nightly import jobs_in_order
-from tidemark.service.nightly import nightly, outlook
+from tidemark.service.nightly import last_pass, nightly, outlook
 from tidemark.wiring import World
 
 
@@ -27,6 +27,8 @@ def list_jobs(world: World, console: Console) -> None:
         assert job
         table.add_row(name + paused, job.every, _reads(job), *shown, number(sum(one.job == name for one in due)))
     console.print(table if table.row_count else "no nightly job is declared")
+    night = last_pass(world)
+    console.print(f"last pass over all jobs: {night:%Y-%m-%d %H:%M} UTC" if night else "no pass over all jobs yet")
 
 
 def run_night(world: World, console: Console, jobs: Sequence[str], dates: Sequence[date], only_plan: bool) -> None:
@@ -40,10 +42,11 @@ def run_night(world: World, console: Console, jobs: Sequence[str], dates: Sequen
     for one in found:
         table.add_row(one.job, one.period.name, one.reason, ", ".join(one.waits_for) or "–")
     console.print(table if found else "nothing is due")
+    # A pass that finds nothing due is one nevertheless: the alarm on missed nights goes by it.
+    begun = 0 if only_plan else nightly(world, jobs or None, dates)
     if only_plan and found:
         console.print("nothing was done; without --plan these are computed")
     elif found:
-        begun = nightly(world, jobs or None, dates)
         rest = "; what waits for these follows by itself" if begun < len(found) else ""
         console.print(f"{plural(begun, 'period')} begun{rest}")
 

@@ -22,8 +22,8 @@ QUERY_SECONDS_MAX = 900
 
 
 def show_status(world: World, console: Console) -> None:
-    """One row a dataset: what is pending, its batches by state, its records."""
-    table = make_table("dataset", "pending files", "bytes", "waiting", "batches", "read", "kept", "rejected")
+    """One row a dataset: what is pending, its newest period, its batches by state, its records."""
+    table = make_table("dataset", "pending", "bytes", "waiting", "period", "batches", "read", "kept", "rejected")
     for name in sorted(world.datasets):
         found = standing(world, name)
         table.add_row(
@@ -31,6 +31,7 @@ def show_status(world: World, console: Console) -> None:
             number(found.pending_files),
             size(found.pending_bytes),
             duration(world.clock.now() - found.oldest_at) if found.oldest_at else "–",
+            found.period or "–",
             _states(found),
             number(found.read),
             number(found.kept),
@@ -163,14 +164,21 @@ def _attempt_lines(story: AttemptStory) -> Iterable[str]:
 
 
 def _states(found: Standing) -> str:
-    return ", ".join(f"{state(which)} {found.states[which]}" for which in State if found.states.get(which)) or "–"
+    return ", ".join(_counted(found, which) for which in State if found.states.get(which)) or "–"
+
+
+def _counted(found: Standing, which: State) -> str:
+    counted, waiting = f"{state(which)} {found.states[which]}", found.waiting_for_turn
+    if which is State.PLANNED and waiting:
+        return f"{counted} ({waiting} {'waits for its' if waiting == 1 else 'wait for their'} turn)"
+    return counted
 
 
 def make_table(*columns: str) -> Table:
     """A plain table; columns of figures stand to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     numeric = {
-        "pending files",
+        "pending",
         "bytes",
         "attempt",
         "files",
@@ -184,8 +192,9 @@ def make_table(*columns: str) -> Table:
     }
     for column in columns:
         justify: JustifyMethod = "right" if column in numeric else "left"
-        # A batch's id is copied from here into the next command: it must stay in one piece.
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=column == "batch")
+        # What is copied from here into the next command must stay in one piece, and so must a figure.
+        whole = column in numeric or column in {"batch", "dataset", "period"}
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=whole)
     return table
 
 

@@ -51,3 +51,8 @@ def count(name: str, value: int = 1) -> None:
 def lag(seconds: float) -> None:
     """Now minus the landing of the oldest file that is not at rest."""
     metrics.add_metric("LagSeconds", MetricUnit.Seconds, seconds)
+
+
+def night_age(seconds: float) -> None:
+    """Now minus the beginning of the last pass over all nightly jobs that was seen through."""
+    metrics.add_metric("NightAgeSeconds", MetricUnit.Seconds, seconds)

@@ -1,5 +1,5 @@
 """The commands see the world of the nightly jobs."""
 
-from tests.service.conftest import endpoint, world
+from tests.service.conftest import world
 
-__all__ = ["endpoint", "world"]
+__all__ = ["world"]

@@ -46,7 +46,17 @@ def test_a_night_out_of_turn_begins_what_is_due(world: NightWorld) -> None:
     assert said(lambda console: list_jobs(world, console))[1:] == [
         ["totals", "day", "sales", "2026-11-20", "PLANNED", "0"],
         ["trends", "day", "totals", "and", "1", "day", "back", "–", "–", "0"],
+        ["last", "pass", "over", "all", "jobs:", "2026-11-22", "00:30", "UTC"],
     ]
+
+
+def test_a_night_out_of_turn_counts_as_one_even_if_nothing_is_due(world: NightWorld) -> None:
+    """The alarm on missed nights goes by the last pass: a plan is none, nor is a night of one date."""
+    for only_plan, dates in ((True, []), (False, [date(2026, 11, 21)])):
+        run_night(world, Console(file=io.StringIO()), [], dates, only_plan)
+    assert said(lambda console: list_jobs(world, console))[-1] == ["no", "pass", "over", "all", "jobs", "yet"]
+    assert said(lambda console: run_night(world, console, [], [], only_plan=False)) == [["nothing", "is", "due"]]
+    assert said(lambda console: list_jobs(world, console))[-1][:3] == ["last", "pass", "over"]
 
 
 def test_a_job_that_is_none_is_refused_by_name(world: NightWorld) -> None:

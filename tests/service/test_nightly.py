@@ -260,6 +260,29 @@ def test_sweep_tells_nightly_batches_from_those_of_files(world: NightWorld) -> N
     }  # fmt: skip
 
 
+def test_sweep_tells_how_long_ago_the_last_night_was_seen_through(
+    world: NightWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass over some jobs or dates is no night, nor is one that failed; before the first there is nothing to tell."""
+    told: list[float] = []
+    monkeypatch.setattr("tidemark.service.sweep.night_age", told.append)
+    land(world, FIRST, {"2026-11-20": [1], "2026-11-21": [2]})
+    nightly(world, jobs=["totals"], dates=[date(2026, 11, 20)])
+    nightly(world, dates=[date(2026, 11, 20)])
+    follow(world, ["totals"])
+    with monkeypatch.context() as broken:
+        broken.setattr(world.pins, "pin", fail)
+        with pytest.raises(ConnectionError):
+            nightly(world)
+    sweep(world)
+    assert told == []
+    nightly(world)
+    sweep(world)
+    advance(world, hours=26)
+    sweep(world)
+    assert told == [0, 26 * 3_600]
+
+
 def test_a_quarantined_night_is_released_but_not_discarded(world: NightWorld) -> None:
     """It has no files that a person could give up."""
     land(world, FIRST, {"2026-11-20": [1]})

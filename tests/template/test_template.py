@@ -356,7 +356,7 @@ def test_every_alarm_on_our_own_metrics_watches_one_that_is_written() -> None:
         if alarm["Namespace"] == "Tidemark"
     }
     assert watched
-    assert set(watched) - {"LagSeconds", *COUNTS} == set()
+    assert set(watched) - {"LagSeconds", "NightAgeSeconds", *COUNTS} == set()
     assert all(dimensions == [{"Name": "service", "Value": "tidemark"}] for dimensions in watched.values())
 
 
@@ -366,6 +366,16 @@ def test_every_alarm_tells_people_when_there_is_an_address() -> None:
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == tell, name
         assert alarm["AlarmDescription"].endswith("."), name
+
+
+def test_nights_that_do_not_come_are_an_alarm_though_nobody_fails() -> None:
+    """Threshold beyond a day and the hour of a late delivery; a stack in which no night was ever seen through rings."""
+    alarm = RESOURCES["NightMissedAlarm"]["Properties"]
+    parameter = DEPLOYED["Parameters"][alarm["Threshold"]["Ref"]]
+    tried = RESOURCES["NightlyTick"]["Properties"]["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]
+    assert DEPLOYED["Parameters"]["NightlySchedule"]["Default"] == "cron(30 0 * * ? *)"
+    assert parameter["Default"] > 86_400 + tried
+    assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == ("GreaterThanThreshold", "breaching")
 
 
 def test_a_message_is_not_shown_again_while_it_is_worked_on() -> None:

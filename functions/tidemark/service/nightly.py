@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
+from tidemark.clock import from_iso, iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, IllegalMove
 from tidemark.core.lifecycle import PATIENCE, Batch, Formed, State, Superseded
@@ -33,6 +34,8 @@ from tidemark.observability import count
 from tidemark.service.common import Efforts, announce, attempt_key, move, read_control, unfinished_batches
 from tidemark.wiring import World
 
+LAST_NIGHT = "NIGHT"  # the control that remembers it
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -48,14 +51,24 @@ def nightly(world: World, jobs: Collection[str] | None = None, dates: Collection
 
     `jobs` and `dates` narrow down what is begun; a date counts as ended. Returns the number of batches begun.
     """
+    started = world.clock.now()
     efforts = Efforts()
     begun: list[str] = []
-    for found in outlook(world, jobs, dates).due if jobs is None or jobs else ():
+    seen = outlook(world, jobs, dates) if jobs is None or jobs else Outlook({}, {}, ())
+    for found in seen.due:
         if not found.waits_for and not world.ledger.paused(found.job):
-            efforts.make(_begin, world, found, begun)
+            efforts.make(_begin, world, found, seen.known.get((found.job, found.period)), begun)
     efforts.make(_form_waiting, world, begun)
     efforts.finish()
+    if jobs is None and not dates:
+        world.ledger.set_control(LAST_NIGHT, {"started": iso(started)})
     return len(begun)
+
+
+def last_pass(world: World) -> datetime | None:
+    """When the last pass over all jobs began that was seen through; None where there has been none."""
+    remembered = world.ledger.control(LAST_NIGHT)
+    return from_iso(remembered["started"]) if remembered else None
 
 
 def follow(world: World, published: Collection[str]) -> int:
@@ -88,16 +101,20 @@ def read_nightly_manifest(world: World, key: str) -> NightlyManifest:
     return NightlyManifest.loads(read_control(world, key))
 
 
-def _begin(world: World, found: Due, begun: list[str]) -> None:
+def _begin(world: World, found: Due, seen: Batch | None, begun: list[str]) -> None:
+    """Begin what was found due when its batch was at the attempt that was `seen`, and at no later one.
+
+    The attempt closes the race of two passes: another may even have seen the period through since.
+    """
     now = world.clock.now()
     batch_id = _batch_id(world.datasets[found.job], found.period)
-    batch = world.ledger.batch(batch_id)
     try:
-        if batch is None:
+        if seen is None:
             new = Batch(batch_id, found.job, now, now, due_at=now + PATIENCE[State.FORMING], period=found.period.name)
             announce(world.ledger.begin(new))
-        elif batch.state not in UNDER_WAY:
-            move(world, batch, Superseded(batch.attempt, found.reason))
+        else:
+            # Its load may have moved it on since, which is no reason to let it be.
+            move(world, world.ledger.batch(batch_id) or seen, Superseded(seen.attempt, found.reason))
         begun.append(batch_id)
     except (Conflict, IllegalMove):
         return  # another pass has begun it

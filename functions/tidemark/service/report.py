@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.manifest import Manifest
 from tidemark.core.result import FileCount
+from tidemark.core.turns import in_turn, is_over, takes_turns
 from tidemark.service.common import read_result
 from tidemark.wiring import World
 
@@ -27,6 +28,8 @@ class Standing:
     pending_bytes: int
     oldest_at: datetime | None  # landing of the oldest pending file
     states: Mapping[State, int]  # of the newest batches
+    waiting_for_turn: int  # of these, what is PLANNED while another has the turn
+    period: str  # newest of a nightly job
     read: int
     kept: int
     rejected: int
@@ -42,10 +45,19 @@ def standing(world: World, dataset: str) -> Standing:
         pending_bytes=sum(segment.bytes for segment in pending),
         oldest_at=min((segment.oldest_at for segment in pending), default=None),
         states=Counter(batch.state for batch in batches),
+        waiting_for_turn=_waiting_for_turn(world, dataset, batches),
+        period=max((batch.period for batch in batches), default=""),
         read=sum(batch.read for batch in batches),
         kept=sum(batch.kept for batch in batches),
         rejected=sum(batch.rejected for batch in batches),
     )
+
+
+def _waiting_for_turn(world: World, dataset: str, batches: Iterable[Batch]) -> int:
+    held = world.ledger.turn(dataset) if takes_turns(world.datasets[dataset]) else None
+    if held is None or is_over(held, world.ledger.batch(held.batch_id)):
+        return 0
+    return sum(batch.batch_id != held.batch_id for batch in in_turn(batches, world.clock.now()))
 
 
 @dataclass(frozen=True)

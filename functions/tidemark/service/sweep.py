@@ -8,15 +8,16 @@ from datetime import datetime
 
 from tidemark.core.lifecycle import Batch
 from tidemark.core.watermark import lag_seconds
-from tidemark.observability import count, lag, logger
+from tidemark.observability import count, lag, logger, night_age
 from tidemark.service.common import unfinished_batches
+from tidemark.service.nightly import last_pass
 from tidemark.wiring import World
 
 ENTRIES_MAX = 10  # per PutEvents
 
 
 def sweep(world: World) -> int:
-    """Send a hint for every batch past its due time, and report the lag. Returns the number of hints."""
+    """Send a hint for every batch past its due time, and report lag and night. Returns the number of hints."""
     now = world.clock.now()
     under_way = unfinished_batches(world)
     overdue = [batch for batch in under_way if batch.due_at and batch.due_at <= now]
@@ -26,6 +27,9 @@ def sweep(world: World) -> int:
             logger.warning("hints refused, the next sweep sends them again", refused=answer["FailedEntryCount"])
     count("BatchesOverdue", len(overdue))
     lag(lag_seconds(_unfinished_since(world, under_way), now))
+    night = last_pass(world)
+    if night:  # a stack whose nights have never begun says nothing, and that is an alarm, too
+        night_age((now - night).total_seconds())
     return len(overdue)
 
 

@@ -1,0 +1,108 @@
+"""`tidemark status`: what waits for its turn, how far the nights are, and that it fits a terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from cli.show import show_status
+from tests.service.nights import DATASETS, NightWorld, land, run_nights
+from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
+from tidemark.core.lifecycle import Batch, State
+from tidemark.declarations import load_all
+from tidemark.service.nightly import nightly
+from tidemark.service.submit import submit
+from tidemark.settings import DATASETS as DECLARATIONS
+from tidemark.wiring import World
+
+SHOP = parse_dataset(
+    {
+        "name": "shop", "prefix": "shop/", "record": {"id": "string(8)"},
+        "tables": {"sales": {"kind": "facts", "columns": {"id": "string(8)"}, "deduplicate": "id", "remember": "7d"}},
+    }
+)  # fmt: skip
+DECLARED = load_all(DECLARATIONS)
+
+
+class RememberingWorld(NightWorld):
+    """A shop of which no sale counts twice."""
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:  # type: ignore[override]
+        return {"shop": SHOP}
+
+
+class DeclaredWorld(NightWorld):
+    """The datasets that come along, with their long names."""
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:  # type: ignore[override]
+        return DECLARED
+
+
+def status(world: World, width: int = 140) -> dict[str, str]:
+    """Dataset → its line, with single spaces; the heading under `dataset`."""
+    text = io.StringIO()
+    show_status(world, Console(file=text, width=width))
+    lines = [" ".join(line.split()) for line in text.getvalue().splitlines()]
+    return {line.split()[0]: line for line in lines}
+
+
+def planned(world: World, name: str) -> Batch:
+    """A batch of the shop that has its manifest."""
+    now = world.clock.now()
+    return world.ledger.save(Batch(f"shop.20261122T003000.{name}", "shop", now, now, State.PLANNED))
+
+
+def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
+    """Of three, one runs and two wait; when it is through nobody has the turn, and the next one is free to go."""
+    shop = RememberingWorld(world.settings, world.clock, world.clients, world.endpoint)
+    first, second, _ = (planned(shop, name) for name in ("aaaaaaaa", "bbbbbbbb", "cccccccc"))
+    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 3 0 0 0"
+    submit(shop, first.batch_id)
+    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (2 wait for their turn), RUNNING 1 0 0 0"
+    running = shop.ledger.batch(first.batch_id)
+    assert running
+    shop.ledger.save(replace(running, state=State.LOADED))
+    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2, LOADED 1 0 0 0"
+    submit(shop, second.batch_id)
+    assert status(shop)["shop"].endswith("PLANNED 1 (1 waits for its turn), RUNNING 1, LOADED 1 0 0 0")
+
+
+def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
+    """Where no keys are remembered, PLANNED beside RUNNING is what it says."""
+    first, _ = planned(world, "aaaaaaaa"), planned(world, "bbbbbbbb")
+    submit(world, first.batch_id)
+    assert "PLANNED 1, RUNNING 1" in status(world)["shop"]
+
+
+def test_a_nightly_job_shows_its_newest_period(world: NightWorld) -> None:
+    """In the column of the same name as in the list of batches; a dataset of files has none."""
+    land(world, "shop.20261119T080000.aaaaaaaa", {"2026-11-20": [1], "2026-11-21": [2]})
+    nightly(world)
+    assert status(world)["dataset"] == "dataset pending bytes waiting period batches read kept rejected"
+    assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PLANNED 2 ")
+    run_nights(world)
+    assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PUBLISHED 2 ")
+    assert [status(world)[name].split()[5] for name in DATASETS] == ["–", "2026-11-21", "–"]
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_a_busy_line_fits_a_hundred_columns(world: NightWorld, name: str) -> None:
+    """Names, periods and figures stay in one piece, whatever else folds."""
+    declared = DeclaredWorld(world.settings, world.clock, world.clients, world.endpoint)
+    now, period = world.clock.now(), "2026-11-16" if DECLARED[name].nightly else ""
+    for number, state in enumerate(State):
+        counted = Batch(f"{name}.{number}", name, now, now, state, read=1_234_567, kept=1_230_000, rejected=4_567)
+        world.ledger.save(replace(counted, period=period))
+    text = io.StringIO()
+    show_status(declared, Console(file=text, width=100))
+    lines = text.getvalue().splitlines()
+    words = next(line for line in lines if line.startswith(f"{name} ")).split()
+    assert max(map(len, lines)) <= 100
+    assert words[5] == (period or "–")
+    assert words[-3:] == ["11,111,103", "11,070,000", "41,103"]
