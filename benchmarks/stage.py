@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
@@ -23,11 +24,12 @@ from tidemark.core.files import FileVersion
 RECORDS_PER_MEGABYTE = 3_200
 
 
-def lines(count: int) -> Iterator[bytes]:
-    """Requests of two days that differ as real ones do."""
-    for number in range(count):
+def lines(numbers: range, total: int) -> Iterator[bytes]:
+    """These of `total` requests, which differ as real ones do and come in the order of two days."""
+    start, step = datetime(2026, 7, 1, tzinfo=UTC), timedelta(days=2) / total
+    for number in numbers:
         record = {
-            "timestamp": f"2026-07-{1 + number % 2:02d}T{number % 24:02d}:{number % 60:02d}:00.{number % 1000:03d}Z",
+            "timestamp": (start + number * step).isoformat(timespec="milliseconds"),
             "user_id": f"10.{number % 7}.{number % 251}.{number * 31 % 256}",
             "event_type": ("page_view", "asset", "download")[number % 3],
             "status_code": (200, 200, 200, 304, 404, 500)[number % 6],
@@ -42,19 +44,21 @@ def lines(count: int) -> Iterator[bytes]:
 
 def small_files(folder: Path, megabytes: int) -> list[Path]:
     """400 records in each, gzipped: what Firehose leaves when little comes."""
+    total = megabytes * RECORDS_PER_MEGABYTE
     paths = []
-    for number in range(megabytes * RECORDS_PER_MEGABYTE // 400):
-        paths.append(folder / f"{number:06d}.gz")
-        paths[-1].write_bytes(gzip.compress(b"".join(lines(400)), 6))
+    for first in range(0, total, 400):
+        paths.append(folder / f"{first:09d}.gz")
+        paths[-1].write_bytes(gzip.compress(b"".join(lines(range(first, first + 400), total)), 6))
     return paths
 
 
 def large_files(folder: Path, megabytes: int, count: int = 1) -> list[Path]:
     """A few plain files."""
     paths = [folder / f"large-{number}.json" for number in range(count)]
-    for path in paths:
+    each = megabytes * RECORDS_PER_MEGABYTE // count
+    for number, path in enumerate(paths):
         with path.open("wb") as file:
-            file.writelines(lines(megabytes * RECORDS_PER_MEGABYTE // count))
+            file.writelines(lines(range(number * each, (number + 1) * each), count * each))
     return paths
 
 

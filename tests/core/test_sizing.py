@@ -59,6 +59,14 @@ def test_a_small_batch_gets_one_small_worker() -> None:
     assert (size.vcpus, size.executors, size.driver_memory_gb) == (2, 1, 3)
 
 
+def test_only_a_small_run_does_without_the_slow_compiler() -> None:
+    """What is over in a minute cannot earn back the better code; what takes long must have it."""
+    small, large = run_size(10 << 20).spark_conf(), run_size(1 << 30).spark_conf()
+    for who in ("driver", "executor"):
+        assert small[f"spark.{who}.extraJavaOptions"] == "-XX:TieredStopAtLevel=1"
+    assert not [name for name in large if "JavaOptions" in name]
+
+
 @given(BYTES)
 def test_a_run_may_shrink_but_not_grow(input_bytes: int) -> None:
     """EMR's default for dynamic allocation is without a limit; ours is the size itself."""

@@ -14,6 +14,9 @@ MB = 1 << 20
 #: taken to do the same.
 EXPANSION = 8
 BYTES_PER_CORE = 512 * MB  # of expanded input that one core works off in a wave
+#: Java compiles a program better the longer it watches it, which costs more than a small batch lasts: 50 MB of JSON in
+#: a fresh JVM took 19 s of processor time with the quick compiler alone, 27 to 31 s with both (docs/performance.md).
+QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
 EXECUTORS_MAX = 3  # with 4 cores each and the driver: the 16 vCPU of a new account
 
 
@@ -34,7 +37,9 @@ class RunSize:
 
     def spark_conf(self) -> dict[str, str]:
         """As `--conf` properties; dynamic allocation may shrink the run, never grow it."""
+        java = {f"spark.{who}.extraJavaOptions": QUICK_COMPILER for who in ("driver", "executor")}
         return {
+            **(java if self.executor_cores == 1 else {}),
             "spark.driver.cores": str(self.driver_cores),
             "spark.driver.memory": f"{self.driver_memory_gb}g",
             "spark.executor.cores": str(self.executor_cores),
