@@ -25,7 +25,7 @@ RECORDS_PER_MEGABYTE = 3_200
 
 
 def lines(numbers: range, total: int) -> Iterator[bytes]:
-    """These of `total` requests, which differ as real ones do and come in the order of two days."""
+    """These of `total` requests, which differ as real ones do and come in the order of two days; as JSON."""
     start, step = datetime(2026, 7, 1, tzinfo=UTC), timedelta(days=2) / total
     for number in numbers:
         record = {
@@ -39,16 +39,16 @@ def lines(numbers: range, total: int) -> Iterator[bytes]:
             "referrer": f"https://example.com/search?q={number % 1009}" if number % 3 else None,
             "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
         }
-        yield json.dumps(record).encode() + b"\n"
+        yield json.dumps(record).encode()
 
 
-def small_files(folder: Path, megabytes: int) -> list[Path]:
-    """400 records in each, gzipped: what Firehose leaves when little comes."""
+def small_files(folder: Path, megabytes: int, end: bytes = b"\n") -> list[Path]:
+    """400 records in each, gzipped: what Firehose leaves when little comes. Without an `end` they are glued."""
     total = megabytes * RECORDS_PER_MEGABYTE
     paths = []
     for first in range(0, total, 400):
         paths.append(folder / f"{first:09d}.gz")
-        paths[-1].write_bytes(gzip.compress(b"".join(lines(range(first, first + 400), total)), 6))
+        paths[-1].write_bytes(gzip.compress(end.join(lines(range(first, first + 400), total)), 6))
     return paths
 
 
@@ -58,7 +58,7 @@ def large_files(folder: Path, megabytes: int, count: int = 1) -> list[Path]:
     each = megabytes * RECORDS_PER_MEGABYTE // count
     for number, path in enumerate(paths):
         with path.open("wb") as file:
-            file.writelines(lines(range(number * each, (number + 1) * each), count * each))
+            file.writelines(line + b"\n" for line in lines(range(number * each, (number + 1) * each), count * each))
     return paths
 
 
