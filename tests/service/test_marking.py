@@ -11,6 +11,7 @@ from tidemark.core.result import DataFile, Result
 from tidemark.service.marking import touched_days
 
 FACTS, LATEST = Table("sales", "facts", (), day="day"), Table("sales", "latest", (), key="id", day="day")
+DAYLESS = Table("sales", "facts", ())
 
 
 def attempt(rows: int, days: Mapping[str, tuple[str, ...]]) -> Result:
@@ -28,10 +29,21 @@ NEW, OLD = attempt(3, {"sales": ("2026-03-01", "2026-03-02")}), attempt(1, {"sal
         (FACTS, [NEW, OLD], {"2026-02-28", "2026-03-01", "2026-03-02"}),
         (FACTS, [attempt(0, {"sales": ()}), OLD], {"2026-02-28"}),
         (FACTS, [attempt(2, {})], {""}),
+        (FACTS, [attempt(2, {"sales": ()})], {""}),
+        (DAYLESS, [attempt(2, {"sales": ()})], {""}),
         (FACTS, [attempt(0, {})], set()),
         (LATEST, [NEW], {"", "2026-03-01", "2026-03-02"}),
     ],
-    ids=["new", "and replaced", "replaced by nothing", "days unknown", "no rows", "hides older rows"],
+    ids=[
+        "new",
+        "and replaced",
+        "replaced by nothing",
+        "days unknown",
+        "days null",
+        "no day declared",
+        "no rows",
+        "hides older rows",
+    ],
 )
 def test_a_commit_touches_the_days_of_new_and_of_replaced_rows(
     table: Table, results: list[Result], days: set[str]

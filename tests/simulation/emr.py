@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.simulation.faults import Faults, refuse
-from tests.simulation.job import DataStore, RunFailed, report_failure, run_job
+from tests.simulation.job import DataStore, RunFailed, report_failure
+from tests.simulation.nights import run_order
 from tests.simulation.s3 import SimS3
 from tests.simulation.stage import Stage
 
@@ -132,7 +133,7 @@ class SimEMR:
             return "FAILED"
         try:
             if run.outcome != "empty":
-                run_job(
+                run_order(
                     self.s3, self.data, run.order, run.run_id + ("z" if zombie else ""), short=run.outcome == "short"
                 )
         except RunFailed as failed:

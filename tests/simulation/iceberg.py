@@ -7,18 +7,18 @@ manifests gone nobody can read the table any more: `Ruined`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.expressions import AlwaysTrue
 
 from tests.simulation.faults import Faults
 from tests.simulation.job import DataStore, Row
-
-FILTER = re.compile(r"_batch_id = '([^']+)'")
+from tests.simulation.scans import SimScan, matching, to_rows
 
 
 class Ruined(Exception):
@@ -46,6 +46,7 @@ class SimCatalog:
     tables: dict[tuple[str, ...], Contents] = field(default_factory=dict)
     deleted: list[int] = field(default_factory=list)
     commits: int = 0
+    written: int = 0  # files
 
     def load_table(self, name: tuple[str, ...]) -> SimTable:
         def effect() -> SimTable:
@@ -108,15 +109,30 @@ class SimTable:
 
     @property
     def metadata(self) -> Any:
-        """Only what is asked for: the snapshots' summaries."""
+        """Only what is asked for: the snapshots' summaries and numbers."""
         return SimpleNamespace(
             snapshots=[
                 SimpleNamespace(
-                    summary=SimpleNamespace(additional_properties=dict(found)), timestamp_ms=0, sequence_number=1
+                    summary=SimpleNamespace(additional_properties=dict(found)),
+                    timestamp_ms=0, sequence_number=number, snapshot_id=1_000 + number,
                 )
-                for found in self.contents.snapshots
+                for number, found in enumerate(self.contents.snapshots, start=1)
             ],
-        )
+        )  # fmt: skip
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """As the table was made."""
+        return self.contents.properties
+
+    def current_snapshot(self) -> Any:
+        """The newest one; None before the first."""
+        return next(reversed(self.metadata.snapshots), None)
+
+    def scan(self, where: Any = None, snapshot_id: int = 0, **_: Any) -> SimScan:
+        """The rows of the newest snapshot that meet the condition."""
+        assert snapshot_id in (0, 1_000 + self.last_sequence_number), "only the newest snapshot is read"
+        return SimScan(self.catalog.data, self.contents.schema, self.contents.files, where or AlwaysTrue())
 
     @property
     def last_sequence_number(self) -> int:
@@ -145,12 +161,29 @@ class SimTransaction:
             self.table.catalog.commit(self.table.name, self.table.contents.version, self.staged)
             self.table.contents = self.staged
 
-    def delete(self, where: str, snapshot_properties: Mapping[str, str]) -> None:
-        batch_id = FILTER.fullmatch(where)[1]  # type: ignore[index]
-        files = self.table.catalog.data.files
-        kept = tuple(uri for uri in self.staged.files if f"/{batch_id}/" not in uri or not files[uri][1])
-        if len(kept) < len(self.staged.files):
-            self._stage(kept, snapshot_properties)
+    def delete(self, where: Any, snapshot_properties: Mapping[str, str]) -> None:
+        """Copy on write: a file that keeps some of its rows is written anew."""
+        goes = matching(where, self.staged.schema)
+        kept = []
+        for uri in self.staged.files:
+            rows = self.table.catalog.data.files[uri][1]
+            left = [row for row in rows if not goes(row)]
+            if left:
+                kept.append(uri if len(left) == len(rows) else self._write(left))
+        if tuple(kept) != self.staged.files:
+            self._stage(tuple(kept), snapshot_properties)
+
+    def append(self, rows: pa.Table, summary: Mapping[str, str]) -> None:
+        """Rows come in a file of the table's own."""
+        assert rows.column_names == self.staged.schema.column_names
+        self._stage((*self.staged.files, self._write(to_rows(rows))), summary)
+
+    def _write(self, rows: list[Row]) -> str:
+        catalog = self.table.catalog
+        catalog.written += 1
+        uri = f"s3://lake/tables/{self.table.name[-1]}/data/{catalog.written:06d}.parquet"
+        catalog.data.write(uri, rows)
+        return uri
 
     def add_files(
         self,

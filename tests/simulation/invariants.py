@@ -9,12 +9,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from tests.simulation.iceberg import Ruined
-from tests.simulation.job import Beside, DataStore, Row, run_job
+from tests.simulation.job import Row
+from tests.simulation.nightwatch import NightWatch
+from tests.simulation.readers import Readers, same_rows
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS
-from tidemark.adapters.items import QUARANTINE, from_item, parse_batch, parse_file
+from tidemark.adapters.items import QUARANTINE, from_item, parse_file
 from tidemark.core.errors import Transient
 from tidemark.core.files import FileVersion, unpack
 from tidemark.core.lifecycle import Batch, State
@@ -22,10 +24,6 @@ from tidemark.core.lifecycle import Batch, State
 #: What a handler may die of in a bad world; anything else is a fault of its own.
 EXPECTED_ERRORS = (ClientError, ReadTimeoutError, Transient)
 SHOWN = (State.PUBLISHED, State.LOADING, State.LOADED)
-
-
-class Violation(AssertionError):
-    """A promise is broken; the text says which, and where."""
 
 
 class Invariants:
@@ -36,16 +34,13 @@ class Invariants:
         self.batches: dict[str, Batch] = {}
         self.pending: Counter[tuple[str, str, str]] = Counter()
         self.moved: list[Batch] = []
-        self.lake_seen: dict[tuple[str, ...], int] = {}
-        self.lake_files: dict[tuple[str, str], tuple[str, ...]] = {}
-        self.warehouse_seen = 0
-        self.attempts: dict[tuple[str, str, str], int] = {}  # (place, table, batch) → attempt shown
-        self.outputs: dict[tuple[str, int], dict[str, list[Row]]] = {}
+        self.readers = Readers(simulation)
+        self.nights = NightWatch(simulation, self.readers)
         simulation.watchers.append(self._written)
 
     def _written(self, pk: str, sk: str, old: Any, new: Any) -> None:
         if sk == "BATCH":
-            batch = parse_batch(new)
+            batch = self.sim.parse_batch(new)
             self.batches[batch.batch_id] = batch
             self.moved.append(batch)
             index = QUARANTINE if batch.state is State.QUARANTINED else "" if batch.at_rest else batch.dataset
@@ -98,8 +93,8 @@ class Invariants:
             if not self.accounted(landed):
                 raise Violation(f"{landed.identity} is lost: taken from the queue, neither pending nor claimed")
         self.sim.received.clear()
-        self._check_lake()
-        self._check_warehouse()
+        self.readers.check()
+        self.nights.check()
         if self.moved:
             for batch in self.moved:
                 self._check_batch(batch)
@@ -115,8 +110,8 @@ class Invariants:
             raise Violation(f"{batch.batch_id}: read {batch.read} is not kept + rejected + repeated")
         places = ("lake", "warehouse") if batch.state is State.LOADED else ("lake",)
         for place in places:
-            for table, rows in self.output(batch.batch_id, batch.attempt).items():
-                shown = self.attempts.get((place, table, batch.batch_id), 0)
+            for table, rows in self.readers.output(batch.batch_id, batch.attempt).items():
+                shown = self.readers.attempts.get((place, table, batch.batch_id), 0)
                 current = self.batches[batch.batch_id]
                 if rows and shown != batch.attempt and current == batch:
                     raise Violation(f"{batch.batch_id} is {batch.state} at {batch.attempt}, the {place} shows {shown}")
@@ -125,7 +120,7 @@ class Invariants:
         """No file version, and under `supersede` and `ignore` no key, is in the manifests of two live batches."""
         holders: dict[tuple[str, ...], str] = {}
         for batch in self.batches.values():
-            if batch.state in (State.SPLIT, State.EMPTY) or not batch.manifest:
+            if batch.state in (State.SPLIT, State.EMPTY) or not batch.manifest or batch.period:
                 continue
             for identity in self.manifest(batch.manifest):
                 name = identity if self.policy(identity[1]) == "append" else identity[:2]
@@ -142,75 +137,12 @@ class Invariants:
 
     _manifests: dict[bytes, list[tuple[str, str, str]]] = {}  # noqa: RUF012 - a cache of immutable documents
 
-    def output(self, batch_id: str, attempt: int) -> dict[str, list[Row]]:
-        """The rows, by physical table, that an attempt must have made: the job run once more, beside the world."""
-        if (batch_id, attempt) not in self.outputs:
-            dataset = batch_id.split(".", 1)[0]
-            order = (SETTINGS.control_bucket, f"batches/{dataset}/{batch_id}/{attempt:04d}/order.json")
-            beside = Beside(self.sim.s3.objects, self.sim.s3.raw)
-            data = DataStore(under=self.sim.data)
-            run_job(beside, data, f"s3://{order[0]}/{order[1]}", "check")
-            found: dict[str, list[Row]] = {dataset: [], f"{dataset}_users_by_batch": []}
-            for uri, (_, rows) in data.files.items():
-                if "/keys/" in uri:
-                    continue
-                found[dataset if f"/tables/{dataset}/" in uri else f"{dataset}_users_by_batch"] += rows
-            self.outputs[(batch_id, attempt)] = found
-        return self.outputs[(batch_id, attempt)]
-
-    # ── what readers see ────────────────────────────────────────────────────────────────────────────────────
-
-    def _check_lake(self) -> None:
-        for name, contents in self.sim.catalog.tables.items():
-            if self.lake_seen.get(name) == contents.version:
-                continue
-            self.lake_seen[name] = contents.version
-            try:
-                self.sim.catalog.rows(name[-1])
-            except Ruined as error:
-                raise Violation(str(error)) from error
-            by_batch: dict[str, list[str]] = {}
-            for uri in contents.files:
-                by_batch.setdefault(uri.split("/")[5], []).append(uri)
-            for batch_id, uris in by_batch.items():
-                if self.lake_files.get((name[-1], batch_id)) != tuple(uris):
-                    self.lake_files[(name[-1], batch_id)] = tuple(uris)
-                    rows = [row for uri in uris for row in self.sim.data.files[uri][1]]
-                    self._check_shown("lake", name[-1], batch_id, rows)
-
-    def _check_warehouse(self) -> None:
-        if self.warehouse_seen == self.sim.redshift.changes:
-            return
-        self.warehouse_seen = self.sim.redshift.changes
-        for dataset in self.sim.declared.values():
-            for table in dataset.tables:
-                by_batch: dict[str, list[Row]] = {}
-                for row in self.sim.redshift.read(f'SELECT * FROM "{table.physical_name}"'):
-                    by_batch.setdefault(row[len(table.columns)], []).append(row)
-                for batch_id, rows in by_batch.items():
-                    self._check_shown("warehouse", table.physical_name, batch_id, rows)
-
-    def _check_shown(self, place: str, table: str, batch_id: str, rows: list[Row]) -> None:
-        """A batch's rows are exactly those of one attempt, and never of an older one than before."""
-        at = 4 if len(rows[0]) > 5 else 3
-        attempts = sorted({row[at] for row in rows})
-        if len(attempts) != 1 or any(row[at - 1] != batch_id for row in rows):
-            raise Violation(f"{place}, {table}: rows of attempts {attempts} of {batch_id} at once")
-        shown = self.attempts.get((place, table, batch_id), 0)
-        if attempts[0] < shown:
-            raise Violation(f"{place}, {table}: {batch_id} went back from attempt {shown} to {attempts[0]}")
-        self.attempts[(place, table, batch_id)] = attempts[0]
-        expected = self.output(batch_id, attempts[0])[table]
-        if len(rows) != len(expected) or Counter(rows) != Counter(expected):
-            raise Violation(
-                f"{place}, {table}: {batch_id} attempt {attempts[0]} shows {len(rows)} rows, made {len(expected)}"
-            )
-
     # ── at rest ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def unfinished(self) -> list[str]:
         """What is not at rest yet, as text."""
         found = [f"{batch.batch_id} is {batch.state}" for batch in self.batches.values() if not batch.at_rest]
+        found += self.nights.unfinished()
         found += [f"{identity} is pending" for identity, count in self.pending.items() if count > 0]
         found += [
             f"{landed.identity} is not seen" for landed in self.sim.landed if not (found or self.accounted(landed))
@@ -221,7 +153,8 @@ class Invariants:
     def check_rest(self) -> None:
         """Every version's rows are in lake and warehouse exactly once, or it is set aside with a reason."""
         live = [batch for batch in self.batches.values() if batch.state in (State.LOADED, State.QUARANTINED)]
-        holder = {identity: batch for batch in live for identity in self.manifest(batch.manifest)}
+        of_files = [batch for batch in live if not batch.period]
+        holder = {identity: batch for batch in of_files for identity in self.manifest(batch.manifest)}
         for landed in self._winners():
             batch = holder.get(landed.identity)
             if batch is None and not self._refused(landed):
@@ -229,6 +162,7 @@ class Invariants:
             if batch is not None and batch.state is State.QUARANTINED:
                 self._check_quarantine(batch)
         self._check_readers({batch.batch_id: batch for batch in live})
+        self.nights.check_rest([batch for batch in live if batch.period])
 
     def _winners(self) -> Iterator[Landed]:
         """The versions whose rows readers must see."""
@@ -270,20 +204,16 @@ class Invariants:
             raise Violation(f"{batch.batch_id} takes {batch.files} files into quarantine for {len(poisoned)} bad ones")
 
     def _check_readers(self, live: dict[str, Batch]) -> None:
-        for dataset in self.sim.declared.values():
+        self.readers.newest.check_rest([name for name, batch in live.items() if batch.state is State.QUARANTINED])
+        for dataset in (found for found in self.sim.declared.values() if not found.nightly):
             expected: Counter[Row] = Counter()
             for batch in live.values():
                 if batch.dataset == dataset.name and batch.state is State.LOADED:
-                    expected.update(self.output(batch.batch_id, batch.attempt)[dataset.name])
-            seen = {
-                "lake": self.sim.catalog.rows(dataset.name),
-                "warehouse": self.sim.redshift.read(f'SELECT * FROM "{dataset.name}"'),
-            }
-            for place, rows in seen.items():
-                shown = Counter(row for row in rows if live[row[3]].state is State.LOADED) if rows else Counter()
-                if shown != expected:
-                    missing, extra = expected - shown, shown - expected
-                    raise Violation(f"{place}, {dataset.name}: {missing.total()} rows lost, {extra.total()} too many")
+                    expected.update(self.readers.output(batch.batch_id, batch.attempt)[dataset.name])
+            at = len(dataset.tables[0].columns)
+            for place, rows in self.readers.rows(dataset.name).items():
+                shown = Counter(row for row in rows if live[row[at]].state is State.LOADED)
+                same_rows(f"{place}, {dataset.name}", expected, shown)
                 twice = [name for name, times in Counter(row[0] for row in rows).items() if times > 1]
                 if twice:
                     raise Violation(f"{place}, {dataset.name}: {twice[:3]} and {len(twice)} in all are there twice")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tidemark.adapters.store import split_uri
 
 Row = tuple[Any, ...]
+Record = Mapping[str, Any]  # as it landed, with its `file`, `landed_at` and `ordinal`
+Halves = tuple[Row, Row]  # a row's declared columns, and those that follow batch and attempt
 
 
 class RunFailed(Exception):
@@ -35,48 +38,54 @@ class DataStore:
         return (self.under.files if self.under else self.files)[uri][1]
 
 
-def run_job(s3: Any, data: DataStore, order_uri: str, run_id: str, short: bool = False) -> None:
-    """Read order, manifest and files; write tables, rejected records and, last, result.json.
+def run_batch(
+    s3: Any, data: DataStore, order: dict[str, Any], manifest: dict[str, Any], run_id: str, short: bool
+) -> None:
+    """Read the files; write tables, rejected records and, last, result.json.
 
-    `short` is a job with a fault of its own: it loses the last row of its facts.
+    `short` is a job with a fault of its own: it loses the last record that it has kept.
 
     Raises `RunFailed` after writing failure.json for a file that is named poison, without it for an unnamed one.
     """
-    order = json.loads(s3.objects[split_uri(order_uri)])
-    manifest = json.loads(s3.objects[split_uri(order["manifest"])])
-    output, batch_id, attempt = order["output"], order["batch_id"], order["attempt"]
+    output = order["output"]
     known = {key for listed in order.get("seen", ()) for (key,) in data.read(listed["uri"])}
-    facts: list[Row] = []
-    users: Counter[str] = Counter()
-    rejected = 0
+    kept: list[Record] = []
     counts = []
     for file in manifest["files"]:
         landed = s3.raw[(file["bucket"], file["key"], file["version"])]
         _refuse_poison(s3, order, file, landed.records)
         # Where keys are remembered, the batch's own count from file to file, too.
-        seen = known if "seen" in order else set()
-        count = _read_file(landed, facts, users, batch_id, attempt, seen)
-        counts.append(
-            {"bucket": file["bucket"], "key": file["key"], "version": file["version"], "problem": None, **count}
-        )
-        rejected += count["rejected"]
-    if short and facts:
-        users[facts.pop()[1]] -= 1
-    by_user = [(user, events, batch_id, attempt) for user, events in sorted(users.items())]
-    facts_name, additive_name = list(order["dataset"]["tables"])
-    tables = {
-        facts_name: _write(data, f"{output}tables/{facts_name}/part-{run_id}", facts, parts=2),
-        additive_name: _write(data, f"{output}tables/{additive_name}/part-{run_id}", by_user, parts=1),
-    }
+        count = _read_file(landed, file["landed_at"], kept, known if "seen" in order else set())
+        named = {name: file[name] for name in ("bucket", "key", "version")}
+        counts.append({**named, "problem": None, **count})
+    if short and kept:
+        kept.pop()
+    rejected = sum(count["rejected"] for count in counts)
     uri = f"{output}rejected/part-{run_id}.json"
     set_aside = [{"uri": uri, "rows": rejected, "bytes": 10 * rejected}] if rejected else []
-    report = {
-        "batch_id": batch_id, "attempt": attempt, "dataset": order["dataset"]["name"], "files": counts,
-        "tables": tables, "rejected": {"rows": rejected, "files": set_aside},
-    }  # fmt: skip
+    tables = order["dataset"]["tables"]
+    made = {name: MAKERS[table.get("kind", "facts")](kept) for name, table in tables.items()}
+    report = {"files": counts, "rejected": {"rows": rejected, "files": set_aside}}
     if "seen" in order:
-        report["keys"] = _write(data, f"{output}keys/part-{run_id}", [(row[0],) for row in facts], parts=1)
-    _put(s3, output + "result.json", report)
+        report["keys"] = _write(data, f"{output}keys/part-{run_id}", [(record["id"],) for record in kept])
+    put_result(s3, data, order, run_id, made, report)
+
+
+def put_result(
+    s3: Any, data: DataStore, order: dict[str, Any], run_id: str, made: Mapping[str, Iterable[Halves]],
+    report: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write each table's rows, and then result.json."""
+    ids = (order["batch_id"], order["attempt"])
+    tables = {}
+    for name, declared in order["dataset"]["tables"].items():
+        rows = [own + ids + rest for own, rest in made[name]]
+        written = _write(data, f"{order['output']}tables/{name}/part-{run_id}", rows)
+        day = list(declared["columns"]).index(declared["day"]) if "day" in declared else None
+        days = [] if day is None else sorted({row[day] for row in rows} - {None})
+        tables[name] = {**written, "days": days}
+    named = {"batch_id": ids[0], "attempt": ids[1], "dataset": order["dataset"]["name"]}
+    put_document(s3, order["output"] + "result.json", {**named, "tables": tables, **report})
 
 
 def report_failure(s3: Any, order_uri: str, kind: str, message: str, file: dict[str, Any] | None = None) -> None:
@@ -89,24 +98,45 @@ def report_failure(s3: Any, order_uri: str, kind: str, message: str, file: dict[
         "file": file,
         "message": message,
     }
-    _put(s3, order["output"] + "failure.json", report)
+    put_document(s3, order["output"] + "failure.json", report)
 
 
-def _read_file(
-    landed: Any, facts: list[Row], users: Counter[str], batch_id: str, attempt: int, seen: set[str]
-) -> dict[str, int]:
-    uri = f"s3://{landed.bucket}/{landed.key}"
-    kept = bad = 0
-    for record in landed.records:
+def _read_file(landed: Any, landed_at: str | None, kept: list[Record], seen: set[str]) -> dict[str, int]:
+    # An event and a listing write the same second in two ways.
+    place = {"file": f"s3://{landed.bucket}/{landed.key}", "landed_at": landed_at and landed_at[:19]}
+    before, bad = len(kept), 0
+    for ordinal, record in enumerate(landed.records):
         if record.get("bad"):
             bad += 1
         elif record["id"] not in seen:
             seen.add(record["id"])
-            facts.append((record["id"], record["user"], record["note"], batch_id, attempt, uri, None))
-            users[record["user"]] += 1
-            kept += 1
-    read = len(landed.records)
-    return {"read": read, "kept": kept, "rejected": bad, "duplicates": read - kept - bad}
+            kept.append({**record, **place, "ordinal": ordinal})
+    read, new = len(landed.records), len(kept) - before
+    return {"read": read, "kept": new, "rejected": bad, "duplicates": read - new - bad}
+
+
+# ── what the dataset's tables are made of, by their kind; the columns are declared in `world` ────────────────
+
+
+def _facts(kept: Iterable[Record]) -> Iterator[Halves]:
+    for one in kept:
+        yield (one["id"], one["user"], one["note"], one.get("day")), (one["file"], None)
+
+
+def _by_user(kept: Iterable[Record]) -> Iterator[Halves]:
+    users = Counter(one["user"] for one in kept)
+    for user, events in sorted(users.items(), key=str):
+        yield (user, events), ()
+
+
+def _newest(kept: Iterable[Record]) -> Iterator[Halves]:
+    for one in kept:
+        yield (one["user"], one["id"], one.get("day")), (one["file"], None, one["landed_at"], one["ordinal"])
+
+
+MAKERS: dict[str, Callable[[Iterable[Record]], Iterable[Halves]]] = {
+    "facts": _facts, "additive": _by_user, "latest": _newest,
+}  # fmt: skip
 
 
 def _refuse_poison(s3: Any, order: dict[str, Any], file: dict[str, Any], records: tuple[dict[str, Any], ...]) -> None:
@@ -114,18 +144,19 @@ def _refuse_poison(s3: Any, order: dict[str, Any], file: dict[str, Any], records
     if poison == "named":
         named = {name: file[name] for name in ("bucket", "key", "version")}
         report = {"batch_id": order["batch_id"], "attempt": order["attempt"], "kind": "file", "file": named}
-        _put(s3, order["output"] + "failure.json", {**report, "message": "not a JSON file"})
+        put_document(s3, order["output"] + "failure.json", {**report, "message": "not a JSON file"})
     if poison:
         raise RunFailed("Job failed, please check complete logs")
 
 
-def _write(data: DataStore, stem: str, rows: list[Row], parts: int) -> dict[str, Any]:
+def _write(data: DataStore, stem: str, rows: list[Row], parts: int = 2) -> dict[str, Any]:
     slices = [rows[part::parts] for part in range(parts)]
     files = [data.write(f"{stem}-{number}.parquet", piece) for number, piece in enumerate(slices) if piece]
     return {"rows": len(rows), "files": files}
 
 
-def _put(s3: Any, uri: str, document: dict[str, Any]) -> None:
+def put_document(s3: Any, uri: str, document: dict[str, Any]) -> None:
+    """A small JSON document, written by the job."""
     s3.objects[split_uri(uri)] = json.dumps(document).encode()
 
 

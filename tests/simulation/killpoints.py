@@ -1,4 +1,4 @@
-"""One small, eventful day, and one fault at one AWS call of it: each call of each handler in turn."""
+"""Small, eventful days, and one fault at one AWS call of each: each call of each handler in turn."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.faults import CALM
-from tests.simulation.invariants import Invariants, Violation
+from tests.simulation.invariants import Invariants
+from tests.simulation.nights import declare_nights
+from tests.simulation.quiet import quiet
 from tests.simulation.scenario import play
-from tests.simulation.simulation import Simulation, quiet
+from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
 from tests.simulation.world import declare
 
 KINDS = ("kill_before", "kill_after", "lost_reply", "repeated", "throttle")
@@ -32,50 +35,69 @@ class Point:
     problem: str
 
 
-def story(simulation: Simulation) -> None:
+def files(simulation: Simulation) -> None:
     """Seven files, two of them written again, two of them poison; runs fail, a batch is split, a load is refused."""
     simulation.declared["orders"] = declare("orders", "supersede", 6, 3)
     simulation.redshift.longest = 2.0
     simulation.emr.script = ["capacity", "good", "late"] + ["good"] * 40
-
-    def land(after: float, key: str, *records: dict[str, Any]) -> None:
-        simulation.stage.after(after, "land", lambda: simulation.land(f"orders/{key}", records))
-
     good = [{"id": f"r{number}", "user": f"u{number % 2}", "note": "fine"} for number in range(8)]
-    land(1, "a", good[0], good[1])
-    land(2, "b", good[2], {"bad": True})
-    land(3, "c", good[3], good[3])
-    land(3, "poison", {"poison": "named"})
-    land(4, "d", good[4])
-    land(4, "e", {"poison": "unnamed"})
-    land(760, "a", good[5], good[6])
-    land(1000, "b", good[7])
+    _land(simulation, 1, "a", good[0], good[1])
+    _land(simulation, 2, "b", good[2], {"bad": True})
+    _land(simulation, 3, "c", good[3], good[3])
+    _land(simulation, 3, "poison", {"poison": "named"})
+    _land(simulation, 4, "d", good[4])
+    _land(simulation, 4, "e", {"poison": "unnamed"})
+    _land(simulation, 760, "a", good[5], good[6])
+    _land(simulation, 1000, "b", good[7])
     down = simulation.stage.epoch + timedelta(seconds=1160)
     simulation.stage.after(1000, "outage", lambda: setattr(simulation.redshift, "down_until", down))
 
 
-def day(planned: dict[int, str], trace: bool = False) -> tuple[Simulation, str]:
-    """The day with faults at the calls of these numbers."""
+def nights(simulation: Simulation) -> None:
+    """Rows of two days; after the first night one comes late, and one goes. A user's newest row goes as well."""
+    simulation.declared["orders"] = declare("orders", "supersede", 6, 3, newest_by="")
+    simulation.declared.update(declare_nights())
+    simulation.redshift.longest = 2.0
+    simulation.emr.script = ["good", "capacity"] + ["good"] * 40
+    first, second = "2025-12-29", "2025-12-30"
+    rows = [
+        {"id": f"r{number}", "user": user, "note": "fine", "day": day}
+        for number, (user, day) in enumerate((("u", first), ("v", second), ("v", first), ("w", first)))
+    ]
+    _land(simulation, 1, "a", rows[0], rows[1])
+    _land(simulation, 2, "b", rows[2])
+    _land(simulation, 1000, "b", rows[3])
+
+
+STORIES = {"files": files, "nights": nights}
+
+
+def _land(simulation: Simulation, after: float, key: str, *records: dict[str, Any]) -> None:
+    simulation.stage.after(after, "land", lambda: simulation.land(f"orders/{key}", records))
+
+
+def day(story: str, planned: dict[int, str], trace: bool = False) -> tuple[Simulation, str]:
+    """The day of that story with faults at the calls of these numbers."""
     simulation = Simulation(1, CALM, trace)
     simulation.faults.planned = dict(planned) or {-1: ""}
     invariants = Invariants(simulation)
     with quiet(simulation):
         try:
-            story(simulation)
+            STORIES[story](simulation)
             play(simulation, invariants, CHAOS_SECONDS)
         except Violation as broken:
             return simulation, str(broken)
     return simulation, ""
 
 
-def points(kinds: tuple[str, ...] = KINDS, every: int = 1) -> Iterator[Point]:
+def points(story: str, kinds: tuple[str, ...] = KINDS, every: int = 1) -> Iterator[Point]:
     """Each call of the undisturbed day with each kind of fault that can make a difference there."""
-    undisturbed, problem = day({})
+    undisturbed, problem = day(story, {})
     assert not problem, problem
     for kind in kinds:
         for call, where in list(undisturbed.calls_of.items())[::every]:
             if kind in READS_TOO or WRITE.search(where):
-                _, problem = day({call: kind})
+                _, problem = day(story, {call: kind})
                 yield Point(call, kind, where, problem)
 
 

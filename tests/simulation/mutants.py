@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from unittest import mock
 
 from botocore.exceptions import ClientError
 
@@ -20,16 +19,16 @@ import tidemark.service.publish as publish_module
 import tidemark.service.settle as settle_module
 import tidemark.service.submit as submit_module
 from tests.simulation.faults import Rates
+from tests.simulation.patches import Patch, applied
 from tests.simulation.scenario import Outcome, run
+from tests.simulation.table_mutants import TABLE_MUTANTS
 
 #: Rough weather, so that few seeds are needed.
 ROUGH = Rates(
     kill_before=0.012, kill_after=0.012, lost_reply=0.012, repeated=0.012, pause=0.03, event_doubled=0.4,
-    run_transient=0.15, run_unknown=0.12, run_short=0.03, load_failed=0.2, load_late=0.3, cancelled_transaction=0.04,
+    run_transient=0.15, run_unknown=0.12, run_short=0.03, load_failed=0.2, load_late=0.3, cancelled_transaction=0.12,
     poison_named=0.03, poison_unnamed=0.02, landing_dropped=0.03,
 )  # fmt: skip
-
-Patch = tuple[Any, str, Any]
 
 
 def _claims_unconditionally() -> list[Patch]:
@@ -160,16 +159,8 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "slices a child's own manifest by its part of the parent's": _part_stays,
     "compares a retry's result with the first attempt's number": _unbalanced_manifest,
     "never asks a person about a run that cannot succeed": _retries_forever,
+    **TABLE_MUTANTS,
 }
-
-
-@contextmanager
-def applied(patches: list[Patch]) -> Iterator[None]:
-    """The mutant, for a while."""
-    with ExitStack() as stack:
-        for owner, name, value in patches:
-            stack.enter_context(mock.patch.object(owner, name, value))
-        yield
 
 
 def hunt(

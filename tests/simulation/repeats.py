@@ -9,10 +9,12 @@ import tidemark.service.submit as submit_module
 import tidemark.service.turns as turns_module
 from tests.simulation import scenario
 from tests.simulation.faults import Rates
-from tests.simulation.invariants import SHOWN, Invariants, Violation
-from tests.simulation.mutants import ROUGH, Patch
+from tests.simulation.invariants import SHOWN, Invariants
+from tests.simulation.mutants import ROUGH
+from tests.simulation.patches import Patch
 from tests.simulation.scenario import Outcome
 from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
 from tests.simulation.world import declare
 from tidemark.core.lifecycle import State
 
@@ -33,7 +35,7 @@ class Once(Invariants):
     def _check_keys(self) -> None:
         holders: dict[str, str] = {}
         for batch in self.batches.values():
-            rows = self.output(batch.batch_id, batch.published)[DATASET] if batch.published else []
+            rows = self.readers.output(batch.batch_id, batch.published)[DATASET] if batch.published else []
             for key in (row[0] for row in rows):
                 other = holders.setdefault(key, batch.batch_id)
                 if other != batch.batch_id:

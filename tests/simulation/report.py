@@ -12,9 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
-from tests.simulation.killpoints import KINDS, coverage, points
+from tests.simulation.killpoints import KINDS, STORIES, coverage, points
 from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.peers import PEERS, play
 from tests.simulation.scenario import Outcome, run
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
         outcomes = list(_progress(pool.imap_unordered(run, seeds, chunksize=10), options.seeds))
         seconds = time.monotonic() - started
         mutants = pool.map(_hunt, MUTANTS, chunksize=1)
-        days = [point for found in pool.map(_points, KINDS, chunksize=1) for point in found]
+        days = [point for found in pool.map(_points, product(STORIES, KINDS), chunksize=1) for point in found]
         peers = pool.map(_peer, PEERS, chunksize=1)
     failed = sorted((one for one in outcomes if one.problem), key=lambda one: one.seed)
     lines = [
@@ -63,8 +64,9 @@ def _hunt(mutant: str) -> tuple[str, int, str]:
     return mutant, *hunt(MUTANTS[mutant], range(200))
 
 
-def _points(kind: str) -> list[object]:
-    return list(points((kind,)))
+def _points(story_and_kind: tuple[str, str]) -> list[object]:
+    story, kind = story_and_kind
+    return list(points(story, (kind,)))
 
 
 def _peer(name: str) -> tuple[str, int, int, int]:
@@ -80,6 +82,9 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
         "The real handlers, services and adapters over simulated AWS clients; one process, one thread at a time, no",
         "clock but the simulated one (tests/simulation). Each seed lands files for 25 minutes, injects faults for 45,",
         "and then has to come to rest by its schedules alone. Promises are checked after every step.", "",
+        "Two datasets: both have a table of facts and one of sums, one shows the newest row of each user as well. Two",
+        "nightly jobs, of which the second reads the first, look every 15 minutes at days that are over: rows come",
+        "late, are replaced and taken out while nights are under way, and a day ends in the midst of it.", "",
         f"Python {platform.python_version()}, boto3 {version('boto3')}, pyiceberg {version('pyiceberg')},",
         f"powertools {version('aws-lambda-powertools')}, SQLite {sqlite3.sqlite_version}; commit {_commit()}.", "",
         "| | |", "|---|---|",
@@ -138,7 +143,10 @@ def _mutants(mutants: list[tuple[str, int, str]]) -> list[str]:
 def _days(days: list[object]) -> list[str]:
     rows = [f"| {where} | {times} |" for where, times in coverage(days).items()]  # type: ignore[arg-type]
     bad = sum(bool(point.problem) for point in days)  # type: ignore[attr-defined]
-    text = f"{len(days):,} days, each with one fault ({', '.join(KINDS)}) at one AWS call: **{bad}** ended wrong."
+    text = (
+        f"Two days, one of files and one of nights, played {len(days):,} times, each with one fault"
+        f" ({', '.join(KINDS)}) at one AWS call: **{bad}** ended wrong."
+    )
     return ["## One fault at every call", "", text, "", "| handler and call | faults |", "|---|--:|", *rows, ""]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class SimS3:
         def effect() -> dict[str, Any]:
             if (Bucket, Key) not in self.objects:
                 raise refuse("NoSuchKey", "GetObject")
-            return {"Body": io.BytesIO(self.objects[(Bucket, Key)])}
+            body = self.objects[(Bucket, Key)]
+            return {"Body": io.BytesIO(body), "ETag": _etag(body)}
 
         return self.call("s3.GetObject", effect)
 
@@ -70,8 +72,10 @@ class SimS3:
         def effect() -> dict[str, Any]:
             if options.get("IfNoneMatch") == "*" and (Bucket, Key) in self.objects:
                 raise refuse("PreconditionFailed", "PutObject")
+            if "IfMatch" in options and options["IfMatch"] != _etag(self.objects.get((Bucket, Key), b"")):
+                raise refuse("PreconditionFailed", "PutObject")
             self.objects[(Bucket, Key)] = Body
-            return {"ETag": "simulated"}
+            return {"ETag": _etag(Body)}
 
         return self.call("s3.PutObject", effect)
 
@@ -94,3 +98,7 @@ class SimS3:
              "LastModified": one.at.replace(microsecond=0), "IsLatest": one is found[0]}
             for one in found
         ]  # fmt: skip
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'

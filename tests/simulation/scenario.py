@@ -9,12 +9,17 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.faults import CALM, Rates
-from tests.simulation.invariants import Invariants, Violation
-from tests.simulation.simulation import Simulation, quiet
+from tests.simulation.invariants import Invariants
+from tests.simulation.nights import declare_nights
+from tests.simulation.quiet import quiet
+from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
 from tests.simulation.world import declare
 
 CHAOS_SECONDS = 45 * 60
 REST_HOURS_MAX = 12  #: of calm; hours, for a long backoff may have just begun and reconcile comes hourly
+#: Of the rows: the first is over, the second ends in the midst of the story, the third does not.
+DAYS = ("2025-12-30", "2025-12-30", "2025-12-31", "2025-12-31", "2026-01-01")
 POLICIES = ("supersede", "supersede", "supersede", "append", "ignore")
 
 
@@ -66,7 +71,8 @@ def outcome(simulation: Simulation, invariants: Invariants, problem: str) -> Out
 
 def play(simulation: Simulation, invariants: Invariants, chaos_seconds: float = CHAOS_SECONDS) -> None:
     """Faults for a while, then calm until everything is at rest; promises are checked after every step."""
-    for function in ("plan", "load", "sweep", "reconcile"):
+    nights = any(dataset.nightly for dataset in simulation.declared.values())
+    for function in ("plan", "load", "sweep", "reconcile", *(["nightly"] if nights else [])):
         simulation.schedule(function)
     chaos = True
     elapsed = 0.0
@@ -95,9 +101,10 @@ def at_rest(simulation: Simulation, invariants: Invariants) -> bool:
 def tell_story(simulation: Simulation) -> None:
     """Declare datasets, and put landings, outages and deployments on the stage."""
     rng = simulation.rng
-    for name in ("orders", "clicks"):
-        dataset = declare(name, rng.choice(POLICIES), rng.choice((6, 15, 30, 60)), rng.choice((2, 3, 4)))
-        simulation.declared[name] = dataset
+    for name, newest_by in (("orders", None), ("clicks", rng.choice(("", "day")))):
+        limits = rng.choice((6, 15, 30, 60)), rng.choice((2, 3, 4))
+        simulation.declared[name] = declare(name, rng.choice(POLICIES), *limits, newest_by=newest_by)
+    simulation.declared.update(declare_nights())
     keys: list[str] = []
     for number in range(rng.randint(60, 180)):
         name = rng.choice(("orders", "orders", "clicks"))
@@ -122,12 +129,13 @@ def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:
             return ({"poison": kind},)
     records: list[dict[str, Any]] = []
     for line in range(rng.choice((0, 1, 1, 2, 3, 4))):
-        record = {"id": f"{number}-{line}", "user": f"u{rng.randrange(6)}", "note": "fine"}
+        user, day = rng.choice((None, *"aabbcdefghij")), rng.choice(DAYS)
+        record = {"id": f"{number}-{line}", "user": user, "note": "fine", "day": day}
         if rng.random() < 0.1:
             record = {"bad": True}
         records += [record] * (2 if rng.random() < 0.05 else 1)
     if records and faults.chance("oversized"):
-        records.append({"id": f"{number}-long", "user": "u1", "note": "oversized for the column"})
+        records.append({"id": f"{number}-long", "user": "a", "note": "oversized for the column", "day": DAYS[0]})
     return tuple(records)
 
 

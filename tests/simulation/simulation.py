@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
-import tidemark.adapters.ledger.batches as batches_module
-import tidemark.adapters.warehouse as warehouse_module
 from tests.simulation.dynamodb import SimDynamoDB
 from tests.simulation.emr import SimEMR
 from tests.simulation.faults import Faults, Killed, Rates, disturbed
@@ -24,8 +19,8 @@ from tests.simulation.redshift import SimRedshift
 from tests.simulation.s3 import Landed, SimS3
 from tests.simulation.stage import POOL, Stage, Worker
 from tests.simulation.world import CONTEXT, ROUTES, SCHEDULES, SETTINGS, TIMEOUTS, SimWorld, handler, remembered
+from tidemark.adapters.items import parse_batch
 from tidemark.core.dataset import Dataset
-from tidemark.observability import logger, metrics
 
 
 @dataclass
@@ -59,6 +54,9 @@ class Simulation:
         self.failed: list[tuple[str, BaseException]] = []
         self.calls_of: dict[int, str] = {}
         self.function_of: dict[Worker, str] = {}
+        self.invocation_of: dict[Worker, int] = {}
+        self.night_news = 0  # writes by which a period may have become due
+        self.night_seen = 0  # after so many of them a whole pass has found nothing due
         lag = self.rng.choice((0.0, 2.0, 20.0))
         now = self.stage.now
         self.dynamodb = SimDynamoDB(
@@ -69,6 +67,7 @@ class Simulation:
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.catalog = SimCatalog(self.call, self.faults, self.data, {})
         self.declared: dict[str, Dataset] = {}
+        self.parse_batch = remembered(parse_batch)
         clients = {
             "dynamodb": self.dynamodb, "s3": self.s3, "emr-serverless": self.emr, "redshift-data": self.redshift,
             "events": SimpleNamespace(put_events=self._put_events),
@@ -114,8 +113,10 @@ class Simulation:
         self.invocations += 1
         answers: list[Any] = []
 
+        number = self.invocations
+
         def task(worker: Worker) -> None:
-            self.function_of[worker] = function
+            self.function_of[worker], self.invocation_of[worker] = function, number
             answers.append(handler(worker, function, self.world)(event, CONTEXT))
 
         worker = POOL.start(task)
@@ -179,7 +180,13 @@ class Simulation:
         def act() -> None:
             self.stage.after(seconds, function, act, recurring=True)
             self.note(f"{function} (schedule)")
-            self.invoke(function, {}, lambda *_: None)
+            news = self.night_news
+
+            def ended(error: BaseException | None, answer: Any) -> None:
+                if function == "nightly" and error is None and answer == {"batches": 0}:
+                    self.night_seen = news
+
+            self.invoke(function, {}, ended)
 
         self.stage.after(self.rng.uniform(1, seconds), function, act, recurring=True)
 
@@ -187,7 +194,8 @@ class Simulation:
         def effect() -> dict[str, Any]:
             for entry in Entries:
                 detail = json.loads(entry["Detail"])
-                self.later(ROUTES[detail["state"]], {"source": "tidemark", "detail": detail})
+                function = "nightly" if detail["nightly"] and detail["state"] == "FORMING" else ROUTES[detail["state"]]
+                self.later(function, {"source": "tidemark", "detail": detail})
             return {"FailedEntryCount": 0}
 
         return self.call("events.PutEvents", effect)
@@ -197,10 +205,15 @@ class Simulation:
             watcher(pk, sk, old, new)
         if sk == "BATCH" and new:
             self.note(f"  {new['batch_id']['S']} {new['state']['S']} attempt {new['attempt']['N']}")
-        if (sk == "BATCH" and new and new["state"]["S"] == "PLANNED") or pk.startswith("KEYS#"):
-            self._stream(new, 5)
+        state = new["state"]["S"] if sk == "BATCH" and new else ""
+        of_night = bool(state and "period" in new)
+        self.night_news += pk.startswith("MARK#") or (of_night and state not in ("LOADING", "LOADED"))
+        if state == "PLANNED" or pk.startswith("KEYS#"):
+            self._stream("submit", new, 5)
+        elif state == "PUBLISHED" and of_night:
+            self._stream("nightly", new, 5)
 
-    def _stream(self, image: dict[str, Any], retries: int) -> None:
+    def _stream(self, function: str, image: dict[str, Any], retries: int) -> None:
         if self.events_lost or self.faults.chance("event_dropped"):
             return
         copies = 2 if self.faults.chance("event_doubled") else 1
@@ -211,8 +224,8 @@ class Simulation:
                 if (error is not None or answer["batchItemFailures"]) and left:
                     self.stage.after(2, "stream again", lambda: deliver(left - 1))
 
-            self.note(f"submit {image['batch_id']['S']} (stream)")
-            self.invoke("submit", {"Records": [record] * copies}, ended)
+            self.note(f"{function} {image['batch_id']['S']} (stream)")
+            self.invoke(function, {"Records": [record] * copies}, ended)
 
         self.stage.after(self.rng.uniform(0.2, 5), "stream", lambda: deliver(retries))
 
@@ -274,20 +287,3 @@ class Simulation:
         for message in self.dead:
             self._enqueue(message.landed)
         self.dead.clear()
-
-
-@contextmanager
-def quiet(simulation: Simulation) -> Iterator[None]:
-    """No log, no real sleeping, no warnings about metrics that nobody collects."""
-    level = logger.log_level
-    logger.setLevel("CRITICAL")
-    sleeping = mock.patch.object(warehouse_module, "time", SimpleNamespace(sleep=simulation.pause))
-    uncounted = mock.patch.object(metrics, "add_metric")
-    parsing = mock.patch.object(batches_module, "parse_batch", remembered(batches_module.parse_batch))
-    with sleeping, uncounted, parsing, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            simulation.discard()
-            logger.setLevel(level)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.simulation.faults import Killed
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2025, 12, 31, 23, 30, tzinfo=UTC)  #: a day ends in the midst of the story
 
 
 class Worker:

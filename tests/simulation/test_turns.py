@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.simulation.faults import CALM
-from tests.simulation.simulation import Simulation, quiet
+from tests.simulation.quiet import quiet
+from tests.simulation.simulation import Simulation
 from tests.simulation.world import SETTINGS, declare
 from tidemark.core.errors import Transient
 from tidemark.core.files import FileVersion

@@ -45,12 +45,13 @@ TIMEOUTS = {
     "publish": 300,
     "load": 600,
     "settle": 60,
+    "nightly": 300,
     "sweep": 60,
     "reconcile": 600,
 }
 ROUTES = {"FORMING": "plan", "PLANNED": "submit", "RUNNING": "publish", "PUBLISHED": "load", "LOADING": "settle"}
-SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "reconcile": 3600}
-COLUMNS = {"record_id": "string(64)", "user_id": "string(64)", "note": "string(8)"}
+SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "nightly": 900, "reconcile": 3600}  #: nights come quickly
+COLUMNS = {"record_id": "string(64)", "user_id": "string(64)", "note": "string(8)", "day": "date"}
 
 
 @dataclass(frozen=True)
@@ -81,20 +82,33 @@ class SimWorld(World):
         return self.clients[service]
 
 
-def declare(name: str, on_overwrite: str, max_files: int, max_running: int, remember: str = "") -> Dataset:
-    """A dataset with a table of facts and an additive one; perhaps it remembers keys."""
+def declare(
+    name: str, on_overwrite: str, max_files: int, max_running: int, remember: str = "", newest_by: str | None = None
+) -> Dataset:
+    """A dataset with a table of facts and an additive one; perhaps it remembers keys, or shows each user's newest row.
+
+    `newest_by` is the column that tells which row is the newest, or "" for the order of arrival.
+    """
     once = {"deduplicate": "record_id", "remember": remember} if remember else {}
+    tables: dict[str, Any] = {
+        name: {"columns": COLUMNS, "day": "day", **once},
+        f"{name}_users": {
+            "kind": "additive", "columns": {"user_id": "string(64)", "events": "bigint"}, "sums": ["events"],
+        },
+    }  # fmt: skip
+    if newest_by is not None:
+        columns = {"user_id": "string(64)", "record_id": "string(64)", "day": "date"}
+        rule = {"newest_by": newest_by} if newest_by else {}
+        tables[f"{name}_newest"] = {"kind": "latest", "columns": columns, "key": "user_id", **rule}
     return parse_dataset(
         {
             "name": name,
             "prefix": f"{name}/",
-            "record": {"id": {"type": "string(64)", "required": True}, "user": "string(64)", "note": "string(8)"},
-            "tables": {
-                name: {"columns": COLUMNS, **once},
-                f"{name}_users": {
-                    "kind": "additive", "columns": {"user_id": "string(64)", "events": "bigint"}, "sums": ["events"],
-                },
+            "record": {
+                "id": {"type": "string(64)", "required": True},
+                "user": "string(64)", "note": "string(8)", "day": "date",
             },
+            "tables": tables,
             "batch": {"max_files": max_files, "max_bytes": "100MB", "max_wait": "60s", "max_running": max_running},
             "load": {"every": "5m"},
             "on_overwrite": on_overwrite,

@@ -24,7 +24,8 @@ def touched_days(table: Table, results: Iterable[Result]) -> set[str]:
     days: set[str] = set()
     for result in results:
         if result.rows.get(table.name):
-            days.update(result.days.get(table.name, (WHOLE,)))
+            # None are told of a table that has no day, and of rows whose day is null.
+            days.update(result.days.get(table.name) or (WHOLE,))
             if table.kind == "latest":
                 days.add(WHOLE)  # a key's newer row hides an older one, of whatever day
     return days

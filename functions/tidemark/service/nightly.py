@@ -54,10 +54,11 @@ def nightly(world: World, jobs: Collection[str] | None = None, dates: Collection
     started = world.clock.now()
     efforts = Efforts()
     begun: list[str] = []
-    seen = outlook(world, jobs, dates) if jobs is None or jobs else Outlook({}, {}, ())
-    for found in seen.due:
-        if not found.waits_for and not world.ledger.paused(found.job):
-            efforts.make(_begin, world, found, seen.known.get((found.job, found.period)), begun)
+    if jobs is None or jobs:
+        seen = outlook(world, jobs, dates)
+        for found in seen.due:
+            if not found.waits_for and not world.ledger.paused(found.job):
+                efforts.make(_begin, world, found, seen.known.get((found.job, found.period)), begun)
     efforts.make(_form_waiting, world, begun)
     efforts.finish()
     if jobs is None and not dates:

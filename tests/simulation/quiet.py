@@ -1,0 +1,34 @@
+"""What of the process a simulation puts aside while it is played."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from unittest import mock
+
+import tidemark.adapters.ledger.batches as batches_module
+import tidemark.adapters.newest as newest_module
+import tidemark.adapters.warehouse as warehouse_module
+from tests.simulation.scans import arrow_scan
+from tests.simulation.simulation import Simulation
+from tidemark.observability import logger, metrics
+
+
+@contextmanager
+def quiet(simulation: Simulation) -> Iterator[None]:
+    """No log, no real sleeping, no warnings about metrics that nobody collects."""
+    level = logger.log_level
+    logger.setLevel("CRITICAL")
+    sleeping = mock.patch.object(warehouse_module, "time", SimpleNamespace(sleep=simulation.pause))
+    uncounted = mock.patch.object(metrics, "add_metric")
+    parsing = mock.patch.object(batches_module, "parse_batch", simulation.parse_batch)
+    scanning = mock.patch.object(newest_module, "ArrowScan", arrow_scan)
+    with sleeping, uncounted, parsing, scanning, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            simulation.discard()
+            logger.setLevel(level)

@@ -1,0 +1,125 @@
+"""What readers of lake and warehouse may see after any step: each batch by one attempt, and never by an older one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tests.simulation.iceberg import Contents, Ruined
+from tests.simulation.job import Beside, DataStore, Row
+from tests.simulation.newest import NewestRows
+from tests.simulation.nights import run_order
+from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
+from tests.simulation.world import SETTINGS
+from tidemark.adapters.lake import ATTEMPT, BATCH
+from tidemark.core.dataset import Table
+from tidemark.core.lifecycle import Batch
+
+
+class Readers:
+    """Watches the tables of one simulation. Checks only what a step has touched."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.sim = simulation
+        self.newest = NewestRows(simulation)
+        self.attempts: dict[tuple[str, str, str], int] = {}  # (place, table, batch) → attempt shown
+        self.lake_seen: dict[str, int] = {}
+        self.lake_files: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.warehouse_seen = 0
+        self.outputs: dict[tuple[str, int], dict[str, list[Row]]] = {}
+
+    def check(self) -> None:
+        """Raise `Violation` if the step has let readers see what they must not."""
+        tables = [table for dataset in self.sim.declared.values() for table in dataset.tables]
+        self._check_lake({table.physical_name: table for table in tables})
+        if self.warehouse_seen != self.sim.redshift.changes:
+            self.warehouse_seen = self.sim.redshift.changes
+            for table in tables:
+                self._check_warehouse(table)
+
+    def output(self, batch_id: str, attempt: int) -> dict[str, list[Row]]:
+        """The rows, by physical table, that an attempt must have made: the job run once more, beside the world."""
+        if (batch_id, attempt) not in self.outputs:
+            dataset = batch_id.split(".", 1)[0]
+            order = f"s3://{SETTINGS.control_bucket}/batches/{dataset}/{batch_id}/{attempt:04d}/order.json"
+            data = DataStore(under=self.sim.data)
+            run_order(Beside(self.sim.s3.objects, self.sim.s3.raw), data, order, "check")
+            self.outputs[(batch_id, attempt)] = {
+                table.physical_name: [
+                    row for uri, (_, rows) in data.files.items() if f"/tables/{table.name}/" in uri for row in rows
+                ]
+                for table in self.sim.declared[dataset].tables
+            }
+        return self.outputs[(batch_id, attempt)]
+
+    def _check_lake(self, stored: dict[str, Table]) -> None:
+        for (*_, name), contents in self.sim.catalog.tables.items():
+            if self.lake_seen.get(name) == contents.version:
+                continue
+            self.lake_seen[name] = contents.version
+            try:
+                self.sim.catalog.rows(name)
+            except Ruined as error:
+                raise Violation(str(error)) from error
+            if name in stored:
+                self._check_stored(stored[name], contents)
+            self.newest.check_lake(name)
+
+    def _check_stored(self, table: Table, contents: Contents) -> None:
+        name = table.physical_name
+        by_batch: dict[str, list[str]] = {}
+        for uri in contents.files:
+            by_batch.setdefault(uri.split("/")[5], []).append(uri)
+        for batch_id, uris in by_batch.items():
+            if self.lake_files.get((name, batch_id)) != tuple(uris):
+                self.lake_files[(name, batch_id)] = tuple(uris)
+                rows = [row for uri in uris for row in self.sim.data.files[uri][1]]
+                self._check_batch("lake", table, batch_id, rows)
+
+    def _check_warehouse(self, table: Table) -> None:
+        by_batch: dict[str, list[Row]] = {}
+        for row in self.sim.redshift.read(f'SELECT * FROM "{table.physical_name}"'):
+            by_batch.setdefault(row[len(table.columns)], []).append(row)
+        for batch_id, rows in by_batch.items():
+            self._check_batch("warehouse", table, batch_id, rows)
+        if table.kind == "latest":
+            self.newest.check_warehouse(table)
+
+    def _check_batch(self, place: str, table: Table, batch_id: str, rows: list[Row]) -> None:
+        """A batch's rows are exactly those of one attempt, and never of an older one than before."""
+        name, at = table.physical_name, len(table.columns)
+        attempts = sorted({row[at + 1] for row in rows})
+        if len(attempts) != 1 or any(row[at] != batch_id for row in rows):
+            raise Violation(f"{place}, {name}: rows of attempts {attempts} of {batch_id} at once")
+        shown = self.attempts.get((place, name, batch_id), 0)
+        if attempts[0] < shown:
+            raise Violation(f"{place}, {name}: {batch_id} went back from attempt {shown} to {attempts[0]}")
+        self.attempts[(place, name, batch_id)] = attempts[0]
+        expected = self.output(batch_id, attempts[0])[name]
+        if len(rows) != len(expected) or Counter(rows) != Counter(expected):
+            raise Violation(
+                f"{place}, {name}: {batch_id} attempt {attempts[0]} shows {len(rows)} rows, made {len(expected)}"
+            )
+
+    def committed(self, table: Table, batch: Batch) -> int:
+        """The number of the snapshot by which the lake shows the batch's attempt; 0 where it needed none."""
+        name = table.name if table.kind == "latest" else table.physical_name
+        contents = (found for path, found in self.sim.catalog.tables.items() if path[-1] == name)
+        noted = (batch.batch_id, str(batch.attempt))
+        numbered = ((number, summary) for found in contents for number, summary in enumerate(found.snapshots, start=1))
+        return max((number for number, found in numbered if (found[BATCH], found[ATTEMPT]) == noted), default=0)
+
+    def rows(self, name: str) -> dict[str, list[Row]]:
+        """Place → the rows of a table."""
+        return {
+            "lake": self.sim.catalog.rows(name),
+            "warehouse": self.sim.redshift.read(f'SELECT * FROM "{name}"'),
+        }
+
+
+def same_rows(what: str, expected: Counter[Any], shown: Counter[Any]) -> None:
+    """Raise `Violation` unless they are the same rows, each as often."""
+    if shown != expected:
+        missing, extra = expected - shown, shown - expected
+        raise Violation(f"{what}: {missing.total()} rows lost, {extra.total()} too many")

@@ -1,0 +1,138 @@
+"""What a snapshot's files hold: conditions on rows, files left out by their bounds, rows as Arrow tables.
+
+As much of pyiceberg's scans as `tidemark.adapters.newest` and `tidemark.adapters.pins` ask for; anything else raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, EqualTo, In
+from pyiceberg.schema import Schema
+
+from tests.simulation.job import DataStore, Row
+
+CONDITION = re.compile(r"(\w+) (=|!=|>=|<) '([^']*)'")
+#: Of a file whose values go from `low` to `high`: whether some may meet the condition.
+MAY: dict[str, Callable[[Any, Any, str], bool]] = {
+    "=": lambda low, high, value: low <= value <= high,
+    "!=": lambda low, high, value: not low == high == value,
+    ">=": lambda low, high, value: high >= value,
+    "<": lambda low, high, value: low < value,
+}
+DOES: dict[str, Callable[[Any, str], bool]] = {
+    "=": lambda found, value: found == value,
+    "!=": lambda found, value: found != value,
+    ">=": lambda found, value: found >= value,
+    "<": lambda found, value: found < value,
+}
+TYPES = {"int": pa.int32(), "long": pa.int64()}
+
+
+@dataclass(frozen=True)
+class SimScan:
+    """The rows of files that meet a condition; also all that its `ArrowScan` is made of."""
+
+    data: DataStore
+    schema: Schema
+    files: tuple[str, ...]
+    where: Any
+
+    @property
+    def table_metadata(self) -> SimScan:
+        """Passed to `ArrowScan`, like the next three."""
+        return self
+
+    io = row_filter = property(lambda self: self)
+
+    def projection(self) -> Schema:
+        """All columns: who asks for fewer takes what it needs."""
+        return self.schema
+
+    def plan_files(self) -> list[Any]:
+        """The files that may have such rows, by their bounds."""
+        if isinstance(self.where, AlwaysFalse):
+            return []
+        conditions = _conditions(self.where, self.schema)
+        planned = []
+        for uri in self.files:
+            size, rows = self.data.files[uri]
+            if all(_may_meet(condition, rows) for condition in conditions):
+                file = SimpleNamespace(file_path=uri, file_size_in_bytes=size, record_count=len(rows))
+                planned.append(SimpleNamespace(file=file))
+        return planned
+
+    def to_table(self, tasks: Iterable[Any]) -> pa.Table:
+        """The rows of the tasks' files that meet the condition."""
+        meets = matching(self.where, self.schema)
+        rows = [row for task in tasks for row in self.data.files[task.file.file_path][1] if meets(row)]
+        return to_arrow(self.schema, rows)
+
+    def to_arrow(self) -> pa.Table:
+        """All of them."""
+        return self.to_table(self.plan_files())
+
+    def count(self) -> int:
+        """How many there are."""
+        return sum(task.file.record_count for task in self.plan_files())
+
+
+def arrow_scan(metadata: SimScan, io: SimScan, schema: Schema, row_filter: SimScan) -> SimScan:
+    """In the place of pyiceberg's class: reads the files of a scan."""
+    return metadata
+
+
+def to_arrow(schema: Schema, rows: list[Row]) -> pa.Table:
+    """Rows as a typed table; times and dates are text."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(schema.fields)
+    return pa.table(
+        {
+            field.name: pa.array(column, TYPES.get(str(field.field_type), pa.string()))
+            for field, column in zip(schema.fields, columns, strict=True)
+        }
+    )
+
+
+def to_rows(table: pa.Table) -> list[Row]:
+    """The inverse."""
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def matching(where: Any, schema: Schema) -> Callable[[Row], bool]:
+    """Whether a row meets a condition, as text or as an expression."""
+    if isinstance(where, (AlwaysTrue, AlwaysFalse)):
+        return lambda _: isinstance(where, AlwaysTrue)
+    if isinstance(where, (In, EqualTo)):
+        at = _position(schema, where.term.name)  # type: ignore[attr-defined]
+        literals = where.literals if isinstance(where, In) else {where.literal}
+        values = {literal.value for literal in literals}
+        return lambda row: row[at] in values
+    conditions = _conditions(where, schema)
+    return lambda row: all(row[at] is not None and DOES[operator](row[at], value) for at, operator, value in conditions)
+
+
+def _conditions(where: Any, schema: Schema) -> list[tuple[int, str, str]]:
+    """(column, operator, value), all of which must hold."""
+    if isinstance(where, AlwaysTrue):
+        return []
+    parts = [CONDITION.fullmatch(part) for part in where.split(" AND ")]
+    return [(_position(schema, part[1]), part[2], part[3]) for part in parts if part or _unknown(where)]
+
+
+def _unknown(where: Any) -> bool:
+    raise NotImplementedError(where)
+
+
+def _may_meet(condition: tuple[int, str, str], rows: list[Row]) -> bool:
+    at, operator, value = condition
+    found = [row[at] for row in rows if row[at] is not None]
+    return bool(found) and MAY[operator](min(found), max(found), value)
+
+
+def _position(schema: Schema, name: str) -> int:
+    return schema.column_names.index(name)
