@@ -18,8 +18,8 @@ WRITES = (
 )  # fmt: skip
 #: CI plays every so many of the points, the report plays all.
 EVERY = {
-    "files": {"kill_before": 3, "kill_after": 1, "lost_reply": 2, "repeated": 2, "throttle": 10},
-    "nights": {"kill_before": 5, "kill_after": 1, "lost_reply": 3, "repeated": 3, "throttle": 15},
+    "files": {"kill_before": 9, "kill_after": 1, "lost_reply": 3, "repeated": 3, "throttle": 13},
+    "nights": {"kill_before": 13, "kill_after": 3, "lost_reply": 4, "repeated": 4, "throttle": 20},
 }
 
 

@@ -20,5 +20,5 @@ def test_a_missing_safeguard_is_noticed(mutant: str) -> None:
 
 def test_the_product_itself_stands_the_same_weather() -> None:
     """What catches the mutants is their fault, not the weather's: unmutated, the same seeds go well."""
-    problems = {seed: found.problem for seed in range(12) if (found := run(seed, ROUGH)).problem}
+    problems = {seed: found.problem for seed in range(8) if (found := run(seed, ROUGH)).problem}
     assert not problems

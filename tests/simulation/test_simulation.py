@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.simulation.mutants import ROUGH
 from tests.simulation.scenario import run
 
 #: CI plays these; `python -m tests.simulation.report` plays as many as one likes.
-SEEDS = int(os.environ.get("TIDEMARK_SEEDS", "100"))
+SEEDS = int(os.environ.get("TIDEMARK_SEEDS", "60"))
 CHUNKS = 8
 
 
@@ -38,8 +37,9 @@ def test_without_faults_nobody_is_troubled() -> None:
 
 def test_the_faults_really_happen() -> None:
     """Every kind of fault comes up within a few seeds, so none of them is dead code."""
-    faults: Counter[str] = Counter()
-    for seed in range(200, 230):
-        faults.update(run(seed, ROUGH).faults)
-    missing = set(Rates.__dataclass_fields__) - set(faults)
+    missing = set(Rates.__dataclass_fields__)
+    for seed in range(200, 240):
+        missing -= {fault for fault, times in run(seed, ROUGH).faults.items() if times}
+        if not missing:
+            return
     assert not missing
