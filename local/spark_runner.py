@@ -105,7 +105,7 @@ class Driver:
         program = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); {call}"
         with self._log.open("ab") as log_file:
             self._process = spark_guard.start(
-                [sys.executable, "-P", "-c", program],
+                [sys.executable, "-u", "-P", "-c", program],  # unbuffered: a log tells how far its job is
                 place.environment,
                 log_file,
                 pass_fds=(replies,),
