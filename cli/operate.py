@@ -143,7 +143,7 @@ def discard(world: World, console: Console, name: str) -> None:
 def pause(world: World, console: Console, dataset: str, paused: bool) -> None:
     """Form no new batches of a dataset, or form them again; files go on being remembered meanwhile."""
     for name in named(world, dataset):
-        world.ledger.set_control(f"PAUSE#{name}", {"paused": True} if paused else {})
+        world.ledger.pause(name, paused)
         console.print(f"{name} is {'paused: files are remembered, no batch is formed' if paused else 'running'}")
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = "2g"
+QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"  # alone it is the better one for short jobs
 GATEWAY: Final = "org.apache.spark.api.python.PythonGatewayServer"
 PR_SET_PDEATHSIG: Final = 1
 START_SECONDS: Final = 120.0
@@ -120,9 +121,9 @@ def launch(shared_from: Path | None = None, options: Iterable[str] = ()) -> subp
 
 
 def java_command() -> list[str]:
-    """Java with the flags for Spark; only the quick compiler, which is the better one for short jobs."""
+    """Java with the flags for Spark."""
     opened = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED]
-    memory = [f"-Xmx{MEMORY}", "-XX:TieredStopAtLevel=1", "-XX:+IgnoreUnrecognizedVMOptions"]
+    memory = [f"-Xmx{MEMORY}", QUICK_COMPILER, "-XX:+IgnoreUnrecognizedVMOptions"]
     properties = ["-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true"]
     return [str(java_home() / "bin" / "java"), *memory, *opened, *properties]
 

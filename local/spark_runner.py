@@ -212,7 +212,7 @@ class ColdRunner:
         mounts = spark_jvm.mounts(self._place.staging, names)
         ours = spark_jvm.settings(self._place.state / "spark", self._place.cores)
         ours |= {f"spark.hadoop.{key}": value for key, value in mounts.items()}
-        ours |= {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
+        ours |= {"spark.driver.extraJavaOptions": spark_jvm.QUICK_COMPILER}
         options = submit_options(job.parameters)
         properties = ours | local_properties({**job.properties, **options.properties})
         words = [word for key, value in properties.items() for word in ("--conf", f"{key}={value}")]

@@ -32,6 +32,7 @@ ROWS = 8_192  # per Arrow batch at most
 #: What one more request costs, in bytes that could have been read meanwhile.
 REQUEST_BYTES = 256 << 10
 TASK_BYTES_MIN, TASK_BYTES_MAX = 4 << 20, 64 << 20
+Task = list[tuple[int, FileVersion]]  # files with their index
 
 _EXTRA = pa.schema(
     [
@@ -56,9 +57,6 @@ def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Fie
     fields = tuple(fields)
     schema = ", ".join([*(f"`{field.name}` {field.type.spark}" for field in fields), _EXTRA_DDL])
     return in_tasks(spark, files, lambda task: read_batches(task, fields, format_), schema)
-
-
-Task = list[tuple[int, FileVersion]]  # files with their index
 
 
 def in_tasks(

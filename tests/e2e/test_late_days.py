@@ -154,7 +154,7 @@ def restated(before: Attempts, after: Attempts) -> set[tuple[str, str]]:
 def mornings(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Morning, Morning, Morning]:
     """Three days are reported; rows of the middle one land late; the late sales are overwritten by some of the last."""
     for job in HELD_BACK:
-        laptop.world.ledger.set_control(f"PAUSE#{job}", {"paused": True})
+        laptop.world.ledger.pause(job, paused=True)
     raw = tmp_path_factory.mktemp("raw")
     days = [file for name in LATE for file in traffic(name, 5, 600, f"{FIRST}T00:05", f"{LAST}T23:50")]
     reported = night(laptop, raw, days)

@@ -168,9 +168,9 @@ def test_nights_take_half_of_the_runs_and_the_rest_waits_its_turn(world: NightWo
 def test_a_paused_job_begins_nothing_and_its_successors_go_on_without_it(world: NightWorld) -> None:
     """A pause is noticed before anything is written; when it is lifted, the next pass takes up what is due."""
     land(world, FIRST, {"2026-11-20": [1]})
-    world.ledger.set_control("PAUSE#totals", {"paused": True})
+    world.ledger.pause("totals", paused=True)
     assert nightly(world) == 0
-    world.ledger.set_control("PAUSE#totals", {})
+    world.ledger.pause("totals", paused=False)
     assert nightly(world) == 1
 
 

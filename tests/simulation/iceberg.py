@@ -65,9 +65,13 @@ class SimCatalog:
 
         return self.call("glue.CreateTable", effect)
 
+    def named(self, table: str) -> Contents | None:
+        """The table as it is now; None where it does not exist yet."""
+        return next((found for name, found in self.tables.items() if name[-1] == table), None)
+
     def rows(self, table: str) -> list[Row]:
         """What a reader sees; nothing where the table does not exist yet."""
-        contents = next((found for name, found in self.tables.items() if name[-1] == table), None)
+        contents = self.named(table)
         if contents is None:
             return []
         if any(commit in self.deleted for commit in contents.commits):

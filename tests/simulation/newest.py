@@ -66,9 +66,8 @@ class NewestRows:
 
     def _noted(self, name: str) -> dict[str, int]:
         """Batch → newest attempt in the table's snapshots."""
-        contents = (found for path, found in self.sim.catalog.tables.items() if path[-1] == name)
-        found: dict[str, int] = {}
-        for summary in (summary for table in contents for summary in table.snapshots):
+        table, found = self.sim.catalog.named(name), dict[str, int]()
+        for summary in table.snapshots if table else ():
             found[summary[BATCH]] = max(int(summary[ATTEMPT]), found.get(summary[BATCH], 0))
         return found
 

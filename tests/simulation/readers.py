@@ -105,9 +105,8 @@ class Readers:
     def committed(self, table: Table, batch: Batch) -> int:
         """The number of the snapshot by which the lake shows the batch's attempt; 0 where it needed none."""
         name = table.name if table.kind == "latest" else table.physical_name
-        contents = (found for path, found in self.sim.catalog.tables.items() if path[-1] == name)
-        noted = (batch.batch_id, str(batch.attempt))
-        numbered = ((number, summary) for found in contents for number, summary in enumerate(found.snapshots, start=1))
+        contents, noted = self.sim.catalog.named(name), (batch.batch_id, str(batch.attempt))
+        numbered = enumerate(contents.snapshots if contents else (), start=1)
         return max((number for number, found in numbered if (found[BATCH], found[ATTEMPT]) == noted), default=0)
 
     def rows(self, name: str) -> dict[str, list[Row]]:

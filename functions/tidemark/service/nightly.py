@@ -122,10 +122,10 @@ def _begin(world: World, found: Due, seen: Batch | None, begun: list[str]) -> No
 
 
 def _form_waiting(world: World, begun: Iterable[str]) -> None:
-    under_way = unfinished_batches(world)
-    free, efforts = _free_runs(world, under_way), Efforts()
+    unfinished = unfinished_batches(world)
+    free, efforts = _free_runs(world, unfinished), Efforts()
     # The index does not show yet what has been begun a moment ago.
-    waiting = {batch.batch_id for batch in under_way if _is_forming(batch)} | set(begun)
+    waiting = {batch.batch_id for batch in unfinished if _is_forming(batch)} | set(begun)
     order = {job: place for place, job in enumerate(jobs_in_order(world.datasets))}
     forming = filter(_is_forming, world.ledger.named(waiting))
     for batch in sorted(forming, key=lambda batch: (order[batch.dataset], batch.period))[:free]:
@@ -133,9 +133,9 @@ def _form_waiting(world: World, begun: Iterable[str]) -> None:
     efforts.finish()
 
 
-def _free_runs(world: World, under_way: Iterable[Batch]) -> int:
+def _free_runs(world: World, unfinished: Iterable[Batch]) -> int:
     """Nights may take half of all runs, for files must not wait until the last of them is through."""
-    running = [batch for batch in under_way if batch.state in UNDER_WAY and not _is_forming(batch)]
+    running = [batch for batch in unfinished if batch.state in UNDER_WAY and not _is_forming(batch)]
     nights = sum(bool(batch.period) for batch in running)
     most = world.settings.runs_at_once
     return max(0, min(max(1, most // 2) - nights, most - len(running)))

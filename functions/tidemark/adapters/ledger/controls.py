@@ -14,6 +14,10 @@ class Controls(Table):
         """Whether no new batch of the dataset is to be formed."""
         return bool(self.control(f"PAUSE#{dataset}"))
 
+    def pause(self, dataset: str, paused: bool) -> None:
+        """Form no new batches of the dataset, or form them again."""
+        self.set_control(f"PAUSE#{dataset}", {"paused": True} if paused else {})
+
     def control(self, name: str) -> dict[str, Any]:
         """A remembered setting or marker; empty when there is none."""
         item = self._get("CONTROL", name)
