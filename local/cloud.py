@@ -174,7 +174,7 @@ class Cloud:
             self._pump.wake(call.service, call.operation)
 
     def _unsigned(self, environ: WSGIEnvironment) -> str:
-        return SCOPE if self._http_api and self._http_api.takes(environ) else "s3"
+        return SCOPE if self._http_api and self._http_api.takes(environ) else ""
 
     def _put_events(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         return self.pump.bus.put_events(entries)

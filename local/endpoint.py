@@ -1,24 +1,24 @@
 """One loopback HTTP endpoint for every AWS service.
 
-Requests are routed by the service in their SigV4 credential scope: to the services that are ours, else to moto.
-On the way to moto they pass the cures of what moto gets wrong (`cures`), and every call is told to `on_call`.
+Requests that the gate lets in (`gate`) are routed by the service in their SigV4 credential scope: to the services that
+are ours, else to moto. On the way to moto they pass the cures of what moto gets wrong (`cures`), and every call is told
+to `on_call`.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from local.cures import Cures
+from local.gate import Gate, Signer, refuse, shielded, signer, take_body
 from local.operations import operation
 from local.wsgi import body_of, error
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
-_SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/[^/]+/([^/]+)/aws4_request")
 MAX_EVENTS = 10
 
 
@@ -42,8 +41,8 @@ class Call:
 
 
 class Endpoint:
-    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free one. `unsigned` names the service that a request without
-    a signature is for.
+    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free one. `unsigned` names the service that turns away, in its
+    own words, a request that nobody has signed; "" where there is none.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Endpoint:
         put_events: Callable[[Sequence[Mapping[str, Any]]], list[dict[str, str]]],
         *,
         on_call: Callable[[Call], None] = lambda _: None,
-        unsigned: Callable[[WSGIEnvironment], str] = lambda _: "s3",
+        unsigned: Callable[[WSGIEnvironment], str] = lambda _: "",
         port: int = 0,
     ) -> None:
         self._apps = apps
@@ -61,6 +60,7 @@ class Endpoint:
         self._unsigned = unsigned
         self._moto = Cures(DomainDispatcherApplication(create_backend_app))
         self._server = make_server(HOST, port, self, threaded=True, request_handler=_QuietHandler)
+        self._gate = Gate(self._server.server_port, lambda environ: bool(unsigned(environ)))
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
 
     @property
@@ -77,7 +77,12 @@ class Endpoint:
         self._server.server_close()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        call = _call(environ, self._unsigned)
+        start_response = shielded(start_response)
+        who = signer(environ) or Signer("", self._unsigned(environ))
+        refusal = self._gate.refusal(environ) or take_body(environ)
+        if refusal:
+            return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, who.service))
+        call = Call(who.access_key, who.service, operation(who.service, environ))
         try:
             answer = self._route(call, environ, start_response)
         except Exception:
@@ -110,11 +115,5 @@ class _QuietHandler(MotoRequestHandler):
         log.debug(message, *args)
 
 
-def _call(environ: WSGIEnvironment, unsigned: Callable[[WSGIEnvironment], str]) -> Call:
-    """Who calls what: from the Authorization header, or from the query of a presigned URL; else nobody."""
-    query = parse_qs(environ.get("QUERY_STRING", ""))
-    presigned = f"Credential={query.get('X-Amz-Credential', [''])[0]}"
-    found = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", presigned))
-    # S3's older presigned URLs say no more than the key.
-    access_key, service = found.groups() if found else (query.get("AWSAccessKeyId", [""])[0], unsigned(environ))
-    return Call(access_key, service, operation(service, environ))
+def _speaks_json(environ: WSGIEnvironment, service: str) -> bool:
+    return "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", "") or service == "execute-api"
