@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from local.cures import Cures
-from local.gate import Gate, Signer, refuse, shielded, signer, take_body
+from local.gate import Gate, Refusal, Signer, refuse, shielded, signer, take_body
 from local.operations import operation
 from local.wsgi import body_of, error
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 MAX_EVENTS = 10
+MESSAGE_MAX = 300  #: characters
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Endpoint:
         if refusal:
             return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, who.service))
         call = Call(who.access_key, who.service, operation(who.service, environ))
+        if problem := _no_json(environ):
+            return error(400, "SerializationException", problem)(environ, start_response)
         try:
             answer = self._route(call, environ, start_response)
         except Exception:
@@ -96,10 +99,23 @@ class Endpoint:
             return app(environ, start_response)
         if (call.service, call.operation) == ("events", "PutEvents"):
             return self._events(environ)(environ, start_response)
-        return self._moto.answer(call.service, call.operation, environ, start_response)
+        return self._ask_moto(call, environ, start_response)
+
+    def _ask_moto(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """What moto cannot read is the caller's mistake: it checks little before it stumbles, and would stumble again."""
+        try:
+            return self._moto.answer(call.service, call.operation, environ, start_response)
+        except Exception as found:  # noqa: BLE001 — whatever it stumbles over
+            name = call.operation or "the request"
+            log.warning("%s: moto cannot read %s: %r", call.service, name, found, exc_info=log.isEnabledFor(logging.DEBUG))
+            reason = f"expected a call that {call.service} knows, found {name} unreadable: {found!r}"[:MESSAGE_MAX]
+            refusal = Refusal(400, "InvalidRequest", reason)
+            return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, call.service))
 
     def _events(self, environ: WSGIEnvironment) -> Response:
-        entries = json.loads(body_of(environ)).get("Entries", [])
+        entries = json.loads(body_of(environ) or b"{}").get("Entries", [])
+        if not _is_list_of_objects(entries):
+            return error(400, "ValidationException", "expected a list of objects under Entries")
         if not 1 <= len(entries) <= MAX_EVENTS:
             return error(400, "ValidationException", f"expected 1 to {MAX_EVENTS} entries, found {len(entries)}")
         answers = self._put_events(entries)
@@ -113,6 +129,21 @@ class _QuietHandler(MotoRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002 — werkzeug's name
         log.debug(message, *args)
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _no_json(environ: WSGIEnvironment) -> str:
+    """What is wrong with the body of a JSON protocol; "" where nothing is, or another protocol is spoken."""
+    if "HTTP_X_AMZ_TARGET" not in environ:
+        return ""
+    try:
+        body = json.loads(body_of(environ) or b"{}")
+    except (ValueError, RecursionError) as error:
+        return f"expected a JSON object, found: {error}"
+    return "" if isinstance(body, dict) else f"expected a JSON object, found {type(body).__name__}"
 
 
 def _speaks_json(environ: WSGIEnvironment, service: str) -> bool:

@@ -1,5 +1,6 @@
 """ListSchemas, ListTables and DescribeTable of the local Redshift Data API."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,9 @@ def _column(schema: str, table: str, column: Any) -> dict[str, Any]:
 
 
 def _page(rows: list[Any], asked: dict[str, Any], member: str) -> dict[str, Any]:
-    first = int(asked.get("NextToken") or 0)
+    token = asked.get("NextToken") or "0"
+    if not re.fullmatch(r"[0-9]{1,9}", token):
+        raise ApiError("ValidationException", "NextToken is not valid")
+    first = int(token)
     last = first + (asked.get("MaxResults") or 1000)
     return {member: rows[first:last]} | ({"NextToken": str(last)} if last < len(rows) else {})

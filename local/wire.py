@@ -174,7 +174,7 @@ def _rest_parameters(shape: Shape | None, request: Request, variables: Mapping[s
 def _body(request: Request) -> Any:
     try:
         body = json.loads(request.get_data() or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError("SerializationException", f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise ApiError("SerializationException", "the body is not a JSON object")
