@@ -1,14 +1,20 @@
-"""COPY … FORMAT AS PARQUET MANIFEST, with Redshift's strictness: by position, types must match, lengths in bytes."""
+"""COPY … FORMAT AS PARQUET MANIFEST, with Redshift's strictness: by position, types must match, lengths in bytes.
+
+The warehouse's own connection reads no files, whoever asks. A second DuckDB, which runs no statement of a caller, reads
+them and hands their rows over.
+"""
 
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 from botocore.exceptions import ClientError
 
 from local.redshift_plans import Copy
@@ -16,6 +22,7 @@ from local.redshift_tables import Column, SqlError, columns_of, quoted
 
 WITHOUT_MEANING: Final = {"STATUPDATE", "COMPUPDATE"}  # statistics and encodings do not exist here
 CONNECTIONS: Final = 8
+ROWS: Final = "tidemark_copied_rows"  # what the warehouse's connection calls them while they are handed over
 S3 = Callable[[], Any]  # makes a boto3 client
 
 
@@ -54,12 +61,19 @@ def copy(cursor: Any, plan: Copy, s3: S3) -> int:
     target = target_columns(cursor, plan)
     client = s3()
     entries = read_manifest(client, plan.uri)
-    with tempfile.TemporaryDirectory(prefix="tidemark-copy-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tidemark-copy-") as folder, closing(reader()) as files:
         sources = fetch(client, entries, Path(folder))
-        layouts = read_layouts(cursor, sources)
+        layouts = read_layouts(files, sources)
         for source in sources:
             check_layout(source, layouts[source.path.name], target, str(plan.table))
-        return sum(insert(cursor, plan, target, group) for group in alike(sources, layouts))
+        return sum(insert(cursor, files, plan, target, group) for group in alike(sources, layouts))
+
+
+def reader() -> Any:
+    """A DuckDB for files, with nothing else in it."""
+    files = duckdb.connect()
+    files.execute("SET TimeZone = 'UTC'")
+    return files
 
 
 def check_options(plan: Copy) -> None:
@@ -149,11 +163,11 @@ def _reason(error: ClientError) -> str:
 # ---- layout
 
 
-def read_layouts(cursor: Any, sources: Sequence[Source]) -> dict[str, tuple[Leaf, ...]]:
+def read_layouts(files: Any, sources: Sequence[Source]) -> dict[str, tuple[Leaf, ...]]:
     """Top-level columns of every file, by file name, from one query."""
     paths = [str(source.path) for source in sources]
     try:
-        rows = cursor.execute(
+        rows = files.execute(
             "SELECT file_name, name, type, converted_type, logical_type, precision, scale, num_children"
             " FROM parquet_schema(?)",
             [paths],
@@ -220,25 +234,31 @@ def alike(sources: Sequence[Source], layouts: Mapping[str, tuple[Leaf, ...]]) ->
         yield list(group)
 
 
-def insert(cursor: Any, plan: Copy, target: Sequence[Column], sources: Sequence[Source]) -> int:
+def insert(cursor: Any, files: Any, plan: Copy, target: Sequence[Column], sources: Sequence[Source]) -> int:
     """Append the files' rows; the number of rows. SqlError for a text that is too long in bytes."""
     paths = [str(source.path) for source in sources]
+    check_lengths(files, target, sources)
     given = ", ".join(f"c{number}" for number in range(len(target)))
-    check_lengths(cursor, target, sources)
-    rows = f"(SELECT * FROM read_parquet(?, hive_partitioning = false)) AS file({given})"
     names = ", ".join(quoted(column.name) for column in target)
-    loaded = cursor.execute(f"INSERT INTO {plan.table.sql} ({names}) SELECT * FROM {rows}", [paths]).fetchone()
+    rows = files.sql(
+        f"SELECT * FROM (SELECT * FROM read_parquet(?, hive_partitioning = false)) AS file({given})", params=[paths]
+    )
+    cursor.register(ROWS, rows.to_arrow_reader())
+    try:
+        loaded = cursor.execute(f"INSERT INTO {plan.table.sql} ({names}) SELECT * FROM {ROWS}").fetchone()
+    finally:
+        cursor.unregister(ROWS)
     return int(loaded[0])
 
 
-def check_lengths(cursor: Any, target: Sequence[Column], sources: Sequence[Source]) -> None:
+def check_lengths(files: Any, target: Sequence[Column], sources: Sequence[Source]) -> None:
     """SqlError naming column and file when a text is longer than its column."""
     limited = [(number, column) for number, column in enumerate(target) if column.length]
     if not limited:
         return
     names = ", ".join(["file", *(f"c{number}" for number in range(len(target)))])
     longest = ", ".join(f"max(strlen(c{number}))" for number, _ in limited)
-    rows = cursor.execute(
+    rows = files.execute(
         f"SELECT file, {longest} FROM (SELECT filename, * EXCLUDE (filename)"
         f" FROM read_parquet(?, filename = true, hive_partitioning = false)) AS rows({names}) GROUP BY file",
         [[str(source.path) for source in sources]],

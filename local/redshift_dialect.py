@@ -1,5 +1,6 @@
 """Redshift's dialect as sqlglot reads it, completed, and its expressions and columns in DuckDB's words."""
 
+import re
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp
@@ -10,6 +11,7 @@ from sqlglot.parsers.redshift import RedshiftParser
 from local.redshift_tables import Column, SqlError
 
 LONGEST_VARCHAR: Final = 65535
+TABLE_FUNCTIONS: Final = {"RANGE", "GENERATE_SERIES", "EXPLODING_GENERATE_SERIES", "UNNEST"}  # that only make rows
 DEFAULT_LENGTHS: Final = {"VARCHAR": 256, "TEXT": 256, "NVARCHAR": 256, "CHAR": 1, "NCHAR": 1, "BPCHAR": 256}
 MACROS: Final = (  # SQL functions that DuckDB lacks; kept in the database so that views may use them
     "CREATE MACRO IF NOT EXISTS main.redshift_getdate() AS date_trunc('second', now() AT TIME ZONE 'UTC')",
@@ -52,6 +54,22 @@ class Dialect(Redshift):
 def unsupported(statement: exp.Expression, why: str = "") -> SqlError:
     words = statement.sql(dialect="redshift")[:200]
     return SqlError(f"not supported by the local warehouse: {words}{f' ({why})' if why else ''}")
+
+
+def refuse_sources(statement: exp.Expression) -> None:
+    """SqlError for a function in the place of a table: Redshift has next to none, and DuckDB's read files, run text as
+    SQL, or change settings. So is a file's name there.
+    """
+    for place in statement.find_all(exp.Table, exp.Lateral, exp.TableFromRows):
+        source = place.this
+        if isinstance(source, exp.Func) and _name_of(source) not in TABLE_FUNCTIONS:
+            raise SqlError(f"function {_name_of(source).lower()} cannot stand for a table in the local warehouse")
+        if isinstance(source, exp.Identifier) and re.search(r"[/\\:*?]", source.name):
+            raise SqlError(f'relation "{source.name}" does not exist')
+
+
+def _name_of(function: exp.Func) -> str:
+    return function.name.upper() if isinstance(function, exp.Anonymous) else function.sql_name()
 
 
 def duckdb_sql(statement: exp.Expression) -> str:

@@ -16,7 +16,20 @@ from local.redshift_dialect import MACROS
 from local.redshift_plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
 from local.redshift_tables import DEFAULT_SCHEMA, SqlError, changed, columns_of, create_sql
 
-SETTINGS: Final = ("SET TimeZone = 'UTC'", "SET integer_division = true", f"SET schema = '{DEFAULT_SCHEMA}'")
+#: Statements see their tables and nothing else: no file, no network, no extension, no variable of this process.
+CLOSED: Final = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+}
+SETTINGS: Final = (
+    "SET GLOBAL TimeZone = 'UTC'",
+    "SET GLOBAL integer_division = true",
+    "SET lock_configuration = true",  # last of all: whatever is open or closed then stays so
+)
 TYPES: Final = {  # DuckDB → Redshift, as ColumnMetadata names them
     "SMALLINT": "int2",
     "INTEGER": "int4",
@@ -64,21 +77,26 @@ class Effect:
 
 
 class Warehouse:
-    """The database file. Whatever writes holds `writing`: Redshift's table locks, coarser."""
+    """The database file. Whatever writes holds `writing`: Redshift's table locks, coarser.
+
+    DuckDB leaves a database its own file to read, and no setting takes that away: `redshift_dialect` refuses the
+    functions that would.
+    """
 
     def __init__(self, path: Path, s3: S3) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = duckdb.connect(str(path))
+        self._database = duckdb.connect(str(path), config=CLOSED)
         self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {DEFAULT_SCHEMA}")
         for macro in MACROS:
             self._database.execute(macro)
+        for setting in SETTINGS:
+            self._database.execute(setting)
         self.s3 = s3
         self.writing = threading.RLock()
 
     def session(self) -> "Session":
         cursor = self._database.cursor()
-        for setting in SETTINGS:
-            cursor.execute(setting)
+        cursor.execute(f"USE {DEFAULT_SCHEMA}")
         return Session(cursor, self.s3)
 
     def close(self) -> None:

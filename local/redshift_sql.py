@@ -14,7 +14,7 @@ from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from local.redshift_dialect import Dialect, column, duckdb_sql, length_of, unsupported
+from local.redshift_dialect import Dialect, column, duckdb_sql, length_of, refuse_sources, unsupported
 from local.redshift_plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
 from local.redshift_tables import Column, SqlError, Table
 
@@ -62,6 +62,7 @@ def _plain(words: str) -> str:
 
 
 def _plan(statement: exp.Expression, parameters: Mapping[str, str]) -> Plan:
+    refuse_sources(statement)
     for kind, plan in PLANS.items():
         if isinstance(statement, kind):
             return plan(_with_values(statement, parameters))
@@ -169,8 +170,9 @@ def _create_like(text: str) -> CreateTable | None:
 
 
 def table_of(node: exp.Expression) -> Table:
-    """The table that an AST node names."""
-    assert isinstance(node, exp.Table)
+    """The table that an AST node names; SqlError when it names none."""
+    if not isinstance(node, exp.Table):
+        raise SqlError(f'syntax error at or near "{node.sql(dialect="redshift")[:100]}"')
     return Table(node.db.lower() or None, node.name.lstrip("#").lower())
 
 
