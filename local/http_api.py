@@ -2,11 +2,13 @@
 
 Requests come to the cloud's one endpoint and are told by the scope of their signature, `execute-api`; an unsigned one
 for a route is refused as API Gateway refuses it. The signature itself is not checked: IAM is not enforced on a laptop.
+The limits of API Gateway and of Lambda behind it are played: what is too large here is too large there.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import uuid
 from datetime import UTC, datetime
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from local.functions import Response as Outcome
 
 SCOPE = "execute-api"
-BODY_BYTES_MAX = 10 << 20
+BODY_BYTES_MAX = 10 << 20  #: API Gateway's own
+EVENT_BYTES_MAX = 6 << 20  #: Lambda's: the whole event as JSON, with a binary body in base64
+ANSWER_BYTES_MAX = (6 << 20) + 100  #: Lambda's: what the function returns, as JSON
 TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)")
 METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
 _INTEGRATION = re.compile(r"arn:aws:apigateway:[^:]+:lambda:path/2015-03-31/functions/(?P<function>[^/]+)/invocations")
@@ -109,11 +113,21 @@ class HttpApi:
         body = request.get_data()
         if len(body) > BODY_BYTES_MAX:
             return _refusal(413, "Request Entity Too Large")
-        outcome = self._invoke(route.function, event(route, request, body, signed[1]))
+        handed = event(route, request, body, signed[1])
+        if _size(handed) > EVENT_BYTES_MAX:
+            return _refusal(413, "Request Entity Too Large")
+        outcome = self._invoke(route.function, handed)
+        if not outcome.error and _size(outcome.payload) > ANSWER_BYTES_MAX:
+            return _refusal(500, "Internal Server Error")
         if outcome.error:
             late = outcome.payload.get("errorType") == "Sandbox.Timedout"
             return _refusal(503, "Service Unavailable") if late else _refusal(500, "Internal Server Error")
         return _response(outcome.payload)
+
+
+def _size(payload: Any) -> int:
+    """Bytes of JSON, as Lambda counts a payload."""
+    return len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
 
 
 def event(route: RouteSpec, request: Request, body: bytes, access_key: str) -> dict[str, Any]:

@@ -111,11 +111,30 @@ def test_headers_and_cookies_of_an_answer_arrive() -> None:
     assert response.headers.getlist("Set-Cookie") == ["a=1", "b=2"]
 
 
-def test_a_body_may_not_be_larger_than_api_gateway_takes() -> None:
-    """Ten mebibytes."""
+@pytest.mark.parametrize(
+    ("kind", "size", "status"),
+    [
+        ("application/json", 5 << 20, 204),
+        ("application/json", 6 << 20, 413),  # with what stands around it in the event
+        ("application/octet-stream", 4 << 20, 204),
+        ("application/octet-stream", 5 << 20, 413),  # a third longer in base64
+        ("application/json", (10 << 20) + 1, 413),
+    ],
+)
+def test_a_request_may_not_be_larger_than_lambda_takes(kind: str, size: int, status: int) -> None:
+    """Six mebibytes of event, of which the body is a part, in base64 if it is binary; the function is not called."""
     seen = Seen()
-    response = seen.client.post("/predict", data=b"x" * ((10 << 20) + 1), headers=SIGNED)
-    assert (response.status_code, seen.events) == (413, [])
+    response = seen.client.post("/predict", data=b"x" * size, content_type=kind, headers=SIGNED)
+    assert (response.status_code, len(seen.events)) == (status, int(status == 204))
+    assert status == 204 or response.json == {"message": "Request Entity Too Large"}
+
+
+@pytest.mark.parametrize(("size", "status"), [(5 << 20, 200), ((6 << 20) + 100, 500)])
+def test_an_answer_may_not_be_larger_than_lambda_gives(size: int, status: int) -> None:
+    """Six mebibytes and a hundred bytes of what the function returns; more is a fault of the function."""
+    response = Seen({"statusCode": 200, "body": "x" * size}).client.get("/model", headers=SIGNED)
+    assert response.status_code == status
+    assert status == 200 or response.json == {"message": "Internal Server Error"}
 
 
 def _api(path: str = "/a", **changes: Any) -> dict[str, Any]:
