@@ -10,8 +10,9 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from tidemark.core.errors import Transient
+from tidemark.core.strict_json import strict_loads
 from tidemark.observability import logger, metrics
-from tidemark.service.predict import BODY_BYTES_MAX, Refused, TooLarge, describe, predict
+from tidemark.service.predict import BODY_BYTES_MAX, DEPTH_MAX, Refused, TooLarge, describe, predict
 from tidemark.wiring import world
 
 RETRY_SECONDS = 60  # as often as the function looks for a newer model
@@ -36,8 +37,8 @@ def _predict() -> Response[str]:
         size = len(body.encode())
         if size > BODY_BYTES_MAX:
             raise TooLarge(f"expected at most {BODY_BYTES_MAX} bytes, found {size}")
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        request = strict_loads(body, DEPTH_MAX)
+    except ValueError as error:
         return _answer(400, {"error": f"expected JSON, found: {error}"})
     return _answer(200, predict(world(), request))
 

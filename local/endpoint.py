@@ -107,7 +107,9 @@ class Endpoint:
             return self._moto.answer(call.service, call.operation, environ, start_response)
         except Exception as found:  # noqa: BLE001 — whatever it stumbles over
             name = call.operation or "the request"
-            log.warning("%s: moto cannot read %s: %r", call.service, name, found, exc_info=log.isEnabledFor(logging.DEBUG))
+            log.warning(
+                "%s: moto cannot read %s: %r", call.service, name, found, exc_info=log.isEnabledFor(logging.DEBUG)
+            )
             reason = f"expected a call that {call.service} knows, found {name} unreadable: {found!r}"[:MESSAGE_MAX]
             refusal = Refusal(400, "InvalidRequest", reason)
             return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, call.service))

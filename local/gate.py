@@ -224,7 +224,9 @@ def take_body(environ: WSGIEnvironment) -> Refusal | None:
 # ---- answers
 
 
-def refuse(refusal: Refusal, environ: WSGIEnvironment, start_response: StartResponse, *, as_json: bool) -> Iterable[bytes]:
+def refuse(
+    refusal: Refusal, environ: WSGIEnvironment, start_response: StartResponse, *, as_json: bool
+) -> Iterable[bytes]:
     """The answer, in the words of the protocol that was spoken; what is left of the body is not waited for."""
     body, kind = (_json(refusal) if as_json else _xml(refusal, environ)).encode(), "json" if as_json else "xml"
     headers = [("Content-Type", f"application/{kind}"), ("Content-Length", str(len(body)))]

@@ -87,7 +87,7 @@ def _answer(handle: Any, request: dict[str, Any]) -> dict[str, Any]:
         return {"error": _failure(error, own_frames=1)}
     try:
         return {"payload": json.loads(json.dumps(result))}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return {"error": {"errorType": "Runtime.MarshalError", "errorMessage": f"Unable to marshal response: {error}"}}
 
 

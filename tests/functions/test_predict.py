@@ -20,7 +20,7 @@ from openapi_spec_validator import validate
 from tests.functions.conftest import LAKE, Now, small_model
 from tests.functions.test_handlers import Context, sample
 from tidemark.core.segments import BANDS
-from tidemark.service.predict import BODY_BYTES_MAX, CUSTOMERS_MAX
+from tidemark.service.predict import BODY_BYTES_MAX, CUSTOMERS_MAX, PROBLEMS_MAX
 from tidemark.wiring import World
 
 OPENAPI = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
@@ -73,9 +73,10 @@ def test_the_description_knows_every_band() -> None:
 
 
 def test_the_description_knows_the_limits() -> None:
-    """A thousand customers and a mebibyte."""
+    """A thousand customers, a mebibyte, a hundred problems."""
     text = OPENAPI["paths"]["/predict"]["post"]["description"]
     assert OPENAPI["components"]["schemas"]["Customers"]["properties"]["customers"]["maxItems"] == CUSTOMERS_MAX
+    assert OPENAPI["components"]["schemas"]["Error"]["properties"]["problems"]["maxItems"] == PROBLEMS_MAX
     assert re.findall(r"[\d,]+", text) == [f"{CUSTOMERS_MAX:,}", str(BODY_BYTES_MAX >> 20)]
 
 
@@ -127,11 +128,44 @@ def test_every_problem_of_every_customer_is_named(call: Any, publish_model: Any)
 
 
 @pytest.mark.parametrize(
+    ("customers", "listed", "words"), [(50, 100, "100"), (51, 100, "102 (the first 100 are listed, 2 more are not)")]
+)
+def test_an_answer_lists_a_hundred_problems(
+    call: Any, publish_model: Any, customers: int, listed: int, words: str
+) -> None:
+    """And says how many more there are; each customer here has two."""
+    publish_model()
+    status, answer = call("POST", "/predict", {"customers": [{**ANN, "age": "old", "shoe_size": 42}] * customers})
+    assert (status, len(answer["problems"])) == (422, listed)
+    assert answer["error"] == f"nothing was predicted, problems found: {words}"
+
+
+def test_an_answer_is_short_however_long_the_names_are(call: Any, publish_model: Any) -> None:
+    """A strange field of a hundred thousand characters comes back as sixty."""
+    publish_model()
+    _, answer = call("POST", "/predict", {**ANN, "x" * 100_000: 1})
+    assert [one["field"] for one in answer["problems"]] == ["x" * 57 + "..."]
+
+
+@pytest.mark.parametrize("body", ["/w==", "e30", "!"])
+def test_base64_that_holds_no_text_is_refused(call: Any, publish_model: Any, body: str) -> None:
+    """Bytes that are no UTF-8, a cut-off group, no base64 at all."""
+    publish_model()
+    assert call("POST", "/predict", body, isBase64Encoded=True)[0] == 400
+
+
+@pytest.mark.parametrize(
     ("body", "status", "error"),
     [
         ('{"customers": [', 400, "expected JSON, found: Expecting value"),
         ("", 400, "expected JSON, found: Expecting value"),
-        ("[" * 100_000, 400, "expected JSON, found: maximum recursion"),
+        ("[" * 100_000, 400, "expected JSON, found: more than 8 levels of nesting"),
+        ('{"customers": [' + '{"age": ' * 9 + "1" + "}" * 9 + "]}", 400, "expected JSON, found: more than 8 levels"),
+        ('{"age": "65+", "age": "19-24"}', 400, 'expected JSON, found: the key "age" twice in one object'),
+        ('{"monetary": NaN}', 400, "expected JSON, found: NaN"),
+        ('{"monetary": -Infinity}', 400, "expected JSON, found: -Infinity"),
+        ('{"monetary": 1e999}', 400, "expected JSON, found: a number too large: 1e999"),
+        ('{"recency": 1' + "0" * 5_000 + "}", 400, "expected JSON, found: a number of 5001 digits"),
         ({"customers": []}, 422, "expected a list of at least one customer"),
         ({"customers": [ANN], "k": 3}, 422, "expected a list of at least one customer under the only key `customers`"),
         ({"customers": [ANN] * 1_001}, 413, "expected at most 1000 customers, found 1001"),
@@ -142,7 +176,7 @@ def test_every_problem_of_every_customer_is_named(call: Any, publish_model: Any)
 def test_what_cannot_be_answered_is_refused_with_a_reason(
     call: Any, publish_model: Any, body: Any, status: int, error: str
 ) -> None:
-    """Cut off, empty, too deep, without customers, with too many, too large, of the wrong form."""
+    """Cut off, empty, too deep, ambiguous, not finite, without customers, with too many, too large, of the wrong form."""
     publish_model()
     body = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     found, answer = call("POST", "/predict", body)

@@ -137,7 +137,8 @@ class Model:
             found.append(Problem(KEY, f"expected text, found {_show(customer[KEY])}"))
         allowed = (KEY, *NUMBERS, *CATEGORIES)
         extra = [str(field) for field in customer if field not in allowed]
-        return found + [Problem(field, f"expected one of {', '.join(allowed)}, found another field") for field in extra]
+        strange = f"expected one of {', '.join(allowed)}, found another field"
+        return found + [Problem(_cut(field), strange) for field in extra]
 
     def dumps(self) -> str:
         """The JSON document; the same model is the same text."""
@@ -196,5 +197,8 @@ def _amount(field: str, value: object) -> str:
 
 
 def _show(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    return _cut(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."

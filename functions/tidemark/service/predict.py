@@ -12,6 +12,8 @@ from tidemark.wiring import World
 
 CUSTOMERS_MAX = 1_000  # in one request
 BODY_BYTES_MAX = 1 << 20
+DEPTH_MAX = 8  # levels of objects and lists; three are needed
+PROBLEMS_MAX = 100  # in one answer
 
 
 class Refused(TidemarkError):
@@ -33,7 +35,8 @@ class NoModel(Transient):
 def predict(world: World, request: object) -> dict[str, Any]:
     """`{"customers": [...]}` or one customer → predictions in the same order.
 
-    Raises `Refused` with every problem of every customer, `TooLarge` or `NoModel`; all are predicted or none.
+    Raises `Refused` with the problems of all customers, the first `PROBLEMS_MAX` of them, `TooLarge` or `NoModel`; all
+    are predicted or none.
     """
     customers = _customers(request)
     published = _published(world)
@@ -44,7 +47,7 @@ def predict(world: World, request: object) -> dict[str, Any]:
         for one in model.problems(customer)
     ]
     if problems:
-        raise Refused(f"nothing was predicted, problems found: {len(problems)}", problems)
+        raise Refused(f"nothing was predicted, problems found: {_counted(len(problems))}", problems[:PROBLEMS_MAX])
     return {"model": _identity(published), "predictions": [_prediction(published, one) for one in customers]}
 
 
@@ -68,6 +71,11 @@ def describe(world: World) -> dict[str, Any]:
             for one in model.segments
         ],
     }
+
+
+def _counted(problems: int) -> str:
+    more = problems - PROBLEMS_MAX
+    return f"{problems} (the first {PROBLEMS_MAX} are listed, {more} more are not)" if more > 0 else str(problems)
 
 
 def _customers(request: object) -> list[Any]:
