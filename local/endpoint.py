@@ -102,10 +102,10 @@ class Endpoint:
         return self._ask_moto(call, environ, start_response)
 
     def _ask_moto(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """What moto cannot read is the caller's mistake: it checks little before it stumbles, and would stumble again."""
+        """What moto cannot read is the caller's mistake: it checks little and stumbles, and would stumble again."""
         try:
             return self._moto.answer(call.service, call.operation, environ, start_response)
-        except Exception as found:  # noqa: BLE001 — whatever it stumbles over
+        except Exception as found:
             name = call.operation or "the request"
             log.warning(
                 "%s: moto cannot read %s: %r", call.service, name, found, exc_info=log.isEnabledFor(logging.DEBUG)
@@ -149,4 +149,7 @@ def _no_json(environ: WSGIEnvironment) -> str:
 
 
 def _speaks_json(environ: WSGIEnvironment, service: str) -> bool:
+    """Whether the caller reads JSON; an object of S3 may be of that type itself."""
+    if service == "s3":
+        return False
     return "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", "") or service == "execute-api"

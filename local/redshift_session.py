@@ -17,7 +17,7 @@ from local.redshift_plans import ChangeColumn, Copy, CreateTable, Nothing, Plan,
 from local.redshift_tables import DEFAULT_SCHEMA, SqlError, changed, columns_of, create_sql
 
 #: Statements see their tables and nothing else: no file, no network, no extension, no variable of this process.
-CLOSED: Final = {
+CLOSED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

@@ -82,12 +82,12 @@ def test_customers_of_a_file_get_their_segments(
 
 
 def test_a_request_that_is_not_signed_is_turned_away(cloud: Cloud) -> None:
-    """As API Gateway does it, while unsigned requests to S3 still reach S3."""
+    """As API Gateway does it, and as S3 does."""
     with pytest.raises(HTTPError, match="403") as refused:
         urllib.request.urlopen(f"{cloud.url}/model")
     assert json.loads(refused.value.read()) == {"message": "Forbidden"}
     refused.value.close()
-    with pytest.raises(HTTPError, match="404") as missing:
+    with pytest.raises(HTTPError, match="403") as denied:
         urllib.request.urlopen(f"{cloud.url}/no-such-bucket/key")
-    assert b"NoSuchBucket" in missing.value.read()
-    missing.value.close()
+    assert b"AccessDenied" in denied.value.read()
+    denied.value.close()

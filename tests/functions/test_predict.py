@@ -176,7 +176,7 @@ def test_base64_that_holds_no_text_is_refused(call: Any, publish_model: Any, bod
 def test_what_cannot_be_answered_is_refused_with_a_reason(
     call: Any, publish_model: Any, body: Any, status: int, error: str
 ) -> None:
-    """Cut off, empty, too deep, ambiguous, not finite, without customers, with too many, too large, of the wrong form."""
+    """Cut off, empty, too deep, ambiguous, endless, without customers, with too many, too large, of the wrong form."""
     publish_model()
     body = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     found, answer = call("POST", "/predict", body)

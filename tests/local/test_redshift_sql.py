@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from local.redshift_plans import ChangeColumn, Copy, CreateTable, Nothing, Query, Truncate
@@ -341,3 +342,117 @@ def test_other_plans() -> None:
     assert translate("TRUNCATE TABLE s.t") == Truncate(Table("s", "t"))
     added = ChangeColumn(Table(None, "t"), Column("b", "VARCHAR", 20), is_new=True)
     assert translate("ALTER TABLE t ADD COLUMN b VARCHAR(20)") == added
+
+
+# ---- what a statement may reach
+
+
+ESCAPES = [
+    "SELECT * FROM '{file}'",
+    'SELECT * FROM "{file}"',
+    "FROM '{file}'",
+    "SELECT * FROM t, '{file}' AS f",
+    "SELECT * FROM read_csv('{file}')",
+    "SELECT * FROM Read_Text('{file}')",
+    "SELECT * FROM \"read_text\"('{file}')",
+    "SELECT * FROM main.read_text('{file}')",
+    "SELECT * FROM read_text /* a */ ('{file}')",
+    "SELECT * FROM (read_text('{file}'))",
+    "SELECT * FROM TABLE(read_text('{file}'))",
+    "SELECT * FROM t, LATERAL read_text('{file}') r",
+    "SELECT * FROM t JOIN read_text('{file}') r ON 1 = 1",
+    "SELECT * FROM parquet_scan(['{file}'])",
+    "SELECT * FROM read_blob('{database}')",
+    "SELECT * FROM '{database}'",
+    "SELECT * FROM glob('{folder}/*')",
+    "SELECT * FROM sniff_csv('{file}')",
+    "SELECT * FROM query('SELECT * FROM read_text(''{file}'')')",
+    "SELECT * FROM query_table('{file}')",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "SELECT * FROM arrow_scan(1, 2, 3)",
+    "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM enable_logging('QueryLog', storage = 'file')",
+    "SELECT * FROM 'https://example.com/x.parquet'",
+    "SELECT * FROM 's3://bucket/x.parquet'",
+    "SELECT * FROM secret",
+    "WITH a AS (SELECT * FROM read_text('{file}')) SELECT * FROM a",
+    "SELECT (SELECT content FROM read_text('{file}'))",
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM read_text('{file}'))",
+    "SELECT a FROM t UNION ALL SELECT content FROM read_text('{file}')",
+    "SELECT a FROM t ORDER BY (SELECT content FROM read_text('{file}'))",
+    "VALUES ((SELECT content FROM read_text('{file}')))",
+    "CREATE TABLE u AS SELECT * FROM read_text('{file}')",
+    "CREATE TABLE u (a VARCHAR(9) DEFAULT (SELECT content FROM read_text('{file}')))",
+    "CREATE TABLE u (LIKE '{file}')",
+    "ALTER TABLE t ADD COLUMN b VARCHAR(9) DEFAULT (SELECT content FROM read_text('{file}'))",
+    "CREATE VIEW v AS SELECT * FROM read_text('{file}')",
+    "CREATE MACRO m() AS TABLE SELECT * FROM read_text('{file}')",
+    "CREATE FUNCTION f() RETURNS INT AS $$ SELECT 1 $$ LANGUAGE sql",
+    "INSERT INTO t SELECT content FROM read_text('{file}')",
+    "UPDATE t SET a = (SELECT content FROM read_text('{file}'))",
+    "DELETE FROM t USING read_text('{file}') r WHERE r.content = t.a",
+    "MERGE INTO t USING read_text('{file}') s ON t.a = s.content WHEN MATCHED THEN DELETE",
+    "TRUNCATE read_text('{file}')",
+    "COPY t FROM '{file}' IAM_ROLE 'r' FORMAT AS PARQUET MANIFEST",
+    "COPY t FROM 'file://{file}' IAM_ROLE 'r' FORMAT AS PARQUET MANIFEST",
+    "COPY t TO '{folder}/out.csv'",
+    "COPY (SELECT 1) TO '{folder}/out.csv'",
+    "UNLOAD ('SELECT 1') TO '{folder}/out' IAM_ROLE 'r'",
+    "CREATE EXTERNAL SCHEMA e FROM DATA CATALOG DATABASE 'd'",
+    "CREATE EXTERNAL TABLE e.t (a INT) STORED AS PARQUET LOCATION '{folder}'",
+    "EXPORT DATABASE '{folder}/out'",
+    "IMPORT DATABASE '{folder}'",
+    "ATTACH '{folder}/other.duckdb' AS other",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "CREATE SECRET s (TYPE s3)",
+    "SET enable_external_access = true",
+    "SET lock_configuration = false",
+    "RESET enable_external_access",
+    "PRAGMA enable_profiling",
+    "CALL enable_logging()",
+    "PREPARE p AS SELECT 1",
+    "EXPLAIN ANALYZE SELECT * FROM read_text('{file}')",
+    "SELECT 1; ATTACH '{folder}/other.duckdb'",
+]
+
+
+@pytest.mark.parametrize("sql", ESCAPES)
+def test_a_statement_sees_tables_and_nothing_else(session: Session, tmp_path: Path, sql: str) -> None:
+    """No file of the laptop is read or written, nothing is attached, installed or unlocked, however it is asked."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\nhush\n")
+    run(session, "CREATE TABLE t (a VARCHAR(9))")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert fails(session, sql.format(file=secret, folder=tmp_path, database=tmp_path / "warehouse.duckdb"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_text('{file}')",
+        "SELECT * FROM '{file}'",
+        "COPY (SELECT 1) TO '{file}'",
+        "ATTACH '{file}' AS other",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET home_directory = '/tmp'",
+        "PRAGMA enable_profiling",
+        "SELECT * FROM secret",
+    ],
+)
+def test_the_database_itself_is_closed(session: Session, tmp_path: Path, sql: str) -> None:
+    """Even DuckDB's own words, past the translation, reach no file, no setting and no variable of this process."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\nhush\n")
+    with pytest.raises(duckdb.Error):
+        session.cursor.execute(sql.format(file=secret))
+    assert secret.read_text() == "a\nhush\n"
+
+
+def test_functions_that_only_make_rows_may_stand_for_tables(session: Session) -> None:
+    """Numbers and lists are read from nowhere."""
+    assert run(session, "SELECT count(*) FROM generate_series(1, 3) AS s(i)") == [(3,)]
+    assert run(session, "SELECT count(*) FROM range(3) r") == [(3,)]
