@@ -83,6 +83,8 @@ class Endpoint:
         refusal = self._gate.refusal(environ) or take_body(environ)
         if refusal:
             return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, who.service))
+        if who.access_key:
+            environ.setdefault("HTTP_AUTHORIZATION", who.scope)  # else moto would take a link's service from its path
         call = Call(who.access_key, who.service, operation(who.service, environ))
         if problem := _no_json(environ):
             return error(400, "SerializationException", problem)(environ, start_response)

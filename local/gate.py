@@ -2,8 +2,8 @@
 
 A browser lets any page send requests to 127.0.0.1. It marks them, though, in headers that a page can neither leave out
 nor forge: Host (a name that was made to point here), Origin, Sec-Fetch-Site, Referer. And a page cannot sign: the
-Authorization header needs the consent of a preflight, which is never given. So whoever has signed in that header is no
-page, and which key has signed says nothing: IAM is not enforced, and the credentials are printed in the documentation.
+Authorization header needs the consent of a preflight, which is never given. So a caller that has signed in that header
+is no page. The signature itself is not checked: its secret stands in the documentation, and would keep no page out.
 A presigned URL is only a link, which a page can make up; it opens objects of S3 and nothing else.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH")
 OWN_FETCHES = frozenset({"none", "same-origin"})
-HIDDEN = ("/moto-api", "/favicon.ico", "/latest/meta-data", "/latest/api")  # moto's own pages, which nobody signs for
+HIDDEN = ("/moto-api", "/favicon.ico", "/latest/meta-data", "/latest/api")  # moto's own pages, which take any call
 OBJECT_BYTES_MAX = 5 << 30  # of one request to S3
 BODY_BYTES_MAX = 16 << 20  # of one to any other service: DynamoDB's, the most of all
 BODY_SECONDS = 30.0  # without a byte of an announced body
@@ -47,7 +47,7 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is answered by nobody; `code` as AWS spells its own."""
+    """Why a request is not let in; `code` as AWS spells its own."""
 
     status: int
     code: str
@@ -60,6 +60,11 @@ class Signer:
 
     access_key: str
     service: str
+
+    @property
+    def scope(self) -> str:
+        """An Authorization that names the two, for readers of no more than that."""
+        return f"AWS4-HMAC-SHA256 Credential={self.access_key}/20000101/us-east-1/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True)

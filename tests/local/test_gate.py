@@ -56,6 +56,7 @@ PATHS = [
     ("nosuchservice", "GET", "/", ""),
     ("s3", "GET", "/no/such/path", ""),
 ]
+S3_SCOPE = "X-Amz-Credential=local/20261128/us-east-1/s3/aws4_request"
 KEYS: dict[str, Any] = {
     "aws_access_key_id": "local",
     "aws_secret_access_key": "local",
@@ -256,6 +257,17 @@ def test_only_objects_have_presigned_links(port: Port, service: str) -> None:
         f"Action=ListQueues&X-Amz-Credential=local/20261128/us-east-1/{service}/aws4_request&X-Amz-Signature={'0' * 64}"
     )
     refused(port, port.ask("GET", f"/?{query}"))
+
+
+@pytest.mark.parametrize(
+    "link", ["AWSAccessKeyId=local&Signature=x&Expires=1", f"X-Amz-Signature={'0' * 64}&{S3_SCOPE}"]
+)
+@pytest.mark.parametrize("service", ["sqs", "iam", "sns"])
+def test_a_link_of_s3_leads_to_s3_whatever_its_path_says(port: Port, service: str, link: str) -> None:
+    """moto alone would take the service from such a path."""
+    answer = port.ask("GET", f"/{service}_us-east-1/?Action=List&{link}")
+    assert answer.status == 404
+    assert "NoSuchBucket" in answer.text  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LocalHost", "[::1]"])
