@@ -1,6 +1,6 @@
 """COPY … FORMAT AS PARQUET MANIFEST, with Redshift's strictness: by position, types must match, lengths in bytes.
 
-The warehouse's own connection reads no files, whoever asks. A second DuckDB, which runs no statement of a caller, reads
+The warehouse's own connection reads no files at all. A second DuckDB, which runs no statement of a caller, reads
 them and hands their rows over.
 """
 
