@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import json
 import os
+from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from tidemark.clock import SystemClock
 from tidemark.core.errors import TidemarkError
 from tidemark.settings import Settings
 from tidemark.wiring import World
 
+ENDPOINT = "AWS_ENDPOINT_URL"
+#: A person waits: an endpoint that refuses is told of soon.
+IMPATIENT = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+HINT = "is `tidemark local up` running, or is AWS configured?"
+
 
 def connect(stack: str) -> World:
     """The deployed stack's world, in AWS or at `AWS_ENDPOINT_URL`, by the usual AWS configuration."""
     names = _names(stack)
     os.environ.setdefault("AWS_REGION", region())
-    return World(Settings.read(names), SystemClock())
+    try:
+        return World(Settings.read(names), SystemClock())
+    except ValueError as error:
+        raise TidemarkError(f"expected the settings of a stack in {_parameter(stack)}, found others: {error}") from None
 
 
 def http_api(stack: str) -> str:
     """Where the stack's HTTP API is: at `AWS_ENDPOINT_URL`, or at its own host in AWS."""
-    return os.environ.get("AWS_ENDPOINT_URL") or _names(stack)["HTTP_API_URL"]
+    url = _endpoint() or _names(stack).get("HTTP_API_URL")
+    if not url:
+        raise TidemarkError(f"expected HTTP_API_URL in {_parameter(stack)} {_where()}, found none")
+    return url
 
 
 def region() -> str:
@@ -32,18 +46,44 @@ def region() -> str:
 
 
 def _names(stack: str) -> dict[str, str]:
-    name = f"/{stack}/settings"
+    where = f"{_parameter(stack)} {_where()}"
+    _endpoint()
     try:
-        value = boto3.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+        found = boto3.client("ssm", config=IMPATIENT).get_parameter(Name=_path(stack))["Parameter"]["Value"]
+        return dict(json.loads(found))
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
-            raise TidemarkError(f"expected the stack {stack!r} {_where()}, found no parameter {name}") from error
-        raise TidemarkError(f"cannot read {name} {_where()}: {error}") from error
+            raise TidemarkError(f"expected the stack {stack!r} {_where()}, found no {_parameter(stack)}") from error
+        raise TidemarkError(f"cannot read {where}: {error} ({HINT})") from error
     except BotoCoreError as error:
-        hint = "is `tidemark local up` running, or is AWS configured?"
-        raise TidemarkError(f"cannot read {name} {_where()}: {error} ({hint})") from error
-    return dict(json.loads(value))
+        raise TidemarkError(f"cannot read {where}: {error} ({HINT})") from error
+    except (ResponseParserError, KeyError, TypeError, ValueError) as error:
+        raise TidemarkError(f"cannot read {where}: this is not what AWS answers ({HINT})") from error
+
+
+def _parameter(stack: str) -> str:
+    return f"parameter {_path(stack)}"
+
+
+def _path(stack: str) -> str:
+    return f"/{stack}/settings"
 
 
 def _where() -> str:
-    return f"at {os.environ['AWS_ENDPOINT_URL']}" if os.environ.get("AWS_ENDPOINT_URL") else "in AWS"
+    return f"at {os.environ[ENDPOINT]}" if os.environ.get(ENDPOINT) else "in AWS"
+
+
+def _endpoint() -> str:
+    """What `AWS_ENDPOINT_URL` says, empty without one; raises for what is no URL."""
+    url = os.environ.get(ENDPOINT, "")
+    if url and not _is_url(url):
+        raise TidemarkError(f"expected a URL such as http://127.0.0.1:4566 in {ENDPOINT}, found {url!r}")
+    return url
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is none, a bracket that is not closed
+        return False

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from cli.folders import clear_demo, mark_demo
 from cli.local_commands import run_local, weight
 from cli.predict import Api, identity, prediction_table
+from cli.render import Sheet, say
 from local.cloud import Cloud
 from local.traffic import generate, sampled, write
 from tidemark.declarations import load_all
@@ -54,20 +54,23 @@ CUSTOMER = {
 
 def run_demo(console: Console, out: Path) -> int:
     """Sample traffic for every declared dataset, driven to rest with its nights; questions and a prediction."""
-    shutil.rmtree(out, ignore_errors=True)
+    clear_demo(out)
     datasets = sampled(load_all(DATASETS))
     predicted: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch:
         landed = Path(scratch) / "landed"
         for name in datasets:
             write(generate(name, DEMO_SEED, DEMO_RECORDS, DEMO_START, dirt=0.004, duplicates=0.01), landed)
-        console.print(f"[bold]Sample traffic[/] for {', '.join(datasets)}: {weight(landed)}, as Firehose lands it\n")
+        say(console, ("Sample traffic", "bold"), f" for {', '.join(datasets)}: {weight(landed)}, as Firehose lands it")
+        say(console, "")
         status = run_local(console, landed, out, nights=True, at_rest=lambda cloud: predicted.append(_predict(cloud)))
+    if not (out / "summary.json").is_file():  # the drive was stuck, and has said so
+        return status
+    mark_demo(out)
     _answer(console, out / "warehouse.duckdb", set(datasets))
     for answer in predicted:
-        console.print("\nPOST /predict: in which segment would a new customer be?", style="italic")
-        console.print(prediction_table(answer))
-        console.print(identity(answer["model"]), style="dim")
+        _ask(console, "POST /predict: in which segment would a new customer be?", prediction_table(answer))
+        say(console, (identity(answer["model"]), "dim"))
     return status
 
 
@@ -83,9 +86,13 @@ def _answer(console: Console, database: Path, datasets: set[str]) -> None:
             if dataset and dataset not in datasets:
                 continue
             found = connection.execute(sql)
-            table = Table(title=f"\n{question}", title_justify="left", box=None, pad_edge=False, header_style="bold")
-            for column in found.description or ():
-                table.add_column(column[0])
+            table = Sheet(*(column[0] for column in found.description or ()))
             for row in found.fetchall():
                 table.add_row(*map(str, row))
-            console.print(table)
+            _ask(console, question, table)
+
+
+def _ask(console: Console, question: str, answer: Sheet) -> None:
+    say(console, "")
+    say(console, (question, "italic"))
+    console.print(answer)

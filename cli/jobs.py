@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.show import size
+from cli.render import say, size
 from local.job_code import job_archive
 from tidemark.core.errors import TidemarkError
 from tidemark.wiring import World
@@ -28,7 +28,7 @@ def upload_jobs(world: World, console: Console) -> None:
         client.upload_file(str(packages), bucket, "jobs/python.tar.gz")
         client.put_object(Bucket=bucket, Key="jobs/spark_jobs.zip", Body=job_archive(ROOT))
         client.upload_file(str(ROOT / "spark_jobs" / "run_batch.py"), bucket, "jobs/run_batch.py")
-        console.print(f"uploaded to s3://{bucket}/jobs/ (packages: {size(packages.stat().st_size)})")
+        say(console, f"uploaded to s3://{bucket}/jobs/ (packages: {size(packages.stat().st_size)})")
 
 
 def pack_packages(scratch: Path) -> Path:
@@ -40,7 +40,8 @@ def pack_packages(scratch: Path) -> Path:
         [*command, "-r", str(ROOT / "requirements" / "job.txt")], check=False, capture_output=True, text=True
     )
     if done.returncode:
-        raise TidemarkError(f"pip could not fetch requirements/job.txt: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise TidemarkError(f"pip could not fetch requirements/job.txt: {said[-1]}")
     with tarfile.open(archive, "w:gz", compresslevel=6) as file:
         file.add(target, arcname=".")
     return archive

@@ -7,28 +7,31 @@ from datetime import date
 
 from rich.console import Console
 
-from cli.show import make_table, number, plural, state
+from cli.render import NOTHING, Sheet, line, number, plural, say, state
 from tidemark.core.dataset import Nightly
 from tidemark.core.errors import TidemarkError
 from tidemark.core.nightly import jobs_in_order
 from tidemark.service.nightly import last_pass, nightly, outlook
 from tidemark.wiring import World
 
+WHOLE = ("job", "newest period", "state")
+
 
 def list_jobs(world: World, console: Console) -> None:
     """Every nightly job in order: what it reads, its newest period, and how many are due."""
     due = outlook(world).due
-    table = make_table("job", "every", "reads", "newest period", "state", "due")
+    table = Sheet("job", "every", "reads", "newest period", "state", "due", spare=("reads", "every"), whole=WHOLE)
     for name in jobs_in_order(world.datasets):
         job = world.datasets[name].nightly
         newest = max(world.ledger.all_batches(name), key=lambda batch: batch.period, default=None)
-        shown = (newest.period, state(newest.state)) if newest else ("–", "–")
-        paused = " [yellow]paused[/]" if world.ledger.paused(name) else ""
+        period, stands = (newest.period, state(newest.state)) if newest else (NOTHING, NOTHING)
+        paused = (" paused", "yellow") if world.ledger.paused(name) else ""
         assert job
-        table.add_row(name + paused, job.every, _reads(job), *shown, number(sum(one.job == name for one in due)))
+        due_here = sum(one.job == name for one in due)
+        table.add_row(line(name, paused), job.every, _reads(job), period, stands, number(due_here))
     console.print(table if table.row_count else "no nightly job is declared")
     night = last_pass(world)
-    console.print(f"last pass over all jobs: {night:%Y-%m-%d %H:%M} UTC" if night else "no pass over all jobs yet")
+    say(console, f"last pass over all jobs: {night:%Y-%m-%d %H:%M} UTC" if night else "no pass over all jobs yet")
 
 
 def run_night(world: World, console: Console, jobs: Sequence[str], dates: Sequence[date], only_plan: bool) -> None:
@@ -38,17 +41,17 @@ def run_night(world: World, console: Console, jobs: Sequence[str], dates: Sequen
         if job not in known:
             raise TidemarkError(f"expected a nightly job ({', '.join(known) or 'none is declared'}), found {job!r}")
     found = outlook(world, jobs or None, dates).due
-    table = make_table("job", "period", "why", "waits for")
+    table = Sheet("job", "period", "why", "waits for", whole=WHOLE)
     for one in found:
-        table.add_row(one.job, one.period.name, one.reason, ", ".join(one.waits_for) or "–")
+        table.add_row(one.job, one.period.name, one.reason, ", ".join(one.waits_for) or NOTHING)
     console.print(table if found else "nothing is due")
     # A pass that finds nothing due is one nevertheless: the alarm on missed nights goes by it.
     begun = 0 if only_plan else nightly(world, jobs or None, dates)
     if only_plan and found:
-        console.print("nothing was done; without --plan these are computed")
+        say(console, "nothing was done; without --plan these are computed")
     elif found:
         rest = "; what waits for these follows by itself" if begun < len(found) else ""
-        console.print(f"{plural(begun, 'period')} begun{rest}")
+        say(console, f"{plural(begun, 'period')} begun{rest}")
 
 
 def _reads(job: Nightly) -> str:

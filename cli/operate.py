@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from rich.console import Console
 
-from cli.show import make_table, number, state
+from cli.names import file_named, is_file, named
+from cli.render import NOTHING, Part, Sheet, capped, line, name, number, plural, say, say_whole, shortened, state
 from tidemark.adapters.store import split_uri
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
-from tidemark.core.lifecycle import Batch
+from tidemark.core.lifecycle import Batch, State
 from tidemark.service.operate import (
     can_replay,
     discard_batch,
@@ -23,16 +24,19 @@ from tidemark.service.operate import (
     replay,
 )
 from tidemark.service.reconcile import SETTLED_AFTER, reconcile
+from tidemark.service.report import files_of
 from tidemark.wiring import World
 
 LOOK_SECONDS = 2.0
-DATASET_ALL = "all"
+RAW_MAX = 80  # characters of a rejected record on the screen
+REASON_MAX = 200
+REJECTED_RECENT = 100  # batches of a dataset that are looked through for rejected records
 
 
 def reconcile_prefixes(world: World, console: Console, dataset: str) -> None:
     """Bring in what the bucket has and the ledger has not seen, prefix by prefix."""
-    for name in named(world, dataset):
-        _walk(world, console, world.datasets[name], world.datasets[name].prefix, 0.0, SETTLED_AFTER)
+    for one in named(world, dataset):
+        _walk(world, console, world.datasets[one], world.datasets[one].prefix, 0.0, SETTLED_AFTER)
 
 
 def backfill(world: World, console: Console, uri: str, files_per_second: float) -> None:
@@ -49,21 +53,22 @@ def backfill(world: World, console: Console, uri: str, files_per_second: float) 
 
 def replay_batches(world: World, console: Console, batches: list[Batch], only_plan: bool) -> None:
     """Run batches again as their next attempt, or show what that would replace."""
-    table = make_table("batch", "state", "attempt", "files", "replaces")
+    table = Sheet("batch", "state", "attempt", "files", "replaces", spare=("files", "attempt"), whole=("state",))
     for batch in batches:
-        rows = ", ".join(f"{name} {number(count)}" for name, count in batch.rows.items()) or "nothing yet"
-        allowed = rows if can_replay(batch) else "[yellow]not now: it is under way[/]"
+        rows = ", ".join(f"{table_} {number(count)}" for table_, count in batch.rows.items()) or "nothing yet"
+        allowed = line(rows) if can_replay(batch) else line(("not now: it is under way", "yellow"))
         table.add_row(
             batch.batch_id, state(batch.state), f"{batch.attempt} → {batch.attempt + 1}", number(batch.files), allowed
         )
     console.print(table)
     if only_plan:
-        console.print("nothing was done; without --plan these batches run again")
+        say(console, "nothing was done; without --plan these batches run again")
         return
     for batch in batches:
         if can_replay(batch):
             replay(world, batch)
-    console.print(f"{number(sum(map(can_replay, batches)))} batches run again")
+    again = sum(map(can_replay, batches))
+    say(console, f"{plural(again, 'batch')} {'runs' if again == 1 else 'run'} again")
 
 
 def choose_batches(
@@ -76,8 +81,8 @@ def choose_batches(
         return [find_batch(world, batch_id) for batch_id in ids]
     chosen = [
         batch
-        for name in named(world, dataset or "")
-        for batch in world.ledger.all_batches(name)
+        for one in named(world, dataset or "")
+        for batch in world.ledger.all_batches(one)
         if (since is None or batch.created_at >= since)
         and (until is None or batch.created_at < until)
         and can_replay(batch)
@@ -88,63 +93,86 @@ def choose_batches(
 
 
 def list_quarantine(world: World, console: Console) -> None:
-    """Batches and files that wait for a person, and batches with rejected records."""
+    """Batches with their files, and files, that wait for a person; and batches with rejected records."""
     batches, files = world.ledger.quarantine()
-    table = make_table("what", "name", "since", "reason")
+    table = Sheet("what", "name", "since", "reason", "files", spare=("since",), whole=("what", "since"))
     for batch in batches:
-        table.add_row("batch", batch.batch_id, f"{batch.updated_at:%Y-%m-%d %H:%M}", batch.reason)
+        reason = shortened(batch.reason, REASON_MAX, console)
+        table.add_row("batch", batch.batch_id, f"{batch.updated_at:%Y-%m-%d %H:%M}", reason, _first_file(world, batch))
     for refused in files:
-        table.add_row("file", refused.file.uri, refused.since[:16].replace("T", " "), refused.reason)
-    for name in world.datasets:
-        for batch in world.ledger.recent(name, 100):
+        reason = shortened(refused.reason, REASON_MAX, console)
+        table.add_row("file", name(refused.file.uri), refused.since[:16].replace("T", " "), reason, NOTHING)
+    for dataset in world.datasets:
+        for batch in world.ledger.recent(dataset, REJECTED_RECENT):
             if batch.rejected:
                 reason = f"{number(batch.rejected)} of {number(batch.read)} records rejected"
-                table.add_row("records", batch.batch_id, f"{batch.updated_at:%Y-%m-%d %H:%M}", reason)
+                table.add_row("records", batch.batch_id, f"{batch.updated_at:%Y-%m-%d %H:%M}", reason, NOTHING)
     console.print(table if table.row_count else "nothing is in quarantine")
 
 
-def show_quarantined(world: World, console: Console, name: str, limit: int) -> None:
-    """Why a file or batch is set aside, and the first rejected records of a batch."""
-    if name.startswith("s3://"):
-        refused = find_refused(world, *split_uri(name))
-        console.print(f"{refused.file.uri} version {refused.file.version}\n{refused.reason}\nbatch {refused.batch_id}")
+def _first_file(world: World, batch: Batch) -> str:
+    files = files_of(world, batch)
+    if not files:
+        return NOTHING
+    return name(files[0].uri) + (f" and {number(len(files) - 1)} more" if len(files) > 1 else "")
+
+
+def show_quarantined(world: World, console: Console, named_: str, limit: int) -> None:
+    """Why a file or batch is set aside; of a batch its files and the first rejected records."""
+    if is_file(named_):
+        refused = find_refused(world, *file_named(named_))
+        say_whole(console, f"{name(refused.file.uri)} version {refused.file.version}")
+        say(console, refused.reason)
+        say_whole(console, f"batch {refused.batch_id}")
         return
-    batch = find_batch(world, name)
-    console.print(f"{batch.batch_id} {state(batch.state)} {batch.reason}".rstrip())
-    table = make_table("file", "position", "reason", "raw")
-    for found in rejected_files(world, batch):
+    batch = find_batch(world, named_)
+    say(console, f"{batch.batch_id} ", state(batch.state), f" {batch.reason}" if batch.reason else "")
+    if batch.state is State.QUARANTINED:
+        for told in capped([name(file.uri) for file in files_of(world, batch)], f"its manifest {batch.manifest}"):
+            say_whole(console, "  ", told)
+    _show_rejected(world, console, batch, limit)
+
+
+def _show_rejected(world: World, console: Console, batch: Batch, limit: int) -> None:
+    table = Sheet("file", "position", "reason", "raw", spare=("raw", "position"), figures=("position",))
+    listed = list(rejected_files(world, batch))
+    for found in listed:
         text = world.store.get(*split_uri(found.uri)) or b""
-        for line in text.splitlines()[: limit - table.row_count]:
-            record = json.loads(line)
-            table.add_row(record["file"], str(record["position"]), record["reason"], (record["raw"] or "")[:80])
+        for told in text.splitlines()[: limit - table.row_count]:
+            record = json.loads(told)
+            raw = shortened(record["raw"] or "", RAW_MAX, console)
+            table.add_row(name(record["file"]), str(record["position"]), record["reason"], raw)
     console.print(table if table.row_count else "no rejected records")
+    rest = sum(found.rows for found in listed) - table.row_count
+    if rest > 0:
+        say_whole(console, f"and {number(rest)} more, in {listed[0].uri.rpartition('/')[0]}/")
 
 
-def release(world: World, console: Console, name: str) -> None:
+def release(world: World, console: Console, named_: str) -> None:
     """A file becomes a normal file again; a batch runs again."""
-    if name.startswith("s3://"):
-        batch = release_file(world, find_refused(world, *split_uri(name)))
+    if is_file(named_):
+        batch = release_file(world, find_refused(world, *file_named(named_)))
     else:
-        batch = replay(world, find_batch(world, name))
-    console.print(f"released: {batch.batch_id} goes on as attempt {batch.attempt}")
+        batch = replay(world, find_batch(world, named_))
+    say_whole(console, f"released: {batch.batch_id} goes on as attempt {batch.attempt}")
 
 
-def discard(world: World, console: Console, name: str) -> None:
+def discard(world: World, console: Console, named_: str) -> None:
     """Give a file or a batch up; what a batch has shown is replaced by nothing."""
-    if name.startswith("s3://"):
-        refused = find_refused(world, *split_uri(name))
+    if is_file(named_):
+        refused = find_refused(world, *file_named(named_))
         world.ledger.discard(refused.file)
-        console.print(f"discarded: {refused.file.uri}")
+        say_whole(console, f"discarded: {name(refused.file.uri)}")
     else:
-        batch = discard_batch(world, find_batch(world, name))
-        console.print(f"discarded: {batch.batch_id} shows nothing after attempt {batch.attempt}")
+        batch = discard_batch(world, find_batch(world, named_))
+        say_whole(console, f"discarded: {batch.batch_id} shows nothing after attempt {batch.attempt}")
 
 
 def pause(world: World, console: Console, dataset: str, paused: bool) -> None:
     """Form no new batches of a dataset, or form them again; files go on being remembered meanwhile."""
-    for name in named(world, dataset):
-        world.ledger.pause(name, paused)
-        console.print(f"{name} is {'paused: files are remembered, no batch is formed' if paused else 'running'}")
+    for one in named(world, dataset):
+        world.ledger.pause(one, paused)
+        say(console, f"{one} is {'paused: files are remembered, no batch is formed' if paused else 'running'}")
 
 
 def drain(world: World, console: Console, dataset: str, seconds_max: float) -> int:
@@ -152,23 +180,17 @@ def drain(world: World, console: Console, dataset: str, seconds_max: float) -> i
     pause(world, console, dataset, paused=True)
     began = time.monotonic()
     while True:
-        left = [batch for name in named(world, dataset) for batch in world.ledger.open_batches(name)]
+        left = [batch for one in named(world, dataset) for batch in world.ledger.open_batches(one)]
         if not left:
-            console.print("drained: nothing is under way")
+            say(console, "drained: nothing is under way")
             return 0
         if time.monotonic() - began > seconds_max:
-            console.print(f"[yellow]not drained[/]: {', '.join(f'{one.batch_id} {one.state}' for one in left[:5])}")
+            under_way: list[Part] = [f"{one.batch_id} {one.state}" for one in left]
+            say(console, ("not drained", "yellow"), f": {plural(len(left), 'batch')} under way")
+            for told in capped(under_way, "`tidemark batches`"):
+                say_whole(console, "  ", told)
             return 1
         time.sleep(LOOK_SECONDS)
-
-
-def named(world: World, dataset: str) -> list[str]:
-    """The dataset, or all of them; raises for one that is not declared."""
-    if dataset == DATASET_ALL:
-        return sorted(world.datasets)
-    if dataset not in world.datasets:
-        raise TidemarkError(f"expected a dataset ({', '.join(sorted(world.datasets))}), found {dataset!r}")
-    return [dataset]
 
 
 def _walk(
@@ -177,7 +199,7 @@ def _walk(
     began, missing, seen = time.monotonic(), 0, 0
     for part in reconcile(world, dataset, prefix, lambda: True, settled_after):
         seen, missing = part.seen, part.missing
-        console.print(f"{prefix}: {number(seen)} keys seen, {number(missing)} brought in")
+        say(console, f"{name(prefix)}: {plural(seen, 'key')} seen, {number(missing)} brought in")
         if files_per_second:
             time.sleep(max(0.0, missing / files_per_second - (time.monotonic() - began)))
-    console.print(f"[green]{prefix} is complete[/]: {number(seen)} keys, {number(missing)} brought in")
+    say(console, (f"{name(prefix)} is complete", "green"), f": {plural(seen, 'key')}, {number(missing)} brought in")

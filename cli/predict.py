@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,49 +14,55 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 from rich.console import Console
-from rich.table import Table
 
 from cli.connection import http_api
-from cli.show import make_table, number
+from cli.render import Sheet, number, say, say_whole
 from tidemark.core.errors import TidemarkError
+
+PROBLEMS = 5  # of a refused request that are told
 
 
 def show_predictions(stack: str, console: Console, file: str, as_json: bool) -> None:
     """Ask for the segments of the customers in a file."""
-    text = sys.stdin.read() if file == "-" else _text(Path(file))
-    try:
-        customers = json.loads(text)
-    except ValueError as error:
-        raise TidemarkError(f"{file}: expected JSON, found: {error}") from error
+    customers = _customers(file)
     request = {"customers": customers} if isinstance(customers, list) else customers
     answer = _api(stack).ask("POST", "/predict", request)
-    if as_json:
-        console.print_json(data=answer)
-        return
-    console.print(prediction_table(answer))
-    console.print(identity(answer["model"]))
+    _show(console, answer, as_json, lambda: (prediction_table(answer), identity(answer["model"])))
 
 
-def prediction_table(answer: Mapping[str, Any]) -> Table:
+def prediction_table(answer: Mapping[str, Any]) -> Sheet:
     """A line for each customer."""
-    table = make_table("customer", "segment", "name", "distance")
+    table = Sheet("customer", "segment", "name", "distance", whole=("customer", "segment"), figures=("distance",))
     for place, one in enumerate(answer["predictions"]):
-        name = one.get("household_id", str(place))
-        table.add_row(name, str(one["segment"]), one["name"], f"{one['distance']:.3f}")
+        customer = one.get("household_id", str(place))
+        table.add_row(str(customer), str(one["segment"]), str(one["name"]), f"{one['distance']:.3f}")
     return table
 
 
 def show_model(stack: str, console: Console, as_json: bool) -> None:
     """The model that answers now."""
     answer = _api(stack).ask("GET", "/model")
-    if as_json:
-        console.print_json(data=answer)
-        return
-    table = make_table("segment", "customers", "share", "description")
+    _show(console, answer, as_json, lambda: (_segments(answer), identity(answer)))
+
+
+def _segments(answer: Mapping[str, Any]) -> Sheet:
+    table = Sheet("segment", "customers", "share", "description", whole=("segment",), figures=("share",))
     for one in answer["segments"]:
-        table.add_row(str(one["segment"]), number(one["customers"]), f"{one['share']:.0%}", one["description"])
+        table.add_row(str(one["segment"]), number(one["customers"]), f"{one['share']:.0%}", str(one["description"]))
+    return table
+
+
+def _show(console: Console, answer: object, as_json: bool, told: Callable[[], tuple[Sheet, str]]) -> None:
+    if as_json:  # ASCII: what a terminal would obey is escaped the way that JSON does
+        for row in json.dumps(answer, indent=2).splitlines():
+            say_whole(console, row)
+        return
+    try:
+        table, model = told()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise TidemarkError("expected the answer of Tidemark's API, found another (see --json)") from None
     console.print(table)
-    console.print(identity(answer))
+    say(console, model)
 
 
 def _api(stack: str) -> Api:
@@ -77,22 +83,31 @@ class Api:
             raise TidemarkError("expected AWS credentials to sign with, found none")
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data else {}
-        request = AWSRequest(method, f"{self.url}{path}", headers, data)
+        request = AWSRequest(method, f"{self.url.rstrip('/')}{path}", headers, data)
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.session.region_name or "").add_auth(request)
         response = URLLib3Session().send(request.prepare())
-        try:
-            answer = json.loads(response.content)
-        except ValueError:
-            answer = {"error": response.text}
-        if response.status_code != 200:
-            raise TidemarkError(f"{method} {path} answered {response.status_code}: {_complaint(answer)}")
-        return dict(answer)
+        answer = _parsed(response.content)
+        if response.status_code != 200 or answer is None:
+            said = _complaint(answer or {"error": response.content[:200].decode("utf-8", "replace")})
+            raise TidemarkError(f"{method} {path} answered {response.status_code}: {said}")
+        return answer
 
 
-def _complaint(answer: dict[str, Any]) -> str:
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    """The JSON object that was answered; None for anything else."""
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _complaint(answer: Mapping[str, Any]) -> str:
     """The error, and the first few problems."""
-    problems = [f"customer {one['customer']}: {one['field']}: {one['problem']}" for one in answer.get("problems", [])]
-    return "; ".join([answer.get("error") or answer.get("message", "nothing"), *problems[:5]])
+    listed = answer.get("problems", [])
+    problems = [f"customer {one['customer']}: {one['field']}: {one['problem']}" for one in listed[:PROBLEMS]]
+    more = [f"and {number(len(listed) - PROBLEMS)} more"] if len(listed) > PROBLEMS else []
+    return "; ".join([str(answer.get("error") or answer.get("message", "nothing")), *problems, *more])
 
 
 def identity(model: Mapping[str, Any]) -> str:
@@ -103,8 +118,11 @@ def identity(model: Mapping[str, Any]) -> str:
     )
 
 
-def _text(path: Path) -> str:
+def _customers(file: str) -> Any:
+    where = "standard input" if file == "-" else file
     try:
-        return path.read_text(encoding="utf-8")
+        return json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise TidemarkError(f"{path}: cannot be read: {error}") from error
+        raise TidemarkError(f"{where}: cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise TidemarkError(f"{where}: expected JSON, found: {error}") from error

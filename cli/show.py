@@ -1,62 +1,83 @@
-"""What a person reads: status, batches, the story of a file, the rows of a query."""
+"""What a person reads: status, batches, the story of a file."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime
 
-from rich.console import Console, JustifyMethod
-from rich.table import Table
+from rich.console import Console
+from rich.text import Text
 from rich.tree import Tree
 
-from tidemark.adapters.store import split_uri
+from cli.names import file_named, named
+from cli.render import NOTHING, Sheet, duration, line, name, number, plural, say_whole, shortened, size, state
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service.report import AttemptStory, FileStory, Standing, explain, standing
 from tidemark.wiring import World
 
-COLOURS = {State.LOADED: "green", State.EMPTY: "dim", State.SPLIT: "dim", State.QUARANTINED: "red"}
-QUERY_SECONDS_MAX = 900
+REASON_MAX = 200  # characters of a reason in a list on the screen
 
 
 def show_status(world: World, console: Console) -> None:
     """One row a dataset: what is pending, its newest period, its batches by state, its records."""
-    table = make_table("dataset", "pending", "bytes", "waiting", "period", "batches", "read", "kept", "rejected")
-    for name in sorted(world.datasets):
-        found = standing(world, name)
+    table = Sheet(
+        "dataset", "pending", "bytes", "waiting", "period", "batches", "read", "kept", "rejected", "repeated",
+        spare=("bytes", "period", "waiting", "kept", "repeated"), whole=("waiting",),
+    )  # fmt: skip
+    now = world.clock.now()
+    for dataset in sorted(world.datasets):
+        found = standing(world, dataset)
         table.add_row(
-            name,
+            dataset,
             number(found.pending_files),
             size(found.pending_bytes),
-            duration(world.clock.now() - found.oldest_at) if found.oldest_at else "–",
-            found.period or "–",
-            _states(found),
+            duration(now - found.oldest_at) if found.oldest_at else NOTHING,
+            found.period or NOTHING,
+            _states(found, now),
             number(found.read),
             number(found.kept),
             number(found.rejected),
+            number(found.repeated),
         )
     console.print(table)
 
 
+def _states(found: Standing, now: datetime) -> Text:
+    counted = [_counted(found, which, now) for which in State if found.states.get(which)]
+    told = [Text("paused", "yellow"), *counted] if found.paused else counted
+    return Text(", ").join(told) if told else Text(NOTHING)
+
+
+def _counted(found: Standing, which: State, now: datetime) -> Text:
+    notes = []
+    if which is State.PLANNED and found.waiting_for_turn:
+        waits = "waits for its" if found.waiting_for_turn == 1 else "wait for their"
+        notes.append(f"{found.waiting_for_turn} {waits} turn")
+    if which in found.oldest:
+        notes.append(f"for {duration(now - found.oldest[which])}")
+    return line(state(which), f" {found.states[which]}", f" ({', '.join(notes)})" if notes else "")
+
+
 def show_batches(world: World, console: Console, dataset: str | None, limit: int) -> None:
     """The newest batches, newest first."""
-    if dataset is not None and dataset not in world.datasets:
-        raise TidemarkError(f"expected a dataset ({', '.join(sorted(world.datasets))}), found {dataset!r}")
-    names = [dataset] if dataset else sorted(world.datasets)
+    names = named(world, dataset) if dataset else sorted(world.datasets)
     batches = sorted(
-        (batch for name in names for batch in world.ledger.recent(name, limit)),
+        (batch for one in names for batch in world.ledger.recent(one, limit)),
         key=lambda batch: batch.created_at,
         reverse=True,
     )
-    table = make_table(
-        "batch", "period", "state", "attempt", "files", "bytes", "read", "kept", "rejected", "took", "reason"
-    )
+    table = Sheet(
+        "batch", "period", "state", "attempt", "files", "bytes", "read", "kept", "rejected", "repeated", "took",
+        "reason",
+        spare=("bytes", "repeated", "files", "kept", "took", "period", "attempt", "read", "rejected"),
+        whole=("state", "took"),
+    )  # fmt: skip
+    now = world.clock.now()
     for batch in batches[:limit]:
         table.add_row(
             batch.batch_id,
-            batch.period or "–",
+            batch.period or NOTHING,
             state(batch.state),
             str(batch.attempt),
             number(batch.files),
@@ -64,167 +85,82 @@ def show_batches(world: World, console: Console, dataset: str | None, limit: int
             number(batch.read),
             number(batch.kept),
             number(batch.rejected),
-            duration(batch.updated_at - batch.created_at),
-            batch.reason[:60] or "–",
+            number(batch.repeated),
+            duration(batch.took(now)),
+            shortened(_why(batch), REASON_MAX, console) or NOTHING,
         )
-    console.print(table)
+    console.print(table if table.row_count else "no batch yet")
+
+
+def _why(batch: Batch) -> str:
+    """Why the batch stands where it is, or else what ended the attempt before this one."""
+    before = f"attempt {batch.attempt - 1}: {batch.because}" if batch.because else ""
+    return batch.reason or before
 
 
 def show_file(world: World, console: Console, uri: str) -> None:
     """The story of a file: every version, its batch, and every attempt down to the rows in the warehouse."""
-    if not uri.startswith("s3://") or "/" not in uri.removeprefix("s3://"):
-        raise TidemarkError(f"expected s3://bucket/key, found {uri!r}")
-    bucket, key = split_uri(uri)
+    bucket, key = file_named(uri)
     stories = explain(world, bucket, key)
     if not stories:
         pending = _pending_in(world, bucket, key)
         raise TidemarkError(f"{uri} is pending in {pending}" if pending else f"no batch has seen {uri}")
     for story in stories:
-        console.print(_tree(uri, story))
-
-
-def run_query(world: World, console: Console, sql: str) -> None:
-    """Run SQL in the warehouse and print its rows."""
-    settings = world.settings
-    client = world.client("redshift-data")
-    target = {"WorkgroupName": settings.warehouse_workgroup, "Database": settings.warehouse_database}
-    statement = client.execute_statement(**target, Sql=sql)["Id"]
-    found = _wait(client, statement)
-    if found["Status"] != "FINISHED":
-        raise TidemarkError(f"the warehouse refused the query: {found.get('Error', found['Status'])}")
-    if not found.get("HasResultSet"):
-        console.print(f"done, {max(0, found.get('ResultRows', 0))} rows")
-        return
-    columns = client.get_statement_result(Id=statement)["ColumnMetadata"]
-    table = make_table(*(column["name"] for column in columns))
-    for row in world.warehouse.rows(statement):
-        table.add_row(*("–" if value is None else str(value) for value in row))
-    console.print(table)
-
-
-def _wait(client: Any, statement: str) -> dict[str, Any]:
-    pause, waited = 0.02, 0.0
-    while waited < QUERY_SECONDS_MAX:
-        found: dict[str, Any] = client.describe_statement(Id=statement)
-        if found["Status"] in ("FINISHED", "FAILED", "ABORTED"):
-            return found
-        time.sleep(pause)
-        waited, pause = waited + pause, min(1.0, pause * 1.5)
-    raise TidemarkError(f"the query has not ended after {QUERY_SECONDS_MAX} s")
+        say_whole(console, (name(uri), "bold"))
+        console.print(_tree(story))
 
 
 def _pending_in(world: World, bucket: str, key: str) -> str | None:
-    for name, dataset in world.datasets.items():
-        if dataset.owns(key):
-            for segment in world.ledger.segments(name):
-                files = world.ledger.segment_files(name, segment.sk)
-                if any((file.bucket, file.key) == (bucket, key) for file in files):
-                    return name
+    for dataset in (one for one, declared in world.datasets.items() if declared.owns(key)):
+        for segment in world.ledger.segments(dataset):
+            files = world.ledger.segment_files(dataset, segment.sk)
+            if any((file.bucket, file.key) == (bucket, key) for file in files):
+                return dataset
     return None
 
 
-def _tree(uri: str, story: FileStory) -> Tree:
+def _tree(story: FileStory) -> Tree:
     file = story.holder.file
-    tree = Tree(f"[bold]{uri}[/]\nversion {file.version} · {size(file.size)} · landed {file.landed_at or 'unknown'}")
+    tree = Tree(line(f"version {file.version} · {size(file.size)} · landed {file.landed_at or 'unknown'}"))
     if story.batch is None:
-        tree.add(f"claimed by {story.holder.batch_id}, which is not there")
+        tree.add(line(f"claimed by {story.holder.batch_id}, which is not there"))
         return tree
-    batch = tree.add(f"batch [bold]{story.batch.batch_id}[/] {state(story.batch.state)} {story.batch.reason}".rstrip())
+    told = line("batch ", (story.batch.batch_id, "bold"), " ", state(story.batch.state))
+    batch = tree.add(line(told, f" {story.batch.reason}" if story.batch.reason else ""))
     if story.refused:
-        batch.add(f"[red]this file was set aside[/] and is in quarantine: {story.refused}")
+        batch.add(line(("this file was set aside", "red"), f" and is in quarantine: {story.refused}"))
     for attempt in story.attempts:
-        node = batch.add(f"attempt {attempt.batch.attempt} {_outcome(attempt.batch, story.batch.attempt)}")
-        for line in _attempt_lines(attempt):
-            node.add(line)
+        node = batch.add(line(f"attempt {attempt.batch.attempt} ", _outcome(attempt, story.batch.attempt)))
+        for told in _attempt_lines(attempt):
+            node.add(told)
     return tree
 
 
-def _outcome(attempt: Batch, newest: int) -> str:
-    """How an attempt stands; one that a newer attempt has overtaken ended where it was."""
-    overtaken = attempt.attempt < newest and not attempt.at_rest
-    return f"[dim]given up while {attempt.state}[/]" if overtaken else state(attempt.state)
+def _outcome(story: AttemptStory, newest: int) -> Text:
+    """How an attempt stands; one that a newer attempt has overtaken ended where it was, and says why."""
+    batch, why = story.batch, f": {story.ended}" if story.ended else ""
+    if batch.attempt == newest:
+        return state(batch.state)
+    if batch.at_rest:
+        return line(state(batch.state), f", replaced{why}")
+    return line((f"given up while {batch.state}", "dim"), why)
 
 
-def _attempt_lines(story: AttemptStory) -> Iterable[str]:
+def _attempt_lines(story: AttemptStory) -> Iterable[Text]:
     batch = story.batch
-    yield f"manifest {batch.manifest or 'not yet written'} · {plural(batch.files, 'file')}"
+    yield line(f"manifest {batch.manifest or 'not yet written'} · {plural(batch.files, 'file')}")
     if batch.run_id:
-        yield f"job run {batch.run_id}"
+        yield line(f"job run {batch.run_id}")
     if story.count:
         count = story.count
-        problem = f" · [yellow]{count.problem}[/]" if count.problem else ""
-        yield (
+        told = (
             f"this file: {number(count.read)} read = {number(count.kept)} kept"
-            f" + {number(count.rejected)} rejected + {number(count.repeated)} repeated{problem}"
+            f" + {number(count.rejected)} rejected + {number(count.repeated)} repeated"
         )
+        yield line(told, " · " if count.problem else "", (count.problem or "", "yellow"))
     for table, (files, rows) in story.tables.items():
-        yield f"lake {table}: {plural(rows, 'row')} in {plural(files, 'file')} (the whole batch)"
+        yield line(f"lake {table}: {plural(rows, 'row')} in {plural(files, 'file')} (the whole batch)")
     if story.load:
-        yield f"load {story.load.load_id} {story.load.state} · statement {story.load.statement_id or 'not yet sent'}"
-
-
-def _states(found: Standing) -> str:
-    return ", ".join(_counted(found, which) for which in State if found.states.get(which)) or "–"
-
-
-def _counted(found: Standing, which: State) -> str:
-    counted, waiting = f"{state(which)} {found.states[which]}", found.waiting_for_turn
-    if which is State.PLANNED and waiting:
-        return f"{counted} ({waiting} {'waits for its' if waiting == 1 else 'wait for their'} turn)"
-    return counted
-
-
-def make_table(*columns: str) -> Table:
-    """A plain table; columns of figures stand to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    numeric = {
-        "pending",
-        "bytes",
-        "attempt",
-        "files",
-        "read",
-        "kept",
-        "rejected",
-        "rows",
-        "lake",
-        "warehouse",
-        "due",
-    }
-    for column in columns:
-        justify: JustifyMethod = "right" if column in numeric else "left"
-        # What is copied from here into the next command must stay in one piece, and so must a figure.
-        whole = column in numeric or column in {"batch", "dataset", "period"}
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=whole)
-    return table
-
-
-def state(which: State) -> str:
-    """A state in its colour."""
-    return f"[{COLOURS.get(which, 'cyan')}]{which}[/]"
-
-
-def number(value: int) -> str:
-    """1234567 → 1,234,567."""
-    return f"{value:,}"
-
-
-def plural(value: int, noun: str) -> str:
-    """1 file, 2 files."""
-    return f"{number(value)} {noun}{'' if value == 1 else 's'}"
-
-
-def size(value: float) -> str:
-    """Bytes for a person."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"
-
-
-def duration(value: timedelta) -> str:
-    """A time span for a person."""
-    seconds = value.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+        load = story.load
+        told = f"load {load.load_id} {load.state} · statement {load.statement_id or 'not yet sent'}"
+        yield line(told, f" · {load.reason}" if load.reason else "")

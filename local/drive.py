@@ -67,7 +67,7 @@ def drive(
     """
     began = swept = time.monotonic()
     while True:
-        cloud.pump.wait_idle(seconds_max)
+        _wait_idle(cloud, seconds_max)
         progress = look(world, time.monotonic() - began)
         seen(progress)
         if progress.at_rest and cloud.pump.idle() and not (nights and _begin_nights(cloud, world)):
@@ -79,6 +79,13 @@ def drive(
             cloud.invoke("Sweep", {})
             swept = time.monotonic()
         time.sleep(LOOK_SECONDS)
+
+
+def _wait_idle(cloud: Cloud, seconds_max: float) -> None:
+    try:
+        cloud.pump.wait_idle(seconds_max)
+    except TimeoutError as error:
+        raise Stuck(f"not at rest after {seconds_max:.0f} s: {error}") from error
 
 
 def look(world: World, seconds: float) -> Progress:

@@ -13,6 +13,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from moto.moto_server import werkzeug_app
+from moto.moto_server.utilities import RegexConverter
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
@@ -126,6 +128,17 @@ class Endpoint:
         failed = sum("ErrorCode" in answer for answer in answers)
         body = json.dumps({"Entries": answers, "FailedEntryCount": failed})
         return Response(body, content_type="application/x-amz-json-1.1")
+
+
+class _AnyCharacter(RegexConverter):
+    """A key may hold line breaks, too, which the dot of moto's routes leaves out."""
+
+    def __init__(self, url_map: Any, *items: Any) -> None:
+        super().__init__(url_map, *items)
+        self.regex = f"(?s:{self.regex})"
+
+
+werkzeug_app.RegexConverter = _AnyCharacter  # type: ignore[misc] # where moto takes it from
 
 
 class _QuietHandler(MotoRequestHandler):

@@ -77,7 +77,7 @@ def _route(operation_model: Any) -> _Route:
     return _Route(
         operation_model.name,
         operation_model.http["method"],
-        re.compile(re.sub(r"\\\{\w+(\\\+)?\\\}", _label, re.escape(path)) + "/?"),
+        re.compile(re.sub(r"\\\{\w+(\\\+)?\\\}", _label, re.escape(path)) + "/?", re.DOTALL),
         frozenset((name, value) for name, _, value in pairs),
         frozenset(_required(operation_model.input_shape)),
     )

@@ -6,7 +6,7 @@ The lake is counted by scanning its tables, the warehouse by querying it; neithe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tidemark.adapters.store import split_uri
 from tidemark.core.dataset import Dataset, Table
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service.common import read_result
+from tidemark.service.report import files_of
 
 
 @dataclass(frozen=True)
@@ -63,38 +64,84 @@ class DatasetSummary:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A file, and what became of it or did not."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class QuarantinedBatch:
+    """A batch that waits for a person, and the files whose rows therefore are in no table, or in the lake alone."""
+
+    batch_id: str
+    reason: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Summary:
     datasets: Mapping[str, DatasetSummary]
     landed: int
     unclaimed: int  # files under no dataset's prefix
     seconds: float
     differences: tuple[str, ...] = ()  # where the invariants do not hold
-    beyond_tolerance: tuple[str, ...] = field(default=())
+    beyond_tolerance: tuple[str, ...] = ()
+    skipped: tuple[Finding, ...] = ()  # files that did not land
+    unclaimed_files: tuple[str, ...] = ()
+    unread: tuple[Finding, ...] = ()  # files that could not be read to their end
+    refused: tuple[Finding, ...] = ()  # files in quarantine
+    quarantined: tuple[QuarantinedBatch, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file that was there is in the tables, to its end."""
+        return not (self.skipped or self.unclaimed_files or self.unread or self.refused or self.quarantined)
 
     @property
     def clean(self) -> bool:
-        """At rest, reconciled, and nothing set aside beyond what its dataset tolerates."""
-        return not self.differences and not self.beyond_tolerance
+        """Complete, at rest, reconciled, and nothing rejected beyond what its dataset tolerates."""
+        return self.complete and not self.differences and not self.beyond_tolerance
 
     def to_json(self) -> dict[str, Any]:
         """The shape of summary.json."""
-        return {**asdict(self), "clean": self.clean}
+        return {**asdict(self), "complete": self.complete, "clean": self.clean}
 
 
-def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float) -> Summary:
-    """Count everything, for the landed object keys."""
+def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float, skipped: Iterable[Finding] = ()) -> Summary:
+    """Count everything, for the landed object keys and the files that did not land."""
     landed = sorted(keys)
     batches = {name: tuple(world.ledger.all_batches(name)) for name in world.datasets}
     datasets = {name: _dataset(world, dataset, batches[name]) for name, dataset in world.datasets.items()}
     claimed = [key for key in landed if any(dataset.owns(key) for dataset in world.datasets.values())]
+    unclaimed = tuple(sorted(set(landed) - set(claimed)))
     return Summary(
         datasets=datasets,
         landed=len(landed),
-        unclaimed=len(landed) - len(claimed),
+        unclaimed=len(unclaimed),
         seconds=round(seconds, 1),
         differences=(*_unsettled(world, claimed, batches), *_uneven(world, datasets)),
         beyond_tolerance=tuple(_beyond(datasets)),
+        skipped=tuple(skipped),
+        unclaimed_files=unclaimed,
+        unread=tuple(_unread(world, batches)),
+        refused=tuple(Finding(refused.file.uri, refused.reason) for refused in world.ledger.quarantine()[1]),
+        quarantined=tuple(_quarantined(world, batches)),
     )
+
+
+def _unread(world: LaptopWorld, batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[Finding]:
+    """The result of each batch says which of its files broke off, and where."""
+    for batch in (batch for found in batches.values() for batch in found if batch.problems):
+        result = read_result(world, batch)
+        for file in result.problems if result else ():
+            yield Finding(file.uri, file.problem or "")
+
+
+def _quarantined(world: LaptopWorld, batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[QuarantinedBatch]:
+    for batch in (batch for found in batches.values() for batch in found if batch.state is State.QUARANTINED):
+        yield QuarantinedBatch(batch.batch_id, batch.reason, tuple(file.uri for file in files_of(world, batch)))
 
 
 def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -> DatasetSummary:
@@ -113,7 +160,7 @@ def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -
 
 
 def _batch(batch: Batch) -> BatchSummary:
-    seconds = (batch.updated_at - batch.created_at).total_seconds()
+    seconds = batch.took(batch.updated_at).total_seconds()
     return BatchSummary(
         batch.batch_id, str(batch.state), batch.attempt, batch.files, batch.rows, round(seconds, 1), batch.reason
     )
@@ -186,9 +233,6 @@ def _beyond(datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:
     for name, found in datasets.items():
         if found.rejected > found.tolerance * found.read:
             yield f"{name}: {found.rejected} of {found.read} records rejected, {found.tolerance:.2%} tolerated"
-        for batch in found.batches:
-            if batch.state == State.QUARANTINED:
-                yield f"{name}: batch {batch.batch_id} is quarantined: {batch.reason}"
 
 
 def export_lake(world: LaptopWorld, out: Path) -> None:

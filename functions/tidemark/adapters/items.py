@@ -19,7 +19,7 @@ from tidemark.core.loading import Load
 Item = dict[str, Any]
 #: In the `open` index beside the datasets; no dataset is called so.
 QUARANTINE, LOADS = "#quarantine", "#loads"
-TIMES = ("created_at", "updated_at", "due_at", "not_before")
+TIMES = ("created_at", "updated_at", "began_at", "due_at", "not_before")
 
 
 @cache

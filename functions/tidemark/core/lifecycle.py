@@ -68,6 +68,8 @@ class Batch:
     updated_at: datetime
     state: State = State.FORMING
     attempt: int = 1
+    began_at: datetime | None = None  #: when this attempt began; None for the first, which began with the batch
+    because: str = ""  #: why this attempt followed the one before it; unlike `reason` it stays
     version: int = 0  #: of the ledger item: each save adds one, on the condition that it was the one read
     due_at: datetime | None = None  #: when sweep looks at it; None at rest
     not_before: datetime | None = None  #: PLANNED, PUBLISHED: backoff, nothing is started earlier
@@ -103,6 +105,10 @@ class Batch:
     def at_rest(self) -> bool:
         """Whether nothing more is due without a new fact."""
         return self.state in AT_REST
+
+    def took(self, now: datetime) -> timedelta:
+        """How long this attempt has taken, or takes so far."""
+        return (self.updated_at if self.at_rest else now) - (self.began_at or self.created_at)
 
 
 # ── What can happen ─────────────────────────────────────────────────────────────────────────────────────────
@@ -420,6 +426,8 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
     return replace(
         batch,
         attempt=batch.attempt + 1,
+        began_at=now,
+        because=getattr(event, "reason", MEANING[type(event)]),
         run_id="",
         load_id="",
         run_failures=failures,

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from tidemark.adapters.ledger import Holder
+from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.manifest import Manifest
@@ -28,11 +30,14 @@ class Standing:
     pending_bytes: int
     oldest_at: datetime | None  # landing of the oldest pending file
     states: Mapping[State, int]  # of the newest batches
+    oldest: Mapping[State, datetime]  # of what is under way: when the first of a state came into it
     waiting_for_turn: int  # of these, what is PLANNED while another has the turn
+    paused: bool
     period: str  # newest of a nightly job
     read: int
     kept: int
     rejected: int
+    repeated: int
 
 
 def standing(world: World, dataset: str) -> Standing:
@@ -45,12 +50,23 @@ def standing(world: World, dataset: str) -> Standing:
         pending_bytes=sum(segment.bytes for segment in pending),
         oldest_at=min((segment.oldest_at for segment in pending), default=None),
         states=Counter(batch.state for batch in batches),
+        oldest=_oldest(batches),
         waiting_for_turn=_waiting_for_turn(world, dataset, batches),
+        paused=world.ledger.paused(dataset),
         period=max((batch.period for batch in batches), default=""),
         read=sum(batch.read for batch in batches),
         kept=sum(batch.kept for batch in batches),
         rejected=sum(batch.rejected for batch in batches),
+        repeated=sum(batch.repeated for batch in batches),
     )
+
+
+def _oldest(batches: Iterable[Batch]) -> dict[State, datetime]:
+    oldest: dict[State, datetime] = {}
+    for batch in batches:
+        if not batch.at_rest:
+            oldest[batch.state] = min(batch.updated_at, oldest.get(batch.state, batch.updated_at))
+    return oldest
 
 
 def _waiting_for_turn(world: World, dataset: str, batches: Iterable[Batch]) -> int:
@@ -68,6 +84,7 @@ class AttemptStory:
     count: FileCount | None  # the file's records, once there is a result
     tables: Mapping[str, tuple[int, int]]  # table → (files, rows) of the whole batch
     load: Load | None
+    ended: str  # why the next attempt followed; empty for the newest
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ def explain(world: World, bucket: str, key: str) -> list[FileStory]:
 def _story(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileStory:
     batch = _batch_of(world, holder.batch_id, holder)
     attempts = world.ledger.attempts(batch.batch_id) if batch else []
-    told = tuple(_attempt(world, attempt, holder) for attempt in attempts)
+    told = tuple(_attempt(world, *pair, holder) for pair in zip_longest(attempts, attempts[1:]))
     return FileStory(holder, batch, told, refusals.get(holder.file.version, ""))
 
 
@@ -103,15 +120,21 @@ def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:
 
 
 def _lists(world: World, batch: Batch, holder: Holder) -> bool:
+    return any(file.identity == holder.file.identity for file in files_of(world, batch))
+
+
+def files_of(world: World, batch: Batch) -> tuple[FileVersion, ...]:
+    """The files that the batch's present attempt works on; none before there is a manifest, none of a nightly one."""
     text = world.store.get(world.settings.control_bucket, batch.manifest) if batch.manifest else None
-    return any(file.identity == holder.file.identity for file in Manifest.loads(text).files) if text else False
+    return Manifest.loads(text).files if text and not batch.period else ()
 
 
-def _attempt(world: World, batch: Batch, holder: Holder) -> AttemptStory:
+def _attempt(world: World, batch: Batch, following: Batch | None, holder: Holder) -> AttemptStory:
     result = read_result(world, batch)
+    ended = (following.because or following.reason) if following else ""
     load = world.ledger.load(batch.load_id) if batch.load_id else None
     if result is None:
-        return AttemptStory(batch, None, {}, load)
+        return AttemptStory(batch, None, {}, load, ended)
     count = next((file for file in result.files if file.identity == holder.file.identity), None)
     tables = {name: (len(files), sum(file.rows for file in files)) for name, files in result.tables.items()}
-    return AttemptStory(batch, count, tables, load)
+    return AttemptStory(batch, count, tables, load, ended)

@@ -1,0 +1,177 @@
+"""Each command, from its options to the call that does it; what it needs is imported when it is given."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from cli.render import say, say_whole
+
+if TYPE_CHECKING:
+    from tidemark.wiring import World
+
+
+def _world(options: argparse.Namespace) -> World:
+    from cli.connection import connect
+
+    return connect(options.stack)
+
+
+def demo(options: argparse.Namespace, console: Console) -> int:
+    from cli.demo import run_demo
+
+    return run_demo(console, options.out)
+
+
+def local_run(options: argparse.Namespace, console: Console) -> int:
+    from cli.local_commands import run_local
+
+    return run_local(console, options.folder, options.out, options.nightly)
+
+
+def local_up(options: argparse.Namespace, console: Console) -> int:
+    from cli.local_commands import stay_up
+
+    return stay_up(console, options.port)
+
+
+def traffic(options: argparse.Namespace, console: Console) -> None:
+    from cli.traffic import write_traffic
+
+    write_traffic(console, options.folder, options.records, options.days, options.datasets, options.seed)
+
+
+def status(options: argparse.Namespace, console: Console) -> None:
+    from cli.show import show_status
+
+    show_status(_world(options), console)
+
+
+def batches(options: argparse.Namespace, console: Console) -> None:
+    from cli.show import show_batches
+
+    show_batches(_world(options), console, options.dataset, options.limit)
+
+
+def explain(options: argparse.Namespace, console: Console) -> None:
+    from cli.show import show_file
+
+    show_file(_world(options), console, options.uri)
+
+
+def query(options: argparse.Namespace, console: Console) -> None:
+    from cli.query import run_query
+
+    run_query(_world(options), console, options.sql)
+
+
+def predict(options: argparse.Namespace, console: Console) -> None:
+    from cli.predict import show_predictions
+
+    show_predictions(options.stack, console, options.file, options.json)
+
+
+def model(options: argparse.Namespace, console: Console) -> None:
+    from cli.predict import show_model
+
+    show_model(options.stack, console, options.json)
+
+
+def reconcile(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import reconcile_prefixes
+
+    reconcile_prefixes(_world(options), console, options.dataset)
+
+
+def backfill(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import backfill
+
+    backfill(_world(options), console, options.uri, options.rate)
+
+
+def replay(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import choose_batches, replay_batches
+
+    world = _world(options)
+    chosen = choose_batches(world, options.batches, options.dataset, options.since, options.until)
+    replay_batches(world, console, chosen, options.plan)
+
+
+def nightly_list(options: argparse.Namespace, console: Console) -> None:
+    from cli.nights import list_jobs
+
+    list_jobs(_world(options), console)
+
+
+def nightly_run(options: argparse.Namespace, console: Console) -> None:
+    from cli.nights import run_night
+
+    run_night(_world(options), console, options.jobs, options.dates, options.plan)
+
+
+def quarantine_list(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import list_quarantine
+
+    list_quarantine(_world(options), console)
+
+
+def quarantine_show(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import show_quarantined
+
+    show_quarantined(_world(options), console, options.name, limit=20)
+
+
+def quarantine_release(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import release
+
+    release(_world(options), console, options.name)
+
+
+def quarantine_discard(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import discard
+
+    discard(_world(options), console, options.name)
+
+
+def pause(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import pause
+
+    pause(_world(options), console, options.dataset, paused=True)
+
+
+def resume(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import pause
+
+    pause(_world(options), console, options.dataset, paused=False)
+
+
+def drain(options: argparse.Namespace, console: Console) -> int:
+    from cli.operate import drain
+
+    return drain(_world(options), console, options.dataset, seconds_max=3_600)
+
+
+def validate(options: argparse.Namespace, console: Console) -> None:
+    from tidemark.core.errors import TidemarkError
+    from tidemark.declarations import load_all
+
+    if not options.folder.is_dir():
+        raise TidemarkError(f"expected a folder of declarations, found no folder {options.folder}")
+    for name, dataset in load_all(options.folder).items():
+        what = f"every {dataset.nightly.every}" if dataset.nightly else f"{len(dataset.record)} fields"
+        say(console, f"{name}: {what}, tables {', '.join(table.name for table in dataset.tables)}")
+
+
+def jobs_upload(options: argparse.Namespace, console: Console) -> None:
+    from cli.jobs import upload_jobs
+
+    upload_jobs(_world(options), console)
+
+
+def lifecycle(_: argparse.Namespace, console: Console) -> None:
+    from cli.diagram import lifecycle_diagram
+
+    for row in lifecycle_diagram().splitlines():
+        say_whole(console, row)

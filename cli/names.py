@@ -1,0 +1,31 @@
+"""What a person names: a file, a dataset. A wrong name is one error that says what was expected."""
+
+from __future__ import annotations
+
+from tidemark.adapters.store import split_uri
+from tidemark.core.errors import TidemarkError
+from tidemark.wiring import World
+
+DATASET_ALL = "all"
+
+
+def file_named(uri: str) -> tuple[str, str]:
+    """`s3://bucket/key` → (bucket, key); raises for anything else."""
+    bucket, key = split_uri(uri)
+    if not uri.startswith("s3://") or not bucket or not key:
+        raise TidemarkError(f"expected s3://BUCKET/KEY, found {uri!r}")
+    return bucket, key
+
+
+def is_file(name: str) -> bool:
+    """Whether the name is meant to be that of a file, not of a batch."""
+    return name.startswith("s3:")
+
+
+def named(world: World, dataset: str) -> list[str]:
+    """The dataset, or all of them; raises for one that is not declared."""
+    if dataset == DATASET_ALL:
+        return sorted(world.datasets)
+    if dataset not in world.datasets:
+        raise TidemarkError(f"expected a dataset ({', '.join(sorted(world.datasets))}), found {dataset!r}")
+    return [dataset]
