@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -44,7 +45,7 @@ class DeclaredWorld(NightWorld):
         return DECLARED
 
 
-def status(world: World, width: int = 140) -> dict[str, str]:
+def status(world: World, width: int = 200) -> dict[str, str]:
     """Dataset → its line, with single spaces; the heading under `dataset`."""
     text = io.StringIO()
     show_status(world, Console(file=text, width=width))
@@ -62,47 +63,67 @@ def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
     """Of three, one runs and two wait; when it is through nobody has the turn, and the next one is free to go."""
     shop = RememberingWorld(world.settings, world.clock, world.clients, world.endpoint)
     first, second, _ = (planned(shop, name) for name in ("aaaaaaaa", "bbbbbbbb", "cccccccc"))
-    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 3 0 0 0"
+    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 3 (for 0.0 s) 0 0 0 0"
     submit(shop, first.batch_id)
-    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (2 wait for their turn), RUNNING 1 0 0 0"
+    world.clock.moment += timedelta(minutes=3)  # type: ignore[attr-defined]
+    waiting = "PLANNED 2 (2 wait for their turn, for 3.0 min), RUNNING 1 (for 3.0 min)"
+    assert status(shop)["shop"] == f"shop 0 0 B – – {waiting} 0 0 0 0"
     running = shop.ledger.batch(first.batch_id)
     assert running
     shop.ledger.save(replace(running, state=State.LOADED))
-    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2, LOADED 1 0 0 0"
+    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (for 3.0 min), LOADED 1 0 0 0 0"
     submit(shop, second.batch_id)
-    assert status(shop)["shop"].endswith("PLANNED 1 (1 waits for its turn), RUNNING 1, LOADED 1 0 0 0")
+    now = "PLANNED 1 (1 waits for its turn, for 3.0 min), RUNNING 1 (for 0.0 s), LOADED 1"
+    assert status(shop)["shop"].endswith(f"{now} 0 0 0 0")
 
 
 def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
     """Where no keys are remembered, PLANNED beside RUNNING is what it says."""
     first, _ = planned(world, "aaaaaaaa"), planned(world, "bbbbbbbb")
     submit(world, first.batch_id)
-    assert "PLANNED 1, RUNNING 1" in status(world)["shop"]
+    assert "PLANNED 1 (for 0.0 s), RUNNING 1 (for 0.0 s)" in status(world)["shop"]
+
+
+def test_a_pause_and_repeated_records_are_shown(world: NightWorld) -> None:
+    """A dataset that forms no batches says so first; records dropped because their key was kept already are counted."""
+    first = planned(world, "aaaaaaaa")
+    world.ledger.save(replace(first, state=State.LOADED, read=12, kept=5, rejected=3, repeated=4))
+    world.ledger.pause("shop", paused=True)
+    assert status(world)["shop"] == "shop 0 0 B – – paused, LOADED 1 12 5 3 4"
+    assert "paused" not in status(world)["totals"]
 
 
 def test_a_nightly_job_shows_its_newest_period(world: NightWorld) -> None:
     """In the column of the same name as in the list of batches; a dataset of files has none."""
     land(world, "shop.20261119T080000.aaaaaaaa", {"2026-11-20": [1], "2026-11-21": [2]})
     nightly(world)
-    assert status(world)["dataset"] == "dataset pending bytes waiting period batches read kept rejected"
-    assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PLANNED 2 ")
+    assert status(world)["dataset"] == "dataset pending bytes waiting period batches read kept rejected repeated"
+    assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PLANNED 2 (for 0.0 s) ")
     run_nights(world)
-    assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PUBLISHED 2 ")
+    assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PUBLISHED 2 (for 0.0 s) ")
     assert [status(world)[name].split()[5] for name in DATASETS] == ["–", "2026-11-21", "–"]
 
 
-@pytest.mark.parametrize("name", sorted(DECLARED))
-def test_a_busy_line_fits_a_hundred_columns(world: NightWorld, name: str) -> None:
-    """Names, periods and figures stay in one piece, whatever else folds."""
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_busy_line_fits_its_screen(world: NightWorld, width: int) -> None:
+    """Names and figures stay in one piece, whatever else folds; a column that does not fit is named below."""
     declared = DeclaredWorld(world.settings, world.clock, world.clients, world.endpoint)
-    now, period = world.clock.now(), "2026-11-16" if DECLARED[name].nightly else ""
-    for number, state in enumerate(State):
-        counted = Batch(f"{name}.{number}", name, now, now, state, read=1_234_567, kept=1_230_000, rejected=4_567)
-        world.ledger.save(replace(counted, period=period))
+    now = world.clock.now()
+    for name in ("segment_customers", "web_logs"):
+        for number, state in enumerate(State):
+            counted = Batch(f"{name}.{number}", name, now, now, state, read=1_234_567, kept=1_230_000, rejected=4_567)
+            world.ledger.save(replace(counted, period="2026-11-16" if DECLARED[name].nightly else ""))
     text = io.StringIO()
-    show_status(declared, Console(file=text, width=100))
+    show_status(declared, Console(file=text, width=width))
     lines = text.getvalue().splitlines()
-    words = next(line for line in lines if line.startswith(f"{name} ")).split()
-    assert max(map(len, lines)) <= 100
-    assert words[5] == (period or "–")
-    assert words[-3:] == ["11,111,103", "11,070,000", "41,103"]
+    note = " ".join(text.getvalue().split()).partition("not shown in")[2]
+    assert max(map(len, lines)) <= width
+    for title, shown in {
+        "read": "11,111,103",
+        "kept": "11,070,000",
+        "rejected": "41,103",
+        "period": "2026-11-16",
+    }.items():
+        assert title in note or any(shown in row.split() for row in lines if row.startswith("segment_customers "))
+    assert "pending" in lines[0]
+    assert "rejected" in lines[0]

@@ -1,0 +1,154 @@
+"""A command that writes into a folder leaves alone what it did not make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cli.folders import MARKER, clear_demo, mark_demo, refuse_used, whole_or_nothing
+from cli.main import main
+from cli.traffic import write_traffic
+from tidemark.core.errors import TidemarkError
+
+
+def everything(folder: Path) -> list[str]:
+    """All that lies below a folder, links not followed."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def leave_demo(out: Path) -> None:
+    """What a demo leaves, the marker last."""
+    (out / "lake" / "sales" / "data").mkdir(parents=True)
+    (out / "quarantine").mkdir()
+    for name in ("summary.json", "warehouse.duckdb", "lake/catalog.db", "lake/sales/data/00000.parquet"):
+        (out / name).write_text("made")
+    mark_demo(out)
+
+
+def precious(folder: Path) -> None:
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "thesis.txt").write_text("years of work")
+
+
+def marked_by_hand(folder: Path) -> None:
+    precious(folder)
+    (folder / MARKER).write_text("[]")
+
+
+def marked_with_nonsense(folder: Path) -> None:
+    precious(folder)
+    (folder / MARKER).write_text('{"sub": 1, "sub/thesis.txt')
+
+
+def beside_a_demo(folder: Path) -> None:
+    leave_demo(folder)
+    (folder / "notes.txt").write_text("mine")
+
+
+def deep_in_a_demo(folder: Path) -> None:
+    leave_demo(folder)
+    (folder / "lake" / "sales" / "data" / "mine.parquet").write_text("mine")
+
+
+def folder_in_a_demo(folder: Path) -> None:
+    leave_demo(folder)
+    (folder / "mine").mkdir()
+
+
+def link_in_a_demo(folder: Path) -> None:
+    precious(folder.parent / "elsewhere")
+    leave_demo(folder)
+    (folder / "lake" / "link").symlink_to(folder.parent / "elsewhere")
+
+
+def older_demo(folder: Path) -> None:
+    leave_demo(folder)
+    (folder / MARKER).unlink()
+
+
+def marker_is_a_link(folder: Path) -> None:
+    precious(folder)
+    marker = folder.parent / "marker"
+    marker.write_text(json.dumps(["sub", "sub/thesis.txt", MARKER]))
+    (folder / MARKER).symlink_to(marker)
+
+
+FOREIGN = (
+    precious, marked_by_hand, marked_with_nonsense, beside_a_demo, deep_in_a_demo, folder_in_a_demo, link_in_a_demo,
+    older_demo, marker_is_a_link,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("make", FOREIGN, ids=lambda make: make.__name__)
+def test_a_demo_touches_no_folder_with_anything_of_somebody_else(
+    make: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, exit status 2, and everything is still there."""
+    make(tmp_path / "out")  # type: ignore[operator]
+    before = everything(tmp_path)
+    assert main(["demo", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", [["demo"], ["local", "run", "in"]], ids=["demo", "local run"])
+@pytest.mark.parametrize("out", [".", "/", "link", "file", "dangling", "file/below", "full"])
+def test_results_go_into_no_place_in_use(
+    command: list[str], out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The working directory, the root, a link, a file, or any folder that is not empty."""
+    precious(tmp_path / "full")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    before = everything(tmp_path)
+    assert main([*command, "--out", out]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert everything(tmp_path) == before
+
+
+def test_an_earlier_demo_makes_room_for_the_next(tmp_path: Path) -> None:
+    """All that a demo made goes, its empty folders as well; the folder itself stays."""
+    leave_demo(tmp_path / "out")
+    clear_demo(tmp_path / "out")
+    assert everything(tmp_path) == ["out"]
+    refuse_used(tmp_path / "out")
+
+
+def test_a_run_that_fails_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
+    """A new one is gone; one that was there stays, with what somebody else put into it meanwhile."""
+    (tmp_path / "old").mkdir()
+    for out in (tmp_path / "old", tmp_path / "new"):
+        with pytest.raises(KeyboardInterrupt), whole_or_nothing(out):  # noqa: PT012
+            (out / "lake").mkdir()
+            (out / "lake" / "catalog.db").write_text("made")
+            if out.name == "old":
+                (out / "notes.txt").write_text("mine")
+            raise KeyboardInterrupt
+    assert everything(tmp_path) == ["old", "old/notes.txt"]
+
+
+def test_traffic_writes_over_no_other_file(tmp_path: Path) -> None:
+    """The same files again are fine, with others beside them; a file of another content ends it before it begins."""
+    console = Console(file=(tmp_path / "said").open("w"))
+    sample = tmp_path / "sample"
+
+    def write() -> None:
+        write_traffic(console, sample, records=20, days=1, datasets=["content"], seed=1)
+
+    write()
+    (sample / "notes.txt").write_text("mine")
+    write()
+    first = next(path for path in sample.rglob("*.gz"))
+    first.write_text("mine")
+    with pytest.raises(TidemarkError, match="expected no other file in the way of the sample"):
+        write()
+    assert (first.read_text(), (sample / "notes.txt").read_text()) == ("mine", "mine")
+    console.file.close()

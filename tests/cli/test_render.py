@@ -1,0 +1,165 @@
+"""Untrusted text is printed as text, and tables lose nothing in silence."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from cli.render import PIPE_WIDTH, Sheet, capped, line, name, open_console, say_whole, shortened, visible
+from tests.cli.nasty import NASTY, is_plain, printed, texts
+
+
+class Screen(io.StringIO):
+    """A terminal that remembers what it is sent."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+@given(texts)
+def test_no_text_moves_a_cursor_or_hides(text: str) -> None:
+    """Whatever comes in, one line of characters comes out that a terminal shows as they are, and UTF-8 can carry."""
+    shown = visible(text)
+    assert is_plain(shown)
+    assert "\n" not in shown
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("web_logs/é 名.json", "web_logs/é 名.json"),
+        ("new\nline", "new\\nline"),
+        ("\x1b[31m", "\\x1b[31m"),
+        ("\x9b", "\\u009b"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\U000e0041", "\\U000e0041"),
+        ("bad\udcff", "bad\\xff"),
+        ("\ud800", "\\ud800"),
+        ("\u0301x", "\\u0301x"),
+        ("e\u0301", "e\u0301"),
+        ("[red]", "[red]"),
+    ],
+)
+def test_what_would_be_obeyed_is_shown_as_an_escape(text: str, shown: str) -> None:
+    """Letters of every script stay; a mark with nothing to sit on is named."""
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize(("key", "shown"), [("a ", "a\\x20"), ("  a b", "\\x20\\x20a b"), (" ", "\\x20"), ("", "")])
+def test_blanks_at_the_ends_of_a_name_are_seen(key: str, shown: str) -> None:
+    """`a ` and `a` are two keys."""
+    assert name(key) == shown
+
+
+@given(st.lists(st.lists(texts, min_size=4, max_size=4), max_size=4), st.integers(10, 200))
+def test_a_table_fits_its_screen_and_keeps_figures_whole(rows: list[list[str]], width: int) -> None:
+    """No line is wider than the screen, and each figure is there in one piece, or its column is named as left out."""
+    figures = [f"{10**place + 7:,}" for place in range(len(rows))]
+    table = Sheet("file", "reason", "read", "raw", "state", whole=("state",))
+    for (file, reason, raw, state), figure in zip(rows, figures, strict=True):
+        table.add_row(file, reason, figure, raw, state)
+    text = printed(lambda console: console.print(table), width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert is_plain(text)
+    note = "".join(text.split()).rpartition(f"notshownin{width}columns:")[2]
+    left_out = note.partition("(awider")[0].split(",") if len(note) < len("".join(text.split())) else []
+    assert "read" in left_out or all(figure in text for figure in figures)
+
+
+@given(st.lists(texts, min_size=3, max_size=3))
+def test_a_pipe_gets_every_column_whole_on_one_line(cells: list[str]) -> None:
+    """A row is a line, however long; nothing is folded, cut or left out."""
+    table = Sheet("file", "reason", "read", spare=("reason",))
+    table.add_row(*cells)
+    lines = printed(lambda console: console.print(table), PIPE_WIDTH).splitlines()
+    assert len(lines) == 2
+    assert all(visible(cell).strip() in lines[1] for cell in cells)
+
+
+def test_columns_leave_in_the_order_given_and_are_named() -> None:
+    """Empty ones first, then the ones that can be spared, then from the right; the first one stays."""
+    table = Sheet("batch", "period", "state", "took", "reason", spare=("took",), whole=("state", "took"))
+    table.add_row("web_logs.20261121T082745.24da8be2", "–", "QUARANTINED", "1.4 min", "a reason of some length")
+    shown = {width: printed(lambda console: console.print(table), width) for width in (100, 70, 62, 47)}
+    words = {width: " ".join(text.split()) for width, text in shown.items()}
+    notes = {width: text.partition("not shown in ")[2].partition(" (")[0] for width, text in words.items()}
+    assert notes == {
+        100: "",
+        70: "70 columns: period",
+        62: "62 columns: period, took",
+        47: "47 columns: period, took, reason",
+    }
+
+
+def test_a_narrow_screen_folds_the_last_column_left() -> None:
+    """An id wider than the screen is there in full, over two lines."""
+    table = Sheet("batch", "read")
+    table.add_row("web_logs.20261121T082745.24da8be2", "1")
+    shown = printed(lambda console: console.print(table), 20).splitlines()
+    assert "".join(row.strip() for row in shown[1:3]) == "web_logs.20261121T082745.24da8be2"
+
+
+def test_a_line_to_be_copied_is_not_wrapped() -> None:
+    """The variables of `local up` are pasted into a shell."""
+    command = "export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+    assert printed(lambda console: say_whole(console, command), 40) == f"{command}\n"
+
+
+def test_a_long_list_says_how_much_more_there_is() -> None:
+    """Ten lines, and where the rest is."""
+    assert capped([str(place) for place in range(22)], "summary.json")[9:] == ["9", "and 12 more, see summary.json"]
+    assert capped(["only"], "summary.json") == ["only"]
+
+
+def test_a_screen_gets_an_ellipsis_and_a_pipe_the_whole() -> None:
+    """What is cut says so."""
+    screen = Console(file=Screen(), force_terminal=True)
+    assert shortened("x" * 100, 80, screen) == "x" * 79 + "…"
+    assert shortened("x" * 100, 80, Console(file=io.StringIO())) == "x" * 100
+
+
+@pytest.mark.parametrize("variables", [{}, {"FORCE_COLOR": "1"}, {"COLUMNS": "40"}, {"TTY_COMPATIBLE": "1"}])
+def test_a_pipe_is_plain_whatever_the_environment_says(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No colour code, no line break of ours."""
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    pipe = io.StringIO()
+    open_console(pipe).print(line(("x" * 300, "bold red")))
+    assert pipe.getvalue() == "x" * 300 + "\n"
+
+
+def test_no_color_is_respected_on_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With NO_COLOR no escape is sent; without it there are colours."""
+    said = {}
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for value in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", value)
+        screen = Screen()
+        open_console(screen).print(line(("LOADED", "green")))
+        said[value] = screen.getvalue()
+    assert ("\x1b[" in said[""], said["1"]) == (True, "LOADED\n")
+
+
+def test_an_encoding_that_lacks_a_character_is_no_end() -> None:
+    """A terminal of ASCII gets escapes."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    open_console(stream).print(line("–名"))
+    stream.flush()
+    assert stream.buffer.getvalue().decode() == f"\\u2013\\u540d{os.linesep}"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_markup_means_nothing_in_any_part(text: str) -> None:
+    """A line of parts holds each part, styled or not."""
+    shown = printed(lambda console: console.print(line(text, (text, "bold"))), 1_000)
+    assert shown.rstrip("\n").rstrip() == (visible(text) * 2).rstrip()
