@@ -204,7 +204,10 @@ class Sheet:
             if self._width(shown) <= width:
                 break
             shown.remove(place)
-        return shown
+        for place in reversed(self._order_of_leaving()):  # a wide column has left, and narrow ones may come back
+            if place not in shown and not self._is_empty(place) and self._width([*shown, place]) <= width:
+                shown.append(place)
+        return sorted(shown)
 
     def _width(self, shown: Sequence[int]) -> int:
         """Screen columns that these columns need at least."""
@@ -217,13 +220,16 @@ class Sheet:
             return max(widest, cell_len(title))
         return max(min(widest, FOLD_MIN), *(cell_len(word) for word in title.split(" ")))
 
+    def _is_empty(self, place: int) -> bool:
+        return all(row[place].plain in ("", NOTHING) for row in self._rows)
+
     def _is_whole(self, place: int) -> bool:
         return self._columns[place] in self._unfolded
 
     def _order_of_leaving(self) -> list[int]:
         """Every column but the first, the least needed one first."""
         places = range(1, len(self._columns))
-        empty = [place for place in places if all(row[place].plain in ("", NOTHING) for row in self._rows)]
+        empty = [place for place in places if self._is_empty(place)]
         spare = [place for title in self._spare for place in places if self._columns[place] == title]
         return list(dict.fromkeys([*empty, *spare, *reversed(places)]))
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.render import Part, Sheet, capped, line, name, number, plural, say, say_whole
+from cli.render import Part, Sheet, capped, line, name, number, plural, say, say_whole, shortened
 from local.summary import Finding, Summary
 
 WHERE = "summary.json"
+NAME_MAX = 200  # characters of a file's name on the screen
 ALL_IS_WELL = "Every file at rest, every row accounted for: lake = warehouse = kept."
 
 
@@ -18,10 +19,10 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
     """Counts side by side, what is wrong or missing with its reason, and where everything lies."""
     console.print(_counts(summary))
     say(console, "")
-    for heading, colour, listed in _troubles(summary):
+    for heading, colour, listed in _troubles(console, summary):
         say(console, (heading, colour))
         for told in capped(listed, WHERE):
-            say_whole(console, "  ", told)
+            say(console, "  ", told)
     if summary.clean:
         say(console, (ALL_IS_WELL, "green"))
     else:
@@ -49,14 +50,14 @@ def _counts(summary: Summary) -> Sheet:
     return table
 
 
-def _troubles(summary: Summary) -> Iterable[tuple[str, str, Sequence[Part]]]:
+def _troubles(console: Console, summary: Summary) -> Iterable[tuple[str, str, Sequence[Part]]]:
     """(heading, colour, lines) of each kind of trouble that there is."""
     groups: tuple[tuple[str, str, str, Sequence[Part]], ...] = (
         ("difference", "", "red", summary.differences),
-        ("file", "did not land", "yellow", _named(summary.skipped)),
+        ("file", "did not land", "yellow", _named(console, summary.skipped)),
         ("file", "under no dataset's prefix", "yellow", [name(key) for key in summary.unclaimed_files]),
-        ("file", "not read to the end", "yellow", _named(summary.unread)),
-        ("file", "in quarantine", "yellow", _named(summary.refused)),
+        ("file", "not read to the end", "yellow", _named(console, summary.unread)),
+        ("file", "in quarantine", "yellow", _named(console, summary.refused)),
         ("batch", "in quarantine", "red", _quarantined(summary)),
         ("dataset", "with more records rejected than tolerated", "yellow", summary.beyond_tolerance),
     )
@@ -65,8 +66,8 @@ def _troubles(summary: Summary) -> Iterable[tuple[str, str, Sequence[Part]]]:
             yield f"{plural(len(listed), noun)} {what}".rstrip() + ":", colour, listed
 
 
-def _named(findings: Iterable[Finding]) -> list[Part]:
-    return [line(name(found.name), f": {found.reason}") for found in findings]
+def _named(console: Console, findings: Iterable[Finding]) -> list[Part]:
+    return [line(shortened(name(found.name), NAME_MAX, console), f": {found.reason}") for found in findings]
 
 
 def _quarantined(summary: Summary) -> list[Part]:

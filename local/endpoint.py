@@ -138,7 +138,7 @@ class _AnyCharacter(RegexConverter):
         self.regex = f"(?s:{self.regex})"
 
 
-werkzeug_app.RegexConverter = _AnyCharacter  # type: ignore[misc,attr-defined] # where moto takes it from
+werkzeug_app.RegexConverter = _AnyCharacter  # type: ignore[attr-defined] # where moto takes it from
 
 
 class _QuietHandler(MotoRequestHandler):

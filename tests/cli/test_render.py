@@ -88,15 +88,22 @@ def test_columns_leave_in_the_order_given_and_are_named() -> None:
     """Empty ones first, then the ones that can be spared, then from the right; the first one stays."""
     table = Sheet("batch", "period", "state", "took", "reason", spare=("took",), whole=("state", "took"))
     table.add_row("web_logs.20261121T082745.24da8be2", "–", "QUARANTINED", "1.4 min", "a reason of some length")
-    shown = {width: printed(lambda console: console.print(table), width) for width in (100, 70, 62, 47)}
+    shown = {width: printed(lambda console: console.print(table), width) for width in (100, 75, 62, 47)}
     words = {width: " ".join(text.split()) for width, text in shown.items()}
     notes = {width: text.partition("not shown in ")[2].partition(" (")[0] for width, text in words.items()}
     assert notes == {
         100: "",
-        70: "70 columns: period",
+        75: "75 columns: period",
         62: "62 columns: period, took",
         47: "47 columns: period, took, reason",
     }
+
+
+def test_a_narrow_column_comes_back_where_a_wide_one_has_left() -> None:
+    """What leaves first is not missed when there is room for it after all."""
+    table = Sheet("batch", "took", "description", spare=("took", "description"), whole=("took", "description"))
+    table.add_row("b", "1.4 min", "d" * 60)
+    assert "1.4 min" in printed(lambda console: console.print(table), 40)
 
 
 def test_a_narrow_screen_folds_the_last_column_left() -> None:
