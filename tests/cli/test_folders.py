@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from cli import demo
 from cli.folders import MARKER, clear_demo, mark_demo, refuse_used, whole_or_nothing
 from cli.main import main
 from cli.traffic import write_traffic
@@ -120,6 +122,28 @@ def test_an_earlier_demo_makes_room_for_the_next(tmp_path: Path) -> None:
     clear_demo(tmp_path / "out")
     assert everything(tmp_path) == ["out"]
     refuse_used(tmp_path / "out")
+
+
+def test_a_second_demo_replaces_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marker is written when all else is there; a file that somebody adds then stops the third."""
+    runs: list[list[str]] = []
+
+    def run(_: Console, __: Path, out: Path, **___: object) -> int:
+        runs.append(everything(out.parent))
+        (out / "lake").mkdir(parents=True)
+        (out / "lake" / "catalog.db").write_text("made")
+        (out / "summary.json").write_text("{}")
+        return 0
+
+    monkeypatch.setattr(demo, "run_local", run)
+    monkeypatch.setattr(demo, "_answer", lambda *_: None)
+    monkeypatch.setattr(demo, "DEMO_RECORDS", 5)
+    console = Console(file=io.StringIO())
+    assert [demo.run_demo(console, tmp_path / "out") for _ in range(2)] == [0, 0]
+    assert runs == [[], ["out"]]
+    (tmp_path / "out" / "lake" / "mine").touch()
+    with pytest.raises(TidemarkError, match=r"nothing but an earlier demo, found .*lake/mine"):
+        demo.run_demo(console, tmp_path / "out")
 
 
 def test_a_run_that_fails_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
