@@ -32,7 +32,8 @@ class EmrServerlessApp:
 
     Events come in order and under a lock: `emit` must only put them down somewhere.
 
-    `minute` is the length in seconds of a minute of executionTimeoutMinutes: tests shorten it.
+    `minute` is the length in seconds of a minute of executionTimeoutMinutes and totalExecutionDurationSeconds: tests
+    shorten it.
     """
 
     def __init__(self, emit: Emit, runner: JobRunner, minute: float = 60.0) -> None:
@@ -83,7 +84,8 @@ class EmrServerlessApp:
     def _submit(self, call: Call) -> Run:
         owner = self.applications.started(call)
         time = now()
-        run = Run(new_id(), owner, call.parameters, call.caller, time, time, (Attempt(1, time, time),))
+        attempts = (Attempt(1, time, time),)
+        run = Run(new_id(), owner, call.parameters, call.caller, time, time, attempts, pace=60 / self._minute)
         self._runs[run.id] = run
         self._tokens.remember(call.parameters, run.id)
         return run

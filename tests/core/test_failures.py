@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,21 +27,119 @@ def batch(**changes: Any) -> Batch:
     return Batch("web.20260301T120000.00000000", "web", NOW, NOW, **fields)
 
 
-PASSING = [
-    "ThrottlingException: Rate exceeded",
-    "SlowDown: Please reduce your request rate",
-    "worker could not be allocated: insufficient capacity",
-    "ServiceQuotaExceededException: vCPU quota",
-    "the run timed out",
-    "executionTimeoutMinutes: timeout",
-    "the run ended CANCELLED",
-    "InternalServerException",
-    "Internal Server Error",
-    "503 Service Unavailable",
-    "java.net.SocketException: Connection reset",
-    "ExecutorLostFailure: lost executor 3",
-]
-UNKNOWN = ["java.lang.OutOfMemoryError: Java heap space", "KeyError: 'user_id'", "exit code 1", ""]
+JOB = "Job failed, please check complete logs in configured logging destination. ExitCode: 1. Last few exceptions: "
+#: EMR's words on a run without a report → what the batch is owed.
+WORDS = {
+    "transient": [
+        "ThrottlingException: Rate exceeded",
+        "SlowDown: Please reduce your request rate",
+        "worker could not be allocated: insufficient capacity",
+        "ServiceQuotaExceededException: vCPU quota",
+        "the run waited too long in the queue: queue timeout",
+        "InternalServerException",
+        "Internal Server Error",
+        "503 Service Unavailable",
+        "java.net.SocketException: Connection reset",
+        "java.net.SocketTimeoutException: Read timed out",
+        "connect timed out",
+        "lost executor 3",
+        JOB + "software.amazon.awssdk.services.s3.model.S3Exception: Please reduce your request rate. SlowDown",
+        JOB + "ExecutorLostFailure (executor 3 exited unrelated to the running tasks) Reason: decommissioned",
+    ],
+    "slow": [
+        "the run timed out",
+        "Job run timed out after 120 minutes",
+        "executionTimeoutMinutes: timeout",
+        "Job run was cancelled: execution timeout",
+    ],
+    "unknown": [
+        "java.lang.OutOfMemoryError: Java heap space",
+        JOB + "java.lang.OutOfMemoryError: GC overhead limit exceeded",
+        JOB + "java.io.IOException: No space left on device",
+        "disk full",
+        "Job failed, please check complete logs. ExitCode: 137.",
+        JOB + "Task 0 in stage 1.0 failed 4 times, most recent failure: ExecutorLostFailure (executor 3 exited caused by "
+        "one of the running tasks) Reason: lost executor",
+        JOB + "java.util.concurrent.TimeoutException: Futures timed out after [300 seconds]",
+        JOB + "AttributeError: module 'timeout' has no attribute 'quota'",
+        JOB + "KeyError: 'cancelled'",
+        "KeyError: 'user_id'",
+        "exit code 1",
+        "",
+    ],
+    "beyond": [
+        JOB + "ModuleNotFoundError: No module named 'capacity_planner'",
+        JOB + "ImportError: cannot import name 'transform'",
+        JOB + "SyntaxError: invalid syntax (web_logs.py, line 3)",
+        "User: arn:aws:sts::1:assumed-role/job is not authorized to perform: s3:GetObject",
+        JOB + "com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied (Status Code: 403)",
+        "cannot read s3://control/jobs/run_batch.py: An error occurred (404): Not Found",
+        "NoSuchKey: s3://control/jobs/spark_jobs.zip",
+    ],
+}
+PASSING, UNKNOWN = WORDS["transient"], WORDS["unknown"]
+
+
+@pytest.mark.parametrize(("kind", "message"), [(kind, message) for kind in WORDS for message in WORDS[kind]])
+def test_emrs_words_tell_what_the_batch_is_owed(kind: str, message: str) -> None:
+    """Only what passes by itself is worth fifty tries; what is wrong with the code is no file's fault."""
+    assert engine_failure("FAILED", message).kind == kind
+
+
+@pytest.mark.parametrize("kind", ["unknown", "slow", "beyond"])
+def test_what_does_not_pass_is_tried_twice_at_most(kind: str) -> None:
+    """However the words read, the second failure of a file on its own goes to a person."""
+    assert isinstance(after_run_failure(batch(files=1, unknown_failures=1), RunFailure("", kind)), Poisoned)
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "kind"),
+    [
+        ("CANCELLED", 7_200, "slow"),
+        ("CANCELLED", 7_170, "slow"),
+        ("CANCELLED", 7_300, "slow"),
+        ("CANCELLED", 600, "transient"),
+        ("CANCELLED", 0, "transient"),
+        ("FAILED", 7_200, "unknown"),
+    ],
+)
+def test_a_run_that_was_ended_after_its_whole_time_is_slow_whatever_emr_says(
+    state: str, seconds: float, kind: str
+) -> None:
+    """AWS documents no words for a time-out, only that it ends CANCELLED; its figures tell it from a person's stop."""
+    assert engine_failure(state, "", seconds, 120).kind == kind
+
+
+def test_the_reason_of_a_slow_run_says_how_long_it_was_given() -> None:
+    """A person who reads it in quarantine needs no log for it."""
+    failure = engine_failure("CANCELLED", "Job run was cancelled", 7_201, 120)
+    assert failure == RunFailure("the run did not finish within 120 minutes", "slow")
+
+
+def test_a_slow_batch_is_tried_once_more_and_then_its_halves_are_halved_at_once() -> None:
+    """Each try costs the whole time limit: of 8 files the slow one is alone after 6 slow runs."""
+    slow, runs = RunFailure("the run did not finish within 120 minutes", "slow"), 0
+    found = batch(files=8, attempt=1)
+    while True:
+        runs += 1
+        event = after_run_failure(found, slow)
+        if isinstance(event, RunRetried):
+            assert event.unknown
+            found = replace(found, attempt=found.attempt + 1, unknown_failures=1, run_failures=1)
+        elif isinstance(event, Bisected):
+            child = {"parent": found.batch_id, "files": found.files // 2, "attempt": 1}
+            found = replace(found, batch_id=event.children[0], unknown_failures=0, run_failures=0, **child)
+        else:
+            break
+    assert (runs, found.files, event) == (6, 1, Poisoned(2, slow.message))
+
+
+@pytest.mark.parametrize("changes", [{"exposed": True}, {"period": "2026-03-01"}])
+def test_a_slow_batch_that_cannot_be_halved_goes_to_a_person(changes: dict[str, Any]) -> None:
+    """After the second try: rows that readers saw, and nights, are replaced whole or not at all."""
+    slow = RunFailure("the run did not finish within 120 minutes", "slow")
+    assert after_run_failure(batch(**changes), slow) == RunRetried(2, slow.message, unknown=True)
+    assert after_run_failure(batch(unknown_failures=1, **changes), slow) == Poisoned(2, slow.message)
 
 
 @pytest.mark.parametrize("message", PASSING)
@@ -63,7 +162,7 @@ def test_the_job_may_say_itself_that_it_passes() -> None:
 
 
 def test_patience_has_an_end() -> None:
-    """After twenty tries a person is asked."""
+    """After fifty tries a person is asked."""
     failed = batch(run_failures=TRANSIENT_MAX - 1)
     assert after_run_failure(failed, RunFailure("throttled", "transient")) == Poisoned(2, "throttled")
 

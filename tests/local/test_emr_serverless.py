@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from local.emr_serverless import EmrServerlessApp
 from local.spark_runner import JobSpec, Outcome
 from tests.local.stand_ins import Events, client, eventually, served
+from tidemark.adapters.engine import Engine
+from tidemark.core.failures import RunFailure, engine_failure
 
 ROLE = "arn:aws:iam::123456789012:role/JobRole"
 JOB = {
@@ -209,9 +211,30 @@ def test_a_queued_run_can_be_cancelled(emr: Any, owner: str, runner: ObedientRun
 
 
 def test_a_run_that_takes_too_long_is_cancelled(emr: Any, owner: str) -> None:
-    """executionTimeoutMinutes ends in CANCELLED and says why."""
+    """executionTimeoutMinutes ends in CANCELLED and says why; the run's figures show that it used its time up."""
     run = start(emr, owner, executionTimeoutMinutes=1)
-    assert "executionTimeoutMinutes" in reach(emr, owner, run, "CANCELLED")["stateDetails"]
+    ended = reach(emr, owner, run, "CANCELLED")
+    assert "executionTimeoutMinutes" in ended["stateDetails"]
+    assert ended["executionTimeoutMinutes"] == 1
+    assert ended["totalExecutionDurationSeconds"] >= 60
+
+
+def test_the_product_knows_a_run_that_used_its_time_up_from_one_that_a_person_stopped(
+    emr: Any, owner: str, app: EmrServerlessApp
+) -> None:
+    """Both end CANCELLED; only the first says that its batch is too slow."""
+    engine = Engine(emr, owner, ROLE, "s3://control/jobs")
+    slow, stopped = start(emr, owner, executionTimeoutMinutes=1), start(emr, owner, "batch-2")
+    reach(emr, owner, stopped, "RUNNING")
+    emr.cancel_job_run(applicationId=owner, jobRunId=stopped)
+    kinds = []
+    for run_id in (slow, stopped):
+        reach(emr, owner, run_id, "CANCELLED")
+        run = engine.run(run_id)
+        assert run
+        kinds.append(engine_failure(run.state, "", run.seconds, run.minutes_max))
+    assert kinds[0] == RunFailure("the run did not finish within 1 minutes", "slow")
+    assert kinds[1].kind == "transient"
 
 
 def test_a_failed_attempt_is_retried(emr: Any, owner: str, runner: ObedientRunner, events: Events) -> None:

@@ -23,6 +23,8 @@ class Run:
     name: str
     state: str
     details: str  # EMR's words on the state
+    seconds: float = 0  # that it ran, once it has ended
+    minutes_max: int = RUN_MINUTES_MAX  # after which EMR ends it
 
     @property
     def active(self) -> bool:
@@ -96,7 +98,14 @@ class Engine:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
-        return Run(run_id, found.get("name", ""), found["state"], found.get("stateDetails", ""))
+        return Run(
+            run_id,
+            found.get("name", ""),
+            found["state"],
+            found.get("stateDetails", ""),
+            _seconds(found),
+            found.get("executionTimeoutMinutes", RUN_MINUTES_MAX),
+        )
 
     def cancel(self, run_id: str) -> None:
         """Ask for a run to stop; one that has ended, or that nobody knows, is fine."""
@@ -105,3 +114,12 @@ class Engine:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("ResourceNotFoundException", "ValidationException"):
                 raise
+
+
+def _seconds(found: Mapping[str, Any]) -> float:
+    """How long an ended run ran; 0 for one that never did."""
+    if "totalExecutionDurationSeconds" in found:
+        return float(found["totalExecutionDurationSeconds"])
+    if found.get("startedAt") and found.get("endedAt"):
+        return float((found["endedAt"] - found["startedAt"]).total_seconds())
+    return 0.0

@@ -1,9 +1,10 @@
 """What to do about a run or a load that failed: facts in, the event to advance with out. Pure.
 
-transient (throttled, capacity, time-out)   retry after backoff
+transient (throttled, capacity, network)    retry after backoff
 a file named in the job's report            set the file aside, go on with the rest at once
 unknown, for the first time                 retry after backoff
 unknown, again                              bisect, until the bad file stands alone
+slow: ended by the run's own time limit     like unknown; but half of a slow batch, if still too slow, is halved at once
 beyond what the batch's files are to blame  a person
 a single file, a batch already shown,       a person
 or a nightly one
@@ -31,10 +32,38 @@ UNKNOWN_MAX = 2
 #: Runs that fail for a passing reason before a person is asked.
 TRANSIENT_MAX = 50
 LOADS_MAX = 50  # a day of outage, at the longest backoff
+#: Seconds by which EMR may end a run before its time limit, in its own rounded figures.
+LIMIT_SLACK = 60
 
+#: EMR's sentence before the words of a job that ended by itself: what follows tells of the job, not of the moment.
+JOBS_OWN_WORDS = "Last few exceptions:"
+#: A time-out of the whole run. AWS does not document its words, so the time that the run took counts as well.
+TIME_LIMIT = re.compile(r"execution ?time-?out|\bjob ?(run )?(has )?timed out\b|\bthe run timed out\b", re.IGNORECASE)
+#: Code that cannot be imported and doors that are shut are so for every file, and for the next try.
+BEYOND_RUN = re.compile(
+    r"\b(Import|ModuleNotFound|Syntax|Indentation|Tab)Error\b|\bAccess ?Denied|not authori[sz]ed to perform"
+    r"|\bNoSuchBucket\b|ClassNotFoundException|NoClassDefFoundError"
+    r"|\bjobs/\S+.{0,80}(not exist|not found|no such)|(not exist|not found|no such|NoSuchKey).{0,80}\bjobs/",
+    re.IGNORECASE,
+)
+#: Too much for the machine: half the files may fit, the same ones again will not.
+UNKNOWN_RUN = re.compile(
+    r"OutOfMemory|\bMemoryError\b|java heap space|GC overhead|no space left|disk (is )?full|exit ?code:? 137\b"
+    r"|caused by one of the running tasks|task .* failed \d+ times",
+    re.IGNORECASE,
+)
+#: Exact words only: a run may fail over a column `cancelled` or a module `timeout`.
 TRANSIENT_RUN = re.compile(
-    r"throttl|rate exceeded|slow ?down|capacity|quota|timed? ?out|timeout|cancel|internal ?(server ?)?(error|exception)"
-    r"|service unavailable|connection (reset|refused|aborted)|lost executor|preempt",
+    r"throttl|rate exceeded|slow ?down\b|reduce your request rate|capacity|\bv?cpu quota|quota ?exceeded"
+    r"|internal ?(server ?)?(error|exception)|service ?unavailable|connection (reset|refused|aborted)"
+    r"|(connect|connection|read|socket|request) ?timed ?out|(Socket|Connect|Read|Request|Queue) ?time-?out"
+    r"|lost executor|unrelated to the running tasks|preempt|\bcancell?ed\b",
+    re.IGNORECASE,
+)
+#: What of it a job's own exceptions are believed to tell.
+TRANSIENT_JOB = re.compile(
+    r"\bThrottling(Exception)?\b|\bSlowDown\b|reduce your request rate|\bServiceUnavailable\b|503 Service Unavailable"
+    r"|\bconnection reset\b|\b(Socket|Read|Connect)Timeout(Error|Exception)\b|unrelated to the running tasks",
     re.IGNORECASE,
 )
 #: Redshift's own words; a serializable isolation violation is its error 1023 (aws-facts §5).
@@ -50,14 +79,40 @@ class RunFailure:
     """What is known of a failed run: the job's own report, or EMR's words."""
 
     message: str
-    kind: str = "unknown"  # file | transient | beyond | unknown
+    kind: str = "unknown"  # file | transient | slow | beyond | unknown
     file: FileVersion | None = None
 
 
-def engine_failure(state: str, details: str) -> RunFailure:
-    """What EMR's own words on a run without a report tell."""
-    passing = state == "CANCELLED" or TRANSIENT_RUN.search(details)
-    return RunFailure(details or f"the run ended {state}", "transient" if passing else "unknown")
+def time_limit(state: str, details: str, seconds: float, minutes_max: int) -> RunFailure | None:
+    """The failure of a run that EMR ended because it took `minutes_max`; None when it ended for another reason.
+
+    `seconds` is how long it ran by EMR's own figures. A time-out ends CANCELLED, as does a run that a person stops.
+    """
+    took_it_all = state == "CANCELLED" and minutes_max > 0 and seconds >= minutes_max * 60 - LIMIT_SLACK
+    if took_it_all or TIME_LIMIT.search(_words_of_emr(details)):
+        return RunFailure(f"the run did not finish within {minutes_max} minutes", "slow")
+    return None
+
+
+def engine_failure(state: str, details: str, seconds: float = 0, minutes_max: int = 0) -> RunFailure:
+    """What EMR's own words and figures on a run without a report tell."""
+    return time_limit(state, details, seconds, minutes_max) or RunFailure(
+        details or f"the run ended {state}", "transient" if state == "CANCELLED" else _kind(details)
+    )
+
+
+def _kind(details: str) -> str:
+    """The kind that the words tell; the lasting reason wins, for EMR lists it beside the losses that followed."""
+    if BEYOND_RUN.search(details):
+        return "beyond"
+    if UNKNOWN_RUN.search(details):
+        return "unknown"
+    passing = TRANSIENT_RUN.search(_words_of_emr(details)) or TRANSIENT_JOB.search(details)
+    return "transient" if passing else "unknown"
+
+
+def _words_of_emr(details: str) -> str:
+    return details.partition(JOBS_OWN_WORDS)[0]
 
 
 def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRefused | Bisected | Poisoned:
@@ -70,11 +125,20 @@ def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRef
         return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
     if failure.kind == "beyond":
         return Poisoned(attempt, reason)  # no other try and no half of the batch would do better
-    if batch.unknown_failures + 1 < UNKNOWN_MAX:
+    if batch.unknown_failures + 1 < UNKNOWN_MAX and not _is_slow_half(batch, failure):
         return RunRetried(attempt, reason, unknown=True)
-    if batch.files > 1 and not batch.exposed and not batch.period:
+    if _can_be_halved(batch):
         return Bisected(attempt, (child_id(batch.batch_id, 0), child_id(batch.batch_id, 1)), reason)
     return Poisoned(attempt, reason)
+
+
+def _can_be_halved(batch: Batch) -> bool:
+    return batch.files > 1 and not batch.exposed and not batch.period
+
+
+def _is_slow_half(batch: Batch, failure: RunFailure) -> bool:
+    """A second try of each half would double hours of running, and tell nothing that the halves' halves do not."""
+    return failure.kind == "slow" and bool(batch.parent) and _can_be_halved(batch)
 
 
 def after_load_failure(batch: Batch, message: str, company: int) -> LoadRetried | LoadRefused:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tidemark.adapters.engine import Run
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
-from tidemark.core.failures import RunFailure, after_run_failure, engine_failure
+from tidemark.core.failures import RunFailure, after_run_failure, engine_failure, time_limit
 from tidemark.core.lifecycle import (
     Batch,
     Bisected,
@@ -147,13 +147,16 @@ def _report_rejections(batch: Batch, result: Result, tolerance: float) -> None:
 
 
 def _failure(world: World, batch: Batch, run: Run | None) -> RunFailure:
-    """What is known: the job's own report first, then EMR's words."""
+    """What is known: that its time was over, or else the job's own report, or else EMR's words."""
     if run is None:
         return RunFailure("EMR Serverless does not know the run", "transient")
+    figures = (run.state, run.details, run.seconds, run.minutes_max)
+    if slow := time_limit(*figures):
+        return slow  # a driver that is being ended reports whatever broke first
     text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "failure.json"))
     if text is not None:
         return parse_failure(text)
-    return engine_failure(run.state, run.details)
+    return engine_failure(*figures)
 
 
 def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
