@@ -41,7 +41,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancelled: threading.Event = field(default_factory=threading.Event, compare=False)
-    pace: float = 1.0  # seconds of its time limit for each second that passes
+    used_up: int = 0  # seconds of its time limit, once that has ended it
 
     @property
     def arn(self) -> str:
@@ -179,4 +179,4 @@ def _cost(run: Run) -> dict[str, Any]:
         held = sizes(job_spec(run.id, run.asked))
         cost["totalResourceUtilization"] = used(held, run.seconds).as_answer()
         cost["billedResourceUtilization"] = billed(held, run.seconds).as_answer()
-    return cost | {"totalExecutionDurationSeconds": int(run.seconds * run.pace)}
+    return cost | {"totalExecutionDurationSeconds": max(int(run.seconds), run.used_up)}

@@ -32,8 +32,7 @@ class EmrServerlessApp:
 
     Events come in order and under a lock: `emit` must only put them down somewhere.
 
-    `minute` is the length in seconds of a minute of executionTimeoutMinutes and totalExecutionDurationSeconds: tests
-    shorten it.
+    `minute` is the length in seconds of a minute of executionTimeoutMinutes: tests shorten it.
     """
 
     def __init__(self, emit: Emit, runner: JobRunner, minute: float = 60.0) -> None:
@@ -84,8 +83,7 @@ class EmrServerlessApp:
     def _submit(self, call: Call) -> Run:
         owner = self.applications.started(call)
         time = now()
-        attempts = (Attempt(1, time, time),)
-        run = Run(new_id(), owner, call.parameters, call.caller, time, time, attempts, pace=60 / self._minute)
+        run = Run(new_id(), owner, call.parameters, call.caller, time, time, (Attempt(1, time, time),))
         self._runs[run.id] = run
         self._tokens.remember(call.parameters, run.id)
         return run
@@ -119,11 +117,12 @@ class EmrServerlessApp:
             self._stop_run(run, "Job run was cancelled by the user")
         return {"applicationId": run.application.id, "jobRunId": run.id}
 
-    def _stop_run(self, run: Run, why: str) -> None:
+    def _stop_run(self, run: Run, why: str, used_up: int = 0) -> None:
         with self._lock:
             state = self._runs[run.id].state
             if state in (*FINAL, "CANCELLING"):
                 return
+            self._runs[run.id] = replace(self._runs[run.id], used_up=used_up)
             self._set(run.id, "CANCELLING", why)
             run.cancelled.set()
             if state in WAITING:
@@ -157,7 +156,7 @@ class EmrServerlessApp:
         self._set(run_id, "RUNNING")
         minutes = run.asked.get("executionTimeoutMinutes", DEFAULT_TIMEOUT_MINUTES)
         words = f"Job run was cancelled: it took longer than executionTimeoutMinutes ({minutes})"
-        timer = threading.Timer(minutes * self._minute, self._stop_run, (run, words))
+        timer = threading.Timer(minutes * self._minute, self._stop_run, (run, words, minutes * 60))
         timer.daemon = True
         if minutes:
             timer.start()
