@@ -14,7 +14,8 @@ warnings.filterwarnings("ignore", "No application metrics to publish")
 logger = Logger()
 metrics = Metrics()
 
-#: Metric → what it counts. Dimension: the service alone; ids go to the log, not into dimensions.
+#: Metric → what it counts, once, when it happens. A crash may lose one, so no alarm rests on them.
+#: Dimension: the service alone; ids go to the log, not into dimensions.
 COUNTS = {
     "FilesCollected": "file versions remembered as pending",
     "FilesUnclaimed": "notices of objects under no dataset's prefix",
@@ -34,7 +35,29 @@ COUNTS = {
     "BatchesLoaded": "batches at rest in lake and warehouse",
     "BatchesQuarantined": "batches that wait for a person",
     "BatchesSplit": "batches whose children took over",
-    "BatchesOverdue": "batches that sweep found past their due time",
+}
+
+#: Metric → what sweep finds at each look, 0 as well. A crash loses nothing: the next look finds it again.
+GAUGES = {
+    "LagSeconds": "now minus the landing of the oldest pending file, or the creation of the oldest batch not at rest",
+    "NightAgeSeconds": "now minus the beginning of the last pass over all nightly jobs that was seen through",
+    "BatchesOverdue": "batches past their due time, to which sweep points",
+    "BatchesOverdueForming": "of these, the ones that wait for plan",
+    "BatchesOverduePlanned": "of these, the ones that wait for submit",
+    "BatchesOverdueRunning": "of these, the ones that wait for publish",
+    "BatchesOverduePublished": "of these, the ones that wait for load",
+    "BatchesOverdueLoading": "of these, the ones that wait for settle",
+    "BatchesStuck": "batches past their due time for longer than any healthy wait",
+    "Orphans": "segments, batches and loads that no step takes up: of a dataset not declared, or of a batch that is gone",
+    "RunsFailing": "batches whose run has failed three times in a row, or more",
+    "LoadsFailing": "batches whose load has failed three times in a row, or more",
+    "BatchesInQuarantine": "batches that wait for a person, up to a thousand",
+    "FilesInQuarantine": "files that wait for a person, up to a thousand",
+    "QuarantineAgeSeconds": "how long the first of these has waited",
+    "QuarantinedLately": "batches and files that were quarantined in the last hour",
+    "FilesUnreadLately": "files not read to their end, of batches under way or loaded in the last hour",
+    "ToleranceExceededLately": "batches with more rejected records than tolerated, under way or loaded in the last hour",
+    "Sweeps": "sweeps that were seen through",
 }
 
 
@@ -42,17 +65,18 @@ def count(name: str, value: int = 1) -> None:
     """Add to a metric; zero adds nothing. The name must be one of `COUNTS`."""
     if name not in COUNTS:
         raise KeyError(name)
+    if value:
+        _add(name, MetricUnit.Count, value)
+
+
+def gauge(name: str, value: float) -> None:
+    """Tell how much there is of something at this moment, 0 as well. The name must be one of `GAUGES`."""
+    if name not in GAUGES:
+        raise KeyError(name)
+    _add(name, MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count, value)
+
+
+def _add(name: str, unit: MetricUnit, value: float) -> None:
     # Powertools heeds this variable only when a handler ends, but serialises after a hundred values of one metric.
-    silent = os.environ.get("POWERTOOLS_METRICS_DISABLED") == "true"
-    if value and not silent:
-        metrics.add_metric(name, MetricUnit.Count, value)
-
-
-def lag(seconds: float) -> None:
-    """Now minus the landing of the oldest file that is not at rest."""
-    metrics.add_metric("LagSeconds", MetricUnit.Seconds, seconds)
-
-
-def night_age(seconds: float) -> None:
-    """Now minus the beginning of the last pass over all nightly jobs that was seen through."""
-    metrics.add_metric("NightAgeSeconds", MetricUnit.Seconds, seconds)
+    if os.environ.get("POWERTOOLS_METRICS_DISABLED") != "true":
+        metrics.add_metric(name, unit, value)

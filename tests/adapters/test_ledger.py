@@ -130,8 +130,10 @@ def test_a_load_survives_its_item(load: Load) -> None:
 
 @given(BATCHES)
 def test_only_what_waits_is_in_the_open_index(batch: Batch) -> None:
-    """The index is sparse: it holds the work under way, and what waits for a person."""
-    assert ("open" in batch_item(batch)) == (batch.state not in AT_REST or batch.state is State.QUARANTINED)
+    """The index is sparse: it holds the work under way, what waits for a person, and what people are told of."""
+    is_blemished = batch.state is State.LOADED and bool(batch.rejected or batch.problems)
+    told = batch.state is State.QUARANTINED or is_blemished
+    assert ("open" in batch_item(batch)) == (batch.state not in AT_REST or told)
 
 
 @pytest.mark.parametrize("dataset", ["loads", "quarantine"])

@@ -265,7 +265,9 @@ def test_sweep_tells_how_long_ago_the_last_night_was_seen_through(
 ) -> None:
     """A pass over some jobs or dates is no night, nor is one that failed; before the first there is nothing to tell."""
     told: list[float] = []
-    monkeypatch.setattr("tidemark.service.sweep.night_age", told.append)
+    monkeypatch.setattr(
+        "tidemark.service.sweep.gauge", lambda name, value: told.append(value) if name == "NightAgeSeconds" else None
+    )
     land(world, FIRST, {"2026-11-20": [1], "2026-11-21": [2]})
     nightly(world, jobs=["totals"], dates=[date(2026, 11, 20)])
     nightly(world, dates=[date(2026, 11, 20)])

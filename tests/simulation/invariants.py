@@ -16,7 +16,7 @@ from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS
-from tidemark.adapters.items import QUARANTINE, from_item, parse_file
+from tidemark.adapters.items import BLEMISHED, QUARANTINE, from_item, parse_file
 from tidemark.core.errors import Transient
 from tidemark.core.files import FileVersion, unpack
 from tidemark.core.lifecycle import Batch, State
@@ -43,8 +43,7 @@ class Invariants:
             batch = self.sim.parse_batch(new)
             self.batches[batch.batch_id] = batch
             self.moved.append(batch)
-            index = QUARANTINE if batch.state is State.QUARANTINED else "" if batch.at_rest else batch.dataset
-            if new.get("open", {"S": ""})["S"] != index:
+            if new.get("open", {"S": ""})["S"] != place_in_index(batch):
                 raise Violation(f"{batch.batch_id} is {batch.state}, in the index as {new.get('open')}")
         elif pk.startswith("PENDING#"):
             for item, change in ((old, -1), (new, 1)):
@@ -217,3 +216,12 @@ class Invariants:
                 twice = [name for name, times in Counter(row[0] for row in rows).items() if times > 1]
                 if twice:
                     raise Violation(f"{place}, {dataset.name}: {twice[:3]} and {len(twice)} in all are there twice")
+
+
+def place_in_index(batch: Batch) -> str:
+    """Where the `open` index has to have it; empty for nowhere."""
+    if batch.state is State.QUARANTINED:
+        return QUARANTINE
+    if batch.state is State.LOADED and (batch.problems or batch.rejected):
+        return BLEMISHED
+    return "" if batch.at_rest else batch.dataset

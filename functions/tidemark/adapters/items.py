@@ -13,12 +13,12 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from tidemark.clock import from_iso, iso
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import AT_REST, Batch, State
 from tidemark.core.loading import Load
 
 Item = dict[str, Any]
 #: In the `open` index beside the datasets; no dataset is called so.
-QUARANTINE, LOADS = "#quarantine", "#loads"
+QUARANTINE, LOADS, BLEMISHED = "#quarantine", "#loads", "#blemished"
 TIMES = ("created_at", "updated_at", "began_at", "due_at", "not_before")
 
 
@@ -58,16 +58,18 @@ def _python(value: Any) -> Any:
 
 
 def batch_item(batch: Batch) -> Item:
-    """The batch's item; `open` and `due_at` are there only while it is not at rest, or waits for a person."""
+    """The batch's item; `open` and `due_at` are there only while it is not at rest, or people are told of it."""
     values = {entry.name: getattr(batch, entry.name) for entry in fields(Batch)}
     keys = {"pk": batch_key(batch.batch_id), "sk": "BATCH"}
     return to_item({**values, **keys, **_indexed(batch)})
 
 
 def _indexed(batch: Batch) -> dict[str, Any]:
-    """The `open` index holds what is not at rest under its dataset, and what waits for a person under its own name."""
+    """The `open` index holds what is not at rest under its dataset, and what people are told of under names of its own."""
     if batch.state is State.QUARANTINED:
         return {"open": QUARANTINE, "due_at": batch.updated_at}
+    if batch.state is State.LOADED and (batch.problems or batch.rejected):
+        return {"open": BLEMISHED, "due_at": batch.updated_at}
     return {} if batch.at_rest else {"open": batch.dataset}
 
 
@@ -85,7 +87,7 @@ def parse_batch(item: Item) -> Batch:
     known = {entry.name: found[entry.name] for entry in fields(Batch) if entry.name in found}
     known.update({name: from_iso(known[name]) for name in TIMES if name in known})
     known["state"] = State(known["state"])
-    if known["state"] is State.QUARANTINED:
+    if known["state"] in AT_REST:
         known["due_at"] = None
     known.update({name: tuple(known[name]) for name in ("segments", "children", "part") if name in known})
     return Batch(**known)

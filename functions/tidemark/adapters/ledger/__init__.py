@@ -15,7 +15,8 @@
     KEYS#<dataset>      <created>#<id>    where the keys lie that a batch shows
     CONTROL             <name>            what a person or a long listing has set: pauses, markers
 
-Index `open` (open, due_at) holds batches and loads not at rest, and what is in quarantine; index `history`
+Index `open` (open, due_at) holds batches and loads not at rest, what is in quarantine, and LOADED batches that have
+rejected records or files not read to their end; index `history`
 (dataset, created_at) all batches. Indexes are read only to find work; every decision rests on a consistent read or
 a condition (aws-facts §8).
 """

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from datetime import datetime
+from itertools import islice, takewhile
 from typing import Any
 
-from tidemark.adapters.items import attempt_item, batch_item, batch_key, parse_batch, pending_key
+from tidemark.adapters.items import BLEMISHED, attempt_item, batch_item, batch_key, parse_batch, pending_key
 from tidemark.adapters.ledger.table import Table, key_of
 from tidemark.core.lifecycle import Batch
 
@@ -78,6 +79,11 @@ class Batches(Table):
     def open_batches(self, dataset: str) -> list[Batch]:
         """Batches of the dataset that are not at rest, as the index knows them (may lag by a moment)."""
         return [parse_batch(item) for item in self._open(dataset)]
+
+    def blemished(self, since: datetime, limit: int) -> list[Batch]:
+        """LOADED since then, with rejected records or files not read to their end; the newest, from the index."""
+        newest = map(parse_batch, self._newest(BLEMISHED, limit))
+        return list(takewhile(lambda batch: batch.updated_at > since, newest))
 
     def recent(self, dataset: str, limit: int) -> list[Batch]:
         """The dataset's newest batches, newest first, from the index."""

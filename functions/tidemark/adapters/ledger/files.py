@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,8 +24,10 @@ from tidemark.adapters.items import (
 )
 from tidemark.adapters.ledger.batches import Batches
 from tidemark.adapters.ledger.table import code, key_of, old_item
+from tidemark.clock import from_iso
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import Batch
+from tidemark.core.standing import Waiting
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,12 @@ class Files(Batches):
         found = (from_item(item) for item in items if item["sk"]["S"] != "BATCH")
         return batches, [_refused(one) for one in found]
 
+    def waiting(self, limit: int) -> list[Waiting]:
+        """Of what waits for a person the newest `limit`, newest first, and then the oldest of all, from the index."""
+        newest = list(self._newest(QUARANTINE, limit))
+        beyond = islice(self._open(QUARANTINE, Limit=1), 1) if len(newest) == limit else ()
+        return [_waiting(item) for item in [*newest, *beyond]]
+
     def changes(self, batch_id: str, after: int = 0) -> list[Change]:
         """Files of the batch that were overwritten or taken out with an attempt later than `after` (consistent).
 
@@ -253,6 +262,10 @@ def _change_item(revised: Batch, change: Change) -> Item:
 def _change(found: Mapping[str, Any]) -> Change:
     file = parse_file(found) if "version" in found else None
     return Change(found["bucket"], found["key"], file, found.get("only", ""))
+
+
+def _waiting(item: Item) -> Waiting:
+    return Waiting(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
 
 
 def _refused(found: Mapping[str, Any]) -> RefusedFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from tidemark.adapters.items import from_item, pending_key
@@ -45,8 +46,8 @@ class Segments(Table):
             missed_is_fine=True,
         )
 
-    def segments(self, dataset: str) -> list[Segment]:
-        """The pending segments, oldest first (consistent read)."""
+    def segments(self, dataset: str, limit: int | None = None) -> list[Segment]:
+        """The pending segments, or the first `limit` of them, oldest first (consistent read)."""
         names = {"#files": "files", "#bytes": "bytes"}
         pages = self._query(
             KeyConditionExpression="pk = :pk",
@@ -55,7 +56,7 @@ class Segments(Table):
             ExpressionAttributeNames=names,
             ConsistentRead=True,
         )
-        return [_segment(dataset, from_item(item)) for item in pages]
+        return [_segment(dataset, from_item(item)) for item in islice(pages, limit)]
 
     def segment_files(self, dataset: str, sk: str) -> list[FileVersion]:
         """The files of a segment; none when it is gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -48,13 +49,18 @@ class Table:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def _open(self, what: str) -> Iterator[Item]:
+    def _open(self, what: str, **more: Any) -> Iterator[Item]:
         return self._query(
             IndexName="open",
             KeyConditionExpression="#open = :open",
             ExpressionAttributeNames={"#open": "open"},
             ExpressionAttributeValues={":open": {"S": what}},
+            **more,
         )
+
+    def _newest(self, what: str, limit: int) -> Iterator[Item]:
+        """What came last into that part of the `open` index, newest first."""
+        return islice(self._open(what, ScanIndexForward=False, Limit=min(limit, 500)), limit)
 
     def _get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False) -> Iterator[Item]:
         """Those of up to 100 items that there are, in no order."""
