@@ -1,7 +1,7 @@
 """The job that EMR Serverless runs for each attempt at a batch: `run_batch.py --order s3://…/order.json`.
 
 It writes below the order's output prefix only, and `result.json` last of all; on failure `failure.json`, as well as
-it can, and a reason of one line as the last one on stderr.
+it can, with the traceback, and on stderr the traceback and a reason of one line as the last one.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
         failure = failures.of(error)
         _report(order, failure)
+        print(failure["traceback"], file=sys.stderr, flush=True)
         _say(f"{order.get('batch_id', uri)} failed ({failure['kind']}): {failure['message']}")
         return 1
     return 0

@@ -48,15 +48,15 @@ GAUGES = {
     "BatchesOverduePublished": "of these, the ones that wait for load",
     "BatchesOverdueLoading": "of these, the ones that wait for settle",
     "BatchesStuck": "batches past their due time for longer than any healthy wait",
-    "Orphans": "segments, batches and loads that no step takes up: of a dataset not declared, or of a batch that is gone",
+    "Orphans": "segments, batches and loads that no step takes up: of a dataset not declared, of a batch that is gone",
     "RunsFailing": "batches whose run has failed three times in a row, or more",
     "LoadsFailing": "batches whose load has failed three times in a row, or more",
     "BatchesInQuarantine": "batches that wait for a person, up to a thousand",
     "FilesInQuarantine": "files that wait for a person, up to a thousand",
     "QuarantineAgeSeconds": "how long the first of these has waited",
     "QuarantinedLately": "batches and files that were quarantined in the last hour",
-    "FilesUnreadLately": "files not read to their end, of batches under way or loaded in the last hour",
-    "ToleranceExceededLately": "batches with more rejected records than tolerated, under way or loaded in the last hour",
+    "FilesUnreadLately": "files not read to their end, of batches published or loaded lately",
+    "ToleranceExceededLately": "batches with more rejected records than tolerated, published or loaded lately",
     "Sweeps": "sweeps that were seen through",
 }
 

@@ -58,7 +58,8 @@ WORDS = {
         JOB + "java.io.IOException: No space left on device",
         "disk full",
         "Job failed, please check complete logs. ExitCode: 137.",
-        JOB + "Task 0 in stage 1.0 failed 4 times, most recent failure: ExecutorLostFailure (executor 3 exited caused by "
+        JOB
+        + "Task 0 in stage 1.0 failed 4 times, most recent failure: ExecutorLostFailure (executor 3 exited caused by "
         "one of the running tasks) Reason: lost executor",
         JOB + "java.util.concurrent.TimeoutException: Futures timed out after [300 seconds]",
         JOB + "AttributeError: module 'timeout' has no attribute 'quota'",

@@ -65,7 +65,7 @@ def batch_item(batch: Batch) -> Item:
 
 
 def _indexed(batch: Batch) -> dict[str, Any]:
-    """The `open` index holds what is not at rest under its dataset, and what people are told of under names of its own."""
+    """The `open` index holds what is not at rest under its dataset, and what people are told of under other names."""
     if batch.state is State.QUARANTINED:
         return {"open": QUARANTINE, "due_at": batch.updated_at}
     if batch.state is State.LOADED and (batch.problems or batch.rejected):

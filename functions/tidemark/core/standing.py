@@ -1,6 +1,6 @@
-"""What stands still, keeps failing or waits for a person: the numbers that sweep tells, of one look at the ledger. Pure.
+"""What stands still, keeps failing or waits for a person: the numbers that sweep tells of one look at the ledger.
 
-They are counted anew at every look from what the ledger holds, so a crash loses none of them, and 0 ends an alarm.
+Pure. They are counted anew at every look from what the ledger holds, so a crash loses none of them, and 0 ends an alarm.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def _unfinished_since(look: Look) -> Iterator[datetime]:
     A batch that runs again has shown its rows before; it lags from its last move. Nightly ones keep no file waiting.
     """
     yield from (one.segment.oldest_at for one in look.segments)
-    yield from (batch.updated_at if batch.exposed else batch.created_at for batch in look.unfinished if not batch.period)
+    yield from (
+        batch.updated_at if batch.exposed else batch.created_at for batch in look.unfinished if not batch.period
+    )
 
 
 def _in_state(batches: Sequence[Batch], state: State) -> int:

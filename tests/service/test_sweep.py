@@ -1,0 +1,248 @@
+"""What sweep tells, and that the template's alarms ring for it and fall silent again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local.template import expand, load
+from tests.conftest import ROOT
+from tests.service.nights import DATASETS, NightWorld, advance
+from tidemark.core.files import FileVersion
+from tidemark.core.lifecycle import Batch, State
+from tidemark.core.loading import Load
+from tidemark.core.standing import FAILING_FROM
+from tidemark.observability import GAUGES, metrics
+from tidemark.service.nightly import nightly
+from tidemark.service.sweep import sweep
+
+Json = Any
+RESOURCES = expand(load(ROOT / "template.yaml"))["Resources"]
+#: Alarms on what sweep tells, by logical id.
+ALARMS: dict[str, Json] = {
+    name: resource["Properties"]
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::CloudWatch::Alarm" and resource["Properties"]["Namespace"] == "Tidemark"
+}
+PARAMETERS = expand(load(ROOT / "template.yaml"))["Parameters"]
+FILE = FileVersion("raw", "shop/1.json", "v1", 10, "2026-11-22T00:00:00Z")
+NAME = "shop.20261122T000000.00000001"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What a test lets sweep tell is not told again by the next."""
+    yield
+    metrics.clear_metrics()
+
+
+def told(world: NightWorld, capsys: pytest.CaptureFixture[str]) -> Json:
+    """What CloudWatch reads of a sweep: the line that the function's log gets."""
+    capsys.readouterr()
+    metrics.log_metrics(lambda event, context: sweep(world))({}, None)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def rings(alarm: Json, blob: Json) -> bool:
+    """Whether the alarm's condition holds of what was told; the metric must be told as the alarm names it."""
+    directive = blob["_aws"]["CloudWatchMetrics"][0]
+    assert directive["Namespace"] == alarm["Namespace"]
+    assert [{"Name": name, "Value": blob[name]} for name in directive["Dimensions"][0]] == alarm["Dimensions"]
+    (value,) = blob[alarm["MetricName"]]
+    threshold = alarm["Threshold"]
+    least = PARAMETERS[threshold["Ref"]]["Default"] if isinstance(threshold, dict) else threshold
+    above = {"GreaterThanThreshold": value > least, "LessThanThreshold": value < least}
+    return above[alarm["ComparisonOperator"]]
+
+
+def batch(world: NightWorld, **changes: Any) -> Batch:
+    """A batch of the shop, in the ledger."""
+    now = world.clock.now()
+    fields = {"state": State.PLANNED, "due_at": None if changes.get("state") in RESTING else now, **changes}
+    return world.ledger.save(replace(Batch(NAME, "shop", now, now), **fields))
+
+
+RESTING = (State.LOADED, State.QUARANTINED)
+
+
+def quarantined_batch(world: NightWorld) -> None:
+    batch(world, state=State.QUARANTINED)
+
+
+def quarantined_file(world: NightWorld) -> None:
+    world.ledger.refuse(batch(world), FILE)
+
+
+def failing_run(world: NightWorld) -> None:
+    batch(world, run_failures=FAILING_FROM)
+
+
+def failing_load(world: NightWorld) -> None:
+    batch(world, state=State.PUBLISHED, load_failures=FAILING_FROM)
+
+
+def batch_that_stands_still(world: NightWorld) -> None:
+    batch(world)
+    advance(world, hours=5)
+
+
+def segment_of_a_dataset_that_is_gone(world: NightWorld) -> None:
+    world.ledger.set_control("DATASETS", {"names": ["old_shop", *DATASETS]})
+    world.ledger.put_segment("old_shop", [FILE], world.clock.now())
+
+
+def batch_of_a_dataset_that_is_gone(world: NightWorld) -> None:
+    world.ledger.set_control("DATASETS", {"names": ["old_shop", *DATASETS]})
+    batch(world, dataset="old_shop")
+
+
+def segment_of_a_batch_that_is_gone(world: NightWorld) -> None:
+    world.ledger.put_segment("shop", [FILE], world.clock.now())
+    taken = world.ledger.segments("shop")[0].sk
+    begun = world.ledger.begin(replace(Batch(NAME, "shop", world.clock.now(), world.clock.now()), segments=(taken,)))
+    world.ledger.save(replace(begun, state=State.EMPTY))
+    advance(world, hours=5)
+
+
+def load_that_no_batch_is_in(world: NightWorld) -> None:
+    world.ledger.begin_load(Load("load.1", world.clock.now(), ((NAME, 1),), ("shop",)), [])
+    advance(world, hours=5)
+
+
+def file_not_read_to_its_end(world: NightWorld) -> None:
+    batch(world, state=State.LOADED, read=9, kept=9, problems=1)
+
+
+def too_much_rejected(world: NightWorld) -> None:
+    batch(world, state=State.LOADED, read=9, kept=8, rejected=1)
+
+
+def file_that_waits(world: NightWorld) -> None:
+    world.ledger.put_segment("shop", [FILE], world.clock.now())
+    advance(world, hours=5)
+
+
+def night_that_was_missed(world: NightWorld) -> None:
+    nightly(world)
+    advance(world, hours=27)
+
+
+CONDITIONS: list[tuple[Callable[[NightWorld], None], str]] = [
+    (quarantined_batch, "QuarantinedAlarm"),
+    (quarantined_batch, "QuarantinedLatelyAlarm"),
+    (quarantined_file, "FilesRefusedAlarm"),
+    (quarantined_file, "QuarantinedLatelyAlarm"),
+    (failing_run, "RunsFailingAlarm"),
+    (failing_load, "LoadsFailingAlarm"),
+    (batch_that_stands_still, "StuckAlarm"),
+    (segment_of_a_dataset_that_is_gone, "OrphansAlarm"),
+    (batch_of_a_dataset_that_is_gone, "OrphansAlarm"),
+    (segment_of_a_batch_that_is_gone, "OrphansAlarm"),
+    (load_that_no_batch_is_in, "OrphansAlarm"),
+    (file_not_read_to_its_end, "FilesUnreadAlarm"),
+    (too_much_rejected, "ToleranceAlarm"),
+    (file_that_waits, "LagAlarm"),
+    (night_that_was_missed, "NightMissedAlarm"),
+]
+
+
+@pytest.mark.parametrize(("make", "name"), CONDITIONS)
+def test_what_people_must_know_rings_its_alarm(
+    world: NightWorld, capsys: pytest.CaptureFixture[str], make: Callable[[NightWorld], None], name: str
+) -> None:
+    """At every sweep while it lasts, and not only once: a sweep that crashes loses nothing."""
+    make(world)
+    assert [rings(ALARMS[name], told(world, capsys)) for _ in range(2)] == [True, True]
+
+
+def test_every_alarm_on_our_own_metrics_has_its_condition_here() -> None:
+    """But the one on sweep's own silence."""
+    assert {name for _, name in CONDITIONS} | {"SweepSilentAlarm"} == set(ALARMS)
+
+
+def test_where_all_is_well_every_gauge_is_told_and_no_alarm_rings(
+    world: NightWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A 0 that is not told would leave an alarm ringing for ever."""
+    nightly(world)
+    batch(world, state=State.LOADED, read=9, kept=9)
+    blob = told(world, capsys)
+    assert {metric["Name"] for metric in blob["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == set(GAUGES)
+    assert [name for name, alarm in ALARMS.items() if rings(alarm, blob)] == []
+
+
+def test_what_is_over_rings_for_an_hour_and_no_longer(world: NightWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that the next one rings again; what still waits goes on being told."""
+    batch(world, state=State.QUARANTINED)
+    batch(world, batch_id="shop.20261122T000000.00000002", state=State.LOADED, read=9, kept=8, rejected=1, problems=1)
+    advance(world, minutes=59)
+    early = told(world, capsys)
+    advance(world, minutes=2)
+    late = told(world, capsys)
+    names = ("QuarantinedLately", "FilesUnreadLately", "ToleranceExceededLately", "BatchesInQuarantine")
+    assert [early[name] for name in names] == [[1.0]] * 4
+    assert [late[name] for name in names] == [[0.0], [0.0], [0.0], [1.0]]
+    assert late["QuarantineAgeSeconds"] == [61 * 60]
+
+
+def test_a_dataset_that_was_taken_out_is_remembered_until_nothing_is_left(world: NightWorld) -> None:
+    """Its name is all that leads to its files: the ledger is never scanned."""
+    segment_of_a_dataset_that_is_gone(world)
+    sweep(world)
+    assert "old_shop" in world.ledger.control("DATASETS")["names"]
+    world.ledger.delete_segment("old_shop", world.ledger.segments("old_shop")[0].sk)
+    sweep(world)
+    assert world.ledger.control("DATASETS")["names"] == sorted(DATASETS)
+
+
+def test_a_bus_that_takes_no_hints_does_not_silence_the_gauges(
+    world: NightWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep fails, and is not told as seen through; what it found is."""
+
+    def refuse(**_: Any) -> None:
+        raise ConnectionError("no bus")
+
+    quarantined_batch(world)
+    batch(world, batch_id="shop.20261122T000000.00000002")
+    monkeypatch.setattr(world.client("events"), "put_events", refuse)
+    with pytest.raises(ConnectionError):
+        metrics.log_metrics(lambda event, context: sweep(world))({}, None)
+    blob = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert blob["BatchesInQuarantine"] == [1.0]
+    assert "Sweeps" not in blob
+
+
+def test_a_sweep_scans_nothing_and_asks_as_often_however_much_there_is(
+    world: NightWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries per dataset and a few more: fifty batches cost as many calls as none."""
+    calls: list[str] = []
+    monkeypatch.setattr(
+        world.client("dynamodb"), "_make_api_call", _counted(world.client("dynamodb")._make_api_call, calls)
+    )
+    sweep(world)  # remembers the datasets
+    calls.clear()
+    sweep(world)
+    idle = sorted(calls)
+    for number in range(50):
+        state = State.QUARANTINED if number % 2 else State.PLANNED
+        batch(world, batch_id=f"shop.20261122T000000.{number:08x}", state=state)
+    calls.clear()
+    sweep(world)
+    assert sorted(calls) == idle
+    assert set(idle) == {"Query", "GetItem"}
+
+
+def _counted(call: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    def counted(operation: str, parameters: Any) -> Any:
+        calls.append(operation)
+        return call(operation, parameters)
+
+    return counted
