@@ -31,25 +31,25 @@ _RAISED = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$")
 #: The line of a Java trace that says what was thrown: the first follows py4j's own line, the last one is the cause.
 _THROWN = re.compile(r"^(?:Caused by: |: )?(?:[\w$]+\.)+(\w*(?:Error|Exception|Throwable))(?:: (.*))?$", re.MULTILINE)
 #: Where a message ends and Spark's noise begins: frames, plans, the position in a query.
-_NOISE = re.compile(r"\s+at |\s*\.\.\. \d+ more|Caused by: |==|JVM stacktrace|Traceback |Driver stacktrace|'|\+- |SQLSTATE")
-_FRAMES = re.compile(r"(?:^\s+at [\w$.]+[^\n]*\n?|^\s+\.\.\. \d+ more\n?)+", re.MULTILINE)
+_NOISE = re.compile(
+    r"\s+at |\s*\.\.\. \d+ more|Caused by: |==|JVM stacktrace|Traceback |Driver stacktrace|'|\+- |SQLSTATE"
+)
+_FRAMES = re.compile(r"(?:^[ \t]+at [\w$.]+[^\n]*\n?|^[ \t]+\.\.\. \d+ more\n?)+", re.MULTILINE)
 
 
 def of(error: BaseException) -> dict[str, Any]:
-    """`{"kind": "file" | "transient" | "beyond" | "unknown", "file": …, "message": …, "traceback": …}`.
-
-    `message` is one line of up to 500 characters, `traceback` up to 20 KB of text without Java's frames.
+    """`{"kind": "file" | "transient" | "beyond" | "unknown", "file": …, "message": …}`; the message is one line of
+    up to 500 characters.
     """
-    text = traceback_of(error)
     report = ReadError.report_in(str(error))
     if report:
-        return {**report, "message": _short(report["message"]), "traceback": text}
+        return {**report, "message": _short(report["message"])}
     name, message = _named(error)
     kind = "beyond" if isinstance(error, _BEYOND) or _BEYOND_NAMES.search(name) else "unknown"
-    place = _place(text)
+    place = _place(traceback_of(error))
     reason = f"{name}: {message}" if message else name
     # The place is what a person looks for first: it must not be what is cut off.
-    return {"kind": kind, "file": None, "message": _short(reason, place), "traceback": text}
+    return {"kind": kind, "file": None, "message": _short(reason, place)}
 
 
 def traceback_of(error: BaseException) -> str:
@@ -73,7 +73,7 @@ def _bounded(text: str) -> str:
 
 
 def _named(error: BaseException) -> tuple[str, str]:
-    """The name of what went wrong and what it says: the innermost Python error, Spark's own, or Java's last cause."""
+    """The name of what went wrong, and what it says: the innermost Python error, Spark's own, or Java's last cause."""
     text = str(error)
     in_task = _raised_in(text)
     if in_task:
@@ -89,13 +89,16 @@ def _raised_in(text: str) -> tuple[str, str] | None:
     begin = _TRACEBACK.search(text)
     if begin is None:
         return None
-    found, at = None, begin.end()
+    found, at, is_open = None, begin.end(), True
     for line in text[begin.end() :].splitlines(keepends=True):
         raised = _RAISED.match(line.rstrip("\n"))
         if line.startswith(("\tat ", "Caused by: ")):
             break
-        if raised:
-            found = raised[1].rpartition(".")[2], _sentence(text, at + raised.start(2)) if raised[2] else ""
+        if line.startswith("Traceback "):
+            is_open = True  # an error that was raised while another was handled, or because of it
+        elif raised and is_open:
+            said = _sentence(text, at + raised.start(2)) if raised[2] else ""
+            found, is_open = (raised[1].rpartition(".")[2], said), False  # what follows is its message's
         at += len(line)
     return found
 

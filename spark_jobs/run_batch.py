@@ -32,9 +32,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         order = json.loads(objects.text(uri))
         _run(Order.parse(order))
     except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
-        failure = failures.of(error)
-        _report(order, failure)
-        print(failure["traceback"], file=sys.stderr, flush=True)
+        failure, traceback = failures.of(error), failures.traceback_of(error)
+        _report(order, {**failure, "traceback": traceback})
+        print(traceback, file=sys.stderr, flush=True)
         _say(f"{order.get('batch_id', uri)} failed ({failure['kind']}): {failure['message']}")
         return 1
     return 0

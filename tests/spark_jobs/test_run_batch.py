@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from spark_jobs import failures, objects, run_batch
-from spark_jobs.objects import ReadError
+from spark_jobs import objects, run_batch
 from tests.spark_jobs.conftest import Attempt
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
@@ -233,15 +233,27 @@ def test_an_order_that_cannot_be_read_ends_with_a_reason(raw: Any, capsys: pytes
     assert capsys.readouterr().err.splitlines()[-1].startswith("s3://control/none.json failed (unknown): NoSuchKey")
 
 
-def test_a_reason_survives_sparks_stack_traces() -> None:
-    """Spark hands on the text of an error and nothing else."""
-    error = ReadError("file", FileVersion("raw", 'k"1', "v", 1), "it's gone")
-    wrapped = RuntimeError(f"Job aborted.\n  at java.x\nspark_jobs.objects.ReadError: {error}\n\n at org.apache.spark")
-    assert failures.of(wrapped) == {
-        "kind": "file",
-        "file": {"bucket": "raw", "key": 'k"1', "version": "v"},
-        "message": "it's gone",
-    }
+def test_a_transform_that_fails_in_a_task_is_told_by_its_own_line(
+    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reason is the Python error and where it was raised; the traceback is in failure.json and in the log."""
+    from spark_jobs.transforms import web_logs
+
+    code = "def price(path):\n    raise ValueError(f'no price in {path}')\n"
+    names: dict[str, Any] = {}
+    exec(compile(code, "jobs.zip/spark_jobs/transforms/web_logs.py", "exec"), names)
+    price, events = F.udf(names["price"], "string"), web_logs.web_events
+    monkeypatch.setattr(web_logs, "web_events", lambda records: events(records).withColumn("path", price("path")))
+    assert job.run("web_logs", job.raw.put("web_logs/a", request("u1"))) == 1
+    assert (job.failure["kind"], job.failure["message"]) == (
+        "unknown",
+        "ValueError: no price in / (transforms/web_logs.py:2)",
+    )
+    assert 'transforms/web_logs.py", line 2, in price' in job.failure["traceback"]
+    assert "\tat org.apache" not in job.failure["traceback"]
+    log = capsys.readouterr().err
+    assert job.failure["traceback"] in log
+    assert log.splitlines()[-1].endswith(job.failure["message"])
 
 
 @pytest.mark.parametrize("name", ["web_logs", "transactions"])
