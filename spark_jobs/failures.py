@@ -1,7 +1,7 @@
 """Why a job failed: a reason of one line, sorted by what to do about it, and the traceback; the shape of failure.json.
 
-An error that Spark hands on is one long text: a Python error in a task lies in it as a traceback, one of Spark itself as
-a chain of Java exceptions, printed several times over.
+An error that Spark hands on is one long text: a Python error in a task lies in it as a traceback, one of Spark itself
+as a chain of Java exceptions, printed several times over.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What stands still, keeps failing or waits for a person: the numbers that sweep tells of one look at the ledger.
 
-Pure. They are counted anew at every look from what the ledger holds, so a crash loses none of them, and 0 ends an alarm.
+Pure. They are counted anew at every look from what the ledger holds: a crash loses none of them, and 0 ends an alarm.
 """
 
 from __future__ import annotations
