@@ -16,7 +16,7 @@ import yaml
 
 from local.bus import Pattern
 from local.template import expand, load
-from tidemark.observability import COUNTS
+from tidemark.observability import COUNTS, GAUGES
 from tidemark.settings import Settings
 
 Json = Any
@@ -349,14 +349,14 @@ def test_every_dead_letter_queue_has_an_alarm(queue: str) -> None:
 
 
 def test_every_alarm_on_our_own_metrics_watches_one_that_is_written() -> None:
-    """An alarm on a metric nobody writes is silent for ever."""
+    """An alarm on a metric nobody writes is silent for ever, and one on a count that a crash may lose, at times."""
     watched = {
         alarm["MetricName"]: alarm["Dimensions"]
         for alarm in of_type("AWS::CloudWatch::Alarm").values()
         if alarm["Namespace"] == "Tidemark"
     }
     assert watched
-    assert set(watched) - {"LagSeconds", "NightAgeSeconds", *COUNTS} == set()
+    assert set(watched) - set(GAUGES) == set()
     assert all(dimensions == [{"Name": "service", "Value": "tidemark"}] for dimensions in watched.values())
 
 
@@ -366,6 +366,25 @@ def test_every_alarm_tells_people_when_there_is_an_address() -> None:
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == tell, name
         assert alarm["AlarmDescription"].endswith("."), name
+
+
+def test_a_sweep_that_does_not_come_rings_and_ends_no_other_alarm() -> None:
+    """Alarms on what sweep tells stay as they are without it; only missing nights and sweeps ring by silence."""
+    ours = {
+        name: alarm["TreatMissingData"]
+        for name, alarm in of_type("AWS::CloudWatch::Alarm").items()
+        if alarm["Namespace"] == "Tidemark"
+    }
+    silent = {"SweepSilentAlarm", "NightMissedAlarm"}
+    assert ours == {name: "breaching" if name in silent else "ignore" for name in ours}
+
+
+def test_the_page_for_operators_has_every_alarm_and_every_metric() -> None:
+    """With the same words as the code."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    alarms = [name for name in of_type("AWS::CloudWatch::Alarm") if f"\n| {name} | " not in page]
+    metrics = [name for name, text in {**COUNTS, **GAUGES}.items() if f"| `{name}` | {text} |" not in page]
+    assert (alarms, metrics) == ([], [])
 
 
 def test_nights_that_do_not_come_are_an_alarm_though_nobody_fails() -> None:
