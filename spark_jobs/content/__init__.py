@@ -1,4 +1,6 @@
-"""From an object's bytes to blocks of content, and to UTF-8 where it is JSON; what is no text at all is named."""
+"""From an object's bytes to its members, and from theirs to blocks of content, as UTF-8 where it is JSON; what is no text
+at all is named.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
-from spark_jobs.content import compression
+from spark_jobs.content.members import Member, members
 from spark_jobs.content.source import DamagedError
 
-__all__ = ["BLOCK", "HEAD", "DamagedError", "blocks", "foreign", "plain_blocks", "told_apart"]
+__all__ = ["BLOCK", "HEAD", "DamagedError", "Member", "blocks", "foreign", "members", "plain_blocks", "told_apart"]
 
 #: Decompressed bytes per block: large enough for the vectorised parser, small enough to scan when one record is bad.
 BLOCK = 1 << 20
-HEAD = 64  # of content is enough to tell what it is
+HEAD = 512  # of content is enough to tell what it is
 
 #: How files begin that are no text, whatever their name says.
 _FOREIGN = (
@@ -22,20 +24,41 @@ _FOREIGN = (
     (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
     (b"\xfd7zXZ", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
 )
+_TAR_AT, _TAR = 257, b"ustar"
 #: A text may begin with the same letters, but has none of these.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def foreign(head: bytes) -> str:
-    """What content that begins so is when it is no text, such as "a Parquet file" or packed twice; else nothing."""
-    known = next((name for magic, name in _FOREIGN if head.startswith(magic)), "") if _CONTROL.search(head) else ""
-    return known or compression.packing(head)
+    """What content that begins so is when it is no text, such as "a Parquet file"; else nothing."""
+    if not _CONTROL.search(head):
+        return ""
+    known = next((name for magic, name in _FOREIGN if head.startswith(magic)), "")
+    return "a tar archive" if head.startswith(_TAR, _TAR_AT) else known
 
 
 def plain_blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Content, unpacked, in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
-    return _sized(compression.plain(parts))
+    """A member's content in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
+    held: list[bytes] = []
+    size = 0
+    try:
+        for piece in parts:
+            for start in range(0, len(piece), BLOCK):
+                part = piece[start : start + BLOCK]
+                held.append(part)
+                size += len(part)
+                if size >= BLOCK:
+                    yield b"".join(held)
+                    held, size = [], 0
+    except DamagedError:
+        if size:
+            yield b"".join(held)
+        raise
+    if size:
+        yield b"".join(held)
 
 
 def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -60,27 +83,6 @@ def told_apart(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[
 def _rest_of(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
-
-
-def _sized(plain: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks of about `BLOCK`; what was read before damage goes out before it."""
-    held: list[bytes] = []
-    size = 0
-    try:
-        for piece in plain:
-            for start in range(0, len(piece), BLOCK):
-                part = piece[start : start + BLOCK]
-                held.append(part)
-                size += len(part)
-                if size >= BLOCK:
-                    yield b"".join(held)
-                    held, size = [], 0
-    except DamagedError:
-        if size:
-            yield b"".join(held)
-        raise
-    if size:
-        yield b"".join(held)
 
 
 def _utf8(plain: Iterator[bytes]) -> Iterator[bytes]:

@@ -9,76 +9,85 @@ from __future__ import annotations
 import bz2
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Optional
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Optional
 
 import pyarrow as pa
 
-from spark_jobs.content import snappy, zipped
-from spark_jobs.content.source import DamagedError, Source
+from spark_jobs.content import frames, snappy
+from spark_jobs.content.source import Content, DamagedError, Source
 
 _FEED = 1 << 16  # compressed bytes per call of zlib, which gives out a thousand times as many at most
 _PIECE = 1 << 20
-_HEAD = 32
+HEAD = 32  # bytes tell the packing
 _GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
 #: Bytes per call of bz2: a failing call gives nothing, so it should not have much to give.
 _DROP = 256
+ZIP = "zip"
 
 Unpack = Callable[[Source], Iterator[bytes]]
+Begins = Callable[[bytes], bool]
 
 
-def plain(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The content in pieces of any size; `DamagedError` after all that could be read."""
-    source = Source(parts)
-    _, unpack = _packing(source.peek(_HEAD)) or ("", None)
-    if unpack:
-        yield from unpack(source)
-        return
-    block = snappy.whole_block(source)
-    if block is not None:
-        yield block
-        return
-    yield from source.rest()
+class _Packing(NamedTuple):
+    name: str
+    begins: Begins  # content; as long as is needed not to meet text
+    goes_on: Begins  # behind a stream, where no text is expected and a torn one may stand
+    unpack: Unpack  # one stream; those of Snappy have no end but the content's
+    padding: bytes = b""  # may stand behind a stream
 
 
 def packing(head: bytes) -> str:
     """With what content that begins so is packed, such as "gzip"; nothing when it is not."""
+    if _is_zip(head):
+        return ZIP
     found = _packing(head)
-    return found[0] if found else ""
+    return found.name if found else ""
 
 
-def _packing(head: bytes) -> Optional[tuple[str, Unpack]]:
-    return next(((name, unpack) for name, begins, unpack in _PACKINGS if begins(head)), None)
+def streams(source: Source) -> Optional[Iterator[Content]]:
+    """The streams one behind the other, each to be read before the next; None when it is not packed in streams.
+
+    `DamagedError` for what follows a stream and is none.
+    """
+    found = _packing(source.peek(HEAD))
+    if found:
+        return _streams(source, found)
+    block = snappy.whole_block(source)
+    return None if block is None else iter([Content(iter([block]))])
+
+
+def _packing(head: bytes) -> Optional[_Packing]:
+    return next((one for one in _PACKINGS if one.begins(head)), None)
+
+
+def _streams(source: Source, how: _Packing) -> Iterator[Content]:
+    while source.peek(1):
+        if not how.goes_on(source.peek(HEAD)):
+            raise DamagedError(f"no {how.name} from byte {source.position} on")
+        stream = Content(how.unpack(source))
+        yield stream
+        if not stream.passed():
+            return
+        if how.padding:
+            source.skip(how.padding)
 
 
 def _gzip(source: Source) -> Iterator[bytes]:
-    """All members of a gzip stream, one behind the other; zeros between and behind them are padding."""
-    while source.peek(1):
-        if not _GZIP.startswith(source.peek(2)):
-            raise DamagedError(f"no gzip from byte {source.position} on")
-        yield from inflated(source, 31, "gzip")
-        source.skip(b"\0")
+    return inflated(source, 31, "gzip")
 
 
 def _bzip2(source: Source) -> Iterator[bytes]:
-    """All streams of a bzip2 file, one behind the other."""
-    while source.peek(1):
-        if not _BZIP2.startswith(source.peek(3)):
-            raise DamagedError(f"no bzip2 from byte {source.position} on")
-        unpack = bz2.BZ2Decompressor()
-        while not unpack.eof:
-            at, fed = source.position, source.take(_FEED) if unpack.needs_input else b""
-            if unpack.needs_input and not fed:
-                raise DamagedError(f"bzip2 truncated at byte {at}")
-            try:
-                yield unpack.decompress(fed, _DROP)
-            except OSError:
-                raise DamagedError(f"bzip2 corrupt near byte {at}") from None
-        source.step_back(len(unpack.unused_data))
-
-
-def _zip(source: Source) -> Iterator[bytes]:
-    return zipped.entries(source, inflated, packing)
+    unpack = bz2.BZ2Decompressor()
+    while not unpack.eof:
+        at, fed = source.position, source.take(_FEED) if unpack.needs_input else b""
+        if unpack.needs_input and not fed:
+            raise DamagedError(f"bzip2 truncated at byte {at}")
+        try:
+            yield unpack.decompress(fed, _DROP)
+        except OSError:
+            raise DamagedError(f"bzip2 corrupt near byte {at}") from None
+    source.step_back(len(unpack.unused_data))
 
 
 def inflated(source: Source, window: int, kind: str) -> Iterator[bytes]:
@@ -107,11 +116,16 @@ def _up_to_damage(inflate: zlib._Decompress, fed: bytes) -> Iterator[bytes]:
         return
 
 
-def _by_arrow(codec: str) -> Unpack:
-    """All streams or frames, one behind the other, of a codec that pyarrow has."""
+def _by_arrow(codec: str, frame: Unpack) -> Unpack:
+    """A frame of a codec that pyarrow has."""
 
     def unpack(source: Source) -> Iterator[bytes]:
-        stream = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), codec)
+        if frames.is_skippable(source.peek(4)):
+            frames.skipped(source, codec)
+            return
+        start = source.position
+        packed = Source(frame(source), start)
+        stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), codec)
         # A call that fails does not say what it has read, but that stands in its buffer before the filling, a byte
         # that no UTF-8 has.
         filling = b"\xff" * _PIECE
@@ -120,12 +134,14 @@ def _by_arrow(codec: str) -> Unpack:
             buffer[:] = filling
             try:
                 count = stream.readinto(buffer)
-            except (OSError, pa.ArrowException) as error:
-                if source.failed:
+            except DamagedError:
+                yield bytes(buffer).rstrip(b"\xff")
+                raise
+            except (OSError, pa.ArrowException):
+                if packed.failed:
                     raise
                 yield bytes(buffer).rstrip(b"\xff")
-                damage = "truncated at" if str(error).startswith("Truncated") else "corrupt near"
-                raise DamagedError(f"{codec} {damage} byte {source.position}") from None
+                raise DamagedError(f"{codec} corrupt near byte {packed.position}") from None
             if not count:
                 return
             yield bytes(buffer[:count])
@@ -133,19 +149,36 @@ def _by_arrow(codec: str) -> Unpack:
     return unpack
 
 
-def _like(pattern: bytes) -> Callable[[bytes], bool]:
+def _like(pattern: bytes) -> Begins:
     return lambda head: re.match(pattern, head, re.DOTALL) is not None
 
 
-#: Name, whether content begins so, and how it is unpacked. Beginnings are as long as is needed not to meet text.
-_PACKINGS: tuple[tuple[str, Callable[[bytes], bool], Unpack], ...] = (
-    ("gzip", _like(_GZIP), _gzip),
-    ("bzip2", _like(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), _bzip2),
+def _torn(magic: bytes) -> Begins:
+    return lambda head: magic.startswith(head[: len(magic)])
+
+
+def _frame(magic: bytes) -> Begins:
+    return lambda head: magic.startswith(head[: len(magic)]) or frames.is_skippable(head)
+
+
+def _anything(_: bytes) -> bool:
+    return True
+
+
+_is_zip = _like(rb"PK(?:\x03\x04|\x05\x06)")
+
+_PACKINGS = (
+    _Packing("gzip", _like(_GZIP), _torn(_GZIP), _gzip, padding=b"\0"),
+    _Packing("bzip2", _like(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), _torn(_BZIP2), _bzip2),
     # A frame may be preceded by one to be skipped.
-    ("zstd", _like(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _by_arrow("zstd")),
-    ("lz4", _like(rb"\x04\x22\x4d\x18"), _by_arrow("lz4")),
-    ("zip", _like(rb"PK(?:\x03\x04|\x05\x06)"), _zip),
-    ("snappy", _like(re.escape(snappy.FRAMED)), snappy.framed),
-    ("snappy", _like(re.escape(snappy.XERIAL)), snappy.xerial),
-    ("snappy", snappy.is_hadoop, snappy.hadoop),
+    _Packing(
+        "zstd",
+        _like(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
+        _frame(frames.ZSTD),
+        _by_arrow("zstd", frames.zstd),
+    ),
+    _Packing("lz4", _like(rb"\x04\x22\x4d\x18"), _frame(frames.LZ4), _by_arrow("lz4", frames.lz4)),
+    _Packing("snappy", _like(re.escape(snappy.FRAMED)), _anything, snappy.framed),
+    _Packing("snappy", _like(re.escape(snappy.XERIAL)), _anything, snappy.xerial),
+    _Packing("snappy", snappy.is_hadoop, _anything, snappy.hadoop),
 )

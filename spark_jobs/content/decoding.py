@@ -32,12 +32,32 @@ def _bytes_shown(error: UnicodeError) -> tuple[Union[str, bytes], int]:
 codecs.register_error(_HANDLER, _bytes_shown)
 
 
+def encoding_behind(before: str, head: bytes, declared: str) -> str:
+    """The encoding of a text that begins so behind one in the encoding `before`, which is empty for the first.
+
+    A mark tells; without one the text goes on as before, unless what stands there cannot be of that encoding: text of
+    two or four bytes a character that has no zero byte, where the declared encoding has one byte for a letter.
+    """
+    if not before or _told(head):
+        return _told(head) or _plain(declared)
+    cannot_be = before.startswith(("utf-16", "utf-32")) and b"\0" not in head and head.isascii()
+    return _plain(declared) if cannot_be else before
+
+
+def _told(head: bytes) -> str:
+    """What a byte order mark says."""
+    return next((name for mark, name in _MARKS if head.startswith(mark)), "")
+
+
+def _plain(declared: str) -> str:
+    return _MARKED.get(declared, declared)
+
+
 class Decoding:
     """The encoding of one file, told by its first bytes or else as declared; text comes out block by block."""
 
     def __init__(self, head: bytes, declared: str) -> None:
-        found = next((name for mark, name in _MARKS if head.startswith(mark)), declared)
-        self.name = _MARKED.get(found, found)
+        self.name = _told(head) or _plain(declared)
         self._decoder = codecs.getincrementaldecoder(self.name)(_HANDLER)
         self._ascii = "a\n".encode(self.name) == b"a\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Optional
 
 
 class DamagedError(Exception):
@@ -10,25 +11,33 @@ class DamagedError(Exception):
 
 
 class Source:
-    """Bytes that arrive in parts, as a file that is read forwards."""
+    """Bytes that arrive in parts, as a file that is read forwards.
+
+    Parts that end in a `DamagedError` are read up to it first: it is raised where nothing else is left.
+    """
 
     closed = False  # what pyarrow asks of a file
 
-    def __init__(self, parts: Iterable[bytes]) -> None:
+    def __init__(self, parts: Iterable[bytes], position: int = 0) -> None:
         self._parts = iter(parts)
         self._held, self._at = b"", 0
-        self.position = 0  # of the next byte
+        self.damage: Optional[DamagedError] = None  # behind what is held
+        self.position = position  # of the next byte
         self.failed = False  # the parts themselves could not be had
 
     def peek(self, count: int) -> bytes:
         """As many bytes as that from here on, fewer only at the end; they stay."""
         if len(self._held) - self._at < count:
-            gathered = [self._held[self._at :]]
-            size = len(gathered[0])
+            left = self._held[self._at :]
+            gathered = [left] if left else []
+            size = len(left)
             while size < count and (part := self._next()) is not None:
                 gathered.append(part)
                 size += len(part)
-            self._held, self._at = b"".join(gathered), 0
+            self._held, self._at = gathered[0] if len(gathered) == 1 else b"".join(gathered), 0
+            if self.damage and count and not size:
+                self.failed = True
+                raise self.damage
         return self._held[self._at : self._at + count]
 
     def take(self, count: int) -> bytes:
@@ -41,7 +50,7 @@ class Source:
         """So many bytes; `DamagedError` when there are fewer."""
         taken = self.take(count)
         if len(taken) < count:
-            raise DamagedError(f"{kind} truncated at byte {self.position}")
+            raise self.damage or DamagedError(f"{kind} truncated at byte {self.position}")
         return taken
 
     def read(self, count: int) -> bytes:
@@ -62,6 +71,15 @@ class Source:
         """All that follows, in the parts in which it arrives."""
         while self.peek(1):
             yield self.take(len(self._held) - self._at)
+
+    def part(self, count: int, kind: str) -> Iterator[bytes]:
+        """The next so many bytes, in pieces; `DamagedError` behind the last of them when there are fewer."""
+        while count:
+            piece = self.take(min(count, _PIECE))
+            if not piece:
+                raise DamagedError(f"{kind} truncated at byte {self.position}")
+            count -= len(piece)
+            yield piece
 
     def _go(self, count: int) -> None:
         self._at += count
@@ -85,6 +103,42 @@ class Source:
     def _next(self) -> bytes | None:
         try:
             return next(self._parts, None)
+        except DamagedError as error:
+            self.damage = error
+            return None
         except BaseException:
             self.failed = True
             raise
+
+
+_PIECE = 1 << 20
+
+
+class Content:
+    """What one of several that stand behind one another holds, and whether it could be read to its end."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self.damage: Optional[DamagedError] = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._pieces
+        except DamagedError as error:
+            self.damage = error
+            raise
+
+    def passed(self) -> bool:
+        """Go behind what a reader left of it; whether what follows can be found."""
+        try:
+            for _ in self:
+                pass
+        except DamagedError:
+            pass  # a reader that does not read to the end has said why
+        return self.damage is None
+
+
+def failing(error: DamagedError) -> Iterator[bytes]:
+    """Content of which nothing can be read."""
+    yield b""
+    raise error

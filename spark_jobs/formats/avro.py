@@ -20,10 +20,11 @@ import fastavro
 import pyarrow as pa
 
 from spark_jobs import content
-from spark_jobs.content import compression, snappy
+from spark_jobs.content import snappy
 from spark_jobs.content.source import DamagedError, Source
 from spark_jobs.formats import logical, rows
 from spark_jobs.formats.columns import Values, schema_of
+from spark_jobs.formats.members import read_members
 from spark_jobs.formats.records import End, Piece, Rejected
 from tidemark.core.dataset import Field
 
@@ -57,10 +58,14 @@ class AvroReader:
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
-        source = Source(_cut(compression.plain(parts)))
+        return read_members(parts, None, self.read_member)
+
+    def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """The same of the content of one file within the object; behind it others may stand, joined by hand."""
+        source = Source(_cut(parts))
         first, problem = 0, None
         try:
-            if source.peek(1):
+            while source.peek(1):
                 header = _header(source)
                 rows.same_names(header.names, self._fields)
                 for block in _blocks(source, header.sync):
@@ -91,7 +96,7 @@ def _cut(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _header(source: Source) -> _Header:
     if source.peek(len(_MAGIC)) != _MAGIC:
-        raise DamagedError(f"not Avro but {content.foreign(source.peek(16)) or 'something else'}")
+        raise DamagedError(f"not Avro but {content.foreign(source.peek(content.HEAD)) or 'something else'}")
     source.take(len(_MAGIC))
     try:
         meta: Any = fastavro.schemaless_reader(source, {"type": "map", "values": "bytes"}, None)  # type: ignore[arg-type]
@@ -99,7 +104,7 @@ def _header(source: Source) -> _Header:
     except Exception as error:  # whatever a library makes of damaged bytes
         if source.failed:
             raise
-        raise DamagedError(f"Avro damaged in its header: {_brief(error)}") from None
+        raise source.damage or DamagedError(f"Avro damaged in its header: {_brief(error)}") from None
     codec = meta.get("avro.codec", b"null").decode("utf-8", "replace")
     if codec not in _CODECS:
         raise DamagedError(f"expected an Avro codec ({', '.join(_CODECS)}), found {codec}")
@@ -110,7 +115,8 @@ def _header(source: Source) -> _Header:
 
 
 def _blocks(source: Source, sync: bytes) -> Iterator[_Block]:
-    while source.peek(1):
+    # No block begins as a file does: its number of records would be negative.
+    while source.peek(1) and source.peek(len(_MAGIC)) != _MAGIC:
         at = source.position
         count, size = _long(source), _long(source)
         if count < 0 or size < 0:
@@ -131,7 +137,7 @@ def _long(source: Source) -> int:
         if byte < 0x80:
             source.take(at + 1)
             return (value >> 1) ^ -(value & 1)
-    raise DamagedError(f"Avro truncated at byte {source.position}")
+    raise source.damage or DamagedError(f"Avro truncated at byte {source.position}")
 
 
 def _records(block: _Block, header: _Header) -> tuple[list[dict[str, Any]], str]:

@@ -15,10 +15,10 @@ from pyarrow.orc import ORCFile
 from pyarrow.parquet import ParquetFile
 
 from spark_jobs import content
-from spark_jobs.content import compression
 from spark_jobs.content.source import DamagedError
-from spark_jobs.formats import rows
+from spark_jobs.formats import joined, rows
 from spark_jobs.formats.columns import schema_of
+from spark_jobs.formats.members import one_line, read_members
 from spark_jobs.formats.orc_moments import beyond_nanoseconds
 from spark_jobs.formats.records import End, Piece, Rejected
 from tidemark.core.dataset import Field
@@ -45,45 +45,77 @@ class ColumnarReader:
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
-        with SpooledTemporaryFile(SPOOL_BYTES) as spool:
-            problem: Optional[str] = None
-            try:
-                for part in compression.plain(parts):
-                    spool.write(part)
-                groups = self._groups(spool) if spool.tell() else []
-            except DamagedError as error:
-                problem, groups = str(error), []
-                yield [Rejected(0, 1, problem, _head(spool))]
-            first = 0
-            for count, batches in groups:
-                done = first
-                try:
-                    for batch in _guarded(batches):
-                        yield from rows.pieces(_columns(batch), batch.num_rows, done, self._fields)
-                        done += batch.num_rows
-                    if done < first + count:
-                        raise DamagedError("fewer rows than the file says")
-                except DamagedError as error:
-                    reason = f"{self._name} damaged in rows {done + 1} to {first + count}: {error}"
-                    problem = problem or reason
-                    yield [Rejected(done, done + 1, reason, "")]
-                first += count
-            spool.seek(0, 2)
-            yield End(spool.tell(), problem)
+        return read_members(parts, None, self.read_member)
 
-    def _groups(self, spool: Any) -> list[_Group]:
+    def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """The same of the content of one file within the object; it may be several, joined by hand."""
+        with SpooledTemporaryFile(SPOOL_BYTES) as spool:
+            damage = _spooled(parts, spool)
+            files = joined.parts(spool, self._type)
+            state = _State(damage)
+            if damage and not files:
+                yield state.rejected(damage, "")
+            for number, file in enumerate(files, 1):
+                yield from self._file(file, state, last=number == len(files))
+            yield End(spool.seek(0, 2), one_line(state.problems))
+
+    def _file(self, file: joined.Part, state: _State, *, last: bool) -> Iterator[Piece]:
+        try:
+            groups = self._groups(file)
+        except DamagedError as error:
+            torn = last and state.damage
+            yield state.rejected(torn or str(error), _head(file))
+            return
+        for count, batches in groups:
+            end = state.row + count
+            try:
+                for batch in _guarded(batches):
+                    yield from rows.pieces(_columns(batch), batch.num_rows, state.row, self._fields)
+                    state.row += batch.num_rows
+                if state.row < end:
+                    raise DamagedError("fewer rows than the file says")
+            except DamagedError as error:
+                yield state.rejected(f"{self._name} damaged in rows {state.row + 1} to {end}: {error}", "")
+            state.row = end
+
+    def _groups(self, file: joined.Part) -> list[_Group]:
         """What the file holds; `DamagedError` when it is no such file, or another than the declaration expects."""
-        spool.seek(0)
-        head = spool.read(16)
+        file.seek(0)
+        head = file.read(content.HEAD)
         if not head.startswith(_MAGIC[self._type]):
             raise DamagedError(f"not {self._name} but {content.foreign(head) or 'something else'}")
         opened = {"parquet": _parquet, "orc": _orc}[self._type]
         try:
-            names, groups = opened(pa.PythonFile(spool, "r"))
+            names, groups = opened(pa.PythonFile(file, "r"))
         except (*_UNREADABLE, LookupError) as error:
             raise DamagedError(f"{self._name} damaged: {_brief(error)}") from None
         rows.same_names(names, self._fields)
         return groups
+
+
+class _State:
+    """How far a member is read, and what was wrong with it."""
+
+    def __init__(self, damage: Optional[str]) -> None:
+        self.damage = damage  # of what it is packed in
+        self.row = 0
+        self.problems = [damage] if damage else []
+
+    def rejected(self, reason: str, raw: str) -> list[Rejected]:
+        """The record that stands for what cannot be read from here on."""
+        if reason not in self.problems:
+            self.problems.append(reason)
+        return [Rejected(self.row, self.row + 1, reason, raw)]
+
+
+def _spooled(parts: Iterable[bytes], spool: Any) -> Optional[str]:
+    """What is wrong with the rest of the parts, all others of which are in the spool."""
+    try:
+        for part in parts:
+            spool.write(part)
+    except DamagedError as error:
+        return str(error)
+    return None
 
 
 def _parquet(source: pa.NativeFile) -> tuple[list[str], list[_Group]]:
@@ -122,7 +154,7 @@ def _brief(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _head(spool: Any) -> str:
+def _head(file: joined.Part) -> str:
     """Enough for a person to see what it is."""
-    spool.seek(0)
-    return str(spool.read(64).decode("utf-8", "backslashreplace"))
+    file.seek(0)
+    return str(file.read(64).decode("utf-8", "backslashreplace"))

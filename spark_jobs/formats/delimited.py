@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from spark_jobs import content
 from spark_jobs.content.decoding import NO_TEXT, Decoding, readable
 from spark_jobs.formats.columns import Values, schema_of, typed
+from spark_jobs.formats.members import read_members
 from spark_jobs.formats.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
 from spark_jobs.formats.splitting import Found, dialect, split
 from spark_jobs.formats.texts import read_as
@@ -40,6 +41,10 @@ class DelimitedReader:
         Not rejected, because it says nothing: empty lines, fields behind the last column that are empty, and a
         repetition of the header, which files that were joined have.
         """
+        return read_members(parts, self._format.encoding, self.read_member)
+
+    def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """The same of the content of one file within the object; it may be several, joined by hand."""
         file: Optional[_File] = None
         for block, final, damage in content.told_apart(content.plain_blocks(parts)):
             if file is None:

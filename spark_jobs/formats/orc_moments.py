@@ -1,7 +1,7 @@
-"""Whether an ORC file holds moments that pyarrow would misread: it counts nanoseconds, which end in the year 2262.
+"""What pyarrow does not say of an ORC file, from its footer: whether it holds moments that pyarrow would misread, which
+counts nanoseconds, and those end in the year 2262; and how far the file reaches.
 
-pyarrow says nothing of it and gives another year instead, so the statistics in the file's footer are asked. They are
-protocol buffers (https://orc.apache.org/specification), of which this reads what it needs.
+The footer is made of protocol buffers (https://orc.apache.org/specification), of which this reads what it needs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from spark_jobs.content import snappy
 
 #: Milliseconds since 1970, on either side, that nanoseconds in 64 bits can count.
 MILLISECONDS_MAX = (1 << 63) // 1_000_000
-_STATISTICS, _OF_TIMESTAMPS = 7, 9  # fields of the footer, and of a column's statistics
+_STRIPES, _STATISTICS, _OF_TIMESTAMPS = 3, 7, 9  # fields of the footer, and of a column's statistics
+_STRIPE = (1, 2, 3, 4)  # fields of a stripe: where it stands, and the lengths of its three parts
+_HEAD = 3  # bytes
 _ORIGINAL = 1
 
 
@@ -25,15 +27,27 @@ def beyond_nanoseconds(file: ORCFile, source: pa.NativeFile) -> bool:
     """Whether the footer tells of a moment that cannot be read; a writer may have left the statistics out."""
     if "timestamp" not in str(file.schema):
         return False
-    source.seek(source.size() - 1 - file.file_postscript_length - file.file_footer_length)
-    footer = _unpacked(source.read(file.file_footer_length), str(file.compression), file.compression_size)
     return any(
         abs(_signed(bound)) >= MILLISECONDS_MAX
-        for statistics in _parts(footer, _STATISTICS)
+        for statistics in _parts(_footer(file, source), _STATISTICS)
         for of_timestamps in _parts(statistics, _OF_TIMESTAMPS)
         for _, bound in _fields(of_timestamps)
         if isinstance(bound, int)
     )
+
+
+def content_end(file: ORCFile, source: pa.NativeFile) -> int:
+    """The byte of the file behind its last stripe."""
+    return max((_stripe_end(stripe) for stripe in _parts(_footer(file, source), _STRIPES)), default=_HEAD)
+
+
+def _stripe_end(stripe: bytes) -> int:
+    return sum(value for field, value in _fields(stripe) if field in _STRIPE and isinstance(value, int))
+
+
+def _footer(file: ORCFile, source: pa.NativeFile) -> bytes:
+    source.seek(source.size() - 1 - file.file_postscript_length - file.file_footer_length)
+    return _unpacked(source.read(file.file_footer_length), str(file.compression), file.compression_size)
 
 
 def _unpacked(data: bytes, codec: str, block: int) -> bytes:

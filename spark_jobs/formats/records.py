@@ -18,6 +18,7 @@ import pyarrow.json as pj
 from spark_jobs import content
 from spark_jobs.formats.checks import UnfitError, row_check
 from spark_jobs.formats.columns import fits, schema_of
+from spark_jobs.formats.members import read_members
 from spark_jobs.formats.rescue import rescued, rescued_of_objects
 from spark_jobs.formats.scanner import Found, Shape, scan
 from tidemark.core.dataset import Field
@@ -70,6 +71,10 @@ class RecordReader:
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
+        return read_members(parts, "utf-8", self.read_member)
+
+    def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """The same of the content of one file within the object."""
         place, buffer, enough = _Place(), b"", 0
         for number, (block, final, damage) in enumerate(content.told_apart(content.blocks(parts))):
             kind = "" if number else content.foreign(block[: content.HEAD])
