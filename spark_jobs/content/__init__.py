@@ -1,5 +1,5 @@
-"""From an object's bytes to its members, and from theirs to blocks of content, as UTF-8 where it is JSON; what is no text
-at all is named.
+"""From an object's bytes to its members, and from a member's to blocks of content, which is UTF-8 where it is JSON; what
+is no text at all is named.
 """
 
 from __future__ import annotations

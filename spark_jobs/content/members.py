@@ -44,23 +44,16 @@ class _Unpacking:
         self._left = UNPACKED_MAX
 
     def members(self, name: str, source: Source, depth: int) -> Iterator[Member]:
-        """What the source holds; it stands within so many containers, by that name."""
+        """What the source holds, which stands within so many containers, by that name."""
         try:
-            kind = compression.packing(source.peek(compression.HEAD))
-            if kind and depth == DEPTH_MAX:
-                raise DamagedError(f"packed more than {DEPTH_MAX} times")
-            if kind == compression.ZIP:
-                found = zipped.entries(source, inflated)
-            else:
-                streams = compression.streams(source)
-                found = None if streams is None else self._files(streams)
-            if found is None:
+            inner = self._inner(source, depth)
+            if inner is None:
                 yield Member(name, source.rest())
                 return
             empty = True
-            for inner, content in found:
+            for inner_name, content in inner:
                 empty, counted = False, Content(self._counted(content))
-                yield from self.members(_joined(name, inner), Source(counted), depth + 1)
+                yield from self.members(_joined(name, inner_name), Source(counted), depth + 1)
                 counted.passed()
                 if self._left < 0:
                     return
@@ -68,6 +61,16 @@ class _Unpacking:
                 yield Member(name, iter(()))
         except DamagedError as error:
             yield Member(name, failing(error))
+
+    def _inner(self, source: Source, depth: int) -> Optional[Iterator[tuple[str, Iterable[bytes]]]]:
+        """The name and the content of all that is packed here; None when nothing is."""
+        kind = compression.packing(source.peek(compression.HEAD))
+        if kind and depth == DEPTH_MAX:
+            raise DamagedError(f"packed more than {DEPTH_MAX} times")
+        if kind == compression.ZIP:
+            return zipped.entries(source, inflated)
+        streams = compression.streams(source)
+        return None if streams is None else self._files(streams)
 
     def _files(self, streams: Iterator[Content]) -> Iterator[tuple[str, Iterable[bytes]]]:
         """The streams, those that are one file together."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from spark_jobs.content.source import Content, DamagedError, Source, failing
@@ -58,7 +58,7 @@ class _Entry(NamedTuple):
         return "stored without a size" if unsized else ""
 
 
-def entries(source: Source, inflate: Inflate) -> Iterator[tuple[str, Content]]:
+def entries(source: Source, inflate: Inflate) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Each entry's name and content, to be read before the next; an entry's damage costs that entry alone.
 
     What macOS puts beside a file is passed over. `DamagedError` for what is no zip, and where damage hides the rest.

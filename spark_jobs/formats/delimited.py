@@ -7,8 +7,7 @@ the same as one without: where the empty text is among the format's `nulls`, `""
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Optional
 
@@ -18,9 +17,10 @@ import pyarrow.compute as pc
 from spark_jobs import content
 from spark_jobs.content.decoding import NO_TEXT, Decoding, readable
 from spark_jobs.formats.columns import Values, schema_of, typed
+from spark_jobs.formats.headers import Headers, column_names, unfit
 from spark_jobs.formats.members import read_members
 from spark_jobs.formats.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
-from spark_jobs.formats.splitting import Found, dialect, split
+from spark_jobs.formats.splitting import GLUED, HEADER, Found, dialect, split
 from spark_jobs.formats.texts import read_as
 from tidemark.core.dataset import Field, Format
 
@@ -71,7 +71,7 @@ class _File:
         self._decoding = Decoding(head, format_.encoding)
         self._position, self._line = 0, 1
         self._text, self._enough = "", 0
-        self._header: list[str] = []  # as it is written
+        self._headers: Optional[Headers] = None  # what may stand among the records
         self._rejected_header: list[Rejected] = []
         self._names = [] if format_.header else [field.raw for field in fields]
         self._skipping = False  # what is left of a line that was rejected for its length
@@ -96,19 +96,43 @@ class _File:
         overlong = len(self._text) > RECORD_MAX
         whole = len(self._text) if final and not damaged else _lines_end(self._text)
         lines = list(io.StringIO(self._text[:whole], newline=""))
-        if not self._names:
-            lines = self._past_header(lines, final=final, overlong=overlong)
+        while lines and not self.refused:
+            lines = yield from self._one_file(lines, final=final, overlong=overlong)
         if self.refused:
             yield self._rejected_header
-        elif self._names:
-            found, done = split(lines, self._how, len(self._names), final=final, overlong=overlong)
-            yield from self._pieces(lines, found)
-            self._advance(lines[:done])
-        if self._text and ((final and not self.refused) or (overlong and not whole)):
+        elif self._text and (final or (overlong and not whole)):
             reason = _CUT_OFF if final else f"a line of more than {RECORD_MAX} bytes"
             yield [Rejected(self._position, self._line, reason, _shown(self._text))]
             self._skipping = not final
             self._advance([self._text], lines=0)
+
+    def _one_file(self, lines: list[str], *, final: bool, overlong: bool) -> Generator[Piece, None, list[str]]:
+        """What the lines hold up to another header; those from it on are left."""
+        if not self._names:
+            lines = self._past_header(lines, final=final, overlong=overlong)
+        if not self._names:
+            return []
+        found, done = split(lines, self._how, len(self._names), final=final, overlong=overlong, headers=self._headers)
+        ends = found.pop() if found and found[-1].reason in (HEADER, GLUED) else None
+        yield from self._pieces(lines, found)
+        self._advance(lines[:done])
+        if ends is None:
+            return []
+        left = lines[done:]
+        if ends.reason == GLUED:
+            left = yield from self._glued(left[: ends.end - ends.first], left[ends.end - ends.first :])
+        self._names = []
+        return left
+
+    def _glued(self, opened: list[str], rest: list[str]) -> Generator[Piece, None, list[str]]:
+        """The record with which these lines begin; what stands behind it on the last one is left, and the rest."""
+        assert self._headers  # they found it
+        at = self._headers.glued_at(opened[-1])
+        record = [*opened[:-1], opened[-1][:at]]
+        found, _ = split(record, self._how, len(self._names), final=True)
+        yield from self._pieces(record, found)
+        self._advance(record, lines=len(record) - 1)
+        return [opened[-1][at:], *rest]
 
     def _skip(self) -> None:
         """Past the rest of a line that was rejected for its length."""
@@ -132,30 +156,26 @@ class _File:
         (header,) = found
         self._advance(lines[: header.first])
         written = "".join(lines[header.first : header.end])
+        names = column_names(header.fields)
         problem = header.reason or ("bytes that are no text" if NO_TEXT.search(written) else "")
-        self._header = header.fields
-        names = [name.strip() for name in header.fields]
-        while names and not names[-1]:
-            names.pop()
-        problem = problem or _unfit(names, self._fields)
+        problem = problem or unfit(names, self._fields)
         if problem:
             self.refused = f"header: {problem}"
             self._rejected_header = [Rejected(self._position, self._line, self.refused, _shown(written))]
             return []
-        self._names = names
+        self._names, self._headers = names, Headers(header.fields, self._fields, self._format.delimiter)
         self._advance(lines[header.first : header.end])
         return lines[header.end :]
 
     def _pieces(self, lines: Sequence[str], found: Sequence[Found]) -> Iterator[Piece]:
         """Typed rows and rejected records of what was found."""
-        width, header = len(self._names), [*self._header]
         good, bad = [], []
         noise = any(map(_unreadable, lines))
         for one in found:
             reason = (self._noise(lines[one.first : one.end]) if noise else "") or one.reason
             if reason:
                 bad.append((one, reason))
-            elif one.fields != header[:width]:
+            else:
                 good.append(one)
         if good:
             table, reasons = typed(self._columns(good), len(good), self._fields)
@@ -192,18 +212,6 @@ class _File:
             Rejected(starts[one.first], self._line + one.first, reason, _shown("".join(lines[one.first : one.end])))
             for one, reason in bad
         ]
-
-
-def _unfit(names: Sequence[str], fields: Sequence[Field]) -> str:
-    """Why a header with these names is none for these fields."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        return f"expected each column once, found {twice[0]!r} again"
-    missing = [field.raw for field in fields if field.required and field.raw not in names]
-    if missing or not any(field.raw in names for field in fields):
-        expected = missing[0] if missing else " or ".join(field.raw for field in fields)
-        return f"expected a column {expected}, found {', '.join(names)}"
-    return ""
 
 
 def _lines_end(text: str) -> int:

@@ -119,7 +119,7 @@ def _orc_length(part: Part) -> Optional[int]:
     try:
         source = pa.PythonFile(part, "r")
         file = ORCFile(source)
-        behind = file.stripe_statistics_length + file.file_footer_length + file.file_postscript_length + 1
+        behind: int = file.stripe_statistics_length + file.file_footer_length + file.file_postscript_length + 1
         return content_end(file, source) + behind
     except (pa.ArrowException, OSError, ValueError, LookupError):
         return None

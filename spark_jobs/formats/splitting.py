@@ -1,5 +1,7 @@
 """From lines to records of fields, by RFC 4180: quotes hold delimiters, line breaks and doubled quotes.
 
+Where files were joined, a header stands among the records. Splitting ends there: from it on others are the columns.
+
 What is no record costs its own line alone: after a quote that nobody closes, or that swallowed lines which then do not
 make a record, reading goes on at the line behind the one that opened it.
 """
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Optional
 
+from spark_jobs.formats.headers import MARK, Headers
 from tidemark.core.dataset import Format
 
 #: Of a field, in characters. Python's own limit is a process's, and 128 KB.
@@ -24,6 +27,11 @@ _REASONS = (
     ("field larger", f"a field of more than {FIELD_MAX} characters"),
     ("NUL", "a zero byte"),  # before Python 3.11
 )
+
+
+#: Reasons of what is not rejected, but stands where other columns begin.
+HEADER = "a header"
+GLUED = "a header behind a record whose line does not end"
 
 
 class Found(NamedTuple):
@@ -46,21 +54,26 @@ def split(
     width: Optional[int],
     *,
     final: bool,
+    headers: Optional[Headers] = None,
     overlong: bool = False,
     most: Optional[int] = None,
 ) -> tuple[list[Found], int]:
     """The records of whole lines, and how many lines are settled; a record that is open at the end waits for more.
 
     `width` is the number of fields, if it is known. Not `final`, but `overlong`: the first record waited long enough.
-    At `most` so many are looked for.
+    At `most` so many are looked for. Where `headers` tells of other columns nothing more is: `HEADER` or `GLUED`, not
+    settled, is the last that is found.
     """
     found: list[Found] = []
     done = 0
+    marked = any(MARK in line for line in lines)
     while done < len(lines) and (most is None or len(found) < most):
         opened = done
         try:
-            for one in islice(_records(lines, opened, how, width), most):
+            for one in islice(_records(lines, opened, how, width, headers, marked=marked), most):
                 done = one.end
+                if one.reason in (HEADER, GLUED):
+                    return [*found, one], one.first
                 if one.reason and one.end - one.first > 1:
                     done = one.first + 1
                     found.append(one._replace(end=done))
@@ -73,6 +86,8 @@ def split(
             if waits:
                 return found, error.first
             done = error.first + 1
+            if headers and headers.glued_at(lines[error.first]):
+                return [*found, Found(error.first, done, [], GLUED)], error.first
             found.append(Found(error.first, done, [], error.reason))
     return found, done
 
@@ -82,22 +97,72 @@ class _BrokenError(Exception):
         self.first, self.reason = first, reason
 
 
-def _records(lines: Sequence[str], start: int, how: dict[str, Any], width: Optional[int]) -> Iterator[Found]:
-    """The records from a line on; lines without anything are none."""
-    reader = csv.reader((lines[number] for number in range(start, len(lines))), **how)
+def _records(
+    lines: Sequence[str],
+    start: int,
+    how: dict[str, Any],
+    width: Optional[int],
+    headers: Optional[Headers],
+    *,
+    marked: bool,
+) -> Iterator[Found]:
+    """The records from a line on; lines without anything are none, nor is a header that repeats the one before."""
+    feed = (lines[number] for number in range(start, len(lines)))
+    unmarked = _Unmarked(feed) if marked else None
+    reader = csv.reader(unmarked or feed, **how)
     first = start
     try:
         for fields in reader:
             end = start + reader.line_num
-            if len(fields) == width or (fields and width is None):
+            header = (
+                ""
+                if headers is None or headers.words.isdisjoint(fields)
+                else _header(fields, lines[end - 1], width, headers)
+            )
+            if header:
+                if header != _REPEATED:
+                    yield Found(first, end, fields, header)
+            elif len(fields) == width or (width is None and "".join(fields).strip()):
                 yield Found(first, end, fields, "")
-            elif len(fields) > 1 or (fields and fields[0].strip()):
-                yield Found(first, end, fields[:width], _unequal(fields, width or 0))
+            elif width is not None and (len(fields) > 1 or (fields and fields[0].strip())):
+                yield Found(first, end, fields[:width], _unequal(fields, width))
             first = end
+            if unmarked:
+                unmarked.opens = True
     except csv.Error as error:
         raise _BrokenError(
             first, next((ours for theirs, ours in _REASONS if theirs in str(error)), str(error))
         ) from None
+
+
+def _header(fields: list[str], line: str, width: Optional[int], headers: Headers) -> str:
+    """Whether the record, which ends with this line, is a header or ends with one."""
+    if headers.same(fields):
+        return _REPEATED
+    at = headers.glued_at(line)
+    # A record of as many fields as it should have ends with a header only if a mark or a quote says so.
+    if at and (len(fields) != width or not {MARK, '"'}.isdisjoint(line[at - 1 : at + 1])):
+        return GLUED
+    return HEADER if headers.other(fields) else ""
+
+
+_REPEATED = "the header again"
+
+
+class _Unmarked:
+    """Lines without the byte order mark with which a record may begin: that of a file which was joined."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.opens = True  # the next line begins a record
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        begins, self.opens = self.opens and line.startswith(MARK), False
+        return line[len(MARK) :] if begins else line
 
 
 def _unequal(fields: Sequence[str], width: int) -> str:

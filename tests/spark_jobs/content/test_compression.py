@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from spark_jobs import content
-from spark_jobs.content import compression, snappy
+from spark_jobs.content import snappy
 from spark_jobs.content.source import DamagedError
 
 NUMBERS = random.Random(7)
