@@ -1,5 +1,6 @@
-"""From an object's bytes to its members, and from a member's to blocks of content, which is UTF-8 where it is JSON; what
-is no text at all is named.
+"""From an object's bytes to its members, and from theirs to blocks of content, as UTF-8 where it is JSON.
+
+What is no text at all is named.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
-from spark_jobs.content.members import Member, members
 from spark_jobs.content.source import DamagedError
+from spark_jobs.content.unpacking import Member, members
 
 __all__ = ["BLOCK", "HEAD", "DamagedError", "Member", "blocks", "foreign", "members", "plain_blocks", "told_apart"]
 

@@ -51,7 +51,7 @@ class ColumnarReader:
         """The same of the content of one file within the object; it may be several, joined by hand."""
         with SpooledTemporaryFile(SPOOL_BYTES) as spool:
             damage = _spooled(parts, spool)
-            files = joined.parts(spool, self._type)
+            files = joined.files(spool, self._type)
             state = _State(damage)
             if damage and not files:
                 yield state.rejected(damage, "")
@@ -59,7 +59,7 @@ class ColumnarReader:
                 yield from self._file(file, state, last=number == len(files))
             yield End(spool.seek(0, 2), one_line(state.problems))
 
-    def _file(self, file: joined.Part, state: _State, *, last: bool) -> Iterator[Piece]:
+    def _file(self, file: Any, state: _State, *, last: bool) -> Iterator[Piece]:
         try:
             groups = self._groups(file)
         except DamagedError as error:
@@ -78,7 +78,7 @@ class ColumnarReader:
                 yield state.rejected(f"{self._name} damaged in rows {state.row + 1} to {end}: {error}", "")
             state.row = end
 
-    def _groups(self, file: joined.Part) -> list[_Group]:
+    def _groups(self, file: Any) -> list[_Group]:
         """What the file holds; `DamagedError` when it is no such file, or another than the declaration expects."""
         file.seek(0)
         head = file.read(content.HEAD)
@@ -154,7 +154,7 @@ def _brief(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _head(file: joined.Part) -> str:
+def _head(file: Any) -> str:
     """Enough for a person to see what it is."""
     file.seek(0)
     return str(file.read(64).decode("utf-8", "backslashreplace"))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from spark_jobs import content
 from spark_jobs.content.decoding import NO_TEXT, Decoding, readable
 from spark_jobs.formats.columns import Values, schema_of, typed
-from spark_jobs.formats.headers import Headers, column_names, unfit
+from spark_jobs.formats.headers import MARK, Headers, column_names, unfit
 from spark_jobs.formats.members import read_members
 from spark_jobs.formats.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
 from spark_jobs.formats.splitting import GLUED, HEADER, Found, dialect, split
@@ -79,7 +79,7 @@ class _File:
     def more(self, block: bytes, *, final: bool, damaged: bool) -> Iterator[Piece]:
         """What the next block settles."""
         text = self._decoding.text(block, final=final)
-        if not self.read and text.startswith("\ufeff"):
+        if not self.read and text.startswith(MARK):
             self._position, text = self._decoding.size(text[0]), text[1:]
         self.read += len(block)
         self._text += text
@@ -112,7 +112,15 @@ class _File:
             lines = self._past_header(lines, final=final, overlong=overlong)
         if not self._names:
             return []
-        found, done = split(lines, self._how, len(self._names), final=final, overlong=overlong, headers=self._headers)
+        found, done = split(
+            lines,
+            self._how,
+            len(self._names),
+            final=final,
+            overlong=overlong,
+            headers=self._headers,
+            marked=MARK in self._text,
+        )
         ends = found.pop() if found and found[-1].reason in (HEADER, GLUED) else None
         yield from self._pieces(lines, found)
         self._advance(lines[:done])
@@ -129,7 +137,7 @@ class _File:
         assert self._headers  # they found it
         at = self._headers.glued_at(opened[-1])
         record = [*opened[:-1], opened[-1][:at]]
-        found, _ = split(record, self._how, len(self._names), final=True)
+        found, _ = split(record, self._how, len(self._names), final=True, marked=True)
         yield from self._pieces(record, found)
         self._advance(record, lines=len(record) - 1)
         return [opened[-1][at:], *rest]
@@ -149,7 +157,7 @@ class _File:
 
     def _past_header(self, lines: list[str], *, final: bool, overlong: bool) -> list[str]:
         """The lines behind the header, once that is whole; the columns are known then, or the file is refused."""
-        found, done = split(lines, self._how, None, final=final, overlong=overlong, most=1)
+        found, done = split(lines, self._how, None, final=final, overlong=overlong, most=1, marked=MARK in self._text)
         if not found:
             self._advance(lines[:done])
             return lines[done:]

@@ -1,4 +1,4 @@
-"""Headers of CSV and TSV: which columns one names, and whether a line among the records is one, after joining by hand."""
+"""Headers of CSV and TSV: which columns one names, and which lines among the records are headers of joined files."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import Any, NamedTuple, Optional
 
 import pyarrow as pa
@@ -23,6 +22,8 @@ from spark_jobs.formats.parquet_extent import extent
 _PIECE = 1 << 20
 _MARKS = 2  # has a single file: at its beginning and at its end
 _MEETS_MAX = 10_000  # places, more than anybody joins files
+#: A footer is read a thousand times as slowly as a file is searched for marks.
+_PER_FOOTER_BYTE = 1_000
 _TAIL = 8  # bytes of a Parquet file behind its footer: the footer's length, and the mark
 
 
@@ -64,21 +65,35 @@ class _Kind(NamedTuple):
     magic: bytes
     meets: bytes  # the end of one file and the beginning of the next
     length: Callable[[Part], Optional[int]]  # of the file with which a stretch ends; None when it ends with none
+    footer: Callable[[Part], int]  # bytes of it that are to be read one by one for that
 
 
-def parts(spool: Any, type_: str) -> list[Part]:
+def files(spool: Any, type_: str) -> list[Any]:
     """The files in their order; what is no file, or a torn one, stands there as one, for the reader to name."""
     kind, end = _KINDS[type_], spool.seek(0, 2)
     whole = Part(spool, 0, end)
-    if len(list(islice(_places(whole, kind.magic), _MARKS + 1))) <= _MARKS:
-        return [whole] if end else []
-    meets = [at + len(kind.meets) - len(kind.magic) for at in deque(_places(whole, kind.meets), _MEETS_MAX)]
+    small = kind.footer(whole) * _PER_FOOTER_BYTE < end
+    if (small and kind.length(whole) == end) or _marks(spool, kind.magic) <= _MARKS:
+        return [spool] if end else []
+    places = _places(whole, kind.meets)
+    meets = [at + len(kind.meets) - len(kind.magic) for at in deque(places, _MEETS_MAX)]
     found: list[Part] = []
     while end:
         begin = _begin(spool, end, kind, meets)
         found.append(Part(spool, begin, end))
         end = begin
     return found[::-1]
+
+
+def _marks(spool: Any, magic: bytes) -> int:
+    """How often the mark stands in the whole."""
+    spool.seek(0)
+    count, held = 0, b""
+    while piece := spool.read(_PIECE):
+        held += piece
+        count += held.count(magic)
+        held = held[1 - len(magic) :]
+    return count
 
 
 def _begin(spool: Any, end: int, kind: _Kind, meets: Sequence[int]) -> int:
@@ -102,15 +117,19 @@ def _places(part: Part, mark: bytes) -> Iterator[int]:
         at, held = at + len(held) - len(mark) + 1, held[-len(mark) + 1 :]
 
 
-def _parquet_length(part: Part) -> Optional[int]:
+def _parquet_footer(part: Part) -> int:
+    """How long the footer is; 0 when there is none."""
     part.seek(max(0, part.size - _TAIL))
     tail = part.read()
-    footer = int.from_bytes(tail[:4], "little")
-    if tail[4:] != _PARQUET or footer > part.size - _TAIL:
-        return None
+    size = int.from_bytes(tail[:4], "little")
+    return size if tail[4:] == _PARQUET and size <= part.size - _TAIL else 0
+
+
+def _parquet_length(part: Part) -> Optional[int]:
+    footer = _parquet_footer(part)
     part.seek(part.size - _TAIL - footer)
     try:
-        return extent(part.read(footer)) + footer + _TAIL
+        return extent(part.read(footer)) + footer + _TAIL if footer else None
     except ValueError:
         return None
 
@@ -127,6 +146,6 @@ def _orc_length(part: Part) -> Optional[int]:
 
 _PARQUET = b"PAR1"
 _KINDS = {
-    "parquet": _Kind(_PARQUET, b"PAR1PAR1", _parquet_length),
-    "orc": _Kind(b"ORC", b"ORC.ORC", _orc_length),
+    "parquet": _Kind(_PARQUET, b"PAR1PAR1", _parquet_length, _parquet_footer),
+    "orc": _Kind(b"ORC", b"ORC.ORC", _orc_length, lambda _: 0),
 }

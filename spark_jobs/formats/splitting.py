@@ -55,18 +55,18 @@ def split(
     *,
     final: bool,
     headers: Optional[Headers] = None,
+    marked: bool = False,
     overlong: bool = False,
     most: Optional[int] = None,
 ) -> tuple[list[Found], int]:
     """The records of whole lines, and how many lines are settled; a record that is open at the end waits for more.
 
     `width` is the number of fields, if it is known. Not `final`, but `overlong`: the first record waited long enough.
-    At `most` so many are looked for. Where `headers` tells of other columns nothing more is: `HEADER` or `GLUED`, not
-    settled, is the last that is found.
+    At `most` so many are looked for. `marked`: a byte order mark may begin a line. Where `headers` tells of others,
+    nothing more is looked for: `HEADER` or `GLUED`, which is not settled, is the last that is found.
     """
     found: list[Found] = []
     done = 0
-    marked = any(MARK in line for line in lines)
     while done < len(lines) and (most is None or len(found) < most):
         opened = done
         try:
