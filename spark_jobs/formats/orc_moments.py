@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow.orc import ORCFile
 
 from spark_jobs.content import snappy
+from spark_jobs.formats.varints import signed, varint
 
 #: Milliseconds since 1970, on either side, that nanoseconds in 64 bits can count.
 MILLISECONDS_MAX = (1 << 63) // 1_000_000
@@ -28,7 +29,7 @@ def beyond_nanoseconds(file: ORCFile, source: pa.NativeFile) -> bool:
     if "timestamp" not in str(file.schema):
         return False
     return any(
-        abs(_signed(bound)) >= MILLISECONDS_MAX
+        abs(signed(bound)) >= MILLISECONDS_MAX
         for statistics in _parts(_footer(file, source), _STATISTICS)
         for of_timestamps in _parts(statistics, _OF_TIMESTAMPS)
         for _, bound in _fields(of_timestamps)
@@ -91,25 +92,12 @@ def _fields(message: bytes) -> Iterator[tuple[int, Union[int, bytes]]]:
     """The numbered fields of a message: a number, or bytes."""
     at = 0
     while at < len(message):
-        key, at = _varint(message, at)
+        key, at = varint(message, at)
         kind = key & 7
         if kind == 0:
-            value, at = _varint(message, at)
+            value, at = varint(message, at)
             yield key >> 3, value
         else:
-            size, at = _varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
+            size, at = varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
             yield key >> 3, message[at : at + size]
             at += size
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
-        if byte < 0x80:
-            return value, at
-
-
-def _signed(value: int) -> int:
-    return (value >> 1) ^ -(value & 1)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from spark_jobs.formats.varints import signed, varint
+
 _ROW_GROUPS, _COLUMNS, _META = 4, 1, 3  # of the file, of a row group, of a column
 _SIZE, _DATA, _INDEX, _DICTIONARY = 7, 9, 10, 11  # of a column's own data
 #: Where the other things stand that belong to a column, and how long each is: of the column, and of its own data.
@@ -60,7 +62,7 @@ def _value(data: bytes, at: int, type_: int, depth: int) -> tuple[Any, int]:
     if type_ in _INTEGERS:
         return _zigzag(data, at)
     if type_ == _BINARY:
-        size, at = _varint(data, at)
+        size, at = varint(data, at)
         return None, _within(data, at + size)
     if type_ in (_TRUE, _FALSE, _BYTE, _DOUBLE, _UUID):
         return None, at + {_DOUBLE: 8, _UUID: 16}.get(type_, 1)
@@ -79,7 +81,7 @@ def _list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
     head, at = data[at], at + 1
     size = head >> 4
     if size == 15:
-        size, at = _varint(data, at)
+        size, at = varint(data, at)
     values = []
     for _ in range(size):
         value, at = _value(data, at, head & 0x0F, depth)
@@ -88,7 +90,7 @@ def _list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
 
 
 def _map(data: bytes, at: int, depth: int) -> tuple[None, int]:
-    size, at = _varint(data, at)
+    size, at = varint(data, at)
     types, at = (data[at], at + 1) if size else (0, at)
     for _ in range(size):
         _, at = _value(data, at, types >> 4, depth)
@@ -103,14 +105,5 @@ def _within(data: bytes, at: int) -> int:
 
 
 def _zigzag(data: bytes, at: int) -> tuple[int, int]:
-    value, at = _varint(data, at)
-    return (value >> 1) ^ -(value & 1), at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
-        if byte < 0x80:
-            return value, at
+    value, at = varint(data, at)
+    return signed(value), at

@@ -105,6 +105,66 @@ def test_what_stands_in_a_field_stays_as_it_is(written: str, note: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "before",
+    [b"  \n", b",\n", b",,,\r\n", b'""\n', b'"", " "\n', b"\t\n\n", b"\xef\xbb\xbf,,\n", b"\xef\xbb\xbf\n\xef\xbb\xbf"],
+)
+def test_lines_that_say_nothing_may_stand_before_the_header(before: bytes) -> None:
+    """Excel writes an empty first row as delimiters alone."""
+    rows, (one,), end = read(before + b"id,n,note\na,1,x\n,2,\n")
+    assert (rows, end.problem) == ([{"id": "a", "n": 1, "note": "x"}], None)
+    assert (one.reason, one.line) == ("id is missing", before.count(b"\n") + 3)
+
+
+def test_blanks_and_tabs_may_stand_before_the_header_of_a_tsv() -> None:
+    """There a line of tabs is one of delimiters."""
+    assert ids(b"\t\t\n \t\nid\tn\na\t1\n", Format("tsv", delimiter="\t")) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (b"note,id,n\nx,b,2\n", [{"id": "b", "n": 2, "note": "x"}]),
+        (b"\xef\xbb\xbfnote,id,n\nx,b,2\n", [{"id": "b", "n": 2, "note": "x"}]),
+        (b'"note","id",n\nx,b,2\n', [{"id": "b", "n": 2, "note": "x"}]),
+        (b"id,n\nb,2\n", [{"id": "b", "n": 2}]),
+        (b"color,id,n,note\nred,b,2,x\n", [{"id": "b", "n": 2, "note": "x", "_rescued": '{"color":"red"}'}]),
+        (b"id,color,n\nb,red,2\n", [{"id": "b", "n": 2, "_rescued": '{"color":"red"}'}]),
+    ],
+    ids=["order", "mark", "quotes", "fewer", "more", "others"],
+)
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_what_stands_behind_another_header_is_read_by_it(second: bytes, expected: list[Any], end: bytes) -> None:
+    """Files were joined, with columns of their own; a value never goes into another's column."""
+    if not end and second.startswith((b"color", b"id,color")):
+        end = b"\n"  # where a name that nobody knows begins cannot be told behind a record
+    rows, rejected, _ = read(b"id,n,note\na,1,y" + end + second)
+    assert (rows, rejected) == ([{"id": "a", "n": 1, "note": "y"}, *expected], [])
+
+
+def test_another_header_that_does_not_fit_is_a_problem_and_costs_what_follows() -> None:
+    """The records before it are kept, and its place is told."""
+    rows, (one,), end = read(b"id,n,note\na,1,x\nn,note\n2,y\n")
+    assert [row["id"] for row in rows] == ["a"]
+    assert (one.position, one.line, one.reason) == (16, 3, "header: expected a column id, found n, note")
+    assert end.problem == one.reason
+
+
+@pytest.mark.parametrize("line", ["id,2,x", "a,1,note", "b,2,id", "n,3,the id"])
+def test_a_value_may_be_the_name_of_a_column(line: str) -> None:
+    """One name among other texts makes no header."""
+    assert [row["id"] for row in read(f"id,n,note\n{line}\nz,9,\n".encode())[0]] == [
+        line.split(",", maxsplit=1)[0],
+        "z",
+    ]
+
+
+def test_without_a_header_no_line_is_one() -> None:
+    """The declaration says so."""
+    fields = (field("id"), field("note"))
+    assert read(b"a,b\nnote,id\n", fields, BARE)[0] == [{"id": "a", "note": "b"}, {"id": "note", "note": "id"}]
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"\n\r\n", b"\xef\xbb\xbf", b"id,n,note\n", b"id,n,note", gzip.compress(b"", mtime=0)]
 )
 def test_an_empty_file_holds_nothing_and_is_no_problem(body: bytes) -> None:
