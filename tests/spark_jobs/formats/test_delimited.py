@@ -106,7 +106,7 @@ def test_what_stands_in_a_field_stays_as_it_is(written: str, note: str) -> None:
 
 @pytest.mark.parametrize(
     "before",
-    [b"  \n", b",\n", b",,,\r\n", b'""\n', b'"", " "\n', b"\t\n\n", b"\xef\xbb\xbf,,\n", b"\xef\xbb\xbf\n\xef\xbb\xbf"],
+    [b"  \n", b",\n", b",,,\r\n", b'""\n', b'""," "\n', b"\t\n\n", b"\xef\xbb\xbf,,\n", b"\xef\xbb\xbf\n\xef\xbb\xbf"],
 )
 def test_lines_that_say_nothing_may_stand_before_the_header(before: bytes) -> None:
     """Excel writes an empty first row as delimiters alone."""
