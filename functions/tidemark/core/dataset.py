@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Optional
 
 from tidemark.core.errors import DeclarationError
+from tidemark.core.path import Path
 
 TYPE = re.compile(r"(?P<kind>[a-z]+)(?:\((?P<a>\d+)(?:\s*,\s*(?P<b>\d+))?\))?")
 
@@ -27,6 +28,8 @@ TYPES: Mapping[str, tuple[str, str, str]] = {
     "date": ("date", "date", "DATE"),
     "timestamp": ("timestamp", "timestamptz", "TIMESTAMP"),
 }
+#: What a number may count since 1970, and how many of it are a second.
+EPOCH_UNITS: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 STRING_BYTES_MAX = 65_535  # Redshift's longest VARCHAR
 
 
@@ -93,6 +96,7 @@ class Field:
     required: bool = False
     source: str = ""  # what the raw record calls it, where that is another name
     values: tuple[str, ...] = ()  # a string field: all that it may say; none where anything goes
+    unit: str = ""  # a timestamp field: what a number counts since 1970, one of EPOCH_UNITS; else told by its size
 
     @property
     def raw(self) -> str:
@@ -204,6 +208,7 @@ class Format:
     encoding: str = "utf-8"
     nulls: tuple[str, ...] = ("",)  # csv, tsv: texts that mean nothing
     trim: bool = False  # csv, tsv: blanks around a field do not belong to it
+    records: Path = ()  # json: where in each object its records are; none where the object is the record
 
 
 @dataclass(frozen=True)

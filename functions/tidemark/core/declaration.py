@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Optional
 
 from tidemark.core.dataset import (
+    EPOCH_UNITS,
     BatchPolicy,
     Column,
     ColumnType,
@@ -25,6 +26,7 @@ from tidemark.core.dataset import (
     Table,
 )
 from tidemark.core.errors import DeclarationError
+from tidemark.core.path import Path, parse_path
 from tidemark.core.warehouse_sql import STATEMENTS_MAX, statements_needed
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -224,9 +226,10 @@ def _field(name: str, record: _Mapping) -> Field:
     declared = record.data[name]
     if isinstance(declared, str):
         return Field(name, ColumnType.parse(declared, record.at(name)))
-    keys = record.mapping(name, required=("type",), optional=("required", "from", "values"))
+    keys = record.mapping(name, required=("type",), optional=("required", "from", "values", "unit"))
     type_ = ColumnType.parse(keys.data["type"], keys.at("type"))
-    return Field(name, type_, keys.flag("required"), keys.text("from", ""), _values(keys, type_))
+    source, required = keys.text("from", ""), keys.flag("required")
+    return Field(name, type_, required, source, _values(keys, type_), _unit(keys, type_))
 
 
 def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:
@@ -238,6 +241,14 @@ def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:
     if not values or len(set(values)) < len(values):
         raise keys.fail("values", "at least one text, each once")
     return values
+
+
+def _unit(keys: _Mapping, type_: ColumnType) -> str:
+    if "unit" not in keys.data:
+        return ""
+    if type_.kind != "timestamp":
+        raise keys.fail("unit", "a key only for a field of type timestamp")
+    return keys.choice("unit", tuple(EPOCH_UNITS), "")
 
 
 def _read(table: str, reads: _Mapping) -> Read:
@@ -361,10 +372,10 @@ DELIMITED = ("csv", "tsv")
 
 
 def _format(keys: _Mapping) -> Format:
-    optional = ("type", "compression", "header", "delimiter", "encoding", "nulls", "trim")
+    optional = ("type", "compression", "header", "delimiter", "encoding", "nulls", "trim", "records")
     section, default = keys.section("format", optional), Format()
     type_ = section.choice("type", FORMATS, default.type)
-    for key in optional[2:]:
+    for key in optional[2:-1]:
         if key in section.data and type_ not in DELIMITED:
             raise section.fail(key, f"a key only for the types {' and '.join(DELIMITED)}")
     delimiter = section.text("delimiter", "\t" if type_ == "tsv" else default.delimiter)
@@ -378,7 +389,19 @@ def _format(keys: _Mapping) -> Format:
         encoding=_encoding(section),
         nulls=section.texts("nulls", default.nulls),
         trim=section.flag("trim", default.trim),
+        records=_records(section, type_),
     )
+
+
+def _records(section: _Mapping, type_: str) -> Path:
+    if "records" not in section.data:
+        return ()
+    if type_ != "json":
+        raise section.fail("records", "a key only for the type json")
+    try:
+        return parse_path(section.text("records", ""))
+    except ValueError as error:
+        raise DeclarationError(str(error), section.at("records")) from None
 
 
 def _encoding(section: _Mapping) -> str:
