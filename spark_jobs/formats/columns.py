@@ -11,6 +11,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, Optional, Union
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -62,7 +63,7 @@ def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
     """What Arrow does not check by itself: lengths, ranges, declared values. The column is of the declared type."""
     if field.type.kind == "string":
         short = (pc.max(pc.binary_length(column)).as_py() or 0) <= field.type.arguments[0]
-        return short and (not field.values or _all(pc.is_in(column.drop_null(), pa.array(field.values))))
+        return short and not _has_zeros(column) and (not field.values or _all(pc.is_in(column.drop_null(), pa.array(field.values))))
     if field.type.kind == "double":
         return _all(pc.is_finite(column))
     least, most = _range(field.type)
@@ -71,6 +72,22 @@ def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
             pc.greater_equal(column, pa.scalar(least, column.type)), pc.less_equal(column, pa.scalar(most, column.type))
         )
     )
+
+
+def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
+    """Whether a text has a zero byte. A column's bytes are looked at all at once before its texts are."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    buffers = [buffer for chunk in chunks for buffer in chunk.buffers()[2:] if buffer]
+    suspect = any(not np.frombuffer(buffer, np.uint8).all() for buffer in buffers)
+    return suspect and pc.any(pc.match_substring(column, "\0")).as_py() is True
+
+
+def since_epoch(column: pa.Array, unit: str) -> pa.Array:
+    """Whole numbers of that unit since 1970 as moments, cut to the microsecond below; `ArrowInvalid` beyond its range."""
+    moments = column.cast(pa.int64()).cast(pa.timestamp(unit))
+    if unit == "ns":
+        moments = pc.floor_temporal(moments, unit="microsecond")
+    return moments.cast(pa.timestamp("us")).cast(_ARROW["timestamp"])
 
 
 def _all(true: Union[pa.Array, pa.ChunkedArray]) -> bool:
@@ -129,12 +146,13 @@ def _outcome(check: Callable[[Any], Any], value: Any) -> tuple[Any, str]:
 def _converted(column: pa.Array, field: Field) -> Optional[pa.Array]:
     """The whole column at once, or None when that would not be exact or a value does not fit."""
     column = _stored(column)
-    if not pt.is_null(column.type) and not any(is_one(column.type) for is_one in _EXACT[field.type.kind]):
+    counted = bool(field.unit) and pt.is_integer(column.type)
+    exact = pt.is_null(column.type) or any(is_one(column.type) for is_one in _EXACT[field.type.kind])
+    if not counted and not exact:
         return None
     try:
-        if pt.is_timestamp(column.type) and column.type.unit == "ns":
-            naive = column.cast(pa.int64()).cast(pa.timestamp("ns"))
-            column = pc.floor_temporal(naive, unit="microsecond")
+        if counted or (pt.is_timestamp(column.type) and column.type.unit == "ns"):
+            column = since_epoch(column, field.unit if counted else "ns")
         array = column.cast(arrow_type(field.type))
         array.validate(full=True)  # Parquet's text can be anything
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

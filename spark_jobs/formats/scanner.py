@@ -2,7 +2,10 @@
 
 It is asked only where the vectorised reader found something wrong. Records may stand one behind the other, on
 lines, indented over many lines, or in top-level arrays. What cannot be read costs itself alone: reading goes on at
-the next position from which a record begins (`_next_record`).
+the next position from which a record begins (`_Scan.next_record`).
+
+Looking for that position takes attempts, and text can be made so that each takes long and none succeeds. A file's
+`Budget` bounds them: time is linear in the file's size, whatever it holds.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 #: What may stand between records: white space, the punctuation of arrays, byte order marks, record separators.
 BETWEEN = re.compile(r"[ \t\r\n,\[\]\ufeff\x1e]*")
@@ -25,8 +28,15 @@ _INSIDE = frozenset(":[,")
 _GOES_ON = frozenset(",]}")
 #: Bytes that are no UTF-8, as `surrogateescape` shows them.
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
-#: Characters that failed candidates may cost before one broken stretch; bounds text made to be quadratic.
-_SEARCH_MAX = 8 << 20
+#: What an object that cannot be read is looked at in first, in characters; then in so many times as much.
+_WINDOW, _WIDER = 1 << 12, 16
+#: What an attempt costs beside the characters that it looks at, and what one costs that ends at the depth that can be
+#: read, in characters.
+_TRY, _DEEP = 256, 1 << 14
+#: What a file may spend in advance, and what each of its characters earns once it is settled.
+CREDIT, EARNED = 16 << 20, 8
+
+UNSEARCHED = "; too broken to look for records in the rest of its line"
 
 
 class Number(str):
@@ -64,15 +74,33 @@ class Found(NamedTuple):
     end: int
     value: Optional[dict[str, Any]]
     reason: str = ""
+    searched: bool = True  # for a record behind what is none
 
 
-def scan(text: str, shape: Shape, *, final: bool) -> tuple[list[Found], int]:
+class Budget:
+    """What attempts at broken text may still cost in a file, in characters looked at.
+
+    It depends on nothing but the file's text up to here, so what is found does not depend on how the file is cut.
+    """
+
+    def __init__(self, credit: int = CREDIT) -> None:
+        self._most = self.left = credit
+        self.spent = 0  # altogether
+
+    def settle(self, characters: int, spent: int = 0) -> None:
+        """Account for text that is settled, and for the attempts that it took."""
+        self.left = min(self._most, self.left + EARNED * characters - spent)
+        self.spent += spent
+
+
+def scan(text: str, shape: Shape, *, final: bool, budget: Optional[Budget] = None) -> tuple[list[Found], int]:
     """All that `text` holds, in order, and the offset up to which that is certain.
 
     Unless the text is `final`, its last stretch is left to the next call whenever more text could change it.
     Invalid UTF-8 is expected as `surrogateescape` decodes it.
     """
     found: list[Found] = []
+    scanning = _Scan(text, shape, budget or Budget(), final=final)
     at, suspect = 0, _NO_UTF8.search(text) is not None
     while True:
         between = BETWEEN.match(text, at)
@@ -80,7 +108,7 @@ def scan(text: str, shape: Shape, *, final: bool) -> tuple[list[Found], int]:
         at, listed = between.end(), not {"[", ","}.isdisjoint(between.group())
         if at == len(text):
             return found, at
-        one = _one(text, at, shape, listed=listed, final=final)
+        one = scanning.one(at, listed=listed)
         if one is None:
             return found, at
         if suspect and one.value is not None and _NO_UTF8.search(text, one.start, one.end):
@@ -89,25 +117,151 @@ def scan(text: str, shape: Shape, *, final: bool) -> tuple[list[Found], int]:
         at = one.end
 
 
-def _one(text: str, at: int, shape: Shape, *, listed: bool, final: bool) -> Optional[Found]:
-    """The stretch that begins at `at`, `listed` in an array or not; None when only more text can tell."""
-    if text[at] != "{":
-        end = _next_record(text, at, _line_end(text, at), shape, listed=listed, final=final)
-        return None if end is None else Found(at, end, None, _reason_of_junk(text[at:end]))
-    try:
-        value, end = read_object(text, at)
-    except json.JSONDecodeError as error:
-        if not final and _may_go_on(text, error):
+class _Broken(NamedTuple):
+    """Why there is no object."""
+
+    at: int  # where it broke
+    reason: str
+    open: bool  # more text could make it whole
+
+
+#: An object and its end, or why there is none.
+_Attempt = Union[tuple[dict[str, Any], int], _Broken]
+
+
+class _Scan:
+    """One text that is scanned, and what is remembered of it so that nothing is looked for twice."""
+
+    def __init__(self, text: str, shape: Shape, budget: Budget, *, final: bool) -> None:
+        self._text, self._shape, self._budget, self._final = text, shape, budget, final
+        self._spent = 0  # for the stretch in work
+        self._line = self._block = (0, -1)
+
+    def one(self, at: int, *, listed: bool) -> Optional[Found]:
+        """The stretch that begins at `at`, `listed` in an array or not; None when only more text can tell."""
+        self._spent = 0
+        found = self._fully(at, listed=listed) if self._budget.left > 0 else self._by_lines(at)
+        if found:
+            self._budget.settle(found.end - at, self._spent)
+        return found
+
+    def _fully(self, at: int, *, listed: bool) -> Optional[Found]:
+        """With all that it takes to find the record behind what is none."""
+        if self._text[at] != "{":
+            return self._rejected(at, at, self._line_end(at), "", listed=listed)
+        attempt = self._attempt(at, len(self._text))
+        if not isinstance(attempt, _Broken):
+            return Found(at, attempt[1], attempt[0])
+        if attempt.open and not self._final:
             return None
-        stop = _next_record(text, at + 1, _broken_end(text, at, error.pos), shape, listed=listed, final=final)
-        return None if stop is None else Found(at, stop, None, _reason_of(error))
-    return Found(at, end, value)
+        return self._rejected(at, at + 1, self._broken_end(at, attempt.at), attempt.reason, listed=listed)
+
+    def _rejected(self, at: int, start: int, bound: int, reason: str, *, listed: bool) -> Optional[Found]:
+        self._spent += _TRY
+        end = self._next_record(start, bound, listed=listed)
+        if end is None:
+            return None
+        searched = end < bound or self._spent <= self._budget.left
+        reason = reason or _reason_of_junk(self._text[at:end])
+        return Found(at, end, None, reason if searched else reason + UNSEARCHED, searched)
+
+    def _by_lines(self, at: int) -> Optional[Found]:
+        """A record on one line, or at least a line that is none: what the file's budget still allows."""
+        end, reason = self._line_end(at), "not a JSON object"
+        if self._text[at] == "{":
+            attempt = self._attempt(at, end)
+            if not isinstance(attempt, _Broken):
+                return Found(at, attempt[1], attempt[0])
+            reason = attempt.reason
+        self._spent = _TRY
+        end = self._line_end(min(at + _TRY // EARNED, len(self._text)))
+        return Found(at, end, None, reason + UNSEARCHED, False) if end < len(self._text) or self._final else None
+
+    def _attempt(self, at: int, end: int) -> _Attempt:
+        """Read the object that begins at `at` and ends at `end` at the latest."""
+        size = _WINDOW
+        while True:
+            stop = min(at + size, end)
+            attempt = _decoded(self._text[at:stop])
+            if not isinstance(attempt, _Broken):
+                return attempt[0], at + attempt[1]
+            if stop == end or not attempt.open:
+                self._spent += _TRY + (_DEEP if attempt.reason == _TOO_DEEP else stop - at if attempt.open else attempt.at)
+                return attempt._replace(at=at + attempt.at)
+            size *= _WIDER
+
+    def _next_record(self, start: int, bound: int, *, listed: bool) -> Optional[int]:
+        """Where, from `start` and at `bound` at the latest, the next record begins; None when only more text can tell.
+
+        The text before may be a record that was cut off in the middle, so an object that begins there can be nested
+        in it, or be the next record, glued to it. Its fields and its surroundings tell.
+        """
+        text, at = self._text, start
+        while self._spent <= self._budget.left:
+            opening = _OPENING.search(text, at, bound)
+            if opening is None:
+                break
+            here = opening.start()
+            if text[here] == "<":
+                if here > start:
+                    return here
+                at = here + 1
+                continue
+            attempt = self._attempt(here, len(text))
+            if isinstance(attempt, _Broken):
+                if attempt.open and not self._final:
+                    return None
+                if _begins_record(text, here, self._shape):
+                    return here
+                at = here + 1
+                continue
+            value, at = attempt
+            following = _AFTER.match(text, at).group(1)  # type: ignore[union-attr]  # it matches nothing, too
+            if not following and not self._final:
+                return None
+            if _is_record(self._shape, value, _before(text, here), following, listed=listed):
+                return here
+        return None if bound == len(text) and not self._final else bound
+
+    def _line_end(self, at: int) -> int:
+        first, end = self._line
+        if not first <= at <= end:
+            newline = _NEWLINE.search(self._text, at)
+            self._line = at, newline.start() if newline else len(self._text)
+        return self._line[1]
+
+    def _block_end(self, at: int) -> int:
+        """Where the next line begins with a bracket."""
+        first, end = self._block
+        if not first <= at <= end:
+            block = _NEXT_BLOCK.search(self._text, at)
+            self._block = at, block.start() if block else len(self._text)
+        return self._block[1]
+
+    def _broken_end(self, at: int, broke_at: int) -> int:
+        """Where an object that broke at `broke_at` ends at the latest.
+
+        An object that broke on its first line, or where that line ended, does not reach beyond it. One that was
+        indented over several lines ends where a line begins with a bracket.
+        """
+        line_end = self._line_end(at)
+        if line_end >= broke_at or not self._text[line_end:broke_at].strip():
+            return line_end
+        return self._block_end(broke_at - 1)
+
+
+def _is_record(shape: Shape, value: dict[str, Any], before: str, following: str, *, listed: bool) -> bool:
+    """Whether an object behind broken text is a record, and not nested in what broke."""
+    if following in _GOES_ON and not (listed and before != ":"):
+        return False
+    return shape.surely(value) or (shape.perhaps(value) and before not in _INSIDE)
 
 
 _DECODERS = tuple(
     json.JSONDecoder(strict=strict, parse_float=Number, parse_int=Number, parse_constant=Number).raw_decode
     for strict in (True, False)
 )
+_TOO_DEEP = "nested too deeply"
 
 
 def read_object(text: str, at: int) -> tuple[dict[str, Any], int]:
@@ -121,65 +275,25 @@ def read_object(text: str, at: int) -> tuple[dict[str, Any], int]:
                 raise
             try:
                 return lenient(text, at)
-            except json.JSONDecodeError:
-                raise error from None
+            except json.JSONDecodeError as other:
+                raise error from other
     except RecursionError:
-        raise json.JSONDecodeError("nested too deeply", text, at) from None
+        raise json.JSONDecodeError(_TOO_DEEP, text, at) from None
+
+
+def _decoded(text: str) -> _Attempt:
+    """The object with which the text begins."""
+    try:
+        return read_object(text, 0)
+    except json.JSONDecodeError as error:
+        other = error.__cause__
+        ends = [one for one in (error, other) if isinstance(one, json.JSONDecodeError)]
+        return _Broken(error.pos, _reason_of(error), any(_may_go_on(text, one) for one in ends))
 
 
 def _may_go_on(text: str, error: json.JSONDecodeError) -> bool:
     """Whether the object could be whole if the text did not end here; 16 characters hold any literal or escape."""
     return error.msg.startswith("Unterminated string") or error.pos >= len(text) - 16
-
-
-def _line_end(text: str, at: int) -> int:
-    newline = _NEWLINE.search(text, at)
-    return newline.start() if newline else len(text)
-
-
-def _broken_end(text: str, at: int, broke_at: int) -> int:
-    """Where an object that broke at `broke_at` ends at the latest.
-
-    An object that broke on its first line, or where that line ended, does not reach beyond it. One that was
-    indented over several lines ends where a line begins with a bracket.
-    """
-    line_end = _line_end(text, at)
-    if line_end >= broke_at or not text[line_end:broke_at].strip():
-        return line_end
-    block = _NEXT_BLOCK.search(text, broke_at - 1)
-    return block.start() if block else len(text)
-
-
-def _next_record(text: str, start: int, bound: int, shape: Shape, *, listed: bool, final: bool) -> Optional[int]:
-    """Where, from `start` and at `bound` at the latest, the next record begins; None when only more text can tell.
-
-    The text before may be a record that was cut off in the middle, so an object that begins there can be nested in
-    it, or be the next record, glued to it. Its fields and its surroundings tell.
-    """
-    spent, searched = 0, start
-    for opening in _OPENING.finditer(text, start, bound):
-        at = opening.start()
-        if text[at] == "<" and at > start:
-            return at
-        if text[at] == "<" or (spent > _SEARCH_MAX and at < searched):
-            continue
-        try:
-            value, end = read_object(text, at)
-        except json.JSONDecodeError as error:
-            if not final and _may_go_on(text, error):
-                return None
-            if _begins_record(text, at, shape):
-                return at
-            spent, searched = spent + error.pos - at, max(searched, error.pos)
-            continue
-        before = _before(text, at)
-        following = _AFTER.match(text, end).group(1)  # type: ignore[union-attr]  # it matches nothing, too
-        if not following and not final:
-            return None
-        nested = following in _GOES_ON and not (listed and before != ":")
-        if not nested and (shape.surely(value) or (shape.perhaps(value) and before not in _INSIDE)):
-            return at
-    return None if bound == len(text) and not final else bound
 
 
 def _begins_record(text: str, at: int, shape: Shape) -> bool:
@@ -195,6 +309,8 @@ def _before(text: str, at: int) -> str:
 
 
 def _reason_of(error: json.JSONDecodeError) -> str:
+    if error.msg == _TOO_DEEP:
+        return _TOO_DEEP
     if error.pos >= len(error.doc) or error.msg.startswith("Unterminated string"):
         return "JSON cut off"
     return f"broken JSON: {error.msg[0].lower()}{error.msg[1:]}"

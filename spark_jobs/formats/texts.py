@@ -12,14 +12,15 @@ from typing import Any, Optional
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.formats.checks import NUMBER
-from spark_jobs.formats.columns import Values, arrow_type, fits
+from spark_jobs.formats.checks import FALSE, NUMBER, TRUE
+from spark_jobs.formats.columns import Values, arrow_type, fits, since_epoch
 from spark_jobs.formats.scanner import Number
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.dataset import EPOCH_UNITS, Field
 
 Convert = Callable[[Any, pa.DataType], Any]
 
 _MOMENT = pa.timestamp("us", tz="UTC")
+_TRUE = pa.array([*TRUE, "1.0"])
 
 
 def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
@@ -27,7 +28,7 @@ def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _true(column: pa.Array, _: pa.DataType) -> pa.Array:
-    return pc.equal(column, "true")
+    return pc.if_else(pc.is_null(column), None, pc.is_in(pc.ascii_lower(column), _TRUE))
 
 
 def _moment(column: pa.Array, _: pa.DataType) -> pa.Array:
@@ -35,7 +36,7 @@ def _moment(column: pa.Array, _: pa.DataType) -> pa.Array:
 
 
 def _since_epoch(unit: str) -> Convert:
-    return lambda column, _: column.cast(pa.int64()).cast(pa.timestamp(unit, tz="UTC")).cast(_MOMENT)
+    return lambda column, _: since_epoch(column.cast(pa.int64()), unit)
 
 
 def _whole_part(column: pa.Array, type_: pa.DataType) -> pa.Array:
@@ -48,14 +49,13 @@ _WAYS: dict[str, tuple[tuple[str, Convert], ...]] = {
     "int": _WHOLE,
     "bigint": _WHOLE,
     "double": ((r"-?\d{1,300}(\.\d+)?", _cast),),
-    "boolean": (("true|false", _true),),
+    "boolean": ((rf"(?i:{'|'.join((*TRUE, *FALSE))}|[01]\.0)", _true),),
     "date": ((r"\d{4}-\d\d-\d\d", _cast),),
-    "timestamp": (
-        (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?", _moment),
-        (r"\d{1,10}", _since_epoch("s")),
-        (r"[1-9]\d{12}", _since_epoch("ms")),
-    ),
+    "timestamp": ((r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?", _moment),),
 }
+#: All such numbers lie where their unit is guessed: from 2001 to 2100, as seconds and as milliseconds.
+_GUESSED = ((r"[1-3]\d{9}", _since_epoch("s")), (r"[1-3]\d{12}", _since_epoch("ms")))
+_COUNTED = {unit: ((r"-?\d{1,18}", _since_epoch(unit)),) for unit in EPOCH_UNITS}
 
 
 def read_as(column: pa.Array, fields: Sequence[Field]) -> Values:
@@ -71,7 +71,7 @@ def read_as(column: pa.Array, fields: Sequence[Field]) -> Values:
 
 
 def _whole(column: pa.Array, field: Field) -> Optional[pa.Array]:
-    for pattern, convert in _ways(field.type):
+    for pattern, convert in _ways(field):
         if pc.all(pc.match_substring_regex(column, f"^(?:{pattern})$")).as_py() is False:
             continue
         try:
@@ -82,10 +82,12 @@ def _whole(column: pa.Array, field: Field) -> Optional[pa.Array]:
     return None
 
 
-def _ways(type_: ColumnType) -> tuple[tuple[str, Convert], ...]:
-    if type_.kind != "decimal":
-        return _WAYS.get(type_.kind, ())
-    precision, scale = type_.arguments
+def _ways(field: Field) -> tuple[tuple[str, Convert], ...]:
+    if field.type.kind == "timestamp":
+        return (*_WAYS["timestamp"], *(_COUNTED[field.unit] if field.unit else _GUESSED))
+    if field.type.kind != "decimal":
+        return _WAYS.get(field.type.kind, ())
+    precision, scale = field.type.arguments
     if precision == scale:
         return ()
     decimals = rf"(\.\d{{1,{scale}}})?" if scale else ""

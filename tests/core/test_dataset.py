@@ -59,7 +59,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("record.user_id", {"required": True}, "record.user_id: expected a key `type`, found the keys required"),
     ("record.user_id.type", ["int"], f"record.user_id.type: {A_TYPE}, found ['int']"),
     ("record.user_id.required", "yes", "record.user_id.required: expected true or false, found 'yes'"),
-    ("record.user_id.unique", True, "record.user_id.unique: expected one of type, required, from, values, found `uni"),
+    ("record.user_id.unique", True, "record.user_id.unique: expected one of type, required, from, values, unit, found"),
     ("record.user_id.values", "view", "record.user_id.values: expected a list of texts, found 'view'"),
     ("record.user_id.values", [True], "record.user_id.values: expected a list of texts, found [True]"),
     ("record.user_id.values", [], "record.user_id.values: expected at least one text, each once, found []"),
