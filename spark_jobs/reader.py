@@ -24,6 +24,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs import objects
 from spark_jobs.formats import FileReader, reader_for
+from spark_jobs.formats.bounds import bounded
 from spark_jobs.formats.records import End, Rejected
 from tidemark.core.dataset import Field, Format
 from tidemark.core.files import FileVersion
@@ -122,7 +123,7 @@ def _blamed(file: FileVersion, tables: Iterator[pa.Table]) -> Iterator[pa.Table]
 
 def _file_tables(reader: FileReader, index: int, parts: Iterable[bytes]) -> Iterator[pa.Table]:
     ordinal = 0
-    for piece in reader.read(parts):
+    for piece in bounded(reader.read(parts)):
         if isinstance(piece, pa.Table):
             ordinals = pa.array(np.arange(ordinal, ordinal + piece.num_rows))
             yield _widened(piece, index, piece.num_rows, _ordinal=ordinals)

@@ -34,4 +34,4 @@ def reader_for(format_: Format, fields: Sequence[Field]) -> FileReader:
         from spark_jobs.formats.avro import AvroReader
 
         return AvroReader(fields)
-    return RecordReader(fields)
+    return RecordReader(fields, format_.records)

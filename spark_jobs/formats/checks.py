@@ -55,6 +55,10 @@ class UnfitError(ValueError):
     """A value does not fit its field; the text is the reason."""
 
 
+class MissingError(UnfitError):
+    """A required field is absent or null."""
+
+
 def row_check(fields: Sequence[Field]) -> Callable[[dict[str, Any]], list[Any]]:
     """A function from a record to its values in the fields' order, or `UnfitError` naming the first bad field."""
     checks = [(field.raw, field.required, field_check(field)) for field in fields]
@@ -69,7 +73,7 @@ def row_check(fields: Sequence[Field]) -> Callable[[dict[str, Any]], list[Any]]:
                 except UnfitError as error:
                     raise UnfitError(f"{name}: {error}") from None
             elif required:
-                raise UnfitError(f"{name} is missing")
+                raise MissingError(f"{name} is missing")
             values.append(value)
         return values
 

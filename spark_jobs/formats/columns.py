@@ -63,7 +63,11 @@ def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
     """What Arrow does not check by itself: lengths, ranges, declared values. The column is of the declared type."""
     if field.type.kind == "string":
         short = (pc.max(pc.binary_length(column)).as_py() or 0) <= field.type.arguments[0]
-        return short and not _has_zeros(column) and (not field.values or _all(pc.is_in(column.drop_null(), pa.array(field.values))))
+        return (
+            short
+            and not _has_zeros(column)
+            and (not field.values or _all(pc.is_in(column.drop_null(), pa.array(field.values))))
+        )
     if field.type.kind == "double":
         return _all(pc.is_finite(column))
     least, most = _range(field.type)
@@ -83,7 +87,7 @@ def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
 
 
 def since_epoch(column: pa.Array, unit: str) -> pa.Array:
-    """Whole numbers of that unit since 1970 as moments, cut to the microsecond below; `ArrowInvalid` beyond its range."""
+    """Whole numbers of that unit since 1970 as moments, cut to the microsecond; `ArrowInvalid` beyond its range."""
     moments = column.cast(pa.int64()).cast(pa.timestamp(unit))
     if unit == "ns":
         moments = pc.floor_temporal(moments, unit="microsecond")
@@ -165,12 +169,40 @@ def shown(column: Values) -> list[Any]:
     if not isinstance(column, pa.Array):
         return [plain(value) for value in column]
     column = _stored(column)
-    if pt.is_string(column.type) or pt.is_large_string(column.type):
-        column = column.cast(pa.large_binary())
+    column = column.cast(_undecoded(column.type))
     try:
-        return [plain(value) for value in column.to_pylist(maps_as_pydicts="lossy")]
-    except (ValueError, OverflowError):
-        return [shown(column.slice(row, 1))[0] for row in range(len(column))] if len(column) > 1 else [_printed(column)]
+        return [plain(value) for value in column.to_pylist(maps_as_pydicts="strict")]
+    except (ValueError, OverflowError, LookupError, TypeError):
+        return [shown(column.slice(row, 1))[0] for row in range(len(column))] if len(column) > 1 else [_alone(column)]
+
+
+def _alone(column: pa.Array) -> Any:
+    """A value that Python cannot hold as it is: maps with equal keys or keys of structs stay lists of pairs."""
+    try:
+        return plain(column[0].as_py())
+    except (ValueError, OverflowError, TypeError):
+        return _printed(column)
+
+
+def _undecoded(type_: pa.DataType) -> pa.DataType:
+    """The type with bytes instead of texts: what a file says is text may be none."""
+    if pt.is_string(type_) or pt.is_large_string(type_):
+        return pa.large_binary()
+    if pt.is_struct(type_):
+        return pa.struct([_part(type_.field(at)) for at in range(type_.num_fields)])
+    if pt.is_map(type_):
+        return pa.map_(_undecoded(type_.key_type), _undecoded(type_.item_type))
+    if pt.is_list(type_):
+        return pa.list_(_part(type_.value_field))
+    if pt.is_large_list(type_):
+        return pa.large_list(_part(type_.value_field))
+    if pt.is_fixed_size_list(type_):
+        return pa.list_(_part(type_.value_field), type_.list_size)
+    return type_
+
+
+def _part(field: pa.Field) -> pa.Field:
+    return field.with_type(_undecoded(field.type))
 
 
 def _stored(column: pa.Array) -> pa.Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from fastavro.read import LOGICAL_READERS
 _PREFIX = "tidemark-"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+#: Of a decimal: ten thousand digits. To write so many takes time by their square.
+_DECIMAL_BYTES_MAX = 4_096
+_UNROUNDED = Context(prec=10_000, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 Read = Callable[[Any, Any], Any]
 
@@ -61,8 +64,11 @@ def _time(per_second: int) -> Read:
     return read
 
 
-def _decimal(value: bytes, schema: Any) -> Decimal:
-    return Decimal(f"{int.from_bytes(value, 'big', signed=True)}e-{schema.get('scale', 0)}")
+def _decimal(value: bytes, schema: Any) -> Any:
+    if len(value) > _DECIMAL_BYTES_MAX:
+        return f"a decimal of {len(value)} bytes"
+    number = Decimal(int.from_bytes(value, "big", signed=True))
+    return number.scaleb(-schema.get("scale", 0), context=_UNROUNDED)
 
 
 def _uuid(value: bytes, _: Any) -> Any:

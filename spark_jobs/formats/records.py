@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial, reduce
 from json import JSONDecodeError
 from typing import Any, NamedTuple, Optional, Union
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from spark_jobs import content
-from spark_jobs.formats.checks import UnfitError, row_check
+from spark_jobs.formats.checks import MissingError, UnfitError, row_check
 from spark_jobs.formats.columns import fits, schema_of
+from spark_jobs.formats.envelopes import Element, elements, hint, names, salvaged
 from spark_jobs.formats.members import read_members
 from spark_jobs.formats.rescue import rescued, rescued_of_objects
-from spark_jobs.formats.scanner import Found, Shape, scan
+from spark_jobs.formats.scanner import Budget, Found, Shape, scan
 from tidemark.core.dataset import Field
+from tidemark.core.path import Path
 
 RAW_MAX = 4_096  # characters of a rejected record that are kept
 #: A record longer than this many bytes is rejected in pieces instead of being gathered in memory.
@@ -31,6 +35,8 @@ RECORD_MAX = 64 << 20
 #: beginning it crashes the parser of pyarrow 21.
 _LEADING_NULL = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*null")
 _TOP_LEVEL_NULL = re.compile(rb"null[ \t\r\n]*(?:[^ \t\r\n,}\]]|\Z)")
+#: Halves of surrogate pairs that stand for no byte: text that stood in a text may have them.
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 #: Ends of records by which a block can be cut; a wrong guess costs the vectorised way, never a record.
 _ENDS = (b"}\n{", b"}\r\n{", b"}{", b"} {")
 _TAIL = 1 << 16
@@ -56,7 +62,9 @@ Piece = Union[pa.Table, list[Rejected], End]
 class RecordReader:
     """Reads files of one declared shape; stateless between files."""
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(self, fields: Sequence[Field], path: Path = ()) -> None:
+        """`path` leads to the records in each object; without one the object is the record."""
+        self._path = path
         self._fields = tuple(fields)
         self.schema = schema_of(fields)
         self._known = frozenset(field.raw for field in fields)
@@ -64,17 +72,18 @@ class RecordReader:
         self._row = row_check(fields)
         # The parser multiplies a decimal to its scale without looking whether 38 digits are enough.
         exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.kind == "decimal")
-        self._vectorised = exact and len(self._known) == len(self._fields)
+        self._vectorised = exact and len(self._known) == len(self._fields) and not path
+        self._outer = Shape(frozenset(path[:1]), frozenset(path[:1])) if path else self._shape  # type: ignore[arg-type]
         # pyarrow reads a date only from a number of days: take its text, and convert it afterwards.
         types = [pa.string() if type_ == pa.date32() else type_ for type_ in self.schema.types[:-1]]
         self._parsed = pa.schema(zip((field.raw for field in fields), types))
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
-        return read_members(parts, "utf-8", self.read_member)
+        return read_members(parts, "utf-8", partial(self.read_member, budget=Budget()))
 
-    def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """The same of the content of one file within the object."""
+    def read_member(self, parts: Iterable[bytes], budget: Budget) -> Iterator[Piece]:
+        """The same of the content of one file within the object, whose scanning all files of it share."""
         place, buffer, enough = _Place(), b"", 0
         for number, (block, final, damage) in enumerate(content.told_apart(content.blocks(parts))):
             kind = "" if number else content.foreign(block[: content.HEAD])
@@ -84,22 +93,24 @@ class RecordReader:
                 return
             buffer += block
             if final or len(buffer) >= enough:
-                done, pieces = self._some(buffer, place, final=final or len(buffer) > RECORD_MAX)
+                done, pieces = self._some(buffer, place, budget, final=final or len(buffer) > RECORD_MAX)
                 yield from pieces
                 buffer = buffer[done:]
-                enough = 0 if done else 2 * len(buffer)  # a long record is not scanned again for every block
+                # What is not settled is scanned again when there is twice as much of it, not for every block.
+                enough = min(2 * len(buffer), RECORD_MAX + 1)
             if final:
-                yield End(place.position, damage)
+                yield End(place.position, damage or place.unsearched)
 
-    def _some(self, buffer: bytes, place: _Place, *, final: bool) -> tuple[int, list[Piece]]:
+    def _some(self, buffer: bytes, place: _Place, budget: Budget, *, final: bool) -> tuple[int, list[Piece]]:
         """Read from the front of the buffer: how many bytes are settled, and what they hold."""
         cut = len(buffer) if final else _last_end(buffer)
         table = self._parse(buffer[:cut]) if cut else None
         if table is not None:
             place.advance(buffer, cut)
+            budget.settle(cut)
             return cut, [table] if table.num_rows else []
         text = buffer.decode("utf-8", "surrogateescape")
-        found, end = scan(text, self._shape, final=final)
+        found, end = scan(text, self._outer, final=final, budget=budget)
         pieces = self._checked(text, found, place)
         done = len(buffer) if end == len(text) else _size(text[:end])
         place.advance(buffer, done)
@@ -116,7 +127,9 @@ class RecordReader:
                 rest = pa.nulls(columns[0].length() if columns else 0, pa.string())
             except pa.ArrowInvalid:
                 columns = self._columns(data, unexpected="ignore")
-                rest = pa.array(rescued_of_objects(data.decode() if text is None else text, self._known), pa.string())
+                decoded = data.decode() if text is None else text
+                kept = rescued_of_objects(decoded, self._known, strangers=bool(self._shape.required))
+                rest = pa.array(kept, pa.string())
             table = pa.table([*columns, rest], schema=self.schema)
         except (pa.ArrowInvalid, UnicodeDecodeError, JSONDecodeError, UnfitError):
             return None
@@ -137,6 +150,8 @@ class RecordReader:
             if (field.required and column.null_count) or not fits(field, column):
                 raise pa.ArrowInvalid(f"{field.raw} does not fit")
             columns.append(column)
+        if unexpected == "error" and not self._shape.required and _has_empty(columns):
+            raise pa.ArrowInvalid("a record of nulls: perhaps without any declared field")
         return columns
 
     def _checked(self, text: str, found: Sequence[Found], place: _Place) -> list[Piece]:
@@ -145,21 +160,47 @@ class RecordReader:
         rejected: list[Rejected] = []
         locate = _locator(text, place)
         for one in found:
-            reason = one.reason
-            if one.value is not None:
-                try:
-                    unknown = {name: part for name, part in one.value.items() if name not in self._known}
-                    rows.append([*self._row(one.value), rescued(unknown)])
+            for element in self._elements(text, one):
+                row = self._typed(element)
+                if not isinstance(row, str):
+                    rows.append(row)
                     continue
-                except UnfitError as error:
-                    reason = str(error)
-            position, line = locate(one.start)
-            rejected.append(Rejected(position, line, reason, _readable(text[one.start : one.end])))
+                position, line = locate(one.start)
+                rejected.append(Rejected(position, line, row, _readable(element.raw)))
+            if not one.searched and not place.unsearched:
+                _, line = locate(one.start)
+                place.unsearched = (
+                    f"too much broken JSON from line {line} on: lines of it were not searched for records"
+                )
         pieces: list[Piece] = []
         if rows:
             arrays = [pa.array(list(values), field.type) for values, field in zip(zip(*rows), self.schema)]
             pieces.append(pa.Table.from_arrays(arrays, schema=self.schema))
         return [*pieces, rejected] if rejected else pieces
+
+    def _elements(self, text: str, one: Found) -> Iterable[Element]:
+        """The records in what the scanner found; for one that is rejected so much of its text as is kept."""
+        if not self._path:
+            return (Element(one.value, one.reason, text[one.start : min(one.end, one.start + RAW_MAX)]),)
+        whole = text[one.start : one.end]
+        if one.value is None:
+            return salvaged(whole, one.reason, self._path, self._shape)
+        return elements(whole, one.value, self._path, self._shape)
+
+    def _typed(self, element: Element) -> Union[list[Any], str]:
+        """The record's row, or why it has none."""
+        record = element.value
+        if record is None:
+            return element.reason
+        try:
+            if self._known.isdisjoint(record) and not self._shape.required:
+                raise MissingError(f"no declared field, found {names(record) or 'an empty object'}")
+            unknown = {name: part for name, part in record.items() if name not in self._known}
+            return [*self._row(record), rescued(unknown)]
+        except MissingError as error:
+            return f"{error}{hint(record, self._known, self._path)}"
+        except UnfitError as error:
+            return str(error)
 
 
 def _foreign(head: bytes, kind: str) -> list[Rejected]:
@@ -168,10 +209,11 @@ def _foreign(head: bytes, kind: str) -> list[Rejected]:
 
 
 class _Place:
-    """Where in the file the buffer begins."""
+    """Where in the file the buffer begins, and from where on not all before it was searched."""
 
     def __init__(self) -> None:
         self.position, self.line = 0, 1
+        self.unsearched: Optional[str] = None  # the problem of the file
 
     def advance(self, buffer: bytes, count: int) -> None:
         self.position += count
@@ -205,7 +247,17 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
 
 
+def _has_empty(columns: Sequence[pa.ChunkedArray]) -> bool:
+    """Whether a row has nothing but nulls."""
+    if not all(column.null_count for column in columns):
+        return False
+    return bool(pc.any(reduce(pc.and_, (column.is_null() for column in columns))).as_py())
+
+
 def _readable(text: str) -> str:
-    """A rejected record as people can read it: bytes that are no UTF-8 stay visible."""
-    bytes_ = text[:RAW_MAX].rstrip().encode("utf-8", "surrogateescape")
+    """A rejected record as people can read it: bytes that are no UTF-8 stay visible, and so are halves of pairs."""
+    shown = text[:RAW_MAX].rstrip()
+    if shown.isascii():
+        return shown
+    bytes_ = _LONE.sub(lambda lone: f"\\u{ord(lone[0]):04x}", shown).encode("utf-8", "surrogateescape")
     return bytes_.decode("utf-8", "backslashreplace")[:RAW_MAX]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from spark_jobs.content.source import DamagedError
+from spark_jobs.formats.checks import UnfitError
 from spark_jobs.formats.columns import Values, shown, typed
 from spark_jobs.formats.records import RAW_MAX, Piece, Rejected
 from spark_jobs.formats.rescue import written
@@ -15,10 +16,16 @@ from tidemark.core.dataset import Field
 
 
 def same_names(names: Sequence[str], fields: Sequence[Field]) -> None:
-    """`DamagedError` when the file lacks a required column, so that no row could be kept, or has one twice."""
+    """`DamagedError` when no row could be kept, or when a column is there twice.
+
+    A file that lacks a required column, or has none of the declared ones, has no record of this dataset.
+    """
     for field in fields:
         if field.required and field.raw not in names:
             raise DamagedError(f"expected a column {field.raw}, found {', '.join(names)}")
+    if not any(field.raw in names for field in fields):
+        expected = " or ".join(field.raw for field in fields)
+        raise DamagedError(f"expected a column {expected}, found {', '.join(names) or 'none'}")
     for name, times in Counter(names).items():
         if times > 1:
             raise DamagedError(f"expected one column {name}, found {times}")
@@ -43,4 +50,7 @@ def pieces(columns: Mapping[str, Values], rows: int, first: int, fields: Sequenc
 
 def _row_text(columns: Mapping[str, Values], row: int) -> str:
     values = {name: shown(column[row : row + 1])[0] for name, column in columns.items()}
-    return written({name: value for name, value in values.items() if value is not None})[:RAW_MAX]
+    try:
+        return written({name: value for name, value in values.items() if value is not None})[:RAW_MAX]
+    except UnfitError as error:
+        return str(error)

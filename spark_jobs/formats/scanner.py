@@ -34,7 +34,7 @@ _WINDOW, _WIDER = 1 << 12, 16
 #: read, in characters.
 _TRY, _DEEP = 256, 1 << 14
 #: What a file may spend in advance, and what each of its characters earns once it is settled.
-CREDIT, EARNED = 16 << 20, 8
+CREDIT, EARNED = 16 << 20, 4
 
 UNSEARCHED = "; too broken to look for records in the rest of its line"
 
@@ -85,12 +85,14 @@ class Budget:
 
     def __init__(self, credit: int = CREDIT) -> None:
         self._most = self.left = credit
-        self.spent = 0  # altogether
+        self.spent = self.attempts = 0  # altogether
+        self.gave_up = 0  # what was spent on the stretch in work when that was too much; it waits for its end
 
     def settle(self, characters: int, spent: int = 0) -> None:
         """Account for text that is settled, and for the attempts that it took."""
         self.left = min(self._most, self.left + EARNED * characters - spent)
         self.spent += spent
+        self.gave_up = 0
 
 
 def scan(text: str, shape: Shape, *, final: bool, budget: Optional[Budget] = None) -> tuple[list[Found], int]:
@@ -120,9 +122,10 @@ def scan(text: str, shape: Shape, *, final: bool, budget: Optional[Budget] = Non
 class _Broken(NamedTuple):
     """Why there is no object."""
 
-    at: int  # where it broke
-    reason: str
+    at: int  # where it broke, from its beginning
+    message: str  # the parser's
     open: bool  # more text could make it whole
+    looked: int  # characters
 
 
 #: An object and its end, or why there is none.
@@ -154,14 +157,16 @@ class _Scan:
             return Found(at, attempt[1], attempt[0])
         if attempt.open and not self._final:
             return None
-        return self._rejected(at, at + 1, self._broken_end(at, attempt.at), attempt.reason, listed=listed)
+        bound, reason = self._broken_end(at, at + attempt.at), _reason_of(attempt, len(self._text) - at)
+        return self._rejected(at, at + 1, bound, reason, listed=listed)
 
     def _rejected(self, at: int, start: int, bound: int, reason: str, *, listed: bool) -> Optional[Found]:
-        self._spent += _TRY
+        if not reason:
+            self._spent += _TRY
         end = self._next_record(start, bound, listed=listed)
         if end is None:
             return None
-        searched = end < bound or self._spent <= self._budget.left
+        searched = end < bound or not self._budget.gave_up
         reason = reason or _reason_of_junk(self._text[at:end])
         return Found(at, end, None, reason if searched else reason + UNSEARCHED, searched)
 
@@ -172,22 +177,23 @@ class _Scan:
             attempt = self._attempt(at, end)
             if not isinstance(attempt, _Broken):
                 return Found(at, attempt[1], attempt[0])
-            reason = attempt.reason
+            reason = _reason_of(attempt, end - at)
         self._spent = _TRY
         end = self._line_end(min(at + _TRY // EARNED, len(self._text)))
         return Found(at, end, None, reason + UNSEARCHED, False) if end < len(self._text) or self._final else None
 
     def _attempt(self, at: int, end: int) -> _Attempt:
         """Read the object that begins at `at` and ends at `end` at the latest."""
-        size = _WINDOW
+        size, text = _WINDOW, self._text
+        self._budget.attempts += 1
         while True:
             stop = min(at + size, end)
-            attempt = _decoded(self._text[at:stop])
+            attempt = _decoded(text[at:stop])
             if not isinstance(attempt, _Broken):
                 return attempt[0], at + attempt[1]
             if stop == end or not attempt.open:
-                self._spent += _TRY + (_DEEP if attempt.reason == _TOO_DEEP else stop - at if attempt.open else attempt.at)
-                return attempt._replace(at=at + attempt.at)
+                self._spent += _TRY + (stop - at if attempt.open else attempt.looked)
+                return attempt
             size *= _WIDER
 
     def _next_record(self, start: int, bound: int, *, listed: bool) -> Optional[int]:
@@ -196,8 +202,11 @@ class _Scan:
         The text before may be a record that was cut off in the middle, so an object that begins there can be nested
         in it, or be the next record, glued to it. Its fields and its surroundings tell.
         """
-        text, at = self._text, start
-        while self._spent <= self._budget.left:
+        text, at, budget = self._text, start, self._budget
+        while not budget.gave_up:
+            if self._spent > budget.left:
+                budget.gave_up = self._spent
+                break
             opening = _OPENING.search(text, at, bound)
             if opening is None:
                 break
@@ -221,6 +230,7 @@ class _Scan:
                 return None
             if _is_record(self._shape, value, _before(text, here), following, listed=listed):
                 return here
+        self._spent = budget.gave_up or self._spent
         return None if bound == len(text) and not self._final else bound
 
     def _line_end(self, at: int) -> int:
@@ -257,43 +267,56 @@ def _is_record(shape: Shape, value: dict[str, Any], before: str, following: str,
     return shape.surely(value) or (shape.perhaps(value) and before not in _INSIDE)
 
 
-_DECODERS = tuple(
+_STRICT, _LENIENT = (
     json.JSONDecoder(strict=strict, parse_float=Number, parse_int=Number, parse_constant=Number).raw_decode
     for strict in (True, False)
 )
-_TOO_DEEP = "nested too deeply"
+_TOO_DEEP, _CONTROL, _UNTERMINATED = "nested too deeply", "Invalid control character", "Unterminated string"
 
 
-def read_object(text: str, at: int) -> tuple[dict[str, Any], int]:
-    """The object at `at` and its end. Raw line breaks inside strings are read only if the object is then complete."""
-    strict, lenient = _DECODERS
+def read_value(text: str, at: int) -> tuple[Any, int]:
+    """The value at `at` and its end; `json.JSONDecodeError` where there is none.
+
+    Raw line breaks inside strings are read only if the value is then complete.
+    """
     try:
         try:
-            return strict(text, at)
+            return _STRICT(text, at)
         except json.JSONDecodeError as error:
-            if not error.msg.startswith("Invalid control character"):
+            if not error.msg.startswith(_CONTROL):
                 raise
             try:
-                return lenient(text, at)
-            except json.JSONDecodeError as other:
-                raise error from other
+                return _LENIENT(text, at)
+            except json.JSONDecodeError:
+                raise error from None
     except RecursionError:
         raise json.JSONDecodeError(_TOO_DEEP, text, at) from None
 
 
 def _decoded(text: str) -> _Attempt:
-    """The object with which the text begins."""
+    """The object with which the text begins, as `read_value` reads it."""
     try:
-        return read_object(text, 0)
+        return _STRICT(text, 0)
     except json.JSONDecodeError as error:
-        other = error.__cause__
-        ends = [one for one in (error, other) if isinstance(one, json.JSONDecodeError)]
-        return _Broken(error.pos, _reason_of(error), any(_may_go_on(text, one) for one in ends))
+        if not error.msg.startswith(_CONTROL):
+            return _Broken(error.pos, error.msg, _may_go_on(text, error), error.pos)
+        return _leniently(text, error)
+    except RecursionError:
+        return _Broken(0, _TOO_DEEP, False, _DEEP)
+
+
+def _leniently(text: str, strictly: json.JSONDecodeError) -> _Attempt:
+    try:
+        return _LENIENT(text, 0)
+    except json.JSONDecodeError as error:
+        return _Broken(strictly.pos, strictly.msg, _may_go_on(text, error), error.pos)
+    except RecursionError:
+        return _Broken(0, _TOO_DEEP, False, _DEEP)
 
 
 def _may_go_on(text: str, error: json.JSONDecodeError) -> bool:
     """Whether the object could be whole if the text did not end here; 16 characters hold any literal or escape."""
-    return error.msg.startswith("Unterminated string") or error.pos >= len(text) - 16
+    return error.msg.startswith(_UNTERMINATED) or error.pos >= len(text) - 16
 
 
 def _begins_record(text: str, at: int, shape: Shape) -> bool:
@@ -308,12 +331,12 @@ def _before(text: str, at: int) -> str:
     return text[max(0, at - 64) : at].rstrip(" \t")[-1:]
 
 
-def _reason_of(error: json.JSONDecodeError) -> str:
-    if error.msg == _TOO_DEEP:
+def _reason_of(broken: _Broken, length: int) -> str:
+    if broken.message == _TOO_DEEP:
         return _TOO_DEEP
-    if error.pos >= len(error.doc) or error.msg.startswith("Unterminated string"):
+    if broken.at >= length or broken.message.startswith(_UNTERMINATED):
         return "JSON cut off"
-    return f"broken JSON: {error.msg[0].lower()}{error.msg[1:]}"
+    return f"broken JSON: {broken.message[0].lower()}{broken.message[1:]}"
 
 
 def _reason_of_junk(text: str) -> str:

@@ -1,0 +1,39 @@
+"""How many records of one file are rejected one by one. No Spark, no S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
+
+from spark_jobs.formats.records import End, Piece, Rejected
+
+#: Beyond so many in a file, what is rejected is counted, and one more record stands for all of it.
+REJECTED_MAX = 100_000
+
+
+def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece]:
+    """The pieces of one file, with at most `most` rejected records and one for all that come behind them.
+
+    That they are not listed one by one is a problem of the file, so nobody takes its count for theirs.
+    """
+    listed, more = 0, 0
+    first: Optional[Rejected] = None
+    for piece in pieces:
+        if isinstance(piece, End):
+            if first:
+                yield [first._replace(reason=f"{more} more rejected records, the first of them: {first.reason}")]
+                problem = f"{listed + more} rejected records, of which {more} are not listed and count as one"
+                yield piece._replace(problem=f"{piece.problem}; {problem}" if piece.problem else problem)
+            else:
+                yield piece
+        elif isinstance(piece, list):
+            kept, rest = _parted(piece, most - listed)
+            listed, more, first = listed + len(kept), more + len(rest), first or (rest[0] if rest else None)
+            if kept:
+                yield kept
+        else:
+            yield piece
+
+
+def _parted(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], list[Rejected]]:
+    return list(rejected[:room]), list(rejected[room:])
