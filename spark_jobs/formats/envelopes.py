@@ -71,7 +71,10 @@ def _below(text: str, value: Any, path: Path, passed: Path, shape: Shape) -> Ite
 
 
 def _in_text(inner: str, path: Path, passed: Path, shape: Shape) -> Iterator[Element]:
-    """A text on the way is JSON: of one object, or of more however they are joined."""
+    """A text on the way is JSON: of a list into which the path leads, or of objects however they are joined."""
+    if path and not isinstance(path[0], str) and inner.lstrip()[:1] == "[":
+        yield from _in_list(inner.strip(), path, passed, shape)
+        return
     ones = _scanned(inner, shape)
     if not ones:
         yield Element(None, f"{written_path(passed)}: an empty text", inner)
@@ -81,6 +84,17 @@ def _in_text(inner: str, path: Path, passed: Path, shape: Shape) -> Iterator[Ele
             yield Element(None, f"{written_path(passed)}: {one.reason}", raw)
         else:
             yield from _below(raw, one.value, path, passed, shape)
+
+
+def _in_list(text: str, path: Path, passed: Path, shape: Shape) -> Iterator[Element]:
+    try:
+        value, end = read_value(text, 0)
+    except JSONDecodeError:
+        value, end = None, 0
+    if end < len(text):
+        yield Element(None, f"{written_path(passed)}: not a JSON list", text)
+    else:
+        yield from _below(text, value, path, passed, shape)
 
 
 def _record(text: str, value: Any, passed: Path) -> Element:
