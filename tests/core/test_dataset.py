@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.core.dataset import Column, ColumnType, Dataset, Field
+from tidemark.core.dataset import Column, ColumnType, Dataset, Field, Format
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import DeclarationError
 
@@ -65,6 +65,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("record.user_id.values", [], "record.user_id.values: expected at least one text, each once, found []"),
     ("record.user_id.values", ["a", "a"], "record.user_id.values: expected at least one text, each once, found ['a'"),
     ("record.bytes_sent", {"type": "int", "values": ["1"]}, "record.bytes_sent.values: expected a key only for a fie"),
+    ("record.bytes_sent", {"type": "int", "unit": "s"}, "record.bytes_sent.unit: expected a key only for a field of"),
+    ("record.at", {"type": "timestamp", "unit": "m"}, "record.at.unit: expected s or ms or us or ns, found 'm'"),
+    ("format", {"records": ["Records"]}, "format.records: expected a text, found ['Records']"),
+    ("format", {"records": ""}, "format.records: expected .name, ['name'], [0] or [*], found '.'"),
+    ("format", {"records": "Records[?]"}, "format.records: expected .name, ['name'], [0] or [*], found '[?]'"),
+    ("format", {"type": "csv", "records": "Item"}, "format.records: expected a key only for the type json, fou"),
     ("tables", {}, "tables: expected at least one entry, found none"),
     ("tables", {"Web": {}}, f"tables.Web: {A_NAME}, found 'Web'"),
     (EVENTS, "facts", f"{EVENTS}: expected a mapping, found 'facts'"),
@@ -239,6 +245,16 @@ def test_tables_of_the_newest_row_count_for_more(declaration: dict[str, Any]) ->
     declaration["tables"]["t5"] = homes
     with pytest.raises(DeclarationError, match=r"^tables: expected tables that 40 statements load .*, found 47 for 6"):
         parse_dataset(declaration)
+
+
+def test_a_field_may_declare_what_its_numbers_count(declaration: dict[str, Any]) -> None:
+    """And a format where the records are; without a word, numbers are told by size and objects are the records."""
+    declaration["record"]["at"] = {"type": "timestamp", "unit": "ms"}
+    declaration["format"] = {"records": "$.Records[*]"}
+    found = parse_dataset(declaration)
+    assert {field.name: field.unit for field in found.record if field.unit} == {"at": "ms"}
+    assert found.format.records == ("Records", None)
+    assert Format().records == ()
 
 
 def test_the_declaration_is_kept_for_the_job(declaration: dict[str, Any]) -> None:

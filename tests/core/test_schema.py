@@ -30,6 +30,7 @@ BEYOND = (
     "key only",
     "a new column",
     "name of an encoding",
+    "or [*]",
 )
 LOCAL = [(place, value) for place, value, error in WRONG if not any(words in error for words in BEYOND)]
 

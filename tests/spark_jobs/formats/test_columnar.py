@@ -97,6 +97,12 @@ def test_unknown_columns_are_kept_by_row_and_their_nulls_are_not() -> None:
     ]
 
 
+def test_a_file_without_any_declared_column_is_one_rejected_record_and_a_problem() -> None:
+    """Each of its rows would be kept as a row of nulls."""
+    rows, rejected, end = read(parquet(pa.table({"x": [1, 2]})), field("a", "int"), field("b", "int"))
+    assert (rows, len(rejected), end.problem) == ([], 1, "expected a column a or b, found x")
+
+
 def test_a_file_without_a_required_column_is_one_rejected_record_and_a_problem() -> None:
     """Its rows are all alike, and to be sent again all together."""
     rows, rejected, end = read(parquet(pa.table({"ID": range(1_000), "x": ["y"] * 1_000})), ID)

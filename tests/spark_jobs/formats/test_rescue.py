@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -9,14 +10,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_jobs.formats.checks import UnfitError
-from spark_jobs.formats.rescue import plain, rescued, rescued_of_objects
+from spark_jobs.formats.columnar import ColumnarReader
+from spark_jobs.formats.logical import _decimal
+from spark_jobs.formats.rescue import DEPTH_MAX, plain, rescued, rescued_of_objects
 from spark_jobs.formats.scanner import Number
-from tidemark.core.dataset import STRING_BYTES_MAX
+from tests.spark_jobs.reading import sorted_out
+from tidemark.core.dataset import STRING_BYTES_MAX, ColumnType, Field
 
 
 def test_where_nothing_is_unknown_nothing_is_kept() -> None:
@@ -98,6 +104,12 @@ def test_each_of_many_objects_keeps_its_own(records: list[dict[str, Any]], lines
         (b"\xff", b"\xff"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ({1: [b"a", (None,)]}, {"1": ["a", [None]]}),
+        ({True: 1, None: 2}, {"true": Number("1"), "null": Number("2")}),
+        ([(date(2026, 1, 2), -0.0), (Decimal("1.50"), b"\xff")], {"2026-01-02": Number("-0.0"), "1.50": b"\xff"}),
+        ([(b"\xff", None), ({"a": 1}, None)], {"/w==": None, '{"a":1}': None}),
+        ("\udcff", b"\xff"),
+        (Decimal("1E-999999"), Number("1E-999999")),
+        (Decimal("sNaN"), Number("NaN")),
     ],
     ids=repr,
 )
@@ -107,6 +119,67 @@ def test_values_of_other_formats_become_those_of_json(value: object, expected: o
     assert isinstance(plain(value), Number) == isinstance(expected, Number)
 
 
+def test_depth_is_refused_where_every_python_can_still_read_it() -> None:
+    """The bound is a number, and no accident of the stack; a value of another format is refused at the same one."""
+    deep: Any = 1
+    for _ in range(DEPTH_MAX - 1):
+        deep = {"x": deep}
+    assert rescued(plain({"x": deep})) == '{"x":' * DEPTH_MAX + "1" + "}" * DEPTH_MAX
+    with pytest.raises(UnfitError, match="nested too deeply"):
+        rescued(plain({"x": [deep]}))
+
+
+def test_a_zero_byte_stays_an_escape() -> None:
+    """The column's text has none, so the warehouse takes it."""
+    assert rescued({"x\0": "\0"}) == '{"x\\u0000":"\\u0000"}'
+
+
 def test_bytes_that_are_no_text_are_kept_in_base64() -> None:
     """JSON has no bytes."""
     assert rescued({"x": b"\xff\x00"}) == '{"x":"/wA="}'
+
+
+def kept_of_parquet(column: pa.Array) -> list[str | None]:
+    """What is rescued of a column that nobody declared."""
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"id": pa.array(range(len(column))), "u": column}), sink)
+    rows, rejected, end = sorted_out(ColumnarReader("parquet", [Field("id", ColumnType("bigint"))]), sink.getvalue())
+    assert (rejected, end.problem) == ([], None)
+    return [row["_rescued"] for row in rows]
+
+
+NO_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xffx"))
+
+
+@pytest.mark.parametrize(
+    ("column", "kept"),
+    [
+        (pa.array([[(1, 2.0)]], pa.map_(pa.int64(), pa.float64())), '{"1":2.0}'),
+        (pa.array([[(True, None)]], pa.map_(pa.bool_(), pa.int64())), '{"true":null}'),
+        (pa.array([[(date(2026, 1, 2), "x")]], pa.map_(pa.date32(), pa.string())), '{"2026-01-02":"x"}'),
+        (pa.array([[(1, "old"), (1, "new")]], pa.map_(pa.int64(), pa.string())), '{"1":"new"}'),
+        (pa.array([[({"a": 1}, 2)]], pa.map_(pa.struct([("a", pa.int64())]), pa.int64())), '{"{\\"a\\":1}":2}'),
+        (pa.array([[]], pa.map_(pa.int64(), pa.string())), "{}"),
+        (pa.array([[b"\xff", b"x"]]), '["/w==","x"]'),
+        (NO_TEXT, '"/3g="'),
+        (pa.StructArray.from_arrays([NO_TEXT], ["s"]), '{"s":"/3g="}'),
+        (pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), NO_TEXT), '["/3g="]'),
+        (pa.array(["a\0b"]), '"a\\u0000b"'),
+        (pa.array([-0.0]), "-0.0"),
+        (pa.array([float("nan")]), '"NaN"'),
+        (pa.array([Decimal("1E+3")], pa.decimal128(6, 2)), "1000.00"),
+    ],
+    ids=repr,
+)
+def test_what_parquet_holds_is_spelled_as_json_spells_it(column: pa.Array, kept: str) -> None:
+    """Keys of any type, equal keys, bytes, texts that are none, and numbers that JSON lacks, however deep."""
+    assert kept_of_parquet(column) == [f'{{"u":{kept}}}']
+
+
+def test_a_decimal_of_any_size_is_held_or_told() -> None:
+    """More digits than Python writes at once break no block of Avro, and a hostile file's millions cost no time."""
+    digits = 10**5_000 - 1
+    assert plain(digits) == "9" * 5_000
+    exact = _decimal(digits.to_bytes(2_100, "big"), {"scale": 2})
+    assert plain(exact) == "9" * 4_998 + ".99"
+    assert _decimal(b"\1" * 5_000, {"scale": 2}) == "a decimal of 5000 bytes"

@@ -314,7 +314,7 @@ PARTS = st.sampled_from(
             "1",
             "null",
             "None",
-            "tru",
+            "nul",
             "-",
             "1e",
             '"\\u00',
