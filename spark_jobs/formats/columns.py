@@ -11,7 +11,6 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, Optional, Union
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -82,7 +81,7 @@ def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
     """Whether a text has a zero byte. A column's bytes are looked at all at once before its texts are."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     buffers = [buffer for chunk in chunks for buffer in chunk.buffers()[2:] if buffer]
-    suspect = any(not np.frombuffer(buffer, np.uint8).all() for buffer in buffers)
+    suspect = any(b"\0" in buffer.to_pybytes() for buffer in buffers)
     return suspect and pc.any(pc.match_substring(column, "\0")).as_py() is True
 
 

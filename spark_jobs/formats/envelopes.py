@@ -25,7 +25,7 @@ class Element(NamedTuple):
 
     value: Optional[dict[str, Any]]
     reason: str
-    raw: str  # its own text
+    raw: str  # its own text; empty where that is what the scanner found
 
 
 def elements(text: str, value: dict[str, Any], path: Path, shape: Shape) -> Iterator[Element]:

@@ -160,13 +160,15 @@ class RecordReader:
         rejected: list[Rejected] = []
         locate = _locator(text, place)
         for one in found:
-            for element in self._elements(text, one):
-                row = self._typed(element)
+            for value, reason, raw in self._elements(text, one):
+                row = reason if value is None else self._typed(value)
                 if not isinstance(row, str):
                     rows.append(row)
                     continue
                 position, line = locate(one.start)
-                rejected.append(Rejected(position, line, row, _readable(element.raw)))
+                rejected.append(
+                    Rejected(position, line, row, _readable(raw or text[one.start : min(one.end, one.start + RAW_MAX)]))
+                )
             if not one.searched and not place.unsearched:
                 _, line = locate(one.start)
                 place.unsearched = (
@@ -179,21 +181,18 @@ class RecordReader:
         return [*pieces, rejected] if rejected else pieces
 
     def _elements(self, text: str, one: Found) -> Iterable[Element]:
-        """The records in what the scanner found; for one that is rejected so much of its text as is kept."""
+        """The records in what the scanner found, which itself is one where no path is declared."""
         if not self._path:
-            return (Element(one.value, one.reason, text[one.start : min(one.end, one.start + RAW_MAX)]),)
+            return (Element(one.value, one.reason, ""),)
         whole = text[one.start : one.end]
         if one.value is None:
             return salvaged(whole, one.reason, self._path, self._shape)
         return elements(whole, one.value, self._path, self._shape)
 
-    def _typed(self, element: Element) -> Union[list[Any], str]:
+    def _typed(self, record: dict[str, Any]) -> Union[list[Any], str]:
         """The record's row, or why it has none."""
-        record = element.value
-        if record is None:
-            return element.reason
         try:
-            if self._known.isdisjoint(record) and not self._shape.required:
+            if not self._shape.required and self._known.isdisjoint(record):
                 raise MissingError(f"no declared field, found {names(record) or 'an empty object'}")
             unknown = {name: part for name, part in record.items() if name not in self._known}
             return [*self._row(record), rescued(unknown)]

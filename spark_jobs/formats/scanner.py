@@ -225,6 +225,7 @@ class _Scan:
                 at = here + 1
                 continue
             value, at = attempt
+            self._spent += max(0, at - bound)  # it will be looked at again
             following = _AFTER.match(text, at).group(1)  # type: ignore[union-attr]  # it matches nothing, too
             if not following and not self._final:
                 return None

@@ -223,6 +223,7 @@ HOSTILE = {
     "blanks": '{"x"' + " " * 50,
     "pages": "<html>",
     "a page in each": '{"a":1<html>',
+    "lines in lists that end": 'x{"x":["' + "y" * 500 + '",\n',
 }
 
 
@@ -250,7 +251,8 @@ def test_work_grows_with_the_size_of_a_text_and_not_faster(
 ) -> None:
     """Whatever the text is made of: a few attempts in advance, then no more than its characters pay for."""
     work, budget = Work(monkeypatch), Budget(credit := 20_000)
-    text = HOSTILE[kind] * (SIZE // len(HOSTILE[kind])) + end
+    text = HOSTILE[kind] * (SIZE // len(HOSTILE[kind]))
+    text += "1" + "]}" * text.count("[") + end
     _, at = scan(text, SHAPE, final=True, budget=budget)
     assert at == len(text)
     assert budget.spent <= credit + (1 + EARNED) * len(text) + scanner._DEEP
