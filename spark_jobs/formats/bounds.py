@@ -1,4 +1,4 @@
-"""How many records of one file are rejected one by one. No Spark, no S3."""
+"""How many records of one file are rejected one by one, and how long a reason may be. No Spark, no S3."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from spark_jobs.formats.records import End, Piece, Rejected
 
 #: Beyond so many in a file, what is rejected is counted, and one more record stands for all of it.
 REJECTED_MAX = 100_000
+REASON_MAX = 1_000  # characters: a header of eight million quotes is no help to a reader
 
 
 def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece]:
@@ -21,11 +22,14 @@ def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece
     for piece in pieces:
         if isinstance(piece, End):
             if first:
-                yield [first._replace(reason=f"{more} more rejected records, the first of them: {first.reason}")]
+                yield [
+                    first._replace(reason=f"{more} more rejected records, the first of them: {_brief(first.reason)}")
+                ]
                 problem = f"{listed + more} rejected records, of which {more} are not listed and count as one"
-                yield piece._replace(problem=f"{piece.problem}; {problem}" if piece.problem else problem)
+                piece_problem = f"{_brief(piece.problem)}; {problem}" if piece.problem else problem
+                yield piece._replace(problem=piece_problem)
             else:
-                yield piece
+                yield piece._replace(problem=piece.problem and _brief(piece.problem))
         elif isinstance(piece, list):
             kept, rest = _parted(piece, most - listed)
             listed, more, first = listed + len(kept), more + len(rest), first or (rest[0] if rest else None)
@@ -36,4 +40,9 @@ def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece
 
 
 def _parted(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], list[Rejected]]:
-    return list(rejected[:room]), list(rejected[room:])
+    kept = [one._replace(reason=_brief(one.reason)) for one in rejected[:room]]
+    return kept, list(rejected[room:])
+
+
+def _brief(reason: str) -> str:
+    return reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…"

@@ -1,4 +1,4 @@
-"""How many records of one file are rejected one by one."""
+"""How many records of one file are rejected one by one, and how long a reason may be."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def test_another_problem_of_the_file_is_still_told() -> None:
     """Both stand in one line."""
     *_, end = bounded([BAD, End(9, "gzip corrupt near byte 7")], most=4)
     assert end == End(9, "gzip corrupt near byte 7; 5 rejected records, of which 1 are not listed and count as one")
+
+
+def test_a_reason_is_short() -> None:
+    """It may quote the file, whose header line can be millions of characters long."""
+    long = "expected a column id, found " + "x" * 5_000
+    rejected, end = bounded([[Rejected(0, 1, long, "x")], End(9, long)])
+    assert isinstance(rejected, list)
+    assert isinstance(end, End)
+    assert rejected[0].reason == end.problem == long[:1_000] + "…"
