@@ -15,7 +15,7 @@ REASON_MAX = 1_000  # characters: a header of eight million quotes is no help to
 def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece]:
     """The pieces of one file, with at most `most` rejected records and one for all that come behind them.
 
-    That they are not listed one by one is a problem of the file, so nobody takes its count for theirs.
+    That they are not listed one by one is a problem of the file, so its count is not taken for theirs.
     """
     listed, more = 0, 0
     first: Optional[Rejected] = None
