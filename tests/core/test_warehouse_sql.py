@@ -83,7 +83,7 @@ class Warehouse:
         return rows
 
     def _execute(self, session: Any, statement: str, copied: Mapping[str, Sequence[Row]]) -> None:
-        copy = re.match(r'COPY ("stage_(\w+)") FROM', statement)
+        copy = re.match(r'COPY ("_stage_(\w+)") FROM', statement)
         if copy:
             for row in copied[copy[2]]:
                 session.execute(f"INSERT INTO {copy[1]} VALUES ({', '.join('?' * len(row))})", row)
@@ -340,6 +340,38 @@ def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
     warehouse.db.close()
 
 
+# ── names that the load itself uses ─────────────────────────────────────────────────────────────────────────
+
+OWN_NAMES = ("accepted", "stage_events", "touched_homes", "ranked", "load_history", "a", "b", "h", "k", "s", "t")
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_a_table_of_facts_may_be_called_like_what_a_load_makes(warehouse: Warehouse, name: str) -> None:
+    """Beside other tables or alone, its rows arrive, are counted and replaced."""
+    facts = Table(name, "facts", columns(user_id="string(8)", spent="decimal(12,2)"))
+    warehouse.change(facts)
+    tables = [LoadTable("web", table, ANYTHING) for table in (EVENTS, facts)]
+    for attempt, user in ((1, "ann"), (2, "bob")):
+        copied = {"events": [event("b1", attempt, "eve")], name: [event("b1", attempt, user)]}
+        statements = load_statements(f"load.{attempt}", [LoadBatch("web", "b1", attempt)], tables, ROLE)
+        counted = warehouse.run(statements, copied)
+        assert set(counted) == {("b1", attempt, "events", 1), ("b1", attempt, name, 1)}
+        assert warehouse.run([f'SELECT user_id, _attempt FROM "{name}"']) == [(user, attempt)]
+    assert warehouse.users() == [("b1", 2, "eve")]
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_a_table_of_the_newest_row_may_be_called_like_what_a_load_makes(warehouse: Warehouse, name: str) -> None:
+    """Its newest rows are shown, and go with the attempt that brought them."""
+    table = Table(name, "latest", HOMES.columns, key="home_id")
+    warehouse.change(table)
+    for attempt, income in ((1, "low"), (2, "high")):
+        loads = [LoadTable("crm", table, ANYTHING)]
+        statements = load_statements(f"load.{attempt}", [LoadBatch("crm", "b1", attempt)], loads, ROLE)
+        warehouse.run(statements, {f"{name}_by_batch": [home("b1", attempt, "h1", income)]})
+    assert warehouse.run([f'SELECT home_id, income FROM "{name}"']) == [("h1", "high")]
+
+
 # ── what a load says ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -391,15 +423,15 @@ def test_nothing_in_a_load_commits_half_way(kind: str) -> None:
 def test_the_stage_has_the_order_of_the_contract(table: Table) -> None:
     """COPY maps by position, so the stage declares exactly the columns that the job writes, in their order."""
     statements = load_statements("load.1", [LoadBatch("web", "b", 1)], [LoadTable("web", table, ANYTHING)], ROLE)
-    stage = next(statement for statement in statements if statement.startswith('CREATE TEMP TABLE "stage_'))
+    stage = next(statement for statement in statements if statement.startswith('CREATE TEMP TABLE "_stage_'))
     declared = ", ".join(f'"{column.name}" {column.type.redshift}' for column in table.all_columns)
-    assert stage == f'CREATE TEMP TABLE "stage_{table.physical_name}" ({declared})'
+    assert stage == f'CREATE TEMP TABLE "_stage_{table.physical_name}" ({declared})'
 
 
 def test_the_copy_names_manifest_and_role() -> None:
     """Parquet takes few options, and these are they."""
     statements = load_statements("load.1", [LoadBatch("web", "b", 1)], [LoadTable("web", EVENTS, ANYTHING)], ROLE)
-    assert f"COPY \"stage_events\" FROM '{ANYTHING}' IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST" in statements
+    assert f"COPY \"_stage_events\" FROM '{ANYTHING}' IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST" in statements
 
 
 @pytest.mark.parametrize("value", ["", "a'b", "a b", "a\nb", "a;b", "a\\b", "ü"])

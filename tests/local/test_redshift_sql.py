@@ -214,12 +214,12 @@ def test_a_load_replaces_what_it_loads(session: Session) -> None:
     rows = run(
         session,
         "LOCK tidemark.load_history",
-        "CREATE TEMP TABLE accepted AS SELECT 'b1'::varchar(64) AS batch_id UNION ALL SELECT 'b2'",
-        "CREATE TEMP TABLE stage_x (user_id VARCHAR(8), _batch_id VARCHAR(64))",
-        "INSERT INTO stage_x VALUES ('new', 'b1'), ('more', 'b2'), ('not', 'b3')",
-        "DELETE FROM x USING accepted a WHERE x._batch_id = a.batch_id",
-        "INSERT INTO x (user_id, _batch_id) SELECT s.user_id, s._batch_id FROM stage_x s"
-        " JOIN accepted a ON s._batch_id = a.batch_id",
+        "CREATE TEMP TABLE _accepted AS SELECT 'b1'::varchar(64) AS batch_id UNION ALL SELECT 'b2'",
+        "CREATE TEMP TABLE _stage_x (user_id VARCHAR(8), _batch_id VARCHAR(64))",
+        "INSERT INTO _stage_x VALUES ('new', 'b1'), ('more', 'b2'), ('not', 'b3')",
+        "DELETE FROM x USING _accepted a WHERE x._batch_id = a.batch_id",
+        "INSERT INTO x (user_id, _batch_id) SELECT s.user_id, s._batch_id FROM _stage_x s"
+        " JOIN _accepted a ON s._batch_id = a.batch_id",
         "DELETE FROM tidemark.load_history WHERE load_id = 'l1'",
         "INSERT INTO tidemark.load_history SELECT 'l1', GETDATE()",
         "SELECT user_id FROM x ORDER BY 1",
@@ -238,11 +238,11 @@ def test_the_newest_row_is_shown_as_in_redshift(session: Session) -> None:
         load = LoadTable("crm", homes, "s3://lake/m.manifest")
         statements = load_statements(f"load.{number}", [LoadBatch("crm", f"b{number}", 1)], [load], "arn:role")
         row = f"('h1', '{income}', 'b{number}', 1, 's3://raw/f', NULL, '2026-11-0{day}', 1)"
-        given = f'INSERT INTO "stage_homes_by_batch" VALUES {row}'
+        given = f'INSERT INTO "_stage_homes_by_batch" VALUES {row}'
         session.begin()
         run(session, *(given if sql.startswith("COPY") else sql for sql in statements))
         session.commit()
-        run(session, "DROP TABLE accepted", 'DROP TABLE "stage_homes_by_batch"', 'DROP TABLE "touched_homes"')
+        run(session, "DROP TABLE _accepted", 'DROP TABLE "_stage_homes_by_batch"', 'DROP TABLE "_touched_homes"')
     assert run(session, "SELECT id, income, _batch_id FROM homes") == [("h1", "high", "b1")]
     assert run(session, "SELECT COUNT(*), COUNT(DISTINCT id) FROM homes_by_batch") == [(3, 1)]
 

@@ -3,11 +3,14 @@
 A load converges however often and however late it runs, because it decides inside its own transaction:
 
 1. `LOCK tidemark.load_history` lets one load at a time past this point.
-2. `accepted` are the load's batches for which no newer attempt is recorded; a zombie's batches are not in it.
+2. `_accepted` are the load's batches for which no newer attempt is recorded; a zombie's batches are not in it.
 3. Per table: COPY into a stage, delete what the table holds of the accepted batches, insert the stage's rows. A table
    of kind latest then shows, of each key that came or may have gone, the newest row that is stored.
 4. The history rows count what the *table* now holds per batch, not what was meant to be there.
 5. The last statement returns them, so settling needs no second wake-up of the warehouse.
+
+A temporary table hides the permanent one of its name, and an alias the table that it stands beside. So all names that
+a load brings along begin with `_`, as no declared name does.
 
 COPY maps Parquet columns by position (aws-facts §6); the stage is therefore declared in the order of the files, and
 the table, to which columns were perhaps added later, is filled by name.
@@ -25,6 +28,7 @@ from tidemark.core.warehouse_ddl import HISTORY, definitions, quoted
 
 STATEMENTS_MAX = 40  # per BatchExecuteStatement (aws-facts §5)
 FRAME_STATEMENTS = 5
+ACCEPTED = "_accepted"
 SAFE = re.compile(r"[A-Za-z0-9._:/=+@-]+")
 
 
@@ -48,12 +52,12 @@ class LoadTable:
     @property
     def stage(self) -> str:
         """The temporary table into which COPY writes."""
-        return quoted(f"stage_{self.table.physical_name}")
+        return quoted(f"_stage_{self.table.physical_name}")
 
     @property
     def touched(self) -> str:
         """The temporary table of the keys whose newest row may have changed."""
-        return quoted(f"touched_{self.table.name}")
+        return quoted(f"_touched_{self.table.name}")
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def _accept(batches: Sequence[LoadBatch]) -> str:
         for batch in batches
     )
     return (
-        f"CREATE TEMP TABLE accepted AS SELECT b.dataset, b.batch_id, b.attempt FROM ({listed}) AS b"
+        f"CREATE TEMP TABLE {ACCEPTED} AS SELECT b.dataset, b.batch_id, b.attempt FROM ({listed}) AS b"
         f" WHERE NOT EXISTS (SELECT 1 FROM {HISTORY} AS h"
         " WHERE h.batch_id = b.batch_id AND h.attempt > b.attempt)"
     )
@@ -104,7 +108,7 @@ def _accept(batches: Sequence[LoadBatch]) -> str:
 def _table_statements(load: LoadTable, copy_role: str) -> list[str]:
     table = quoted(load.table.physical_name)
     touch, show = (_touch(load), _show(load)) if load.table.kind == "latest" else ([], [])
-    clear = f'DELETE FROM {table} USING accepted AS a WHERE {table}."_batch_id" = a.batch_id'
+    clear = f'DELETE FROM {table} USING {ACCEPTED} AS _a WHERE {table}."_batch_id" = _a.batch_id'
     if load.manifest is None:
         return [*touch, clear, *show]
     return [
@@ -112,21 +116,21 @@ def _table_statements(load: LoadTable, copy_role: str) -> list[str]:
         f"COPY {load.stage} FROM {_text(load.manifest)} IAM_ROLE {_text(copy_role)} FORMAT AS PARQUET MANIFEST",
         *touch,
         clear,
-        f"INSERT INTO {table} ({_names(load.columns)}) SELECT {_names(load.columns, 's')} FROM {_staged(load)}",
+        f"INSERT INTO {table} ({_names(load.columns)}) SELECT {_names(load.columns, '_s')} FROM {_staged(load)}",
         *show,
     ]
 
 
 def _staged(load: LoadTable) -> str:
     """The stage's rows that count."""
-    return f'{load.stage} AS s JOIN accepted AS a ON s."_batch_id" = a.batch_id AND s."_attempt" = a.attempt'
+    return f'{load.stage} AS _s JOIN {ACCEPTED} AS _a ON _s."_batch_id" = _a.batch_id AND _s."_attempt" = _a.attempt'
 
 
 def _touch(load: LoadTable) -> list[str]:
     """The keys that show a row of the accepted batches, which may go, and those of the rows that come."""
     shown, key = quoted(load.table.name), quoted(load.table.key or "")
-    going = f'SELECT t.{key} FROM {shown} AS t JOIN accepted AS a ON t."_batch_id" = a.batch_id'
-    coming = f" UNION SELECT s.{key} FROM {_staged(load)}" if load.manifest else ""
+    going = f'SELECT _t.{key} FROM {shown} AS _t JOIN {ACCEPTED} AS _a ON _t."_batch_id" = _a.batch_id'
+    coming = f" UNION SELECT _s.{key} FROM {_staged(load)}" if load.manifest else ""
     return [f"CREATE TEMP TABLE {load.touched} AS {going}{coming}"]
 
 
@@ -134,13 +138,14 @@ def _show(load: LoadTable) -> list[str]:
     """Of each touched key the newest stored row. A null key equals none, so its rows are stored and never shown."""
     table = load.table
     shown, key, names = quoted(table.name), quoted(table.key or ""), _names(table.all_columns)
-    newest_first = ", ".join(f"t.{quoted(name)} DESC NULLS LAST" for name in table.newest_first)
+    newest_first = ", ".join(f"_t.{quoted(name)} DESC NULLS LAST" for name in table.newest_first)
     return [
-        f"DELETE FROM {shown} USING {load.touched} AS k WHERE {shown}.{key} = k.{key}",
+        f"DELETE FROM {shown} USING {load.touched} AS _k WHERE {shown}.{key} = _k.{key}",
         (
-            f"INSERT INTO {shown} ({names}) SELECT {names} FROM (SELECT t.*,"
-            f' ROW_NUMBER() OVER (PARTITION BY t.{key} ORDER BY {newest_first}) AS "_rank"'
-            f" FROM {quoted(table.physical_name)} AS t JOIN {load.touched} AS k ON t.{key} = k.{key}) AS ranked"
+            f"INSERT INTO {shown} ({names}) SELECT {names} FROM (SELECT _t.*,"
+            f' ROW_NUMBER() OVER (PARTITION BY _t.{key} ORDER BY {newest_first}) AS "_rank"'
+            f" FROM {quoted(table.physical_name)} AS _t JOIN {load.touched} AS _k ON _t.{key} = _k.{key})"
+            " AS _ranked"
             ' WHERE "_rank" = 1'
         ),
     ]
@@ -148,10 +153,10 @@ def _show(load: LoadTable) -> list[str]:
 
 def _record(load_id: str, tables: Sequence[LoadTable]) -> str:
     counts = " UNION ALL ".join(
-        f"SELECT {_text(load_id)}, a.batch_id, a.attempt, {_text(load.table.physical_name)},"
-        f' COUNT(t."_batch_id"), GETDATE() FROM accepted AS a'
-        f' LEFT JOIN {quoted(load.table.physical_name)} AS t ON t."_batch_id" = a.batch_id'
-        f" WHERE a.dataset = {_text(load.dataset)} GROUP BY a.batch_id, a.attempt"
+        f"SELECT {_text(load_id)}, _a.batch_id, _a.attempt, {_text(load.table.physical_name)},"
+        f' COUNT(_t."_batch_id"), GETDATE() FROM {ACCEPTED} AS _a'
+        f' LEFT JOIN {quoted(load.table.physical_name)} AS _t ON _t."_batch_id" = _a.batch_id'
+        f" WHERE _a.dataset = {_text(load.dataset)} GROUP BY _a.batch_id, _a.attempt"
         for load in tables
     )
     return f"INSERT INTO {HISTORY} (load_id, batch_id, attempt, table_name, row_count, loaded_at) {counts}"
