@@ -14,9 +14,9 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs import days, keys, reader, storage
+from spark_jobs import days, fitting, keys, reader, storage
 from spark_jobs.hadoop import FileSystem
-from tidemark.core.dataset import Dataset
+from tidemark.core.dataset import Dataset, Table
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import DeclarationError, Unbalanced
 from tidemark.core.files import FileVersion
@@ -148,9 +148,23 @@ def written_tables(
     for table in order.dataset.tables:
         conforming = storage.conforming(frames[table.name], table, order.batch_id, order.attempt)
         rows, told = days.observed(conforming, table)
-        written = storage.write_table(rows, table, f"{order.output}tables/{table.name}", content_bytes, system)
+        with _overflow_named(conforming, table):
+            written = storage.write_table(rows, table, f"{order.output}tables/{table.name}", content_bytes, system)
         tables[table.name] = {**written.to_json(), "days": told()}
     return tables
+
+
+@contextmanager
+def _overflow_named(frame: DataFrame, table: Table) -> Iterator[None]:
+    """An overflow inside a transform names no column; the frame is computed column by column to find it."""
+    try:
+        yield
+    except Exception as error:
+        column = fitting.overflowing(frame, table) if fitting.is_overflow(error) else None
+        if column is None:
+            raise
+        message = "expected values that fit, found an overflow on the way to it: compute and declare it in a wider type"
+        raise DeclarationError(message, (table.name, column)) from error
 
 
 def _same_tables(dataset: Dataset, frames: Mapping[str, DataFrame], package: str) -> None:

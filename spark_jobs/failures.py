@@ -43,7 +43,9 @@ def of(error: BaseException) -> dict[str, Any]:
     """
     report = ReadError.report_in(str(error))
     if report:
-        return {**report, "message": _short(report["message"])}
+        return {"file": None, **report, "message": _short(report["message"])}
+    if isinstance(error, DeclarationError):
+        return {"kind": "beyond", "file": None, "message": _short(str(error))}
     name, message = _named(error)
     kind = "beyond" if isinstance(error, _BEYOND) or _BEYOND_NAMES.search(name) else "unknown"
     place = _place(traceback_of(error))

@@ -50,10 +50,10 @@ def _equal(what: str, expected: int, found: int) -> None:
 
 
 def _summed(rows: DataFrame, source: Input) -> DataFrame:
-    types = {column.name: column.type.spark for column in source.columns}
-    keys = [name for name in types if name not in source.sums]
-    sums = [F.sum(name).cast(types[name]).alias(name) for name in source.sums]
-    return rows.groupBy(*keys).agg(*sums).select(*types)
+    names = [column.name for column in source.columns]
+    keys = [name for name in names if name not in source.sums]
+    # A sum may have no room in the type of what was summed; it keeps the wider one that Spark gives it.
+    return rows.groupBy(*keys).agg(*(F.sum(name).alias(name) for name in source.sums)).select(*names)
 
 
 def read_batches(files: Iterable[tuple[int, FileVersion]], source: Input) -> Iterator[pa.RecordBatch]:

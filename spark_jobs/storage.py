@@ -13,8 +13,8 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
+from spark_jobs import fitting
 from spark_jobs.hadoop import FileSystem, Stored
 from tidemark.core.dataset import Column as Declared
 from tidemark.core.dataset import Table
@@ -25,6 +25,8 @@ FILE_BYTES = 128 << 20  # of a table's file, about
 SHRINKAGE = 8
 TASK_BYTES = 32 << 20  # of input, from which on a table is worth another core's while
 REJECTED_PER_FILE = 250_000
+#: Partition values that may name a folder as they are: no two differ in case alone, and none begins with `_`.
+_PLAIN = r"\A[a-z0-9-][a-z0-9._-]{0,63}\z"
 
 _CONF = {
     "spark.sql.session.timeZone": "UTC",
@@ -32,6 +34,14 @@ _CONF = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Moments before 1900 and dates before 1582 are written and read as they are: the calendar is the same throughout.
+    # Spark's default is to fail.
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.avro.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.avro.datetimeRebaseModeInRead": "CORRECTED",
     # Small batches end in small numbers of files.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     # A few partition values are written side by side instead of sorting for them.
@@ -76,7 +86,7 @@ def conforming(frame: DataFrame, table: Table, batch_id: str, attempt: int) -> D
     """The frame as the declaration wants it; `DeclarationError` names a column that is missing, extra or unsafe."""
     given = [name for name in frame.columns if not name.startswith("_")]
     _same_names(table, [column.name for column in table.columns], given)
-    declared = [_cast(frame.schema[column.name], column, table) for column in table.columns]
+    declared = [fitting.fitted(frame.schema[column.name], column, table) for column in table.columns]
     system = {"_batch_id": F.lit(batch_id), "_attempt": F.lit(attempt)}
     own = [_own(column, frame, system).alias(column.name) for column in table.own_columns]
     return frame.select(*declared, *own)
@@ -98,38 +108,6 @@ def _same_names(table: Table, expected: Sequence[str], found: Sequence[str]) -> 
             raise DeclarationError(f"expected {', '.join(expected)}, found a column `{name}` more", (table.name,))
 
 
-def _cast(found: T.StructField, declared: Declared, table: Table) -> Column:
-    name, expected = declared.name, declared.type.spark
-    if found.dataType.simpleString() != expected and not _widens(found.dataType, expected):
-        message = f"expected {expected}, found {found.dataType.simpleString()}"
-        raise DeclarationError(message, (table.name, name))
-    value = F.col(name).cast(expected)
-    if declared.type.kind == "string":
-        value = _no_longer(value, declared.type.arguments[0], f"{table.name}.{name}")
-    return value.alias(name)
-
-
-def _no_longer(value: Column, bytes_max: int, name: str) -> Column:
-    """The value; a longer one fails the job, as it would fail the whole load later."""
-    size = F.octet_length(value)
-    complaint = F.concat(F.lit(f"{name}: expected at most {bytes_max} bytes, found "), size.cast("string"))
-    return F.when(size > bytes_max, F.raise_error(complaint)).otherwise(value)
-
-
-_WIDER = {"tinyint": 1, "smallint": 2, "int": 3, "bigint": 4}
-
-
-def _widens(found: T.DataType, expected: str) -> bool:
-    """Whether every value of the one type is exactly a value of the other."""
-    name = found.simpleString()
-    if isinstance(found, T.DecimalType) and expected.startswith("decimal"):
-        precision, scale = map(int, expected[len("decimal(") : -1].split(","))
-        return scale >= found.scale and precision - scale >= found.precision - found.scale
-    if name in _WIDER and expected in _WIDER:
-        return _WIDER[name] <= _WIDER[expected]
-    return (name, expected) in {("float", "double"), ("int", "double")}
-
-
 def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int, files: FileSystem) -> Written:
     """Parquet files below `folder`, of `FILE_BYTES` or less; a partitioned table has one value in each file.
 
@@ -140,13 +118,23 @@ def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int,
     shared = min(frame.sparkSession.sparkContext.defaultParallelism, math.ceil(content_bytes / TASK_BYTES))
     writer = frame.coalesce(max(1, needed, shared))
     if table.partition:
-        # The value names the folder, and stays a column of the file.
-        by = f"by_{table.partition}"
-        writer.withColumn(by, F.col(table.partition)).write.partitionBy(by).parquet(folder)
+        by = f"by-{table.partition}"  # no declared name has a hyphen
+        writer.withColumn(by, _folder(F.col(table.partition))).write.partitionBy(by).parquet(folder)
     else:
         writer.write.parquet(folder)
     stored = [(file, files.parquet_rows(file.uri)) for file in _data(files, folder, ".parquet")]
     return Written(tuple((file, rows) for file, rows in stored if rows))
+
+
+def _folder(value: Column) -> Column:
+    """A folder's name for a partition's value, which stays a column of the file: another one for every other value.
+
+    Short lower-case values name themselves; others, which a file system might refuse, cut, or take for each other, are
+    told by their hash. Spark's own names would put null, the empty text and Hive's name for null into one file.
+    """
+    text = value.cast("string")
+    hashed = F.concat(F.lit("_"), F.sha2(text, 256).substr(1, 32))
+    return F.when(value.isNull(), "_null").when(text.rlike(_PLAIN), text).otherwise(hashed)
 
 
 def write_rejected(frame: DataFrame, rows: int, folder: str, files: FileSystem) -> Written:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.expressions import EqualTo, IsNull
 
 from tests.adapters.conftest import a_lake
 from tidemark.adapters.lake import Lake
@@ -132,6 +133,43 @@ def test_a_column_that_changed_its_type_is_refused(lake: Lake, s3: Any) -> None:
     with pytest.raises(DeclarationError, match=r"amount.*decimal\(12, 2\).*double"):
         lake.publish(changed, SECOND, 1, [])
     assert shown(lake) == [(FIRST, 1, "1.00")]
+
+
+@pytest.mark.parametrize("partition", [None, "amount"])
+def test_a_changed_partition_is_refused(lake: Lake, s3: Any, partition: str | None) -> None:
+    """Files of the new partition have no single value of the old one, so no commit could ever take them."""
+    lake.publish(SALES, FIRST, 1, [wrote(s3, FIRST, 1, ["1.00"])])
+    with pytest.raises(DeclarationError, match=r"^tables.sales.partition: expected day as in the lake, found "):
+        lake.publish(replace(SALES, partition=partition), SECOND, 1, [])
+
+
+PLACES = Table("places", "facts", (Column("place", ColumnType("string", (1024,))),), partition="place")
+LONG = "Llanfair" * 128  # no key of S3 is longer
+
+
+def placed(s3: Any, batch_id: str, places: list[str | None]) -> list[str]:
+    """A file for each place, as the job writes them; returns their URIs."""
+    uris = []
+    for number, place in enumerate(places):
+        body = io.BytesIO()
+        rows = {"place": pa.array([place] * 2, pa.string()), "_batch_id": [batch_id] * 2}
+        pq.write_table(pa.table({**rows, "_attempt": pa.array([1, 1], pa.int32())}), body)
+        uris.append(f"s3://lake/batches/places/{batch_id}/{number}.parquet")
+        s3.put_object(Bucket="lake", Key=uris[-1].removeprefix("s3://lake/"), Body=body.getvalue())
+    return uris
+
+
+def test_a_partition_is_found_by_its_value(lake: Lake, s3: Any) -> None:
+    """Null, nothing and the words for null are partitions of their own, and a filter reads one file."""
+    places = [None, "", "north", "North", "__HIVE_DEFAULT_PARTITION__", "a/b 50%=ü'", LONG]
+    lake.publish(PLACES, FIRST, 1, placed(s3, FIRST, places))
+    iceberg = lake.catalog.load_table(("tide", "places"))
+    for place in places:
+        scan = iceberg.scan(IsNull("place") if place is None else EqualTo("place", place))
+        assert scan.to_arrow().column("place").to_pylist() == [place] * 2
+        (task,) = scan.plan_files()
+        assert (task.file.partition[0], task.file.record_count) == (place, 2)
+        assert task.file.null_value_counts[1] == (2 if place is None else 0)
 
 
 def forget_history(lake: Lake) -> None:

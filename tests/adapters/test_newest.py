@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.expressions import EqualTo, IsNull
 
 from tests.adapters.conftest import a_lake
 from tidemark.adapters.lake import Lake
@@ -140,6 +141,19 @@ def test_a_row_without_a_key_is_stored_and_not_shown(lake: Lake, s3: Any) -> Non
     """It counts among the batch's rows, so nothing is lost; it is nobody's newest row."""
     lake.publish(HOMES, A, 1, wrote(s3, A, 1, 1, [(None, "low"), ("h1", "low")]))
     assert (shown(lake), stored(lake)) == ({"h1": "low"}, 2)
+
+
+def test_what_is_shown_may_be_partitioned_by_any_value(lake: Lake, s3: Any) -> None:
+    """Null, nothing, and a text that no key of S3 has room for: each is found by a filter, and replaced."""
+    table, long = replace(HOMES, partition="income"), "Llanfair" * 128
+    lake.publish(table, "b1", 1, [wrote(s3, "b1", 1, 1, [("h1", None)])[0]])
+    lake.publish(table, "b2", 1, [wrote(s3, "b2", 1, 1, [("h2", "")])[0]])
+    lake.publish(table, "b3", 1, [wrote(s3, "b3", 1, 2, [("h3", long)])[0]])
+    found = lake.catalog.load_table(("tide", "homes"))
+    for where, home in ((IsNull("income"), "h1"), (EqualTo("income", ""), "h2"), (EqualTo("income", long), "h3")):
+        assert found.scan(where).to_arrow().column("id").to_pylist() == [home]
+    lake.publish(table, "b3", 2, [wrote(s3, "b3", 2, 2, [("h1", long)])[0]])
+    assert shown(lake) == {"h1": long, "h2": ""}
 
 
 def test_publishing_twice_commits_once(lake: Lake, s3: Any) -> None:

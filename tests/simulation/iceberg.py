@@ -31,6 +31,7 @@ class Contents:
 
     version: int
     schema: Any
+    spec: Any
     properties: Mapping[str, str]
     snapshots: tuple[Mapping[str, str], ...] = ()
     files: tuple[str, ...] = ()
@@ -56,11 +57,13 @@ class SimCatalog:
 
         return self.call("glue.GetTable", effect)
 
-    def create_table(self, name: tuple[str, ...], schema: Any, properties: Mapping[str, str], **_: Any) -> SimTable:
+    def create_table(
+        self, name: tuple[str, ...], schema: Any, partition_spec: Any, properties: Mapping[str, str], **_: Any
+    ) -> SimTable:
         def effect() -> SimTable:
             if name in self.tables:
                 raise TableAlreadyExistsError(name)
-            self.tables[name] = Contents(1, schema, properties)
+            self.tables[name] = Contents(1, schema, partition_spec, properties)
             return SimTable(self, name, self.tables[name])
 
         return self.call("glue.CreateTable", effect)
@@ -146,6 +149,10 @@ class SimTable:
     def schema(self) -> Any:
         """The table's schema, as it was made."""
         return self.contents.schema
+
+    def spec(self) -> Any:
+        """As the table was made."""
+        return self.contents.spec
 
     def transaction(self) -> SimTransaction:
         """Changes that are committed together, when the block ends well."""

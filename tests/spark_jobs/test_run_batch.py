@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs import objects, run_batch
@@ -225,6 +225,24 @@ def test_a_transform_that_loses_records_fails_the_job(job: Job, monkeypatch: pyt
     assert job.run("web_logs", job.raw.put("web_logs/a", request("u1") + request("u1", 500))) == 1
     assert job.failure["message"] == "Unbalanced: rows of web_events: expected 2, found 1"
     assert (job.failure["kind"], job.failure["file"]) == ("unknown", None)
+
+
+def test_an_overflow_inside_a_transform_is_named(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spark names no column of a sum that has no room; the failure does, and asks for a person instead of halves."""
+    from spark_jobs.transforms import transactions
+
+    def narrow(facts: DataFrame) -> DataFrame:
+        total = F.sum("amount").cast("decimal(3,2)").cast("decimal(18,2)")
+        return facts.groupBy("user_id", "transaction_date").agg(
+            total.alias("total_amount"), F.count("*").alias("transactions")
+        )
+
+    monkeypatch.setattr(transactions, "daily_user_totals", narrow)
+    assert job.run("transactions", job.raw.put("transactions/a", sale("t1", "6.00") + sale("t2", "6.00"))) == 1
+    assert (job.failure["kind"], job.failure["file"]) == ("beyond", None)
+    assert job.failure["message"].startswith(
+        "daily_user_totals.total_amount: expected values that fit, found an overflow"
+    )
 
 
 def test_an_order_that_cannot_be_read_ends_with_a_reason(raw: Any, capsys: pytest.CaptureFixture[str]) -> None:

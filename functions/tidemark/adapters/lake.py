@@ -61,6 +61,9 @@ PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
     "commit.manifest-merge.enabled": "true",
+    # A partition's value may be longer than a key of S3: what pyiceberg writes is named without it.
+    "write.object-storage.enabled": "true",
+    "write.object-storage.partitioned-paths": "false",
 }
 Where = str | BooleanExpression  # of rows that go
 Put = Callable[[Transaction, dict[str, str]], None]  # brings rows; the snapshot gets the summary
@@ -187,6 +190,11 @@ def _check_compatible(table: Table, iceberg: IcebergTable) -> None:
         if found is not None and found != iceberg_type(column.type):
             where = ("tables", table.name, "columns", column.name)
             raise DeclarationError(f"expected {found} as in the lake, found {column.type}", where)
+    partitioned = [field.name for field in iceberg.spec().fields]
+    if partitioned != ([table.partition] if table.partition else []):
+        # Files hold one value of the declared column, and the table asks for one value of its own.
+        was, declared = ", ".join(partitioned) or "none", table.partition or "none"
+        raise DeclarationError(f"expected {was} as in the lake, found {declared}", ("tables", table.name, "partition"))
 
 
 def _is_shown(table: Table, name: str) -> bool:
