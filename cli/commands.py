@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cli.render import say, say_whole
+from cli.render import one_line, say, say_whole
 
 if TYPE_CHECKING:
     from tidemark.wiring import World
@@ -153,15 +154,22 @@ def drain(options: argparse.Namespace, console: Console) -> int:
     return drain(_world(options), console, options.dataset, seconds_max=3_600)
 
 
-def validate(options: argparse.Namespace, console: Console) -> None:
-    from tidemark.core.errors import TidemarkError
-    from tidemark.declarations import load_all
+def validate(options: argparse.Namespace, console: Console) -> int:
+    from tidemark.core.errors import DeclarationError, TidemarkError
+    from tidemark.declarations import validate as read_all
 
     if not options.folder.is_dir():
         raise TidemarkError(f"expected a folder of declarations, found no folder {options.folder}")
-    for name, dataset in load_all(options.folder).items():
+    try:
+        datasets = read_all(options.folder)
+    except DeclarationError as found:
+        for error in found.all:
+            print(f"tidemark: {one_line(error)}", file=sys.stderr)
+        return 2
+    for name, dataset in datasets.items():
         what = f"every {dataset.nightly.every}" if dataset.nightly else f"{len(dataset.record)} fields"
         say(console, f"{name}: {what}, tables {', '.join(table.name for table in dataset.tables)}")
+    return 0
 
 
 def jobs_upload(options: argparse.Namespace, console: Console) -> None:

@@ -44,6 +44,18 @@ WRONG: list[tuple[str, Any, str]] = [
     ("prefix", "web_logs", "prefix: expected a key prefix that ends with / and does not begin with it, found 'web_l"),
     ("prefix", "/web_logs/", "prefix: expected a key prefix that ends with / and does not begin with it, found '/web"),
     ("prefix", 7, "prefix: expected a text, found 7"),
+    ("prefix", "s3://raw/web_logs/", "prefix: expected a key prefix without s3:// and the bucket's name, found 's3://"),
+    ("prefix", "web_logs/*/", "prefix: expected a key prefix without * and ?: all keys that begin so are meant, found"),
+    ("prefix", "web_logs/????/", "prefix: expected a key prefix without * and ?"),
+    ("prefix", "logs/!{timestamp:yyyy}/", "prefix: expected a key prefix without Firehose's expressions"),
+    ("prefix", "web//logs/", "prefix: expected a key prefix without empty parts, . and .. between its slashes"),
+    ("prefix", "web/../logs/", "prefix: expected a key prefix without empty parts, . and .. between its slashes"),
+    ("prefix", "./logs/", "prefix: expected a key prefix without empty parts, . and .. between its slashes"),
+    ("prefix", "web\\logs/", "prefix: expected a key prefix with / instead of \\"),
+    ("prefix", "web\tlogs/", "prefix: expected a key prefix without control characters"),
+    ("prefix", "web_logs/\n", "prefix: expected a key prefix without control characters"),
+    ("prefix", " web_logs/", "prefix: expected a key prefix without control characters, and without blanks at its"),
+    ("prefix", "x" * 1_023 + "/", "prefix: expected a key prefix that leaves room in a key of 1,024 bytes"),
     ("description", ["a"], "description: expected a text, found ['a']"),
     ("transform", 7, "transform: expected a name of at most 32 lower-case letters, digits and _, found 7"),
     ("format", "json", "format: expected a mapping, found 'json'"),
@@ -71,6 +83,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("format", {"records": ""}, "format.records: expected .name, ['name'], [0] or [*], found '.'"),
     ("format", {"records": "Records[?]"}, "format.records: expected .name, ['name'], [0] or [*], found '[?]'"),
     ("format", {"type": "csv", "records": "Item"}, "format.records: expected a key only for the type json, fou"),
+    ("record.user_id.from", "user.id", "record.user_id.from: expected a field of the record itself, or ['user.id']"),
+    ("record.user_id.from", ["user", "id"], "record.user_id.from: expected one name, for fields inside a field"),
+    ("record.user_id.from", 7, "record.user_id.from: expected a text, found 7"),
+    ("record.user_id", "integer", f"record.user_id: {A_TYPE}, found 'integer' (did you mean int?)"),
     ("tables", {}, "tables: expected at least one entry, found none"),
     ("tables", {"Web": {}}, f"tables.Web: {A_NAME}, found 'Web'"),
     (EVENTS, "facts", f"{EVENTS}: expected a mapping, found 'facts'"),
@@ -79,6 +95,13 @@ WRONG: list[tuple[str, Any, str]] = [
     (f"{EVENTS}.kind", "dimension", f"{EVENTS}.kind: expected facts or latest or additive, found 'dimension'"),
     (f"{EVENTS}.columns", {}, f"{EVENTS}.columns: expected at least one entry, found none"),
     (f"{EVENTS}.columns", {"_batch_id": "int"}, f"{EVENTS}.columns._batch_id: {A_NAME}, found '_batch_id'"),
+    (f"{EVENTS}.columns", {"a": "decimal(12", "2)": None}, f"{EVENTS}.columns.2): {A_NAME}, found '2)' (between b"),
+    (f"{EVENTS}.columns", {True: "int"}, f"{EVENTS}.columns.True: {A_NAME}, found True (quote it, or YAML takes it"),
+    (f"{EVENTS}.columns.xmin", "int", f"{EVENTS}.columns.xmin: expected a name that Redshift has no column of its own"),
+    (f"{EVENTS}.columns.oid", "int", f"{EVENTS}.columns.oid: expected a name that Redshift has no column of its own"),
+    ("tables.pg_class", {"columns": {"a": "int"}}, "tables.pg_class: expected a name that Redshift keeps for no table"),
+    ("tables.svv_tables", {"columns": {"a": "int"}}, "tables.svv_tables: expected a name that Redshift keeps for no"),
+    (f"{EVENTS}.colums", {}, f"{EVENTS}.colums: expected one of columns, kind, partition"),
     (f"{EVENTS}.columns.user_id", "string(0)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'string(0)'"),
     (f"{EVENTS}.columns.user_id", "string(65536)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'string(65536"),
     (f"{EVENTS}.columns.user_id", "string(1,2)", f"{EVENTS}.columns.user_id: {A_SIZED_TYPE}, found 'string(1,2)'"),
@@ -89,6 +112,9 @@ WRONG: list[tuple[str, Any, str]] = [
     (f"{EVENTS}.columns.event_date", None, f"{EVENTS}.partition: expected columns of the table (user_id), found"),
     (f"{EVENTS}.partition", "day", f"{EVENTS}.partition: expected columns of the table (user_id, event_date), found"),
     (f"{EVENTS}.partition", ["user_id", "event_date"], f"{EVENTS}.partition: expected one column, found"),
+    (f"{EVENTS}.kind", "fact", f"{EVENTS}.kind: expected facts or latest or additive, found 'fact' (did you mean facts?)"),
+    (EVENTS, {"columns": {"x": "double"}, "partition": "x"}, f"{EVENTS}.partition: expected a column of the table"),
+    (EVENTS, {"columns": {"x": "string"}, "partition": "x"}, f"{EVENTS}.partition: expected a column of the table"),
     (f"{EVENTS}.deduplicate", "id", f"{EVENTS}.deduplicate: expected columns of the table (user_id, event_date)"),
     (f"{EVENTS}.sort", {"by": "user_id"}, f"{EVENTS}.sort: expected columns of the table"),
     (f"{EVENTS}.dist", "id", f"{EVENTS}.dist: expected columns of the table"),
@@ -104,6 +130,7 @@ WRONG: list[tuple[str, Any, str]] = [
     (f"{EVENTS}.remember", "7d", f"{EVENTS}.remember: expected a key only beside `deduplicate`, found '7d'"),
     (f"{EVENTS}.ratios", {"a": "b / c"}, f"{EVENTS}.ratios: expected a key only for a table of kind additive, found"),
     (f"{ACTIVITY}.ratios", {"rate": "events"}, f"{ACTIVITY}.ratios.rate: expected a new column as a"),
+    (f"{ACTIVITY}.ratios", {"ctid": "events/events"}, f"{ACTIVITY}.ratios.ctid: expected a name that Redshift has no"),
     (f"{ACTIVITY}.ratios", {"events": "events/events"}, f"{ACTIVITY}.ratios.events: expected a new column as a"),
     (f"{EVENTS}.kind", "report", f"{EVENTS}.kind: expected facts or latest or additive, found 'report'"),
     ("format", {"header": False}, "format.header: expected a key only for the types csv and tsv, found False"),
@@ -255,6 +282,47 @@ def test_a_field_may_declare_what_its_numbers_count(declaration: dict[str, Any])
     assert {field.name: field.unit for field in found.record if field.unit} == {"at": "ms"}
     assert found.format.records == ("Records", None)
     assert Format().records == ()
+
+
+def test_all_mistakes_are_told_at_once(declaration: dict[str, Any]) -> None:
+    """In every part, each with its place; what hangs on a part that is wrong is not blamed for it."""
+    wrong = {**declaration, "prefix": "/web/", "tolerance": 2, "colour": "red", "every_": 1}
+    wrong["record"] = {"user_id": "text", "bytes_sent": "integer"}
+    wrong["tables"]["web_events"] = {"columns": {"a": "text", "b": "integer"}, "partition": "c", "kind": "fact"}
+    wrong["tables"]["user_activity"]["sums"] = ["event"]
+    wrong["tables"]["user_activity"]["sort"] = ["user"]
+    with pytest.raises(DeclarationError, match=r"and 10 more") as raised:
+        parse_dataset(wrong)
+    assert [".".join(map(str, error.where)) for error in raised.value.all] == [
+        "colour", "every_", "prefix", "record.user_id", "record.bytes_sent", "tolerance",
+        f"{EVENTS}.kind", f"{EVENTS}.columns.a", f"{EVENTS}.columns.b", f"{ACTIVITY}.sums", f"{ACTIVITY}.sort",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("format_", [None, {"type": "parquet"}])
+def test_a_name_with_a_dot_is_declared_as_a_list_of_one(declaration: dict[str, Any], format_: Any) -> None:
+    """So that nobody takes `a.b` for a way into a record, where no such way is read."""
+    given = changed(declaration, "record.user_id.from", ["user.id"]) | ({"format": format_} if format_ else {})
+    assert parse_dataset(given).record[0].raw == "user.id"
+
+
+def test_a_dot_in_a_header_is_a_dot(declaration: dict[str, Any]) -> None:
+    """Delimited files have nothing inside a field."""
+    given = changed(declaration, "record.user_id.from", "user.id") | {"format": {"type": "csv"}}
+    assert parse_dataset(given).record[0].raw == "user.id"
+
+
+@pytest.mark.parametrize("prefix", ["a/", "year=2026/a b+c%20/", "ü/{x}/[y]/", "a../b.c/", "x" * 1_022 + "/"])
+def test_any_prefix_that_keys_can_have_is_fine(declaration: dict[str, Any], prefix: str) -> None:
+    """Keys hold what a writer likes."""
+    assert parse_dataset({**declaration, "prefix": prefix}).owns(f"{prefix}1.json")
+
+
+@pytest.mark.parametrize("kind", ["string(1024)", "int", "bigint", "decimal(38,2)", "boolean", "date", "timestamp"])
+def test_a_column_of_distinct_values_partitions(declaration: dict[str, Any], kind: str) -> None:
+    """All types but double, and texts that fit a footer."""
+    declared = changed(declaration, EVENTS, {"columns": {"v": kind}, "partition": "v"})
+    assert parse_dataset(declared).table("web_events").partition == "v"
 
 
 def test_the_declaration_is_kept_for_the_job(declaration: dict[str, Any]) -> None:

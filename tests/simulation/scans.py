@@ -17,7 +17,7 @@ from pyiceberg.schema import Schema
 
 from tests.simulation.job import DataStore, Row
 
-CONDITION = re.compile(r"(\w+) (=|!=|>=|<) '([^']*)'")
+CONDITION = re.compile(r"\"?(\w+)\"? (=|!=|>=|<) '([^']*)'")
 #: Of a file whose values go from `low` to `high`: whether some may meet the condition.
 MAY: dict[str, Callable[[Any, Any, str], bool]] = {
     "=": lambda low, high, value: low <= value <= high,

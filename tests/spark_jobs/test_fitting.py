@@ -70,7 +70,7 @@ def test_a_value_that_fits_takes_the_declared_type(
 def test_a_value_that_does_not_fit_ends_the_run_by_name(
     spark: SparkSession, expression: str, declared: str, message: str
 ) -> None:
-    """Never cut, rounded or null, though a transform turned Spark's own checks off; and no half of the batch is tried."""
+    """Never cut, rounded or null, though a transform turned Spark's checks off; and no half of the batch is tried."""
     spark.conf.set("spark.sql.ansi.enabled", "false")
     try:
         with pytest.raises(Exception, match="tidemark-read-error") as raised:

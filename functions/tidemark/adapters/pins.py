@@ -52,4 +52,4 @@ def shown_name(table: Table) -> str:
 
 
 def _filter(table: Table, days: tuple[date, date] | None) -> str | BooleanExpression:
-    return f"{table.day} >= '{days[0]}' AND {table.day} < '{days[1]}'" if days else AlwaysTrue()
+    return f"\"{table.day}\" >= '{days[0]}' AND \"{table.day}\" < '{days[1]}'" if days else AlwaysTrue()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Optional
 
 from tidemark.core.dataset import (
@@ -25,10 +26,17 @@ from tidemark.core.dataset import (
     Read,
     Table,
 )
-from tidemark.core.errors import DeclarationError
+from tidemark.core.errors import DeclarationError, raise_all
+from tidemark.core.meant import meant
 from tidemark.core.path import Path, parse_path
 from tidemark.core.warehouse_sql import STATEMENTS_MAX, statements_needed
 
+#: Columns that Redshift, like PostgreSQL, adds to every table.
+SYSTEM_NAMES = ("oid", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax", "insertxid", "deletexid")
+#: Tables and views of the catalog, which are found before those of the same name elsewhere.
+_SYSTEM_TABLE = re.compile(r"(pg|stl|stv|svl|svv|svcs|sys|duckdb|sqlite)_|information_schema\Z")
+KEY_BYTES_MAX = 1_024  # of S3
+PARTITION_BYTES_MAX = 1_024  # Parquet's footer has no bounds for longer texts, from which the lake takes the value
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 COLUMN = re.compile(r"[a-z][a-z0-9_]{0,126}")
 SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT]?B)?")
@@ -38,57 +46,68 @@ UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
+_Parts = Mapping[str, Callable[[], Any]]
+
+
+class _Tried:
+    """What parts give, by name, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.errors: list[DeclarationError] = []
+
+    def add(self, name: str, part: Callable[[], Any]) -> None:
+        try:
+            self.values[name] = part()
+        except DeclarationError as error:
+            self.errors += error.all
+
+
 def parse_dataset(declared: object) -> Dataset:
-    """Plain data → a dataset or a nightly job, or a `DeclarationError` that says where, expected and found."""
+    """Plain data → a dataset or a nightly job, or a `DeclarationError` that says where, expected and found.
+
+    Several mistakes are raised as one `DeclarationErrors`.
+    """
     if isinstance(declared, Mapping) and "every" in declared:
         return _nightly_job(declared)
-    keys = _Mapping(
-        declared,
-        (),
-        required=("name", "prefix", "record", "tables"),
-        optional=(
-            "description", "format", "transform", "batch", "load", "on_overwrite", "tolerance",
-        ),
-    )  # fmt: skip
-    record, format_ = keys.mapping("record"), _format(keys)
-    return Dataset(
-        prefix=_prefix(keys),
-        record=tuple(_field(key, record) for key in record.names(COLUMN)),
-        format=format_,
-        batch=_batch(keys),
-        on_overwrite=keys.choice("on_overwrite", ("supersede", "append", "ignore"), "supersede"),
-        tolerance=keys.share("tolerance", 0.0),
+    keys = _Mapping(declared, ())
+    parts: _Parts = {
+        "prefix": lambda: _prefix(keys),
+        "record": lambda: _record(keys),
+        "format": lambda: _format(keys),
+        "batch": lambda: _batch(keys),
+        "on_overwrite": lambda: keys.choice("on_overwrite", ("supersede", "append", "ignore"), "supersede"),
+        "tolerance": lambda: keys.share("tolerance", 0.0),
         **_shared(keys, ("facts", "latest", "additive")),
-    )
+    }
+    required = ("name", "prefix", "record", "tables")
+    optional = ("description", "format", "transform", "batch", "load", "on_overwrite", "tolerance")
+    return Dataset(**keys.read(parts, required, optional), declared=dict(keys.data))
 
 
 def _nightly_job(declared: Mapping[str, Any]) -> Dataset:
-    keys = _Mapping(
-        declared,
-        (),
-        required=("name", "every", "reads", "tables"),
-        optional=("description", "after", "parameters", "transform", "load"),
-    )
-    reads = keys.mapping("reads")
-    nightly = Nightly(
-        every=keys.choice("every", ("day", "week", "month"), "day"),
-        reads=tuple(_read(name, reads) for name in reads.names(NAME)),
-        after=keys.words("after"),
-        parameters=dict(_Mapping(keys.data.get("parameters", {}), keys.at("parameters")).data),
-    )
-    return Dataset(prefix="", record=(), nightly=nightly, **_shared(keys, ("report", "latest")))
+    keys = _Mapping(declared, ())
+    parts: _Parts = {
+        "every": lambda: keys.choice("every", ("day", "week", "month"), "day"),
+        "reads": lambda: _reads(keys),
+        "after": lambda: keys.words("after"),
+        "parameters": lambda: dict(keys.section("parameters").data),
+        **_shared(keys, ("report", "latest")),
+    }
+    required = ("name", "every", "reads", "tables")
+    found = keys.read(parts, required, ("description", "after", "parameters", "transform", "load"))
+    nightly = Nightly(*(found.pop(key) for key in ("every", "reads", "after", "parameters")))
+    return Dataset(prefix="", record=(), nightly=nightly, **found, declared=dict(keys.data))
 
 
-def _shared(keys: _Mapping, kinds: tuple[str, ...]) -> dict[str, Any]:
+def _shared(keys: _Mapping, kinds: tuple[str, ...]) -> _Parts:
     """What datasets and nightly jobs declare alike."""
-    name = keys.name("name", NAME)
     return {
-        "name": name,
-        "transform": keys.name("transform", NAME) if "transform" in keys.data else name,
-        "tables": _tables(keys.mapping("tables"), kinds),
-        "description": keys.text("description", ""),
-        "load": _load(keys),
-        "declared": dict(keys.data),
+        "name": lambda: keys.name("name", NAME),
+        "transform": lambda: keys.name("transform", NAME) if "transform" in keys.data else keys.data.get("name"),
+        "tables": lambda: _tables(keys.mapping("tables"), kinds),
+        "description": lambda: keys.text("description", ""),
+        "load": lambda: _load(keys),
     }
 
 
@@ -105,36 +124,64 @@ class _Mapping:
         if not isinstance(data, Mapping):
             raise DeclarationError(f"expected a mapping, found {_show(data)}", where)
         self.data, self.where = data, where
-        for key in required:
-            if key not in data:
-                raise DeclarationError(f"expected a key `{key}`, found {_list(data)}", where)
         if optional is not None:
-            for key in data:
-                if key not in required + optional:
-                    known = ", ".join(required + optional)
-                    raise DeclarationError(f"expected one of {known}, found `{key}`", (*where, key))
+            raise_all(self._misshapen(required, optional))
+
+    def _misshapen(self, required: tuple[str, ...], optional: tuple[str, ...]) -> list[DeclarationError]:
+        """Keys that are missing, and keys that mean nothing here."""
+        known = required + optional
+        missing = [key for key in required if key not in self.data]
+        surplus = [key for key in self.data if key not in known]
+        return [
+            *(DeclarationError(f"expected a key `{key}`, found {_list(self.data)}", self.where) for key in missing),
+            *(
+                DeclarationError(f"expected one of {', '.join(known)}, found `{key}`{meant(key, known)}", self.at(key))
+                for key in surplus
+            ),
+        ]
+
+    def read(self, parts: _Parts, required: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, Any]:
+        """What each part gives, by its name; whatever is wrong with keys and parts is raised at once.
+
+        A part of the name of a required key that is missing is not tried.
+        """
+        errors, found = self._misshapen(required, optional), _Tried()
+        for name, part in parts.items():
+            if name in self.data or name not in required:
+                found.add(name, part)
+        raise_all([*errors, *found.errors])
+        return found.values
+
+    def each(self, pattern: re.Pattern[str], parse: Callable[[str], Any]) -> tuple[Any, ...]:
+        """What is parsed of each entry; whatever is wrong with any of them is raised at once."""
+        found = _Tried()
+        for name in self.names(pattern):
+            found.add(name, partial(parse, name))
+        raise_all(found.errors)
+        return tuple(found.values.values())
 
     def at(self, key: str) -> tuple[object, ...]:
         return (*self.where, key)
 
-    def fail(self, key: str, expected: str) -> DeclarationError:
-        return DeclarationError(f"expected {expected}, found {_show(self.data.get(key))}", self.at(key))
+    def fail(self, key: str, expected: str, known: Iterable[str] = ()) -> DeclarationError:
+        found = self.data.get(key)
+        return DeclarationError(f"expected {expected}, found {_show(found)}{meant(found, known)}", self.at(key))
 
     def mapping(self, key: str, **shape: tuple[str, ...]) -> _Mapping:
         return _Mapping(self.data.get(key), self.at(key), **shape)
 
-    def section(self, key: str, optional: tuple[str, ...]) -> _Mapping:
+    def section(self, key: str, optional: Optional[tuple[str, ...]] = None) -> _Mapping:
         return _Mapping(self.data.get(key, {}), self.at(key), optional=optional)
 
     def names(self, pattern: re.Pattern[str]) -> list[str]:
         if not self.data:
             raise DeclarationError("expected at least one entry, found none", self.where)
-        for key in self.data:
-            if not isinstance(key, str) or not pattern.fullmatch(key):
-                raise DeclarationError(
-                    f"expected a name of lower-case letters, digits and _, found {key!r}", self.at(str(key))
-                )
+        raise_all([self._unnamed(key) for key in self.data if not isinstance(key, str) or not pattern.fullmatch(key)])
         return list(self.data)
+
+    def _unnamed(self, key: object) -> DeclarationError:
+        message = f"expected a name of lower-case letters, digits and _, found {key!r}"
+        return DeclarationError(message + _hint(key), self.at(str(key)))
 
     def name(self, key: str, pattern: re.Pattern[str]) -> str:
         value = self.data[key]
@@ -157,7 +204,7 @@ class _Mapping:
     def choice(self, key: str, choices: tuple[str, ...], default: str) -> str:
         value = self.data.get(key, default)
         if value not in choices:
-            raise self.fail(key, " or ".join(choices))
+            raise self.fail(key, " or ".join(choices), choices)
         return str(value)
 
     def count(self, key: str, default: int) -> int:
@@ -198,7 +245,7 @@ class _Mapping:
         value = self.data.get(key, [])
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, list) or any(column not in known for column in listed):
-            raise self.fail(key, f"columns of the table ({', '.join(known)})")
+            raise self.fail(key, f"columns of the table ({', '.join(known)})", known)
         return tuple(listed)
 
     def words(self, key: str) -> tuple[str, ...]:
@@ -215,21 +262,56 @@ class _Mapping:
         return found[0] if found else None
 
 
+#: What no key under a prefix could begin with, in words.
+_UNLIKELY: tuple[tuple[str, str], ...] = (
+    (r"\A\w+://|\As3:", "without s3:// and the bucket's name"),
+    (r"[*?]", "without * and ?: all keys that begin so are meant"),
+    (r"!\{", "without Firehose's expressions: all keys that begin so are meant"),
+    (r"//|(\A|/)\.{1,2}/", "without empty parts, . and .. between its slashes"),
+    (r"\\", "with / instead of \\"),
+    (r"[\x00-\x1f\x7f]|\A\s|\s/\Z", "without control characters, and without blanks at its ends"),
+)
+
+
 def _prefix(keys: _Mapping) -> str:
     prefix = keys.text("prefix", "")
+    for pattern, expected in _UNLIKELY:
+        if re.search(pattern, prefix):
+            raise keys.fail("prefix", f"a key prefix {expected}")
     if not prefix.endswith("/") or prefix.startswith("/"):
         raise keys.fail("prefix", "a key prefix that ends with / and does not begin with it")
+    if len(prefix.encode(errors="replace")) >= KEY_BYTES_MAX:
+        raise keys.fail("prefix", f"a key prefix that leaves room in a key of {KEY_BYTES_MAX:,} bytes")
     return prefix
 
 
-def _field(name: str, record: _Mapping) -> Field:
+def _record(keys: _Mapping) -> tuple[Field, ...]:
+    record, format_ = keys.mapping("record"), keys.data.get("format")
+    type_ = format_.get("type", Format().type) if isinstance(format_, Mapping) else Format().type
+    return record.each(COLUMN, lambda name: _field(name, record, type_))
+
+
+def _field(name: str, record: _Mapping, format_: object) -> Field:
     declared = record.data[name]
     if isinstance(declared, str):
         return Field(name, ColumnType.parse(declared, record.at(name)))
     keys = record.mapping(name, required=("type",), optional=("required", "from", "values", "unit"))
     type_ = ColumnType.parse(keys.data["type"], keys.at("type"))
-    source, required = keys.text("from", ""), keys.flag("required")
+    source, required = _source(keys, format_), keys.flag("required")
     return Field(name, type_, required, source, _values(keys, type_), _unit(keys, type_))
+
+
+def _source(keys: _Mapping, format_: object) -> str:
+    """The raw name. A dot in it is a step into a record to most people, and only in a header part of a name."""
+    if isinstance(keys.data.get("from"), list):
+        names = keys.texts("from", ())
+        if len(names) != 1:
+            raise keys.fail("from", "one name, for fields inside a field cannot be read by themselves")
+        return names[0]
+    name = keys.text("from", "")
+    if "." in name and format_ not in DELIMITED:
+        raise keys.fail("from", f"a field of the record itself, or [{name!r}] where its name has the dot")
+    return name
 
 
 def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:
@@ -251,6 +333,11 @@ def _unit(keys: _Mapping, type_: ColumnType) -> str:
     return keys.choice("unit", tuple(EPOCH_UNITS), "")
 
 
+def _reads(keys: _Mapping) -> tuple[Read, ...]:
+    reads = keys.mapping("reads")
+    return reads.each(NAME, lambda name: _read(name, reads))
+
+
 def _read(table: str, reads: _Mapping) -> Read:
     declared = reads.data[table]
     if isinstance(declared, str):
@@ -262,7 +349,7 @@ def _read(table: str, reads: _Mapping) -> Read:
 
 
 def _tables(keys: _Mapping, kinds: tuple[str, ...]) -> tuple[Table, ...]:
-    tables = tuple(_table(name, keys.mapping(name), kinds) for name in keys.names(NAME))
+    tables = keys.each(NAME, lambda name: _table(name, keys, kinds))
     needed = statements_needed(tables)
     if needed > STATEMENTS_MAX:  # all tables of a batch are loaded in one transaction
         rule = "5, and 4 for each table, 7 for one of kind latest"
@@ -276,42 +363,73 @@ def _tables(keys: _Mapping, kinds: tuple[str, ...]) -> tuple[Table, ...]:
     return tables
 
 
-def _table(name: str, data: _Mapping, kinds: tuple[str, ...]) -> Table:
-    keys = _Mapping(
-        data.data,
-        data.where,
-        required=("columns",),
-        optional=(
-            "kind", "partition", "day", "deduplicate", "remember", "sums", "ratios", "key", "newest_by", "sort", "dist",
-        ),
+def _table(name: str, tables: _Mapping, kinds: tuple[str, ...]) -> Table:
+    if _SYSTEM_TABLE.match(name):
+        message = f"expected a name that Redshift keeps for no table of its own, found {name}"
+        raise DeclarationError(message, tables.at(name))
+    keys = tables.mapping(name)
+    optional = (
+        "kind", "partition", "day", "deduplicate", "remember", "sums", "ratios", "key", "newest_by", "sort", "dist",
     )  # fmt: skip
-    declared = keys.mapping("columns")
-    columns = tuple(
-        Column(key, ColumnType.parse(declared.data[key], declared.at(key))) for key in declared.names(COLUMN)
-    )
+    first: _Parts = {"kind": lambda: _kind(keys, kinds), "columns": lambda: _columns(keys)}
+    shape = keys.read(first, ("columns",), optional)
+    kind, columns = shape["kind"], shape["columns"]
     names = tuple(column.name for column in columns)
+    parts: _Parts = {
+        "partition": lambda: _partition(keys, columns),
+        "day": lambda: _day(keys, columns),
+        "deduplicate": lambda: keys.column("deduplicate", names),
+        "remember": lambda: keys.duration("remember", timedelta(0)) or None,
+        "sums": lambda: _sums(keys, kind, columns),
+        "ratios": lambda: _ratios(keys, names),
+        "key": lambda: _key(keys, kind, names),
+        "newest_by": lambda: keys.column("newest_by", names),
+        "sort": lambda: keys.columns("sort", names),
+        "dist": lambda: keys.column("dist", names),
+    }
+    return Table(name=name, **shape, **keys.read(parts, ("columns",), optional))
+
+
+def _kind(keys: _Mapping, kinds: tuple[str, ...]) -> str:
     kind = keys.choice("kind", kinds, kinds[0])
     _only_for(keys, kind)
-    partition = keys.column("partition", names)
-    sums = _sums(keys, kind, columns)
+    return kind
+
+
+def _columns(keys: _Mapping) -> tuple[Column, ...]:
+    declared = keys.mapping("columns")
+    return declared.each(COLUMN, lambda name: _column(name, declared))
+
+
+def _column(name: str, declared: _Mapping) -> Column:
+    _refuse_system_column(name, declared)
+    return Column(name, ColumnType.parse(declared.data[name], declared.at(name)))
+
+
+def _refuse_system_column(name: str, keys: _Mapping) -> None:
+    """Every table of Redshift has columns of these names, and none can be added."""
+    if name in SYSTEM_NAMES:
+        message = f"expected a name that Redshift has no column of its own for, found {name}"
+        raise DeclarationError(message, keys.at(name))
+
+
+def _partition(keys: _Mapping, columns: tuple[Column, ...]) -> Optional[str]:
+    types = {column.name: column.type for column in columns}
+    name = keys.column("partition", tuple(types))
+    if name and types[name].kind == "double":
+        raise keys.fail(
+            "partition", "a column of the table whose values can be told apart, hence of another type than double"
+        )
+    if name and types[name].kind == "string" and types[name].arguments[0] > PARTITION_BYTES_MAX:
+        raise keys.fail("partition", f"a column of the table of at most string({PARTITION_BYTES_MAX})")
+    return name
+
+
+def _key(keys: _Mapping, kind: str, names: tuple[str, ...]) -> Optional[str]:
     key = keys.column("key", names)
     if kind == "latest" and not key:
         raise keys.fail("key", "the column of which the newest row is shown, for a table of kind latest")
-    return Table(
-        name=name,
-        kind=kind,
-        columns=columns,
-        partition=partition,
-        day=_day(keys, columns, partition),
-        deduplicate=keys.column("deduplicate", names),
-        remember=keys.duration("remember", timedelta(0)) or None,
-        sums=sums,
-        ratios=_ratios(keys, names, sums),
-        key=key,
-        newest_by=keys.column("newest_by", names),
-        sort=keys.columns("sort", names),
-        dist=keys.column("dist", names),
-    )
+    return key
 
 
 #: Keys that only some kinds of table have.
@@ -344,27 +462,28 @@ def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, 
     return sums
 
 
-def _ratios(keys: _Mapping, names: tuple[str, ...], sums: tuple[str, ...]) -> tuple[Ratio, ...]:
+def _ratios(keys: _Mapping, names: tuple[str, ...]) -> tuple[Ratio, ...]:
     """`click_through_rate: clicks / views`."""
     if "ratios" not in keys.data:
         return ()
-    section = keys.mapping("ratios")
-    ratios = []
-    for name in section.names(COLUMN):
-        parts = section.text(name, "").split("/")
-        over = tuple(part.strip() for part in parts)
-        if name in names or len(over) != 2 or not set(over) <= set(sums):
-            raise section.fail(name, f"a new column as a quotient of two sums ({', '.join(sums)}), such as a / b")
-        ratios.append(Ratio(name, *over))
-    return tuple(ratios)
+    section, sums = keys.mapping("ratios"), keys.columns("sums", names)
+    return section.each(COLUMN, lambda name: _ratio(name, section, names, sums))
 
 
-def _day(keys: _Mapping, columns: tuple[Column, ...], partition: Optional[str]) -> Optional[str]:
+def _ratio(name: str, section: _Mapping, names: tuple[str, ...], sums: tuple[str, ...]) -> Ratio:
+    _refuse_system_column(name, section)
+    over = tuple(part.strip() for part in section.text(name, "").split("/"))
+    if name in names or len(over) != 2 or not set(over) <= set(sums):
+        raise section.fail(name, f"a new column as a quotient of two sums ({', '.join(sums)}), such as a / b")
+    return Ratio(name, *over)
+
+
+def _day(keys: _Mapping, columns: tuple[Column, ...]) -> Optional[str]:
     """The declared column, or the partition where that is a date."""
     dates = tuple(column.name for column in columns if column.type.kind == "date")
     if "day" in keys.data:
         return keys.column("day", dates)
-    return partition if partition in dates else None
+    return next((name for name in dates if keys.data.get("partition") in (name, [name])), None)
 
 
 FORMATS = ("json", "csv", "tsv", "parquet", "orc", "avro")
@@ -428,6 +547,13 @@ def _batch(keys: _Mapping) -> BatchPolicy:
 
 def _load(keys: _Mapping) -> LoadPolicy:
     return LoadPolicy(every=keys.section("load", ("every",)).duration("every", LoadPolicy().every))
+
+
+def _hint(key: object) -> str:
+    """What YAML made of a word, where that is not what was written."""
+    if isinstance(key, str) and re.fullmatch(r"\d+\)", key):
+        return ' (between braces, quote a type that has a comma: "decimal(12,2)")'
+    return " (quote it, or YAML takes it for no text)" if isinstance(key, bool) or key is None else ""
 
 
 def _show(value: object) -> str:

@@ -2,6 +2,7 @@
 
 TidemarkError
 ├── DeclarationError   a dataset's declaration is wrong: a person edits the file
+│   └── DeclarationErrors   in several places
 ├── IllegalMove        the lifecycle has no such move: the event is stale, nothing changes
 ├── Conflict           somebody else wrote the item first: read again and decide anew
 ├── Transient          the world said "later": the same step is repeated
@@ -11,6 +12,7 @@ TidemarkError
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Optional
 
 
@@ -32,6 +34,31 @@ class DeclarationError(TidemarkError):
     def at(self, file: str, line: Optional[int]) -> DeclarationError:
         """The same error, located in a file."""
         return DeclarationError(self.message, self.where, file, line)
+
+    @property
+    def all(self) -> tuple[DeclarationError, ...]:
+        """Every single one of it."""
+        return (self,)
+
+
+class DeclarationErrors(DeclarationError):
+    """Several at once; the text is that of the first, and says how many more there are."""
+
+    def __init__(self, errors: Iterable[DeclarationError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(f"{first.message} (and {len(self.errors) - 1} more)", first.where, first.file, first.line)
+
+    @property
+    def all(self) -> tuple[DeclarationError, ...]:
+        """In the order in which they were found."""
+        return self.errors
+
+
+def raise_all(errors: Sequence[DeclarationError]) -> None:
+    """Raise the error, or all of them as one; nothing where there is none."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else DeclarationErrors(errors)
 
 
 class IllegalMove(TidemarkError):

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tidemark.core.dataset import Dataset, Table
+from tidemark.core.meant import meant
 
 
 @dataclass(frozen=True)
-class Misfit(Exception):
+class Misfit:
     """A declaration that is good by itself does not fit its neighbours."""
 
     dataset: str
@@ -17,13 +18,12 @@ class Misfit(Exception):
     where: tuple[str, ...]
 
 
-def check_together(datasets: Mapping[str, Dataset]) -> None:
-    """Raise the first `Misfit` of the declarations."""
-    for dataset in datasets.values():
-        for misfit in (*_prefixes(dataset, datasets), *_reads(dataset, datasets), *_after(dataset, datasets)):
-            raise misfit
-    for misfit in _tables(datasets):
-        raise misfit
+def misfits(datasets: Mapping[str, Dataset], complete: bool = True) -> list[Misfit]:
+    """All that does not fit; of a part of the declarations, what no other one could set right."""
+    found = [misfit for dataset in datasets.values() for misfit in _prefixes(dataset, datasets)]
+    if complete:
+        found += [misfit for job in datasets.values() for misfit in (*_reads(job, datasets), *_after(job, datasets))]
+    return [*found, *_tables(datasets)]
 
 
 def table_owner(datasets: Mapping[str, Dataset], name: str) -> tuple[Dataset, Table] | None:
@@ -54,7 +54,9 @@ def _reads(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
         where = ("reads", read.table)
         found = table_owner(datasets, read.table)
         if found is None:
-            yield Misfit(job.name, f"expected a table of some dataset, found {read.table!r}", where)
+            tables = [table.name for dataset in datasets.values() for table in dataset.tables]
+            message = f"expected a table of some dataset, found {read.table!r}{meant(read.table, tables)}"
+            yield Misfit(job.name, message, where)
         elif found[0] is job:
             yield Misfit(job.name, f"expected another dataset's table, found its own {read.table}", where)
         elif job.name in predecessors(found[0].name, datasets):
@@ -69,7 +71,9 @@ def _reads(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
 def _after(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Misfit]:
     for name in job.nightly.after if job.nightly else ():
         if name not in datasets or not datasets[name].nightly:
-            yield Misfit(job.name, f"expected the name of a nightly job, found {name!r}", ("after",))
+            jobs = [dataset.name for dataset in datasets.values() if dataset.nightly]
+            message = f"expected the name of a nightly job, found {name!r}{meant(name, jobs)}"
+            yield Misfit(job.name, message, ("after",))
         elif job.name in predecessors(name, datasets):
             yield Misfit(job.name, f"expected an order, found a circle: {name} comes after {job.name}", ("after",))
 
