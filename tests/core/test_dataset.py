@@ -112,7 +112,7 @@ WRONG: list[tuple[str, Any, str]] = [
     (f"{EVENTS}.columns.event_date", None, f"{EVENTS}.partition: expected columns of the table (user_id), found"),
     (f"{EVENTS}.partition", "day", f"{EVENTS}.partition: expected columns of the table (user_id, event_date), found"),
     (f"{EVENTS}.partition", ["user_id", "event_date"], f"{EVENTS}.partition: expected one column, found"),
-    (f"{EVENTS}.kind", "fact", f"{EVENTS}.kind: expected facts or latest or additive, found 'fact' (did you mean facts?)"),
+    (f"{EVENTS}.kind", "fact", f"{EVENTS}.kind: expected facts or latest or additive, found 'fact' (did you mean f"),
     (EVENTS, {"columns": {"x": "double"}, "partition": "x"}, f"{EVENTS}.partition: expected a column of the table"),
     (EVENTS, {"columns": {"x": "string"}, "partition": "x"}, f"{EVENTS}.partition: expected a column of the table"),
     (f"{EVENTS}.deduplicate", "id", f"{EVENTS}.deduplicate: expected columns of the table (user_id, event_date)"),
