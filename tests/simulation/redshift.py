@@ -21,7 +21,7 @@ from tests.simulation.stage import Stage
 from tidemark.adapters.store import split_uri
 
 COPY = re.compile(r"COPY (\S+) FROM '([^']+)' IAM_ROLE '[^']+' FORMAT AS PARQUET MANIFEST")
-USING = re.compile(r'DELETE FROM ("\w+") USING (\S+) AS (\w) WHERE \1\.("\w+") = \3\.("?\w+"?)')
+USING = re.compile(r'DELETE FROM ("\w+") USING (\S+) AS (\w+) WHERE \1\.("\w+") = \3\.("?\w+"?)')
 LAYOUT = re.compile(r"\)\s*(DISTSTYLE|DISTKEY|SORTKEY)\b.*$")
 TEMP = re.compile(r"CREATE TEMP TABLE (\S+)")
 VARCHAR = re.compile(r"VARCHAR\((\d+)\)")
