@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.neighbours import check_together
+from tidemark.core.neighbours import misfits
 from tidemark.core.nightly import Due, due, jobs_in_order, periods_of, successors
 from tidemark.core.periods import Period
 
@@ -36,7 +36,7 @@ def job(name: str, reads: Mapping[str, Any], **more: Any) -> Dataset:
 
 def declared(*jobs: Dataset) -> dict[str, Dataset]:
     datasets = {dataset.name: dataset for dataset in (files(), *jobs)}
-    check_together(datasets)
+    assert misfits(datasets) == []
     return datasets
 
 
