@@ -106,7 +106,8 @@ class SimDynamoDB:
             reasons = [{"Code": "ConditionalCheckFailed" if one else "None"} for one in failed]
             raise refuse("TransactionCanceledException", "TransactWriteItems", CancellationReasons=reasons)
         for kind, request in listed:
-            self._apply(kind, request)
+            if kind != "ConditionCheck":
+                self._apply(kind, request)
         return {}
 
     def _apply(self, kind: str, request: Item) -> None:

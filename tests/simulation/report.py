@@ -15,10 +15,13 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
+from tests.simulation.interleavings import CAUGHT_IN, Caught, catch, explore
 from tests.simulation.killpoints import KINDS, STORIES, coverage, points
 from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.peers import PEERS, play
 from tests.simulation.scenario import Outcome, run
+from tests.simulation.schedules import Explored
+from tests.simulation.small_worlds import WORLDS
 
 
 def main(arguments: list[str]) -> int:
@@ -36,11 +39,13 @@ def main(arguments: list[str]) -> int:
         seconds = time.monotonic() - started
         mutants = pool.map(_hunt, MUTANTS, chunksize=1)
         days = [point for found in pool.map(_points, product(STORIES, KINDS), chunksize=1) for point in found]
+        races = dict(zip(WORLDS, pool.map(explore, WORLDS, chunksize=1), strict=True))
+        caught = pool.map(catch, CAUGHT_IN, chunksize=1)
         peers = pool.map(_peer, PEERS, chunksize=1)
     failed = sorted((one for one in outcomes if one.problem), key=lambda one: one.seed)
     lines = [
         *_head(options.first, outcomes, seconds, options.processes), *_broken(failed), *_faults(outcomes),
-        *_mutants(mutants), *_days(days), *_peers(peers),
+        *_mutants(mutants), *_days(days), *_races(races), *_caught(caught), *_peers(peers),
     ]  # fmt: skip
     text = "\n".join(lines) + "\n"
     if options.out:
@@ -48,7 +53,8 @@ def main(arguments: list[str]) -> int:
         options.out.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
-    return int(bool(failed) or not all(tries for _, tries, _ in mutants) or any(point.problem for point in days))
+    broken = bool(failed) or any(point.problem for point in days) or any(found.broken for found in races.values())
+    return int(broken or not all(tries for _, tries, _ in mutants) or not all(one.problem for one in caught))
 
 
 def _progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
@@ -148,6 +154,34 @@ def _days(days: list[object]) -> list[str]:
         f" ({', '.join(KINDS)}) at one AWS call: **{bad}** ended wrong."
     )
     return ["## One fault at every call", "", text, "", "| handler and call | faults |", "|---|--:|", *rows, ""]
+
+
+def _races(races: dict[str, Explored]) -> list[str]:
+    total = sum(found.count.schedules for found in races.values())
+    broken = [(name, *one) for name, found in races.items() for one in found.broken]
+    text = (
+        "Small worlds in which two go on at the same time, and before any AWS call the other may take over: all"
+        " schedules with up to two preemptions and one crash (a death before or after a call, or a write's lost reply)."
+        " One is played until a state from which all that can follow has been played, or until its end; and then to"
+        f" rest, unless that end is known. **{total:,}** schedules, of which **{len(broken)}** ended wrong."
+    )
+    rows = [
+        f"| {name} | {found.calls} | {found.count.schedules:,} | {found.count.crashes:,} | {found.played:,} |"
+        f" {found.rested:,} | {len(found.broken)} |"
+        for name, found in races.items()
+    ]
+    head = [
+        "| who race | calls | schedules | with a crash | played | to rest | wrong |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    listed = [f"- {name}: `{schedule}`: {problem}" for name, schedule, problem in broken]
+    return ["## Every interleaving", "", text, "", *head, *rows, "", *listed, *([""] if listed else [])]
+
+
+def _caught(caught: list[Caught]) -> list[str]:
+    rows = [f"| {one.mutant} | {CAUGHT_IN[one.mutant]} | {one.played if one.problem else 'never'} |" for one in caught]
+    text = "The same with one safeguard taken out, few deviations first: how many schedules it took."
+    return [text, "", "| a product that … | who race | schedules |", "|---|---|--:|", *rows, ""]
 
 
 def _peers(peers: list[tuple[str, int, int, int]]) -> list[str]:

@@ -110,17 +110,21 @@ class Simulation:
 
     def invoke(self, function: str, event: dict[str, Any], ended: Callable[[BaseException | None, Any], None]) -> None:
         """Run a handler; `ended` is told its error or its answer, perhaps much later."""
+        self.run(function, lambda worker: handler(worker, function, self.world)(event, CONTEXT), ended)
+
+    def run(self, name: str, act: Callable[[Worker], Any], ended: Callable[[BaseException | None, Any], None]) -> None:
+        """Run what a handler, or a person, does in a thread that can stand still."""
         self.invocations += 1
         answers: list[Any] = []
 
         number = self.invocations
 
         def task(worker: Worker) -> None:
-            self.function_of[worker], self.invocation_of[worker] = function, number
-            answers.append(handler(worker, function, self.world)(event, CONTEXT))
+            self.function_of[worker], self.invocation_of[worker] = name, number
+            answers.append(act(worker))
 
         worker = POOL.start(task)
-        self._after(worker, function, lambda error: ended(error, answers[0] if answers else None))
+        self._after(worker, name, lambda error: ended(error, answers[0] if answers else None))
 
     def _after(self, worker: Worker, function: str, ended: Callable[[BaseException | None], None]) -> None:
         if worker.parked:

@@ -51,6 +51,7 @@ TIMEOUTS = {
 }
 ROUTES = {"FORMING": "plan", "PLANNED": "submit", "RUNNING": "publish", "PUBLISHED": "load", "LOADING": "settle"}
 SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "nightly": 900, "reconcile": 3600}  #: nights come quickly
+REMEMBERED_MAX = 50_000  #: parsed items; more are forgotten together
 COLUMNS = {"record_id": "string(64)", "user_id": "string(64)", "note": "string(8)", "day": "date"}
 
 
@@ -138,6 +139,8 @@ def remembered(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def parsed(item: Any) -> Any:
         found = known.get(id(item))
         if found is None:
+            if len(known) > REMEMBERED_MAX:
+                known.clear()
             found = known[id(item)] = (item, parse(item))
         return found[1]
 

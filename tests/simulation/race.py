@@ -1,0 +1,291 @@
+"""Two who race: which of them makes the next AWS call is what a schedule says, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ReadTimeoutError
+
+from tests.simulation.faults import CALM, Killed
+from tests.simulation.invariants import Invariants
+from tests.simulation.killpoints import WRITE
+from tests.simulation.moments import Fingerprints, Moment
+from tests.simulation.quiet import quiet
+from tests.simulation.scenario import play
+from tests.simulation.schedules import KILL, LOST_REPLY, Allowed, Gap, Play, Played, Schedule
+from tests.simulation.simulation import Simulation
+from tests.simulation.stage import POOL, Worker
+from tests.simulation.violation import Violation
+from tidemark.core.errors import TidemarkError
+from tidemark.wiring import World
+
+
+class Raced(Simulation):
+    """A simulation that asks the race before each AWS call."""
+
+    def __init__(self, trace: bool = False) -> None:
+        super().__init__(1, CALM, trace)
+        self.dynamodb.lag = lambda: 0.0
+        self.redshift.longest = 2.0
+        self.events_lost = True
+        self.race: Race | None = None
+
+    def call(self, operation: str, effect: Callable[[], Any], once: bool = False) -> Any:
+        """Every AWS call of every double passes here."""
+
+        def perform() -> Any:
+            return super(Raced, self).call(operation, effect, once)
+
+        return self.race.call(operation, perform) if self.race else perform()
+
+
+Step = Callable[["Hand"], None]
+Ended = Callable[[BaseException | None, Any], None]
+
+
+@dataclass
+class Runner:
+    """One of the two: what it does one after the other, and all that it has been told so far."""
+
+    steps: Iterator[Step] = field(default_factory=lambda: iter(()))
+    told: int = 0
+    invocation: int = 0  # number of the one that is under way; 0 between two steps
+    gone: bool = False
+
+    def ended(self, error: BaseException | None, _: Any = None) -> None:
+        """An invocation is over; one that failed is the last."""
+        self.invocation, self.gone = 0, error is not None
+
+
+class Hand:
+    """What moves a small world on, invocation by invocation: to prepare a race, or in the name of a runner."""
+
+    def __init__(self, simulation: Raced, invariants: Invariants) -> None:
+        self.simulation, self.invariants = simulation, invariants
+        self.runner = Runner()
+
+    def invoke(
+        self, function: str, then: Callable[[BaseException | None], None] = lambda _: None, **event: Any
+    ) -> None:
+        """Run a handler; `then` is told its error. In a race it may stand still instead."""
+
+        def start(ended: Ended) -> None:
+            self.simulation.invoke(function, event, lambda error, answer: (then(error), ended(error, answer))[1])
+
+        self._begin(start)
+
+    def person(self, act: Callable[[World], object]) -> None:
+        """A person does something at the command line, and is told where it cannot be done."""
+
+        def tried(_: Worker) -> None:
+            with suppress(TidemarkError):
+                act(self.simulation.world)
+
+        self._begin(lambda ended: self.simulation.run("person", tried, ended))
+
+    def batch(self, number: int) -> str:
+        """The id of the batch that was made as the first (0), second (1), …"""
+        return list(self.invariants.batches)[number]
+
+    def pass_time(self, minutes: float = 0) -> None:
+        """Until all runs and statements have ended, and so many minutes are over."""
+        stage = self.simulation.stage
+        stage.after(60 * minutes, "time passes", lambda: None)
+        while stage.waiting:
+            stage.step()
+
+    def _begin(self, start: Callable[[Ended], None]) -> None:
+        self.runner.invocation = self.simulation.invocations + 1
+        start(self.runner.ended)
+        if self.simulation.race is None:
+            while self.runner.invocation:
+                self.simulation.stage.step()
+            assert not self.runner.gone, "nothing fails while a race is prepared"
+
+
+class Race:
+    """One schedule of two runners, from the moment that both stand ready."""
+
+    def __init__(
+        self, hand: Hand, runners: Mapping[str, Runner], schedule: Schedule, left: Allowed,
+        known: Container[Hashable], prints: Fingerprints,
+    ) -> None:  # fmt: skip
+        self.hand, self.simulation, self.invariants = hand, hand.simulation, hand.invariants
+        self.runners, self.left, self.known, self.prints = runners, left, known, prints
+        self.schedule, self.name = schedule, schedule.first
+        self.switches, self.crash = list(schedule.switches), schedule.crash  # that are still to come
+        self.calls = 0  # made, by both together
+        self.moved = False  # whether the one whose turn it is has made a call since it took over
+        self.parked = False
+        self.merged: Hashable = None  # the known state that was met
+        self.gaps: list[Gap] = []
+        self.look: Hashable = None  # of the world at present; None when it may have changed
+        self.broken: Violation | None = None
+
+    # ── whose turn it is ────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Until both have gone, a promise is broken, or a known state is met."""
+        self.simulation.race = self
+        while not (self._over or all(runner.gone for runner in self.runners.values())):
+            if self.parked or self.runner.gone:
+                self.name, self.moved, self.parked = self._other, False, False
+            self._go_on()
+            self._check()
+        self.simulation.race = None
+        if (self.switches or self.crash) and not self._over:
+            raise ValueError(f"{self.schedule} deviates at a call that never comes: there are {self.calls}")
+
+    @property
+    def runner(self) -> Runner:
+        """The one whose turn it is."""
+        return self.runners[self.name]
+
+    @property
+    def _other(self) -> str:
+        return "B" if self.name == "A" else "A"
+
+    @property
+    def _over(self) -> bool:
+        return self.merged is not None or self.broken is not None
+
+    def _go_on(self) -> None:
+        """Until the runner stands still again, or has ended a step."""
+        runner, self.hand.runner, self.look = self.runner, self.runner, None
+        if runner.invocation:
+            self.simulation._resume(self._standing(runner))
+        elif step := next(runner.steps, None):
+            step(self.hand)
+        else:
+            runner.gone = True
+        while runner.invocation and not self.parked:
+            self.simulation.stage.step()  # it waits for the warehouse
+
+    def _standing(self, runner: Runner) -> Worker:
+        numbers = self.simulation.invocation_of
+        return next(worker for worker in self.simulation.standing if numbers[worker] == runner.invocation)
+
+    # ── at each call ────────────────────────────────────────────────────────────────────────────────────────
+
+    def call(self, operation: str, perform: Callable[[], Any]) -> Any:
+        """A call of whomever: one of the runner's comes when the schedule says so, or never."""
+        worker, runner = POOL.current, self.runner
+        if worker is None or self.simulation.invocation_of[worker] != runner.invocation:
+            return perform()
+        kind = self._wait(worker, operation)
+        self.calls, self.moved = self.calls + 1, True
+        self.simulation.note(f"{self.name} {self.calls}: {operation} {kind}")
+        reply = _reply(operation, perform, kind == LOST_REPLY)
+        self.look = None if WRITE.search(operation) else self.look
+        runner.told = hash((runner.told, self.simulation.stage.time, self.prints.reply(operation, reply)))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _wait(self, worker: Worker, operation: str) -> str:
+        """Stand still while it is the other's turn, or die; answers what else happens to the call."""
+        number, kind = self.calls + 1, ""
+        if self.look is None:
+            self._check()
+        if self.switches and self.switches[0] == number:
+            self.parked = bool(self.switches.pop(0))
+            worker.park()
+            number = self.calls + 1
+        if self.crash and self.crash.call == number:
+            kind, self.crash = self.crash.kind, None
+        elif not (self.switches or self.crash or self._over):
+            self._gap(number, f"{self.simulation.function_of[worker]} {operation}")
+        if self._over or kind == KILL:
+            self.simulation.note(f"{self.name} dies before {number}: {operation}")
+            raise Killed
+        return kind
+
+    def _check(self) -> None:
+        try:
+            self.invariants.check()
+        except Violation as broken:
+            self.broken = broken
+
+    def _gap(self, number: int, operation: str) -> None:
+        """Note what could happen here instead, unless all of it is known."""
+        state = self.state()
+        if state in self.known:
+            self.merged = state
+        else:
+            alone = self.runners[self._other].gone
+            switches, crashes = self.left
+            switched = self.state(self._other, False, Allowed(switches - 1, crashes))
+            killed = self.state(self._other, False, Allowed(switches, crashes - 1), self.name)
+            self.gaps.append(Gap(number, operation, self.moved and not alone, state, switched, killed))
+
+    # ── what could be told apart ────────────────────────────────────────────────────────────────────────────
+
+    def state(self, name: str = "", moved: bool | None = None, left: Allowed | None = None, dead: str = "") -> Hashable:
+        """The present moment; or what it becomes if it were another's turn, with so much left, and with one dead."""
+        if self.look is None:
+            self.look = (self.prints.world(self.simulation), self.prints.promises(self.invariants))
+        told = tuple(None if one.gone or key == dead else one.told for key, one in self.runners.items())
+        left = left or self.left
+        if None in told:  # nobody is left to switch to
+            return (self.look, told, left.crashes)
+        moved = not left.switches or (self.moved if moved is None else moved)
+        return (self.look, told, left, name or self.name, moved)
+
+
+def _reply(operation: str, perform: Callable[[], Any], lost: bool) -> Any:
+    """What the caller hears: an answer, or an error."""
+    try:
+        reply = perform()
+    except Exception as refusal:  # noqa: BLE001 - raised again by the race
+        reply = refusal
+    return ReadTimeoutError(endpoint_url=f"simulated {operation}") if lost else reply
+
+
+@dataclass(frozen=True)
+class SmallWorld:
+    """What is prepared, without a fault, and who race then: each does its steps one after the other."""
+
+    prepare: tuple[Step, ...]
+    a: tuple[Step, ...]
+    b: tuple[Step, ...]
+    promises: type[Invariants] = Invariants
+
+
+@contextmanager
+def course(world: SmallWorld, trace: bool = False) -> Iterator[Play]:
+    """The small world made ready once; what is given plays schedules in it, each from the same moment on."""
+    simulation = Raced(trace)
+    invariants = world.promises(simulation)
+    hand, prints = Hand(simulation, invariants), Fingerprints()
+    rested: set[Hashable] = set()
+    with quiet(simulation):
+        for step in world.prepare:
+            step(hand)
+            invariants.check()
+        ready = Moment(simulation, invariants)
+
+        def run(schedule: Schedule, left: Allowed, known: Container[Hashable]) -> Played:
+            ready.restore()
+            runners = {"A": Runner(iter(world.a)), "B": Runner(iter(world.b))}
+            race = Race(hand, runners, schedule, left, known, prints)
+            race.run()
+            problem, end = str(race.broken or ""), race.state()
+            to_rest = race.merged is None and not problem and end not in rested
+            if to_rest:
+                rested.add(end)
+                problem = _rest(simulation, invariants)
+            return Played(tuple(race.gaps), race.merged, problem, to_rest, tuple(simulation.trace or ()))
+
+        yield run
+
+
+def _rest(simulation: Simulation, invariants: Invariants) -> str:
+    """What is wrong when everything has come to rest by the schedules alone, or on the way there."""
+    try:
+        play(simulation, invariants, chaos_seconds=0)
+    except Violation as broken:
+        return str(broken)
+    return ""
