@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 from tests.simulation.iceberg import Contents, SimTable
@@ -20,9 +20,10 @@ class Moment:
     """What a simulation and those who watch it are, when nobody stands still."""
 
     def __init__(self, simulation: Simulation, invariants: Invariants) -> None:
-        assert not simulation.standing, "somebody is in the midst of something"
+        assert not simulation.standing, "a handler is in the midst of something"
+        assert not simulation.messages, "messages change in place"
         self.simulation = simulation
-        self.parts = [(one, _kept(vars(one))) for one in _parts(simulation, invariants)]
+        self.parts = [(one, _all_kept(vars(one))) for one in _parts(simulation, invariants)]
         self.random = simulation.rng.getstate()
         database = simulation.redshift.database
         for name in DATABASES:
@@ -36,7 +37,7 @@ class Moment:
         touched = self.simulation.redshift.changes != self.changes
         for one, values in self.parts:
             vars(one).clear()
-            vars(one).update({name: _kept(value) for name, value in values.items()})
+            vars(one).update(_all_kept(values))
         self.simulation.rng.setstate(self.random)
         if touched:
             for name, rows in self.rows.items():
@@ -50,6 +51,10 @@ def _parts(simulation: Simulation, invariants: Invariants) -> Iterator[Any]:
     yield from (simulation.dynamodb, simulation.s3, simulation.emr, simulation.redshift, simulation.catalog)
     yield from (*simulation.emr.runs, *simulation.redshift.statements)
     yield from (invariants, invariants.readers, invariants.readers.newest, invariants.nights)
+
+
+def _all_kept(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _kept(value) for name, value in values.items()}
 
 
 def _kept(value: Any) -> Any:
@@ -76,7 +81,7 @@ class Fingerprints:
             (
                 frozenset((pk, sk, self._of(item)) for pk, under in items.items() for sk, item in under.items()),
                 tuple((when, key, self._of(item)) for when, key, item in simulation.dynamodb.late),
-                frozenset(simulation.s3.objects.items()),
+                (tuple(simulation.s3.raw), frozenset(simulation.s3.objects.items())),
                 frozenset((uri, self._of(file)) for uri, file in simulation.data.files.items()),
                 frozenset((name, _contents(table)) for name, table in catalog.tables.items()),
                 (tuple(catalog.deleted), catalog.commits, catalog.written),

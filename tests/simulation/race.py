@@ -73,7 +73,11 @@ class Hand:
         """Run a handler; `then` is told its error. In a race it may stand still instead."""
 
         def start(ended: Ended) -> None:
-            self.simulation.invoke(function, event, lambda error, answer: (then(error), ended(error, answer))[1])
+            def both(error: BaseException | None, answer: Any) -> None:
+                then(error)
+                ended(error, answer)
+
+            self.simulation.invoke(function, event, both)
 
         self._begin(start)
 
@@ -191,7 +195,8 @@ class Race:
         if self.look is None:
             self._check()
         if self.switches and self.switches[0] == number:
-            self.parked = bool(self.switches.pop(0))
+            self.switches.pop(0)
+            self.parked = True
             worker.park()
             number = self.calls + 1
         if self.crash and self.crash.call == number:
@@ -214,25 +219,30 @@ class Race:
         state = self.state()
         if state in self.known:
             self.merged = state
-        else:
-            alone = self.runners[self._other].gone
-            switches, crashes = self.left
-            switched = self.state(self._other, False, Allowed(switches - 1, crashes))
-            killed = self.state(self._other, False, Allowed(switches, crashes - 1), self.name)
-            self.gaps.append(Gap(number, operation, self.moved and not alone, state, switched, killed))
+            return
+        switches, crashes = self.left
+        switched = self._state(self._other, False, Allowed(switches - 1, crashes), self._told())
+        killed = self._state(self._other, False, Allowed(switches, crashes - 1), self._told(without=self.name))
+        preemptible = self.moved and not self.runners[self._other].gone
+        self.gaps.append(Gap(number, operation, preemptible, state, switched, killed))
 
     # ── what could be told apart ────────────────────────────────────────────────────────────────────────────
 
-    def state(self, name: str = "", moved: bool | None = None, left: Allowed | None = None, dead: str = "") -> Hashable:
-        """The present moment; or what it becomes if it were another's turn, with so much left, and with one dead."""
+    def state(self) -> Hashable:
+        """The present moment, as far as anything that can follow depends on it."""
+        return self._state(self.name, self.moved, self.left, self._told())
+
+    def _state(self, name: str, moved: bool, left: Allowed, told: tuple[int | None, ...]) -> Hashable:
+        """The moment in which it is the turn of that name, and the two have been told that much."""
         if self.look is None:
             self.look = (self.prints.world(self.simulation), self.prints.promises(self.invariants))
-        told = tuple(None if one.gone or key == dead else one.told for key, one in self.runners.items())
-        left = left or self.left
-        if None in told:  # nobody is left to switch to
-            return (self.look, told, left.crashes)
-        moved = not left.switches or (self.moved if moved is None else moved)
-        return (self.look, told, left, name or self.name, moved)
+        if None in told:
+            return (self.look, told, left.crashes)  # nobody is left to take over
+        return (self.look, told, left, name, moved or not left.switches)
+
+    def _told(self, without: str = "") -> tuple[int | None, ...]:
+        """What each of the two knows; None for one that has gone."""
+        return tuple(None if one.gone or name == without else one.told for name, one in self.runners.items())
 
 
 def _reply(operation: str, perform: Callable[[], Any], lost: bool) -> Any:
