@@ -26,6 +26,7 @@ CAUGHT_IN = {
     "forgets which files of a batch were overwritten": "plan, plan: a key overwritten twice",
     "starts a run without the attempt's token": "submit, submit",
     "publishes without the attempt fence": "publish, overwritten and published",
+    "closes a load whose batches have not moved": "settle, settle",
     "marks the days only after the batch is PUBLISHED": "nightly, publish",
     "lets a mark fall": "publish, publish: two batches",
     "commits the newest rows that it chose before it was overtaken": "publish, publish: newest rows of one user",

@@ -9,13 +9,13 @@ from typing import Any
 
 from botocore.exceptions import ReadTimeoutError
 
-from tests.simulation.faults import CALM, Killed
+from tests.simulation.faults import CALM, Killed, refuse
 from tests.simulation.invariants import Invariants
 from tests.simulation.killpoints import WRITE
 from tests.simulation.moments import Fingerprints, Moment
 from tests.simulation.quiet import quiet
 from tests.simulation.scenario import play
-from tests.simulation.schedules import KILL, LOST_REPLY, Allowed, Gap, Play, Played, Schedule
+from tests.simulation.schedules import CANCELLED, KILL, LOST_REPLY, Allowed, Gap, Play, Played, Schedule
 from tests.simulation.simulation import Simulation
 from tests.simulation.stage import POOL, Worker
 from tests.simulation.violation import Violation
@@ -182,7 +182,7 @@ class Race:
         kind = self._wait(worker, operation)
         self.calls, self.moved = self.calls + 1, True
         self.simulation.note(f"{self.name} {self.calls}: {operation} {kind}")
-        reply = _reply(operation, perform, kind == LOST_REPLY)
+        reply = _reply(operation, perform, kind)
         self.look = None if WRITE.search(operation) else self.look
         runner.told = hash((runner.told, self.simulation.stage.time, self.prints.reply(operation, reply)))
         if isinstance(reply, Exception):
@@ -245,13 +245,15 @@ class Race:
         return tuple(None if one.gone or name == without else one.told for name, one in self.runners.items())
 
 
-def _reply(operation: str, perform: Callable[[], Any], lost: bool) -> Any:
+def _reply(operation: str, perform: Callable[[], Any], kind: str) -> Any:
     """What the caller hears: an answer, or an error."""
+    if kind == CANCELLED:
+        return refuse("TransactionCanceledException", operation, CancellationReasons=[{"Code": "TransactionConflict"}])
     try:
         reply = perform()
     except Exception as refusal:  # noqa: BLE001 - raised again by the race
         reply = refusal
-    return ReadTimeoutError(endpoint_url=f"simulated {operation}") if lost else reply
+    return ReadTimeoutError(endpoint_url=f"simulated {operation}") if kind == LOST_REPLY else reply
 
 
 @dataclass(frozen=True)

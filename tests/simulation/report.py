@@ -161,7 +161,8 @@ def _races(races: dict[str, Explored]) -> list[str]:
     broken = [(name, *one) for name, found in races.items() for one in found.broken]
     text = (
         "Small worlds in which two go on at the same time, and before any AWS call the other may take over: all"
-        " schedules with up to two preemptions and one crash (a death before or after a call, or a write's lost reply)."
+        " schedules with up to two preemptions and one crash (a death before or after a call, a write's lost"
+        " reply, or a cancelled transaction)."
         " One is played until a state from which all that can follow has been played, or until its end; and then to"
         f" rest, unless that end is known. **{total:,}** schedules, of which **{len(broken)}** ended wrong."
     )

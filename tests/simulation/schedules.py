@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from tests.simulation.killpoints import WRITE
 
-#: What a crash does. Dying after a call is dying before the next one.
-KILL, LOST_REPLY = "kill_before", "lost_reply"
+#: What a crash does. Dying after a call is dying before the next one. DynamoDB cancels a transaction when another one
+#: is under way on one of its items, whatever the conditions say.
+KILL, LOST_REPLY, CANCELLED = "kill_before", "lost_reply", "cancelled_transaction"
 
 
 @dataclass(frozen=True, order=True)
@@ -69,22 +70,21 @@ class Gap:
     killed: Hashable  # the state if this one dies here
 
     @property
-    def writes(self) -> bool:
-        """Whether the call may change something."""
-        return bool(WRITE.search(self.operation))
+    def mishaps(self) -> tuple[str, ...]:
+        """What else may happen to the call: a reply that is lost says no more than a death, but for a write."""
+        if "TransactWrite" in self.operation:
+            return (LOST_REPLY, CANCELLED)
+        return (LOST_REPLY,) if WRITE.search(self.operation) else ()
 
 
 def deviations(schedule: Schedule, gap: Gap, left: Allowed) -> Iterator[tuple[Schedule, Hashable]]:
-    """The schedules that deviate from this one in that gap, and the state that each leads to; None if nobody knows.
-
-    A lost reply is tried where the call may have changed something; else it says no more than a death does.
-    """
+    """The schedules that deviate from this one in that gap, and the state that each leads to; None if nobody knows."""
     if left.switches and gap.preemptible:
         yield replace(schedule, switches=(*schedule.switches, gap.call)), gap.switched
     if left.crashes:
         yield replace(schedule, crash=Crash(gap.call)), gap.killed
-        if gap.writes:
-            yield replace(schedule, crash=Crash(gap.call, LOST_REPLY)), None
+        for kind in gap.mishaps:
+            yield replace(schedule, crash=Crash(gap.call, kind)), None
 
 
 class Count(NamedTuple):
