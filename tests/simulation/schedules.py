@@ -21,7 +21,7 @@ from tests.simulation.killpoints import WRITE
 KILL, LOST_REPLY, CANCELLED = "kill_before", "lost_reply", "cancelled_transaction"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Crash:
     """What happens to a call, told by its number; both invocations' calls are counted together, from 1."""
 
@@ -40,11 +40,6 @@ class Schedule:
     first: str = "A"
     switches: tuple[int, ...] = ()
     crash: Crash | None = None
-
-    @property
-    def last(self) -> int:
-        """Number of the call at which it deviates last; 0 for none."""
-        return max((*self.switches, self.crash.call if self.crash else 0), default=0)
 
 
 class Allowed(NamedTuple):

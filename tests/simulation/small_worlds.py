@@ -97,6 +97,11 @@ def hint(function: str, number: int = 0) -> Step:
 submit, publish, settle = (partial(hint, function) for function in ("submit", "publish", "settle"))
 
 
+def run_ended(hand: Hand) -> None:
+    """EMR says that the first run has ended."""
+    hand.invoke("publish", detail={"jobRunId": "run00000"})
+
+
 def wait(hand: Hand) -> None:
     """Runs and statements end."""
     hand.pass_time()
@@ -150,6 +155,7 @@ PUBLISHED = (*RAN, publish())
 LOADING = (*PUBLISHED, load, wait)
 LOADED = (*LOADING, settle())
 OVERWRITTEN = land("a", "a2")
+FAILED_TWICE = (runs_end("unknown", "unknown"), *RAN, publish(), minutes(10), *RUN)
 NEXT_PUBLISHED = (land("c", "c1"), plan, submit(1), wait, publish(1))
 TWO_RAN = (land("a", "a1"), plan, land("b", "b1"), plan, submit(0), submit(1), wait)
 REFUSED = (orders(), land("a", poison="named"), land("b", "b1"), plan, *RUN, publish(), plan)
@@ -175,6 +181,7 @@ WORLDS = {
     "submit, submit": SmallWorld(PLANNED, (submit(),), (submit(),)),
     "submit, submit: planned long ago": SmallWorld((*PLANNED, minutes(6)), (submit(),), (submit(),)),
     "submit, overwritten": SmallWorld((*PLANNED, OVERWRITTEN), (submit(),), (plan,)),
+    "submit, publish: the event comes first": SmallWorld(PLANNED, (submit(),), (wait, run_ended)),
     "submit, submit: in turn": SmallWorld(TURNS, (submit(0),), (submit(1),), Once),
     "publish, submit: in turn": SmallWorld((*TURNS, *RUN), (publish(0),), (submit(1),), Once),
     "publish, publish": SmallWorld(RAN, (publish(),), (publish(),)),
@@ -184,9 +191,8 @@ WORLDS = {
     ),
     "publish, overwritten": SmallWorld((*RAN, OVERWRITTEN), (publish(),), (plan,)),
     "publish, overwritten and published": SmallWorld((*RAN, OVERWRITTEN), (publish(),), (plan, plan, *RUN, publish())),
-    "publish: split, overwritten": SmallWorld(
-        (runs_end("unknown", "unknown"), *RAN, publish(), minutes(10), *RUN, OVERWRITTEN), (publish(),), (plan,)
-    ),
+    "publish: split, overwritten": SmallWorld((*FAILED_TWICE, OVERWRITTEN), (publish(),), (plan,)),
+    "plan, plan: halves": SmallWorld((*FAILED_TWICE, publish(), OVERWRITTEN), (plan,), (plan,)),
     "publish: file refused, overwritten": SmallWorld(
         (orders(), land("a", poison="named"), land("b", "b1"), plan, *RUN, OVERWRITTEN), (publish(),), (plan,)
     ),
@@ -201,6 +207,8 @@ WORLDS = {
     ),
     "settle, overwritten": SmallWorld((*LOADING, OVERWRITTEN), (settle(),), (plan,)),
     "replay, load": SmallWorld(PUBLISHED, (replay,), (load,)),
+    "replay, settle": SmallWorld(LOADING, (replay,), (settle(),)),
+    "replay, replay": SmallWorld(LOADED, (replay,), (replay,)),
     "replay, overwritten": SmallWorld((*LOADED, OVERWRITTEN), (replay,), (plan,)),
     "release, overwritten": SmallWorld((*REFUSED, OVERWRITTEN), (release("a"),), (plan,)),
     "release, publish": SmallWorld((*REFUSED, *RUN), (release("a"),), (publish(),)),
