@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.simulation import mutants, repeats
+from tests.simulation.course import course
 from tests.simulation.patches import Patch, applied
-from tests.simulation.race import course
 from tests.simulation.schedules import Allowed, Crash, Explored, Explorer, Played, Schedule
 from tests.simulation.small_worlds import WORLDS
 

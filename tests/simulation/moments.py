@@ -75,11 +75,12 @@ class Fingerprints:
 
     def world(self, simulation: Simulation) -> Hashable:
         """Ledger, buckets, tables, runs, statements, and what is to come."""
-        items = simulation.dynamodb.items
+        items, seen = simulation.dynamodb.items, simulation.dynamodb.seen
         emr, redshift, catalog, stage = simulation.emr, simulation.redshift, simulation.catalog, simulation.stage
         return hash(
             (
                 frozenset((pk, sk, self._of(item)) for pk, under in items.items() for sk, item in under.items()),
+                frozenset((key, self._of(item)) for key, item in seen.items()),
                 tuple((when, key, self._of(item)) for when, key, item in simulation.dynamodb.late),
                 (tuple(simulation.s3.raw), frozenset(simulation.s3.objects.items())),
                 frozenset((uri, self._of(file)) for uri, file in simulation.data.files.items()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,8 @@ from botocore.exceptions import ReadTimeoutError
 from tests.simulation.faults import CALM, Killed, refuse
 from tests.simulation.invariants import Invariants
 from tests.simulation.killpoints import WRITE
-from tests.simulation.moments import Fingerprints, Moment
-from tests.simulation.quiet import quiet
-from tests.simulation.scenario import play
-from tests.simulation.schedules import CANCELLED, KILL, LOST_REPLY, Allowed, Gap, Play, Played, Schedule
+from tests.simulation.moments import Fingerprints
+from tests.simulation.schedules import CANCELLED, KILL, LOST_REPLY, Allowed, Gap, Schedule
 from tests.simulation.simulation import Simulation
 from tests.simulation.stage import POOL, Worker
 from tests.simulation.violation import Violation
@@ -254,50 +252,3 @@ def _reply(operation: str, perform: Callable[[], Any], kind: str) -> Any:
     except Exception as refusal:  # noqa: BLE001 - raised again by the race
         reply = refusal
     return ReadTimeoutError(endpoint_url=f"simulated {operation}") if kind == LOST_REPLY else reply
-
-
-@dataclass(frozen=True)
-class SmallWorld:
-    """What is prepared, without a fault, and who race then: each does its steps one after the other."""
-
-    prepare: tuple[Step, ...]
-    a: tuple[Step, ...]
-    b: tuple[Step, ...]
-    promises: type[Invariants] = Invariants
-
-
-@contextmanager
-def course(world: SmallWorld, trace: bool = False) -> Iterator[Play]:
-    """The small world made ready once; what is given plays schedules in it, each from the same moment on."""
-    simulation = Raced(trace)
-    invariants = world.promises(simulation)
-    hand, prints = Hand(simulation, invariants), Fingerprints()
-    rested: set[Hashable] = set()
-    with quiet(simulation):
-        for step in world.prepare:
-            step(hand)
-            invariants.check()
-        ready = Moment(simulation, invariants)
-
-        def run(schedule: Schedule, left: Allowed, known: Container[Hashable]) -> Played:
-            ready.restore()
-            runners = {"A": Runner(iter(world.a)), "B": Runner(iter(world.b))}
-            race = Race(hand, runners, schedule, left, known, prints)
-            race.run()
-            problem, end = str(race.broken or ""), race.state()
-            to_rest = race.merged is None and not problem and end not in rested
-            if to_rest:
-                rested.add(end)
-                problem = _rest(simulation, invariants)
-            return Played(tuple(race.gaps), race.merged, problem, to_rest, tuple(simulation.trace or ()))
-
-        yield run
-
-
-def _rest(simulation: Simulation, invariants: Invariants) -> str:
-    """What is wrong when everything has come to rest by the schedules alone, or on the way there."""
-    try:
-        play(simulation, invariants, chaos_seconds=0)
-    except Violation as broken:
-        return str(broken)
-    return ""

@@ -7,8 +7,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from tests.simulation.course import SmallWorld
 from tests.simulation.nights import declare_nights
-from tests.simulation.race import Hand, SmallWorld, Step
+from tests.simulation.race import Hand, Step
 from tests.simulation.repeats import Once
 from tests.simulation.s3 import Landed
 from tests.simulation.world import SETTINGS, declare

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.course import SmallWorld, course
 from tests.simulation.interleavings import CAUGHT_IN, catch, explore, replay
 from tests.simulation.invariants import Invariants
-from tests.simulation.race import Hand, SmallWorld, course
+from tests.simulation.race import Hand
 from tests.simulation.schedules import (
     LOST_REPLY,
     Allowed,

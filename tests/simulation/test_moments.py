@@ -15,7 +15,7 @@ from tests.simulation.small_worlds import LOADED, OVERWRITTEN
 
 #: What each double is made of, but for what it was given when it was made. `Fingerprints` knows all of it.
 STATE = {
-    "dynamodb": {"items", "seen", "late"},  # `seen` is what `late` and `items` have made of it
+    "dynamodb": {"items", "seen", "late"},
     "s3": {"raw", "objects", "written"},  # `written` is the number of raw objects
     "emr": {"runs", "tokens", "script", "doubled"},
     "redshift": {"statements", "tokens", "down_until", "own_tokens", "changes", "longest", "database"},
