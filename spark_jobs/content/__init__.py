@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
+from spark_jobs.content.behind import text_alone
 from spark_jobs.content.source import DamagedError
 from spark_jobs.content.unpacking import Member, members
 
@@ -42,7 +43,11 @@ def foreign(head: bytes) -> str:
 
 
 def plain_blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """A member's content in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
+    """A member's text in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
+    return text_alone(_gathered(parts))
+
+
+def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
     try:
