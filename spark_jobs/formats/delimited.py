@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any, Optional
 
@@ -20,6 +21,7 @@ from spark_jobs.formats.columns import Values, schema_of, typed
 from spark_jobs.formats.headers import MARK, Headers, column_names, unfit
 from spark_jobs.formats.members import read_members
 from spark_jobs.formats.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
+from spark_jobs.formats.scanner import Budget
 from spark_jobs.formats.splitting import GLUED, HEADER, Found, dialect, split
 from spark_jobs.formats.texts import read_as
 from tidemark.core.dataset import Field, Format
@@ -41,10 +43,13 @@ class DelimitedReader:
         Not rejected, because it says nothing: empty lines, fields behind the last column that are empty, and a
         repetition of the header, which files that were joined have.
         """
-        return read_members(parts, self._format.encoding, self.read_member)
+        return read_members(parts, self._format.encoding, partial(self.read_member, budget=Budget()))
 
-    def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """The same of the content of one file within the object; it may be several, joined by hand."""
+    def read_member(self, parts: Iterable[bytes], budget: Budget) -> Iterator[Piece]:
+        """The same of the content of one file within the object; it may be several, joined by hand.
+
+        The budget is for quotes that nobody closes, and all files of the object share it.
+        """
         file: Optional[_File] = None
         for block, final, damage in content.told_apart(content.plain_blocks(parts)):
             if file is None:
@@ -54,7 +59,7 @@ class DelimitedReader:
                     yield [Rejected(0, 1, reason, block[: RAW_MAX // 4].decode("utf-8", "backslashreplace"))]
                     yield End(len(block), reason)
                     return
-                file = _File(block, self._format, self._fields)
+                file = _File(block, self._format, self._fields, budget)
             yield from file.more(block, final=final, damaged=damage is not None)
             if file.refused or final:
                 yield End(file.read, file.refused or damage)
@@ -64,13 +69,15 @@ class DelimitedReader:
 class _File:
     """One file on its way: what is not yet settled, where that begins, and what the header said."""
 
-    def __init__(self, head: bytes, format_: Format, fields: Sequence[Field]) -> None:
+    def __init__(self, head: bytes, format_: Format, fields: Sequence[Field], budget: Budget) -> None:
         self.read = 0  # bytes
         self.refused = ""  # why the rest is not read
         self._format, self._fields, self._how = format_, fields, dialect(format_)
         self._decoding = Decoding(head, format_.encoding)
         self._position, self._line = 0, 1
         self._text, self._enough = "", 0
+        self._done = 0  # characters of the text that are settled
+        self._budget = budget
         self._headers: Optional[Headers] = None  # what may stand among the records
         self._rejected_header: list[Rejected] = []
         self._names = [] if format_.header else [field.raw for field in fields]
@@ -96,8 +103,10 @@ class _File:
         overlong = len(self._text) > RECORD_MAX
         whole = len(self._text) if final and not damaged else _lines_end(self._text)
         lines = list(io.StringIO(self._text[:whole], newline=""))
-        while lines and not self.refused:
-            lines = yield from self._one_file(lines, final=final, overlong=overlong)
+        marked, at = MARK in self._text, 0
+        while at < len(lines) and not self.refused:
+            at = yield from self._one_file(lines, at, marked=marked, final=final, overlong=overlong)
+        self._cut()
         if self.refused:
             yield self._rejected_header
         elif self._text and (final or (overlong and not whole)):
@@ -105,64 +114,67 @@ class _File:
             yield [Rejected(self._position, self._line, reason, _shown(self._text))]
             self._skipping = not final
             self._advance([self._text], lines=0)
+            self._cut()
 
-    def _one_file(self, lines: list[str], *, final: bool, overlong: bool) -> Generator[Piece, None, list[str]]:
-        """What the lines hold up to another header; those from it on are left."""
+    def _one_file(
+        self, lines: list[str], at: int, *, marked: bool, final: bool, overlong: bool
+    ) -> Generator[Piece, None, int]:
+        """What the lines hold from one on, up to another header; returns the line at which that begins."""
+        how: dict[str, Any] = {"marked": marked, "final": final, "overlong": overlong}
         if not self._names:
-            lines = self._past_header(lines, final=final, overlong=overlong)
+            at = self._past_header(lines, at, how)
         if not self._names:
-            return []
-        found, done = split(
-            lines,
-            self._how,
-            len(self._names),
-            final=final,
-            overlong=overlong,
-            headers=self._headers,
-            marked=MARK in self._text,
-        )
+            return len(lines)
+        width = len(self._names)
+        found, done = split(lines, self._how, width, self._budget, start=at, headers=self._headers, **how)
         ends = found.pop() if found and found[-1].reason in (HEADER, GLUED) else None
-        yield from self._pieces(lines, found)
-        self._advance(lines[:done])
+        yield from self._pieces(lines, range(at, done), found)
+        self._advance(lines[at:done])
         if ends is None:
-            return []
-        left = lines[done:]
+            return len(lines)
         if ends.reason == GLUED:
-            left = yield from self._glued(left[: ends.end - ends.first], left[ends.end - ends.first :])
+            done = yield from self._glued(lines, ends)
         self._names = []
-        return left
+        return done
 
-    def _glued(self, opened: list[str], rest: list[str]) -> Generator[Piece, None, list[str]]:
-        """The record with which these lines begin; what stands behind it on the last one is left, and the rest."""
+    def _glued(self, lines: list[str], ends: Found) -> Generator[Piece, None, int]:
+        """The record in the lines where a file ends; what stands behind it, on the last of them, is left there."""
         assert self._headers  # they found it
-        at = self._headers.glued_at(opened[-1])
-        record = [*opened[:-1], opened[-1][:at]]
-        found, _ = split(record, self._how, len(self._names), final=True, marked=True)
-        yield from self._pieces(record, found)
+        last = lines[ends.end - 1]
+        at = self._headers.glued_at(last)
+        record = [*lines[ends.first : ends.end - 1], last[:at]]
+        found, _ = split(record, self._how, len(self._names), self._budget, final=True, marked=True)
+        yield from self._pieces(record, range(len(record)), found)
         self._advance(record, lines=len(record) - 1)
-        return [opened[-1][at:], *rest]
+        lines[ends.end - 1] = last[at:]
+        return ends.end - 1
 
     def _skip(self) -> None:
         """Past the rest of a line that was rejected for its length."""
         line = next(io.StringIO(self._text, newline=""), "")
         ended = line.endswith(("\n", "\r")) and len(line) < len(self._text)
         self._advance([line], lines=int(ended))
+        self._cut()
         self._skipping = not ended
 
     def _advance(self, done: Sequence[str], *, lines: Optional[int] = None) -> None:
         passed = "".join(done)
         self._position += self._decoding.size(passed)
         self._line += len(done) if lines is None else lines
-        self._text = self._text[len(passed) :]
+        self._done += len(passed)
 
-    def _past_header(self, lines: list[str], *, final: bool, overlong: bool) -> list[str]:
-        """The lines behind the header, once that is whole; the columns are known then, or the file is refused."""
-        found, done = split(lines, self._how, None, final=final, overlong=overlong, most=1, marked=MARK in self._text)
+    def _cut(self) -> None:
+        """Forget the text that is settled."""
+        self._text, self._done = self._text[self._done :], 0
+
+    def _past_header(self, lines: list[str], at: int, how: dict[str, Any]) -> int:
+        """The line behind the header, once that is whole; the columns are known then, or the file is refused."""
+        found, done = split(lines, self._how, None, self._budget, start=at, most=1, **how)
         if not found:
-            self._advance(lines[:done])
-            return lines[done:]
+            self._advance(lines[at:done])
+            return done
         (header,) = found
-        self._advance(lines[: header.first])
+        self._advance(lines[at : header.first])
         written = "".join(lines[header.first : header.end])
         names = column_names(header.fields)
         problem = header.reason or ("bytes that are no text" if NO_TEXT.search(written) else "")
@@ -170,15 +182,15 @@ class _File:
         if problem:
             self.refused = f"header: {problem}"
             self._rejected_header = [Rejected(self._position, self._line, self.refused, _shown(written))]
-            return []
+            return len(lines)
         self._names, self._headers = names, Headers(header.fields, self._fields, self._format.delimiter)
         self._advance(lines[header.first : header.end])
-        return lines[header.end :]
+        return header.end
 
-    def _pieces(self, lines: Sequence[str], found: Sequence[Found]) -> Iterator[Piece]:
-        """Typed rows and rejected records of what was found."""
+    def _pieces(self, lines: Sequence[str], stretch: range, found: Sequence[Found]) -> Iterator[Piece]:
+        """Typed rows and rejected records of what was found in a stretch of lines, at which the file's place is."""
         good, bad = [], []
-        noise = any(map(_unreadable, lines))
+        noise = any(map(_unreadable, lines[stretch.start : stretch.stop]))
         for one in found:
             reason = (self._noise(lines[one.first : one.end]) if noise else "") or one.reason
             if reason:
@@ -193,7 +205,7 @@ class _File:
             if table.num_rows:
                 yield table
         if bad:
-            yield self._rejected(lines, sorted(bad, key=lambda one: one[0].first))
+            yield self._rejected(lines, stretch, sorted(bad, key=lambda one: one[0].first))
 
     def _noise(self, lines: Sequence[str]) -> str:
         text = "".join(lines)
@@ -214,11 +226,13 @@ class _File:
             columns[name] = read_as(column, fields) if fields else column
         return columns
 
-    def _rejected(self, lines: Sequence[str], bad: Iterable[tuple[Found, str]]) -> list[Rejected]:
-        starts = list(accumulate(map(self._decoding.size, lines), initial=self._position))
+    def _rejected(self, lines: Sequence[str], stretch: range, bad: Iterable[tuple[Found, str]]) -> list[Rejected]:
+        sizes = map(self._decoding.size, lines[stretch.start : stretch.stop])
+        starts, line = list(accumulate(sizes, initial=self._position)), self._line
+        placed = ((one, one.first - stretch.start, reason) for one, reason in bad)
         return [
-            Rejected(starts[one.first], self._line + one.first, reason, _shown("".join(lines[one.first : one.end])))
-            for one, reason in bad
+            Rejected(starts[number], line + number, reason, _shown("".join(lines[one.first : one.end])))
+            for one, number, reason in placed
         ]
 
 

@@ -3,7 +3,8 @@
 Where files were joined, a header stands among the records. Splitting ends there: from it on others are the columns.
 
 What is no record costs its own line alone: after a quote that nobody closes, or that swallowed lines which then do not
-make a record, reading goes on at the line behind the one that opened it.
+make a record, reading goes on at the line behind the one that opened it. Text can be made so that each line swallows
+all others; what that costs is bounded by a `Budget`, beyond which a record is looked for in its own line alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Optional
 
 from spark_jobs.formats.headers import MARK, Headers
+from spark_jobs.formats.scanner import Budget
 from tidemark.core.dataset import Format
 
 #: Of a field, in characters. Python's own limit is a process's, and 128 KB.
@@ -52,62 +54,74 @@ def split(
     lines: Sequence[str],
     how: dict[str, Any],
     width: Optional[int],
+    budget: Budget,
     *,
     final: bool,
+    start: int = 0,
     headers: Optional[Headers] = None,
     marked: bool = False,
     overlong: bool = False,
     most: Optional[int] = None,
 ) -> tuple[list[Found], int]:
-    """The records of whole lines, and how many lines are settled; a record that is open at the end waits for more.
+    """The records of whole lines from `start` on, and up to which line all is settled; one that is open waits for more.
 
     `width` is the number of fields, if it is known. Not `final`, but `overlong`: the first record waited long enough.
     At `most` so many are looked for. `marked`: a byte order mark may begin a line. Where `headers` tells of others,
     nothing more is looked for: `HEADER` or `GLUED`, which is not settled, is the last that is found.
     """
     found: list[Found] = []
-    done = 0
+    done = start
     while done < len(lines) and (most is None or len(found) < most):
-        opened = done
+        opened, far = done, budget.left > 0
+        stretch = range(opened, len(lines) if far else opened + 1)
         try:
-            for one in islice(_records(lines, opened, how, width, headers, marked=marked), most):
+            for one in islice(_records(lines, stretch, how, width, headers, marked=marked), most):
                 done = one.end
                 if one.reason in (HEADER, GLUED):
                     return [*found, one], one.first
                 if one.reason and one.end - one.first > 1:
                     done = one.first + 1
                     found.append(one._replace(end=done))
+                    budget.settle(0, _characters(lines, one.first, one.end))
                     break
                 found.append(one)
             else:
-                return found, done if most and found else len(lines)
+                done = done if most and found else stretch.stop
         except _BrokenError as error:
-            waits = error.reason == UNCLOSED and not final and not (overlong and error.first == 0)
+            waits = error.reason == UNCLOSED and not final and far and not (overlong and error.first == start)
             if waits:
                 return found, error.first
             done = error.first + 1
             if headers and headers.glued_at(lines[error.first]):
                 return [*found, Found(error.first, done, [], GLUED)], error.first
             found.append(Found(error.first, done, [], error.reason))
+            budget.settle(0, _characters(lines, done, error.end))
+        budget.settle(_characters(lines, opened, done))
     return found, done
 
 
+def _characters(lines: Sequence[str], start: int, end: int) -> int:
+    return sum(map(len, lines[start:end]))
+
+
 class _BrokenError(Exception):
-    def __init__(self, first: int, reason: str) -> None:
-        self.first, self.reason = first, reason
+    """No record begins at the line `first`; that was seen at the line before `end`."""
+
+    def __init__(self, first: int, end: int, reason: str) -> None:
+        self.first, self.end, self.reason = first, end, reason
 
 
 def _records(
     lines: Sequence[str],
-    start: int,
+    stretch: range,
     how: dict[str, Any],
     width: Optional[int],
     headers: Optional[Headers],
     *,
     marked: bool,
 ) -> Iterator[Found]:
-    """The records from a line on; lines without anything are none, nor is a header that repeats the one before."""
-    feed = (lines[number] for number in range(start, len(lines)))
+    """The records in a stretch of lines; empty lines are none, nor is a header that repeats the one before."""
+    start, feed = stretch.start, (lines[number] for number in stretch)
     unmarked = _Unmarked(feed) if marked else None
     reader = csv.reader(unmarked or feed, **how)
     first = start
@@ -130,9 +144,8 @@ def _records(
             if unmarked:
                 unmarked.opens = True
     except csv.Error as error:
-        raise _BrokenError(
-            first, next((ours for theirs, ours in _REASONS if theirs in str(error)), str(error))
-        ) from None
+        reason = next((ours for theirs, ours in _REASONS if theirs in str(error)), str(error))
+        raise _BrokenError(first, start + reader.line_num, reason) from None
 
 
 def _header(fields: list[str], line: str, width: Optional[int], headers: Headers) -> str:

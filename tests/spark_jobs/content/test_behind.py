@@ -66,8 +66,9 @@ BEHIND = {
 
 @pytest.mark.parametrize("kind", BEHIND)
 @pytest.mark.parametrize(
-    ("type_", "text", "end"), [("json", b'{"id": 1}\n{"id": 2}', b"\n"), ("csv", b"id\n1\n2", b"\n"), ("csv", b"id\n1\n2\n3", b"")]
-)  # fmt: skip
+    ("type_", "text", "end"),
+    [("json", b'{"id": 1}\n{"id": 2}', b"\n"), ("csv", b"id\n1\n2", b"\n"), ("csv", b"id\n1\n2\n3", b"")],
+)
 def test_what_stands_before_is_read_and_the_rest_is_a_problem(kind: str, type_: str, text: bytes, end: bytes) -> None:
     """A line that does not end may have been cut by it; nothing of what is packed becomes a row."""
     rows, rejected, last = sorted_out(reader_for(Format(type_), FIELDS), text + end + BEHIND[kind])

@@ -18,9 +18,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_jobs import content
-from spark_jobs.formats import delimited, splitting
+from spark_jobs.formats import delimited, scanner, splitting
 from spark_jobs.formats.delimited import DelimitedReader
 from spark_jobs.formats.records import RAW_MAX, End, Rejected
+from spark_jobs.formats.scanner import Budget
 from tests.spark_jobs.reading import Read, sorted_out
 from tidemark.core.dataset import ColumnType, Field, Format
 
@@ -481,7 +482,7 @@ def test_where_a_file_is_cut_into_blocks_does_not_matter(text: str, block: int) 
 def test_every_line_is_part_of_a_record_or_rejected(text: str) -> None:
     """Whatever quotes do, no line vanishes."""
     lines = list(io.StringIO(text, newline=""))
-    found, done = splitting.split(lines, splitting.dialect(BARE), 2, final=True)
+    found, done = splitting.split(lines, splitting.dialect(BARE), 2, Budget(), final=True)
     covered = Counter(number for one in found for number in range(one.first, one.end))
     assert done == len(lines)
     assert all(covered[number] == (1 if line.strip('"\n') else covered[number]) for number, line in enumerate(lines))
@@ -567,3 +568,34 @@ def test_requests_with_two_tabs_too_many_are_read(shared: Path) -> None:
     assert (len(rows), rejected, end.problem) == (9_999, [], None)
     assert Counter(row["response"] for row in rows) == {200: 9_012, 304: 531, 302: 408, 404: 48}
     assert rows[0]["at"] == datetime(1995, 7, 1, 4, 0, 1, tzinfo=UTC)
+
+
+# ---------------------------------------------------------------------------------------------- work
+
+
+@pytest.mark.parametrize("end", ["", 'x"\n', 'x"y\n', "1,2\n"])
+def test_lines_that_each_swallow_all_others_cost_a_bound_of_their_size(end: str) -> None:
+    """Each closes a quote and opens another: to the end, to a record of too many fields, or to one that is none."""
+    lines, budget = ['1,a","b\n'] * 3_000 + [end] * bool(end), Budget(10_000)
+    found, done = splitting.split(lines, splitting.dialect(BARE), 2, budget, final=True)
+    size = sum(map(len, lines))
+    assert done == len(lines)
+    assert {one.first for one in found if one.reason} >= set(range(2_998))
+    assert budget.spent <= 10_000 + (scanner.EARNED + 1) * size
+
+
+def test_a_quote_is_waited_for_again_when_enough_good_lines_followed() -> None:
+    """What broken lines cost is earned back by those that are settled."""
+    lines, budget = [*['1,a","b\n'] * 100, *["1,2\n"] * 1_000, '1,"a\n', 'b"\n'], Budget(1)
+    found, _ = splitting.split(lines, splitting.dialect(BARE), 2, budget, final=True)
+    assert found[-1].fields == ["1", "a\nb"]
+    assert [one.reason for one in found[-1_001:]] == [""] * 1_001
+
+
+def test_lines_are_looked_at_once_however_many_headers_stand_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of small files may be joined to one."""
+    looked: list[str] = []
+    monkeypatch.setattr(delimited, "_unreadable", looked.append)
+    rows, rejected, end = read(b"id,n\na,1\nn,id\n2,b\n" * 500)
+    assert (len(rows), rejected, end.problem) == (1_000, [], None)
+    assert len(looked) <= 2_000
