@@ -1,13 +1,22 @@
-"""Of which days a table's rows are, told while they are written: no pass over them is needed for it."""
+"""Days: as values in expressions, and of which ones a table's rows are, told while they are written.
+
+No pass over the rows is needed for that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from tidemark.core.dataset import Table
+
+
+def day_literal(day: date) -> Column:
+    """The day as a value. `F.lit` refuses those before the year 1000, which Java wants with four digits."""
+    return F.lit(day.isoformat()).cast("date")
 
 
 def observed(frame: DataFrame, table: Table) -> tuple[DataFrame, Callable[[], list[str]]]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_jobs.days import day_literal
 from spark_jobs.night import Night
 from tidemark.core.periods import Period
 
@@ -51,7 +52,7 @@ def compute(night: Night) -> dict[str, DataFrame]:
 
 def with_past(values: DataFrame, period: Period, past_values: int, *, weekdays: bool = False) -> DataFrame:
     """The period's values, each with the past ones it is compared with and with the median of their sizes."""
-    now = values.where(F.col("event_date").between(F.lit(period.days[0]), F.lit(period.days[-1])))
+    now = values.where(F.col("event_date").between(day_literal(period.start), day_literal(period.last)))
     past = values.toDF("past_date", "past_hour", "past_value", "past_size")
     ago = F.date_diff("event_date", "past_date")
     pairs = now.join(past, ago.between(1, PAST_DAYS) & F.col("hour").eqNullSafe(F.col("past_hour")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any, Optional
 
@@ -19,6 +19,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from spark_jobs.days import day_literal
 from tidemark.core import segments
 from tidemark.core.profiles import TOLD, Profile
 from tidemark.core.segments import CATEGORIES, KEY, NUMBERS, PURCHASES, UNKNOWN, Encoding, Scale
@@ -34,13 +35,13 @@ def purchases(transactions: DataFrame, as_of: date, window_days: int) -> DataFra
     A purchase has an amount above 0; refunds count as spend, which they lower, and not as purchases.
     """
     day = F.col("transaction_date")
-    inside = (day <= F.lit(as_of)) & (day > F.lit(as_of - timedelta(days=window_days)))
+    inside = (day <= day_literal(as_of)) & (day > F.date_sub(day_literal(as_of), window_days))
     day_bought = F.when(F.col("amount") > 0, day)
     return (
         transactions.where(inside)
         .groupBy(F.col("user_id").alias(KEY))
         .agg(
-            F.datediff(F.lit(as_of), F.max(day_bought)).alias("recency"),
+            F.datediff(day_literal(as_of), F.max(day_bought)).alias("recency"),
             F.count_distinct(day_bought).alias("frequency"),
             F.sum("amount").cast("decimal(18,2)").alias("monetary"),
         )

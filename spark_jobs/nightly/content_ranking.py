@@ -10,6 +10,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from spark_jobs.days import day_literal
 from spark_jobs.night import Night
 
 Z = 1.959963984540054  # the normal distribution holds 95 % between -Z and Z
@@ -18,7 +19,7 @@ Z = 1.959963984540054  # the normal distribution holds 95 % between -Z and Z
 def compute(night: Night) -> dict[str, DataFrame]:
     """The ranking as of the period's last day."""
     ranked = content_ranking(night.tables["content_performance"], night.parameters["ranks"])
-    as_of = F.lit(night.period.last).alias("as_of")
+    as_of = day_literal(night.period.last).alias("as_of")
     return {"content_ranking": ranked.select(as_of, *ranked.columns)}
 
 

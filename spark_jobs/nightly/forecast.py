@@ -15,6 +15,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from spark_jobs.days import day_literal
 from spark_jobs.night import Night
 
 WEEKS = 4
@@ -30,18 +31,18 @@ def compute(night: Night) -> dict[str, DataFrame]:
 def forecast(sales: DataFrame, as_of: date, parameters: Mapping[str, Any]) -> DataFrame:
     """One row for each coming day, or none."""
     past = every_day(sales, as_of)
-    recent = past.where(F.date_diff(F.lit(as_of), "day") < 7 * WEEKS)
+    recent = past.where(F.date_diff(day_literal(as_of), "day") < 7 * WEEKS)
     means = recent.groupBy("weekday").agg(F.avg("net").cast(MONEY).alias("expected"))
     errors = backtested(past, parameters["interval"]).where(F.col("days") >= parameters["past_days"])
     coming = sales.sparkSession.range(1, parameters["days"] + 1)
-    forecast_date = F.date_add(F.lit(as_of), F.col("id").cast("int"))
+    forecast_date = F.date_add(day_literal(as_of), F.col("id").cast("int"))
     dated = coming.select(forecast_date.alias("forecast_date"), F.dayofweek(forecast_date).alias("weekday"))
     expected = F.col("expected")
     return (
         dated.join(means, "weekday")
         .crossJoin(errors)
         .select(
-            F.lit(as_of).alias("as_of"),
+            day_literal(as_of).alias("as_of"),
             "forecast_date",
             "expected",
             F.least(expected, (expected + F.col("low")).cast(MONEY)).alias("lower"),
@@ -53,7 +54,7 @@ def forecast(sales: DataFrame, as_of: date, parameters: Mapping[str, Any]) -> Da
 def every_day(sales: DataFrame, as_of: date) -> DataFrame:
     """`day`, `weekday` and `net` from the first day with sales up to `as_of`, zero where nothing was sold."""
     first = sales.agg(F.min("transaction_date").alias("first"))
-    days = first.select(F.explode(F.sequence("first", F.lit(as_of))).alias("day"))
+    days = first.select(F.explode(F.sequence("first", day_literal(as_of))).alias("day"))
     net = F.coalesce("net", F.lit(0)).cast(MONEY).alias("net")
     known = days.join(sales, F.col("day") == F.col("transaction_date"), "left")
     return known.select("day", F.dayofweek("day").alias("weekday"), net)

@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from spark_jobs.days import day_literal
 from spark_jobs.night import Night
 from spark_jobs.nightly import clusters
 from tidemark.core.periods import Period
@@ -82,7 +83,7 @@ def _assignments(clustered: DataFrame, model: Model, as_of: date) -> DataFrame:
         KEY,
         numbered[F.col("cluster")].alias("segment"),
         distance("features", "cluster").alias("distance"),
-        F.lit(as_of).alias("as_of"),
+        day_literal(as_of).alias("as_of"),
     )
 
 

@@ -139,6 +139,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("format", {"type": "csv", "encoding": "utf-9"}, "format.encoding: expected the name of an encoding, such as"),
     ("format", {"type": "csv", "encoding": "base64"}, "format.encoding: expected the name of an encoding, such as"),
     ("format", {"type": "csv", "nulls": "?"}, "format.nulls: expected a list of texts, found '?'"),
+    ("format", {"type": "csv", "encoding": "idna"}, "format.encoding: expected the name of an encoding, such as"),
+    ("format", {"type": "csv", "encoding": "undefined"}, "format.encoding: expected the name of an encoding, such as"),
+    ("format", {"type": "csv", "delimiter": "\0"}, "format.delimiter: expected one ASCII character that is neither"),
+    ("format", {"type": "csv", "delimiter": " ", "trim": True}, "format.delimiter: expected another character than"),
+    ("load", {"every": "9" * 30 + "d"}, "load.every: expected a duration of at most 36500d, found '999"),
+    ("batch", {"max_wait": "36501d"}, "batch.max_wait: expected a duration of at most 36500d, found '36501d'"),
+    (f"{EVENTS}.sort", ["user_id", "user_id"], f"{EVENTS}.sort: expected each column once, found user_id, user_id"),
+    (EVENTS, {"columns": {f"c{n}": "int" for n in range(1_595)}}, f"{EVENTS}.columns: expected at most 1594 columns"),
+    (f"{EVENTS}.deduplicate", "event_date", f"{EVENTS}.deduplicate: expected a field of the record, found 'event_d"),
+    ("record.user_id", {"type": "string(2)", "values": ["ok", "view"]}, "record.user_id.values: expected texts that s"),
+    ("record.user_id", {"type": "string(2)", "values": ["é", "\0"]}, "record.user_id.values: expected texts that str"),
     ("batch", {"max_files": 0}, "batch.max_files: expected a whole number from 1, found 0"),
     ("batch", {"max_running": True}, "batch.max_running: expected a whole number from 1, found True"),
     ("batch", {"max_bytes": "256 miles"}, "batch.max_bytes: expected a size such as 256MB, found '256 miles'"),
@@ -180,7 +191,7 @@ def test_a_type_reads_back_as_it_is_written(declared: str) -> None:
     assert ColumnType.parse(str(found)) == found
 
 
-@pytest.mark.parametrize(("place", "value", "error"), WRONG, ids=[f"{place}={value}" for place, value, _ in WRONG])
+@pytest.mark.parametrize(("place", "value", "error"), WRONG, ids=[f"{one[0]}={one[1]!r:.60}" for one in WRONG])
 def test_a_wrong_declaration_says_where_expected_and_found(
     declaration: dict[str, Any], place: str, value: Any, error: str
 ) -> None:
@@ -328,3 +339,45 @@ def test_a_column_of_distinct_values_partitions(declaration: dict[str, Any], kin
 def test_the_declaration_is_kept_for_the_job(declaration: dict[str, Any]) -> None:
     """The order that a job gets carries the declaration as it was written."""
     assert parse_dataset(declaration).declared == declaration
+
+
+@pytest.mark.parametrize(
+    ("format_", "fields", "error"),
+    [
+        ({}, {"a": {"type": "string(9)", "values": ["x", ""]}}, "record.a.values: expected values that are not null"),
+        (
+            {"nulls": ["NA"]},
+            {"a": {"type": "string(9)", "values": ["NA"]}},
+            "record.a.values: expected values that are",
+        ),
+        (
+            {"trim": True},
+            {"a": {"type": "string(9)", "values": [" x"]}},
+            "record.a.values: expected values without bla",
+        ),
+        ({"header": False}, {"a": {"type": "int", "from": "b"}, "b": "int"}, "record.b: expected a column of its own"),
+        ({}, {"a": {"type": "int", "from": " a"}}, "record.a.from: expected a name without blanks around it"),
+    ],
+)
+def test_what_no_csv_can_hold_is_refused(
+    declaration: dict[str, Any], format_: dict[str, Any], fields: dict[str, Any], error: str
+) -> None:
+    """Each record would be rejected, or its fields be mixed up; in JSON the same texts are values like others."""
+    of_csv = {**declaration, "format": {"type": "csv", **format_}, "record": fields}
+    with pytest.raises(DeclarationError) as raised:
+        parse_dataset(of_csv)
+    assert str(raised.value).startswith(error)
+    assert parse_dataset({**of_csv, "format": {"type": "json"}}).record
+
+
+def test_all_tables_that_keep_records_keep_the_same(declaration: dict[str, Any]) -> None:
+    """Else a run would find it out, and the batch be set aside."""
+    declaration["tables"] = {
+        "a": {"columns": {"user_id": "string"}, "deduplicate": "user_id"},
+        "b": {"columns": {"user_id": "string"}},
+        "c": {"kind": "latest", "columns": {"user_id": "string"}, "key": "user_id", "deduplicate": "user_id"},
+    }
+    with pytest.raises(DeclarationError) as raised:
+        parse_dataset(declaration)
+    expected = "tables.b.deduplicate: expected user_id as of a, for all keep the same rows, found none"
+    assert [str(error) for error in raised.value.all] == [expected]

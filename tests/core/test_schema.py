@@ -21,7 +21,7 @@ BEYOND = (
     "found nan",
     "columns of the table",
     "column of the table",
-    "field of the record itself",
+    "field of the record",
     "leaves room",
     "Redshift",
     "columns of type",
@@ -35,6 +35,9 @@ BEYOND = (
     "a new column",
     "name of an encoding",
     "or [*]",
+    "another character",
+    "at most 36500d",
+    "expected texts that",
 )
 LOCAL = [(place, value) for place, value, error in WRONG if not any(words in error for words in BEYOND)]
 
@@ -46,7 +49,7 @@ def test_declarations_are_valid(path: Path) -> None:
     assert path.read_text().startswith("# yaml-language-server: $schema=schema.json\n")
 
 
-@pytest.mark.parametrize(("place", "value"), LOCAL, ids=[f"{place}={value}" for place, value in LOCAL])
+@pytest.mark.parametrize(("place", "value"), LOCAL, ids=[f"{place}={value!r:.60}" for place, value in LOCAL])
 def test_what_the_parser_refuses_the_schema_refuses(declaration: dict[str, Any], place: str, value: Any) -> None:
     """An editor marks each mistake that the parser's own tests know, unless it lies between two parts."""
     with pytest.raises(jsonschema.ValidationError):

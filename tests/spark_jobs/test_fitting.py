@@ -58,6 +58,7 @@ def test_a_value_that_fits_takes_the_declared_type(
         ("100", "decimal(3,2)", "expected decimal(3,2), found 100 (declare int)"),
         ("'sevens'", "string(5)", "expected at most 5 bytes, found 6"),
         ("'üü'", "string(3)", "expected at most 3 bytes, found 4"),
+        ("concat('x', char(0))", "string(5)", "expected text, found a zero byte"),
         ("date_sub(DATE'0001-01-01', 1)", "date", "expected a year from 1 to 9999, found 0000-12-31"),
         ("date_add(DATE'9999-12-31', 1)", "date", "expected a year from 1 to 9999, found +10000-01-01"),
         (

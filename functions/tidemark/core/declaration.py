@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, Optional
 
 from tidemark.core.dataset import (
+    ARRIVAL_COLUMNS,
     EPOCH_UNITS,
+    LINEAGE_COLUMNS,
+    SYSTEM_COLUMNS,
     BatchPolicy,
     Column,
     ColumnType,
@@ -36,10 +39,14 @@ SYSTEM_NAMES = ("oid", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax", "inse
 #: Tables and views of the catalog, which are found before those of the same name elsewhere.
 _SYSTEM_TABLE = re.compile(r"(pg|stl|stv|svl|svv|svcs|sys|duckdb|sqlite)_|information_schema\Z")
 KEY_BYTES_MAX = 1_024  # of S3
+COLUMNS_MAX = 1_600  # of a table in Redshift
+#: Encodings that Python knows and that no file of records has: of names in the internet, of source code, and none.
+_NO_ENCODINGS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
 PARTITION_BYTES_MAX = 1_024  # Parquet's footer has no bounds for longer texts, from which the lake takes the value
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 COLUMN = re.compile(r"[a-z][a-z0-9_]{0,126}")
 SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT]?B)?")
+DURATION_MAX = timedelta(days=36_500)  # whatever is longer may count beyond the years that a clock has
 DURATION = re.compile(r"(?P<number>\d+)\s*(?P<unit>[smhd])")
 SUMMABLE = ("int", "bigint", "double", "decimal")
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
@@ -82,7 +89,42 @@ def parse_dataset(declared: object) -> Dataset:
     }
     required = ("name", "prefix", "record", "tables")
     optional = ("description", "format", "transform", "batch", "load", "on_overwrite", "tolerance")
-    return Dataset(**keys.read(parts, required, optional), declared=dict(keys.data))
+    dataset = Dataset(**keys.read(parts, required, optional), declared=dict(keys.data))
+    raise_all([*_never_valid(dataset), *_never_told_apart(dataset), *_never_deduplicated(dataset)])
+    return dataset
+
+
+def _never_valid(dataset: Dataset) -> Iterator[DeclarationError]:
+    """Values that no record can have: they are null to the format, or it trims them."""
+    for field in dataset.record if dataset.format.type in DELIMITED else ():
+        for value in field.values:
+            where = ("record", field.name, "values")
+            if value in dataset.format.nulls:
+                yield DeclarationError(f"expected values that are not null, found {value!r}, one of `nulls`", where)
+            elif dataset.format.trim and value != value.strip(" \t"):
+                yield DeclarationError(f"expected values without blanks around them, found {value!r}", where)
+
+
+def _never_told_apart(dataset: Dataset) -> Iterator[DeclarationError]:
+    """Without a header a column is one field's; two of one raw name would both be the last one's."""
+    if dataset.format.type in DELIMITED and not dataset.format.header:
+        names = [field.raw for field in dataset.record]
+        for field in (field for at, field in enumerate(dataset.record) if field.raw in names[:at]):
+            message = f"expected a column of its own for each field, found {field.raw!r} again"
+            yield DeclarationError(message, ("record", field.name))
+
+
+def _never_deduplicated(dataset: Dataset) -> Iterator[DeclarationError]:
+    """All tables that keep records keep each of them, so one key goes for all; and records are dropped by their own."""
+    keeping = [table for table in dataset.tables if table.keeps_records]
+    fields, first = [field.name for field in dataset.record], keeping[0].deduplicate if keeping else None
+    for table in keeping:
+        where, found = ("tables", table.name, "deduplicate"), table.deduplicate or "none"
+        if table.deduplicate != first:
+            message = f"expected {first or 'none'} as of {keeping[0].name}, for all keep the same rows, found {found}"
+            yield DeclarationError(message, where)
+        elif first and first not in fields:
+            yield DeclarationError(f"expected a field of the record, found {first!r}{meant(first, fields)}", where)
 
 
 def _nightly_job(declared: Mapping[str, Any]) -> Dataset:
@@ -239,13 +281,18 @@ class _Mapping:
         found = DURATION.fullmatch(str(self.data[key]).strip())
         if not found:
             raise self.fail(key, "a duration such as 60s, 5m, 1h")
-        return timedelta(seconds=int(found["number"]) * SECONDS[found["unit"]])
+        seconds = int(found["number"][:20]) * SECONDS[found["unit"]]
+        if seconds > DURATION_MAX.total_seconds():
+            raise self.fail(key, f"a duration of at most {DURATION_MAX.days}d")
+        return timedelta(seconds=seconds)
 
     def columns(self, key: str, known: tuple[str, ...]) -> tuple[str, ...]:
         value = self.data.get(key, [])
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, list) or any(column not in known for column in listed):
             raise self.fail(key, f"columns of the table ({', '.join(known)})", known)
+        if len(set(listed)) < len(listed):
+            raise DeclarationError(f"expected each column once, found {', '.join(listed)}", self.at(key))
         return tuple(listed)
 
     def words(self, key: str) -> tuple[str, ...]:
@@ -309,6 +356,8 @@ def _source(keys: _Mapping, format_: object) -> str:
             raise keys.fail("from", "one name, for fields inside a field cannot be read by themselves")
         return names[0]
     name = keys.text("from", "")
+    if format_ in DELIMITED and name != name.strip():
+        raise keys.fail("from", "a name without blanks around it, which do not count in a header")
     if "." in name and format_ not in DELIMITED:
         raise keys.fail("from", f"a field of the record itself, or [{name!r}] where its name has the dot")
     return name
@@ -322,6 +371,9 @@ def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:
     values = keys.texts("values", ())
     if not values or len(set(values)) < len(values):
         raise keys.fail("values", "at least one text, each once")
+    unfit = [text for text in values if "\0" in text or len(text.encode(errors="replace")) > type_.arguments[0]]
+    if unfit:
+        raise DeclarationError(f"expected texts that {type_} can hold, found {unfit[0]!r}", keys.at("values"))
     return values
 
 
@@ -398,7 +450,11 @@ def _kind(keys: _Mapping, kinds: tuple[str, ...]) -> str:
 
 def _columns(keys: _Mapping) -> tuple[Column, ...]:
     declared = keys.mapping("columns")
-    return declared.each(COLUMN, lambda name: _column(name, declared))
+    columns = declared.each(COLUMN, lambda name: _column(name, declared))
+    most = COLUMNS_MAX - len(SYSTEM_COLUMNS + LINEAGE_COLUMNS + ARRIVAL_COLUMNS)
+    if len(columns) > most:
+        raise DeclarationError(f"expected at most {most} columns, found {len(columns)}", declared.where)
+    return columns
 
 
 def _column(name: str, declared: _Mapping) -> Column:
@@ -498,8 +554,10 @@ def _format(keys: _Mapping) -> Format:
         if key in section.data and type_ not in DELIMITED:
             raise section.fail(key, f"a key only for the types {' and '.join(DELIMITED)}")
     delimiter = section.text("delimiter", "\t" if type_ == "tsv" else default.delimiter)
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
-        raise section.fail("delimiter", "one ASCII character that is neither quote nor line break")
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
+        raise section.fail("delimiter", "one ASCII character that is neither quote nor line break nor a zero byte")
+    if delimiter == " " and section.data.get("trim") is True:
+        raise section.fail("delimiter", "another character than the blanks that `trim` takes away")
     return Format(
         type=type_,
         compression=section.choice("compression", ("auto",), default.compression),
@@ -526,8 +584,11 @@ def _records(section: _Mapping, type_: str) -> Path:
 def _encoding(section: _Mapping) -> str:
     name = section.text("encoding", "utf-8")
     try:
+        found = codecs.lookup(name).name
+        if found in _NO_ENCODINGS:
+            raise LookupError(name)
         "".encode(name)  # which also refuses codecs that are not of text, such as base64
-        return codecs.lookup(name).name
+        return found
     except LookupError:
         raise section.fail("encoding", "the name of an encoding, such as utf-8 or latin-1") from None
 
