@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from cli.render import one_line
@@ -31,6 +32,18 @@ def text(found: str) -> str:
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError(f"expected UTF-8, found {one_line(found)}") from None
     return found
+
+
+def folder(found: str) -> Path:
+    """A folder by its name; an empty one, as of a variable that is not set, is not the working directory."""
+    if not found:
+        raise argparse.ArgumentTypeError("expected a folder, found an empty name")
+    return Path(found)
+
+
+def new_folder(found: str) -> Path:
+    """A folder for results, whose name goes into catalogs: UTF-8."""
+    return folder(text(found))
 
 
 def _whole(text: str, least: int, most: int, what: str) -> int:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from cli.render import name, number
 from tidemark.core.errors import TidemarkError
 
-MARKER = ".tidemark-demo"  #: in a demo's folder: a JSON list of all that the demo made there
+MARKER = (
+    ".tidemark-demo"  #: in a demo's folder: a JSON object of all that the demo made there, path → SHA-256 of a file
+)
 #: What `local run` and `demo` leave in their folder.
 RESULTS = ("lake", "quarantine", "summary.json", "warehouse.duckdb")
 
@@ -27,7 +30,7 @@ def refuse_used(out: Path) -> None:
 
 
 @contextmanager
-def whole_or_nothing(out: Path) -> Iterator[None]:
+def whole_or_nothing(out: Path) -> Iterator[Claim]:
     """A run that fails leaves no half-written results, and the folder as it was."""
     new = not out.exists()
     try:
@@ -36,47 +39,92 @@ def whole_or_nothing(out: Path) -> Iterator[None]:
         raise TidemarkError(f"cannot make the folder {name(out)}: {error.strerror}") from error
     if not os.access(out, os.W_OK | os.X_OK):
         raise TidemarkError(f"expected a folder to write into, found {name(out)} that cannot be written")
+    claim = Claim(out)
     try:
-        yield
+        yield claim
     except BaseException:
-        _remove(out, [path for path in _below(out) if path.parts[0] in RESULTS])
+        _remove(out, [path for path in _below(out) if path.parts[0] in claim.taken])
         if new and not any(out.iterdir()):
             out.rmdir()
         raise
 
 
+class Claim:
+    """The results' names in a folder, each taken when it is written: a drive is long, and others may write meanwhile."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self.taken: set[str] = set()
+
+    def folder(self, title: str) -> Path:
+        """A new folder of that name; raises if there is anything already."""
+        path = self._out / title
+        self._take(title, path.mkdir)
+        return path
+
+    def file(self, title: str) -> Path:
+        """A new empty file of that name; raises if there is anything already."""
+        path = self._out / title
+        self._take(title, lambda: path.touch(exist_ok=False))
+        return path
+
+    def _take(self, title: str, make: Callable[[], None]) -> None:
+        try:
+            make()
+        except FileExistsError:
+            where = name(self._out / title)
+            raise TidemarkError(f"expected the folder for the results to stay empty meanwhile, found {where}") from None
+        self.taken.add(title)
+
+
 def clear_demo(out: Path) -> None:
     """Make room for a demo: an earlier one's files go, if the folder holds these and no others.
 
-    Raises, with everything still there, for a folder that no demo has made, or in which something else lies as well.
+    Raises, with everything still there, for a folder that no demo has made, or in which something is new or changed.
     """
     if out.is_symlink() or not (out / MARKER).is_file() or (out / MARKER).is_symlink():
         refuse_used(out)
         return
     made = _made(out / MARKER)
     found = list(_below(out))
-    foreign = [path for path in found if path.as_posix() not in made]
+    foreign = [path for path in found if not _is_made(out, path, made)]
     if foreign:
         more = f" and {number(len(foreign) - 1)} more" if len(foreign) > 1 else ""
         raise TidemarkError(
-            f"expected a folder with nothing but an earlier demo, found {name(out / foreign[0])}{more}:"
-            " move it, or choose another --out"
+            f"expected a folder with nothing but an earlier demo as it was, found {name(out / foreign[0])}{more}"
+            " new or changed: move it, or choose another --out"
         )
     _remove(out, found)
 
 
 def mark_demo(out: Path) -> None:
-    """Write down what a demo made, so that the next one may replace it."""
-    made = [path.as_posix() for path in _below(out)]
-    (out / MARKER).write_text(json.dumps(sorted([*made, MARKER]), indent=1))
+    """Write down what a demo made, so that the next one may replace it; what lies beside its results is not the demo's."""
+    made = {path.as_posix(): _digest(out / path) for path in _below(out) if path.parts[0] in RESULTS}
+    with (out / MARKER).open("x") as marker:
+        json.dump(made, marker, indent=1, sort_keys=True)
 
 
-def _made(marker: Path) -> frozenset[str]:
+def _made(marker: Path) -> Mapping[str, str]:
     try:
-        listed = json.loads(marker.read_bytes())
-        return frozenset(str(path) for path in listed)
-    except (OSError, ValueError, TypeError) as error:
+        return dict(json.loads(marker.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise TidemarkError(f"expected the list of a demo's files in {name(marker)}, found another: {error}") from None
+
+
+def _is_made(out: Path, path: Path, made: Mapping[str, str]) -> bool:
+    """Whether a demo made this, and it is still what the demo made."""
+    listed = made.get(path.as_posix())
+    return path.as_posix() == MARKER or (listed is not None and listed == _digest(out / path))
+
+
+def _digest(path: Path) -> str:
+    """What a file holds, as SHA-256; a folder and a link have names that no file's digest is."""
+    if path.is_symlink():
+        return "link"
+    if path.is_dir():
+        return "folder"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _below(out: Path) -> Iterator[Path]:

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from cli.folders import refuse_used, whole_or_nothing
+from cli.folders import Claim, refuse_used, whole_or_nothing
 from cli.render import Sheet, capped, duration, line, name, number, plural, say, say_whole, size
 from cli.summary import show_summary
 from local.cloud import Cloud
@@ -50,8 +50,8 @@ def run_local(
     found = _files_below(folder)
     refuse_used(out)
     try:
-        with whole_or_nothing(out), _scratch() as scratch:
-            summary = _drive_folder(console, folder, found, scratch, out, nights, at_rest)
+        with whole_or_nothing(out) as claim, _scratch() as scratch:
+            summary = _drive_folder(console, folder, found, scratch, claim, nights, at_rest)
     except Stuck as error:
         say(console, (str(error), "red"))
         return 1
@@ -120,7 +120,7 @@ def _drive_folder(
     folder: Path,
     found: Survey,
     state_dir: Path,
-    out: Path,
+    claim: Claim,
     nights: bool,
     at_rest: Callable[[Cloud], None],
 ) -> Summary:
@@ -134,13 +134,13 @@ def _drive_folder(
         at_rest(cloud)
         with _spinning(console, "counting lake and warehouse"):
             summary = summarize(world, landed.keys, time.monotonic() - began, landed.skipped)
-            export_lake(world, out.resolve() / "lake")
-            export_quarantine(world, out / "quarantine")
+            export_lake(world, claim.folder("lake").resolve())
+            export_quarantine(world, claim.folder("quarantine"))
     finally:
         cloud.stop()
-    (out / "summary.json").write_text(json.dumps(summary.to_json(), indent=1))
-    shutil.move(state_dir / "warehouse.duckdb", out / "warehouse.duckdb")
-    show_plain_names(out / "warehouse.duckdb")
+    claim.file("summary.json").write_text(json.dumps(summary.to_json(), indent=1))
+    show_plain_names(state_dir / "warehouse.duckdb")
+    shutil.copyfile(state_dir / "warehouse.duckdb", claim.file("warehouse.duckdb"))
     return summary
 
 

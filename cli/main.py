@@ -100,18 +100,20 @@ def build_parser() -> argparse.ArgumentParser:
 def _laptop(commands: argparse._SubParsersAction[of.Parser]) -> None:
     demo = _add(commands, "demo", "make sample traffic and run the whole pipeline on this machine", run.demo)
     out_help = "new or empty folder for the results, or an earlier demo's, which is replaced (default: demo)"
-    demo.add_argument("--out", type=Path, default=Path("demo"), help=out_help)
+    demo.add_argument("--out", type=of.new_folder, default=Path("demo"), help=out_help)
 
     local = _group(_parser(commands, "local", "the laptop cloud"))
     once = _add(local, "run", "land every file below a folder, and drive to rest", run.local_run)
-    once.add_argument("folder", type=Path, metavar="FOLDER", help="a file's path below it is its S3 key")
-    once.add_argument("--out", type=Path, required=True, help="new or empty folder for the results")
+    once.add_argument("folder", type=of.folder, metavar="FOLDER", help="a file's path below it is its S3 key")
+    once.add_argument("--out", type=of.new_folder, required=True, help="new or empty folder for the results")
     once.add_argument("--nightly", action="store_true", help="run the nightly jobs too, for every day with rows")
     up = _add(local, "up", "keep the laptop cloud up until Ctrl-C", run.local_up)
     up.add_argument("--port", type=of.port, default=4566, help="0 picks a free one (default: %(default)s)")
 
     traffic = _add(commands, "traffic", "write sample files of past days, as Firehose lands them", run.traffic)
-    traffic.add_argument("folder", type=Path, metavar="FOLDER", help="files that lie in it already stay as they are")
+    traffic.add_argument(
+        "folder", type=of.folder, metavar="FOLDER", help="files that lie in it already stay as they are"
+    )
     traffic.add_argument("--records", type=of.count, metavar="N", default=2_000, help="per dataset (%(default)s)")
     days_help = "whole UTC days before today (%(default)s)"
     traffic.add_argument("--days", type=of.days, metavar="N", default=14, help=days_help)
@@ -189,7 +191,9 @@ def _project(commands: argparse._SubParsersAction[of.Parser]) -> None:
     jobs = _group(_parser(commands, "jobs", "the Spark code"))
     _add(jobs, "upload", "put the Spark code and its packages into the control bucket", run.jobs_upload)
     check = _add(commands, "validate", "check the declarations in a folder", run.validate)
-    check.add_argument("folder", type=Path, metavar="FOLDER", nargs="?", default=Path("datasets"), help="(datasets)")
+    check.add_argument(
+        "folder", type=of.folder, metavar="FOLDER", nargs="?", default=Path("datasets"), help="(datasets)"
+    )
     _add(commands, "lifecycle", "print the lifecycle's diagram (Mermaid)", run.lifecycle)
 
 

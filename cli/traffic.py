@@ -38,5 +38,13 @@ def _refuse_others(objects: Iterable[LandedObject], folder: Path) -> None:
     """Nothing is written yet when a file in the way turns out to be another than the one that would be written."""
     for landed in objects:
         path = folder / landed.key
-        if path.is_symlink() or (path.exists() and not (path.is_file() and path.read_bytes() == landed.body)):
-            raise TidemarkError(f"expected no other file in the way of the sample, found {name(path)}")
+        linked = [one for one in _way(folder, path) if one.is_symlink()]
+        if linked or (path.exists() and not (path.is_file() and path.read_bytes() == landed.body)):
+            in_the_way = name([*linked, path][0])
+            raise TidemarkError(f"expected no other file in the way of the sample, found {in_the_way}")
+
+
+def _way(folder: Path, path: Path) -> list[Path]:
+    """The folders below `folder` that lead to the file, and the file: a link among them leads elsewhere."""
+    below = path.relative_to(folder)
+    return [folder / part for part in (*reversed(below.parents[:-1]), below)]

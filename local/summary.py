@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import pyarrow.compute as pc
@@ -236,14 +237,14 @@ def _beyond(datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:
 
 
 def export_lake(world: LaptopWorld, out: Path) -> None:
-    """Copy the Iceberg tables to `out`: the same files and schemas, in a catalog file of their own.
+    """Copy the Iceberg tables to the empty folder `out`: the same files and schemas, in a catalog file of their own.
 
     `catalog.db` is a pyiceberg SQL catalog; the data files below `<table>/data` are those that the tables show.
     """
     from pyiceberg.catalog.sql import SqlCatalog
 
-    out.mkdir(parents=True)
-    catalog = SqlCatalog("lake", uri=f"sqlite:///{out / 'catalog.db'}", warehouse=out.as_uri())
+    # pyiceberg takes a path as it is, and looks for a URI's without decoding it; the catalog's address is decoded.
+    catalog = SqlCatalog("lake", uri=f"sqlite:///{quote(str(out / 'catalog.db'))}", warehouse=str(out))
     catalog.create_namespace("lake")
     for name in world.lake.catalog.list_tables(world.settings.lake_database):
         table = world.lake.catalog.load_table(name)
@@ -253,10 +254,10 @@ def export_lake(world: LaptopWorld, out: Path) -> None:
             for number, task in enumerate(table.scan().plan_files())
         ]
         local = catalog.create_table(
-            ("lake", name[-1]), table.schema(), location=location.as_uri(), partition_spec=table.spec()
+            ("lake", name[-1]), table.schema(), location=str(location), partition_spec=table.spec()
         )
         if copies:
-            local.add_files([path.as_uri() for path in copies])
+            local.add_files([str(path) for path in copies])
     catalog.engine.dispose()
 
 
@@ -271,8 +272,7 @@ def show_plain_names(database: Path) -> None:
 
 
 def export_quarantine(world: LaptopWorld, out: Path) -> None:
-    """One JSON-lines file a batch with its rejected records: file, position, reason, raw."""
-    out.mkdir(parents=True)
+    """In the folder `out` one JSON-lines file a batch with its rejected records: file, position, reason, raw."""
     for name in world.datasets:
         for batch in world.ledger.all_batches(name):
             result = read_result(world, batch)

@@ -40,6 +40,11 @@ def marked_by_hand(folder: Path) -> None:
     (folder / MARKER).write_text("[]")
 
 
+def marked_as_by_others(folder: Path) -> None:
+    precious(folder)
+    (folder / MARKER).write_text(json.dumps(["sub", "sub/thesis.txt", MARKER]))
+
+
 def marked_with_nonsense(folder: Path) -> None:
     precious(folder)
     (folder / MARKER).write_text('{"sub": 1, "sub/thesis.txt')
@@ -53,6 +58,17 @@ def beside_a_demo(folder: Path) -> None:
 def deep_in_a_demo(folder: Path) -> None:
     leave_demo(folder)
     (folder / "lake" / "sales" / "data" / "mine.parquet").write_text("mine")
+
+
+def written_over_in_a_demo(folder: Path) -> None:
+    leave_demo(folder)
+    (folder / "summary.json").write_text("mine")
+
+
+def link_in_place_of_a_folder(folder: Path) -> None:
+    leave_demo(folder)
+    (folder / "quarantine").rmdir()
+    (folder / "quarantine").symlink_to(folder.parent)
 
 
 def folder_in_a_demo(folder: Path) -> None:
@@ -72,15 +88,14 @@ def older_demo(folder: Path) -> None:
 
 
 def marker_is_a_link(folder: Path) -> None:
-    precious(folder)
-    marker = folder.parent / "marker"
-    marker.write_text(json.dumps(["sub", "sub/thesis.txt", MARKER]))
-    (folder / MARKER).symlink_to(marker)
+    leave_demo(folder)
+    (folder / MARKER).rename(folder.parent / "marker")
+    (folder / MARKER).symlink_to(folder.parent / "marker")
 
 
 FOREIGN = (
-    precious, marked_by_hand, marked_with_nonsense, beside_a_demo, deep_in_a_demo, folder_in_a_demo, link_in_a_demo,
-    older_demo, marker_is_a_link,
+    precious, marked_by_hand, marked_as_by_others, marked_with_nonsense, beside_a_demo, deep_in_a_demo,
+    written_over_in_a_demo, link_in_place_of_a_folder, folder_in_a_demo, link_in_a_demo, older_demo, marker_is_a_link,
 )  # fmt: skip
 
 
@@ -142,17 +157,51 @@ def test_a_second_demo_replaces_the_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert [demo.run_demo(console, tmp_path / "out") for _ in range(2)] == [0, 0]
     assert runs == [[], ["out"]]
     (tmp_path / "out" / "lake" / "mine").touch()
-    with pytest.raises(TidemarkError, match=r"nothing but an earlier demo, found .*lake/mine"):
+    with pytest.raises(TidemarkError, match=r"nothing but an earlier demo as it was, found .*lake/mine"):
         demo.run_demo(console, tmp_path / "out")
+
+
+def test_what_somebody_puts_beside_a_demo_while_it_runs_is_not_marked_as_its_own(tmp_path: Path) -> None:
+    """The next demo asks for another folder."""
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "summary.json").write_text("made")
+    mark_demo(tmp_path)
+    with pytest.raises(TidemarkError, match=r"found .*notes\.txt new or changed"):
+        clear_demo(tmp_path)
+    assert everything(tmp_path) == [MARKER, "notes.txt", "summary.json"]
+
+
+@pytest.mark.parametrize("title", ["lake", "quarantine", "summary.json", "warehouse.duckdb"])
+def test_what_somebody_puts_in_the_way_of_a_result_meanwhile_stays(title: str, tmp_path: Path) -> None:
+    """A folder that was empty when the run began may hold another run's results at its end."""
+    out = tmp_path / "out"
+    with (
+        pytest.raises(TidemarkError, match=f"to stay empty meanwhile, found .*{title}"),
+        whole_or_nothing(out) as claim,
+    ):
+        precious(out / title)
+        for one in ("lake", "quarantine"):
+            (claim.folder(one) / "data").write_text("made")
+        for one in ("summary.json", "warehouse.duckdb"):
+            claim.file(one).write_text("made")
+    assert everything(out) == [title, f"{title}/sub", f"{title}/sub/thesis.txt"]
+
+
+def test_a_link_in_the_way_of_a_result_is_not_followed(tmp_path: Path) -> None:
+    """Not even one that leads nowhere."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.json").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TidemarkError, match="to stay empty meanwhile"), whole_or_nothing(tmp_path / "out") as claim:
+        claim.file("summary.json")
+    assert everything(tmp_path) == ["out", "out/summary.json"]
 
 
 def test_a_run_that_fails_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
     """A new one is gone; one that was there stays, with what somebody else put into it meanwhile."""
     (tmp_path / "old").mkdir()
     for out in (tmp_path / "old", tmp_path / "new"):
-        with pytest.raises(KeyboardInterrupt), whole_or_nothing(out):  # noqa: PT012
-            (out / "lake").mkdir()
-            (out / "lake" / "catalog.db").write_text("made")
+        with pytest.raises(KeyboardInterrupt), whole_or_nothing(out) as claim:  # noqa: PT012
+            (claim.folder("lake") / "catalog.db").write_text("made")
             if out.name == "old":
                 (out / "notes.txt").write_text("mine")
             raise KeyboardInterrupt
@@ -176,3 +225,24 @@ def test_traffic_writes_over_no_other_file(tmp_path: Path) -> None:
         write()
     assert (first.read_text(), (sample / "notes.txt").read_text()) == ("mine", "mine")
     console.file.close()
+
+
+def test_traffic_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
+    """A folder in it that is a link leads elsewhere, where nothing is written."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample" / "content").symlink_to(tmp_path / "elsewhere")
+    console = Console(file=io.StringIO())
+    with pytest.raises(TidemarkError, match="expected no other file in the way of the sample, found .*sample/content"):
+        write_traffic(console, tmp_path / "sample", records=20, days=1, datasets=["content"], seed=1)
+    assert everything(tmp_path / "elsewhere") == []
+
+
+@pytest.mark.parametrize(
+    "words", [["demo", "--out", ""], ["local", "run", "", "--out", "x"], ["traffic", ""], ["validate", ""]]
+)
+def test_an_empty_name_is_not_the_working_directory(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable of the shell that is not set gives one."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert (end.value.code, "expected a folder, found an empty name" in capsys.readouterr().err) == (2, True)
