@@ -12,9 +12,7 @@ from pathlib import Path
 from cli.render import name, number
 from tidemark.core.errors import TidemarkError
 
-MARKER = (
-    ".tidemark-demo"  #: in a demo's folder: a JSON object of all that the demo made there, path → SHA-256 of a file
-)
+MARKER = ".tidemark-demo"  #: in a demo's folder: a JSON object of all that the demo made there, path → digest
 #: What `local run` and `demo` leave in their folder.
 RESULTS = ("lake", "quarantine", "summary.json", "warehouse.duckdb")
 
@@ -50,7 +48,7 @@ def whole_or_nothing(out: Path) -> Iterator[Claim]:
 
 
 class Claim:
-    """The results' names in a folder, each taken when it is written: a drive is long, and others may write meanwhile."""
+    """The results' names in a folder, each taken when it is written, for others may write there while a run lasts."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -98,7 +96,7 @@ def clear_demo(out: Path) -> None:
 
 
 def mark_demo(out: Path) -> None:
-    """Write down what a demo made, so that the next one may replace it; what lies beside its results is not the demo's."""
+    """Write down what a demo made, so that the next one may replace it; what lies beside its results is not its own."""
     made = {path.as_posix(): _digest(out / path) for path in _below(out) if path.parts[0] in RESULTS}
     with (out / MARKER).open("x") as marker:
         json.dump(made, marker, indent=1, sort_keys=True)

@@ -7,6 +7,7 @@
 - A long poll of a queue would hold that lock: it waits outside.
 - Conditional and versioned S3 writes check first and write later: one lock for writes. A read that stumbles over a
   write in its midst is done again without one.
+- ListObjectVersions ignores EncodingType: keys with what XML cannot hold end in an error, and line ends are changed.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from moto.core.responses import ActionResult
 from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 from moto.glue.exceptions import GlueClientError
 from moto.glue.models import glue_backends
+from moto.s3.responses import S3Response
 from werkzeug.wrappers import Response
 
 from local.deployment import ACCOUNT, REGION
 from local.wsgi import body_of, error, replace_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOCKED = frozenset({"dynamodb", "glue", "sqs", "events"})
@@ -51,6 +55,7 @@ class Cures:
 
     def __init__(self, moto: WSGIApplication) -> None:
         _cure_transactions()
+        _cure_listing_of_versions()
         self._moto = moto
         self._locks = {service: threading.Lock() for service in (*LOCKED, "s3")}
         self._replays: dict[str, _Replay] = {}
@@ -121,6 +126,9 @@ class Cures:
             time.sleep(POLL_SECONDS)
 
 
+#: Of ListObjectVersions.
+_KEYS = ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
+_KEYS_IN = {"Versions": "Key", "DeleteMarkers": "Key", "CommonPrefixes": "Prefix"}
 _MISMATCH = (
     "IdempotentParameterMismatchException",
     "The provided client token is already in use with another request.",
@@ -199,6 +207,31 @@ def _put_back(table: Table, hash_key: Any, range_key: Any, item: Any) -> None:
         row.pop(key, None)
     else:
         row[key] = item
+
+
+def _cure_listing_of_versions() -> None:
+    if not getattr(S3Response.list_object_versions, "cured", False):
+        cured = _encoded_if_asked(S3Response.list_object_versions)
+        setattr(S3Response, "list_object_versions", cured)  # noqa: B010 — a method, says mypy
+
+
+def _encoded_if_asked(original: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:
+    """`list_object_versions` that percent-encodes keys and what is made of keys, where the caller asks for it."""
+
+    def list_object_versions(response: S3Response) -> Any:
+        if response.querystring.get("encoding-type") == ["url"]:
+            serialized = response.serialized
+            vars(response)["serialized"] = lambda answer: serialized(ActionResult(_encoded(answer.result)))
+        return original(response)
+
+    list_object_versions.cured = True  # type: ignore[attr-defined]
+    return list_object_versions
+
+
+def _encoded(listing: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {name: quote(listing[name]) for name in _KEYS if listing.get(name)}
+    lists = {name: [{**one, key: quote(one[key])} for one in listing.get(name, ())] for name, key in _KEYS_IN.items()}
+    return {**listing, **texts, **lists, "EncodingType": "url"}
 
 
 def _whole(app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

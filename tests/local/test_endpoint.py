@@ -180,6 +180,39 @@ def test_one_of_many_conditional_puts_wins(client: Any) -> None:
     assert answers == ["PreconditionFailed"] * 7 + ["written"]
 
 
+ODD_KEYS = [
+    "a\x01b",
+    "\x1b[31m",
+    "cr\r",
+    "crlf\r\n",
+    "lf\n",
+    "\ufffe",
+    "<&>",
+    "a b+%20",
+    "\u540d",
+    " ",
+    "d/\x02",
+    "d/x\r/y",
+]
+
+
+def test_versions_of_odd_keys_are_listed(client: Any) -> None:
+    """Keys, prefixes, common prefixes and the marks of a page are what they are, deleted ones too; page by page."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket="odd")
+    s3.put_bucket_versioning(Bucket="odd", VersioningConfiguration={"Status": "Enabled"})
+    for key in ODD_KEYS:
+        s3.put_object(Bucket="odd", Key=key, Body=b"1")
+    pages = list(s3.get_paginator("list_object_versions").paginate(Bucket="odd", PaginationConfig={"PageSize": 2}))
+    assert [found["Key"] for page in pages for found in page.get("Versions", ())] == sorted(ODD_KEYS)
+    folders = s3.list_object_versions(Bucket="odd", Prefix="d/x\r", Delimiter="/")
+    assert (folders["Prefix"], folders["CommonPrefixes"]) == ("d/x\r", [{"Prefix": "d/x\r/"}])
+    s3.delete_object(Bucket="odd", Key="a\x01b")
+    assert [found["Key"] for found in s3.list_object_versions(Bucket="odd")["DeleteMarkers"]] == ["a\x01b"]
+    raw = s3.list_object_versions(Bucket="odd", Prefix="a b", EncodingType="url")
+    assert [found["Key"] for found in raw["Versions"]] == ["a%20b%2B%2520"]
+
+
 def test_put_events_goes_to_our_own_bus(aws: Any, client: Any) -> None:
     """moto's bus, which fires disabled rules and fails on Lambda targets, is never asked."""
     entry = {"Source": "tidemark", "DetailType": "Batch Due", "Detail": '{"state": "PLANNED"}'}
