@@ -207,9 +207,8 @@ def _explain_up(console: Console, cloud: Cloud) -> None:
     say(console, "In another terminal:")
     keys = "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1"
     say_whole(console, f"  export AWS_ENDPOINT_URL={cloud.url} {keys}")
-    sample = "  tidemark traffic sample/                                     "
-    say_whole(console, sample, ("# sample files, as Firehose lands them", "dim"))
-    for command in (
+    for command in (  # without comments, which not every shell takes from its prompt
+        "tidemark traffic sample/",
         f"aws s3 cp --recursive sample/ s3://{bucket}/",
         "tidemark status",
         "tidemark batches",

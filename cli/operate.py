@@ -46,7 +46,7 @@ def backfill(world: World, console: Console, uri: str, files_per_second: float) 
         raise TidemarkError(f"expected s3://{world.settings.raw_bucket}/<prefix>, found {uri!r}")
     dataset = next((one for one in world.datasets.values() if one.owns(prefix)), None)
     if dataset is None:
-        known = ", ".join(dataset.prefix for dataset in world.datasets.values())
+        known = ", ".join(sorted(one.prefix for one in world.datasets.values() if one.prefix))
         raise TidemarkError(f"expected a prefix below one of {known}, found {prefix!r}")
     _walk(world, console, dataset, prefix, files_per_second, timedelta(0))
 
@@ -75,8 +75,10 @@ def choose_batches(
     world: World, ids: list[str], dataset: str | None, since: datetime | None, until: datetime | None
 ) -> list[Batch]:
     """The batches named, or those of a dataset that were created from `since` up to before `until`."""
-    if bool(ids) == bool(dataset):
+    if bool(ids) == (dataset is not None):
         raise TidemarkError("expected either ids of batches or --dataset")
+    if ids and (since or until):
+        raise TidemarkError("expected --from and --to beside --dataset, found them beside ids of batches")
     if ids:
         return [find_batch(world, batch_id) for batch_id in ids]
     chosen = [

@@ -81,7 +81,7 @@ class Api:
         credentials = self.session.get_credentials()
         if credentials is None:
             raise TidemarkError("expected AWS credentials to sign with, found none")
-        data = None if body is None else json.dumps(body).encode()
+        data = json.dumps(body).encode() if method == "POST" else None
         headers = {"Content-Type": "application/json"} if data else {}
         request = AWSRequest(method, f"{self.url.rstrip('/')}{path}", headers, data)
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.session.region_name or "").add_auth(request)

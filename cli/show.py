@@ -61,7 +61,7 @@ def _counted(found: Standing, which: State, now: datetime) -> Text:
 
 def show_batches(world: World, console: Console, dataset: str | None, limit: int) -> None:
     """The newest batches, newest first."""
-    names = named(world, dataset) if dataset else sorted(world.datasets)
+    names = sorted(world.datasets) if dataset is None else named(world, dataset)
     batches = sorted(
         (batch for one in names for batch in world.ledger.recent(one, limit)),
         key=lambda batch: batch.created_at,

@@ -12,13 +12,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from boto3 import Session
 from boto3.exceptions import S3UploadFailedError
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.httpsession import URLLib3Session
 from botocore.parsers import ResponseParserError
 
 from cli import main as command
 from cli.main import main
+from cli.predict import Api
 from tests.cli.nasty import is_plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +130,19 @@ def test_customers_that_are_no_json_are_one_line(
     assert "expected JSON, found" in refused(["predict", str(tmp_path / "in.json")], capsys)
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
     assert "standard input: expected JSON, found" in refused(["predict", "-"], capsys)
+
+
+def test_null_is_sent_as_the_json_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API then says what is wrong with it, not that it has come without a content type."""
+    sent: list[AWSPreparedRequest] = []
+
+    def send(_: URLLib3Session, request: AWSPreparedRequest) -> SimpleNamespace:
+        sent.append(request)
+        return SimpleNamespace(status_code=200, content=b"{}")
+
+    monkeypatch.setattr(URLLib3Session, "send", send)
+    Api("http://127.0.0.1:9", Session("a", "b", region_name="us-east-1")).ask("POST", "/predict", None)
+    assert [(one.body, one.headers["Content-Type"]) for one in sent] == [(b"null", "application/json")]
 
 
 def test_customers_that_cannot_be_read_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
