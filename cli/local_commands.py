@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ def run_local(
     found = _files_below(folder)
     refuse_used(out)
     try:
-        with whole_or_nothing(out) as claim, _scratch() as scratch:
+        with _ended_in_order(), whole_or_nothing(out) as claim, _scratch() as scratch:
             summary = _drive_folder(console, folder, found, scratch, claim, nights, at_rest)
     except Stuck as error:
         say(console, (str(error), "red"))
@@ -99,6 +100,16 @@ def _refuse_taken(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise TidemarkError(f"cannot listen on {HOST}:{port}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Who ends the run from outside (`timeout`, a build that is called off) leaves nothing behind either."""
+    before = signal.signal(signal.SIGTERM, lambda signalled, _: sys.exit(128 + signalled))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

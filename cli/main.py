@@ -1,7 +1,7 @@
 """tidemark: files land, tables follow, exactly once.
 
 Exit status 0: done. 1: done, and something needs a person. 2: the command could not be carried out as given.
-130: interrupted. 141: the reader of the output has gone.
+130: interrupted. 141: the reader of the output has gone. 143: ended by a signal.
 """
 
 from __future__ import annotations

@@ -9,7 +9,21 @@ from datetime import datetime, timedelta
 from rich.console import Console
 
 from cli.names import file_named, is_file, named
-from cli.render import NOTHING, Part, Sheet, capped, line, name, number, plural, say, say_whole, shortened, state
+from cli.render import (
+    NOTHING,
+    Part,
+    Sheet,
+    capped,
+    in_one_piece,
+    line,
+    name,
+    number,
+    plural,
+    say,
+    say_whole,
+    shortened,
+    state,
+)
 from tidemark.adapters.store import split_uri
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
@@ -100,7 +114,8 @@ def list_quarantine(world: World, console: Console) -> None:
     table = Sheet("what", "name", "since", "reason", "files", spare=("since",), whole=("what", "since"))
     for batch in batches:
         reason = shortened(batch.reason, REASON_MAX, console)
-        table.add_row("batch", batch.batch_id, f"{batch.updated_at:%Y-%m-%d %H:%M}", reason, _first_file(world, batch))
+        since = f"{batch.updated_at:%Y-%m-%d %H:%M}"
+        table.add_row("batch", in_one_piece(batch.batch_id), since, reason, _first_file(world, batch))
     for refused in files:
         reason = shortened(refused.reason, REASON_MAX, console)
         table.add_row("file", name(refused.file.uri), refused.since[:16].replace("T", " "), reason, NOTHING)
@@ -108,7 +123,8 @@ def list_quarantine(world: World, console: Console) -> None:
         for batch in world.ledger.recent(dataset, REJECTED_RECENT):
             if batch.rejected:
                 reason = f"{number(batch.rejected)} of {number(batch.read)} records rejected"
-                table.add_row("records", batch.batch_id, f"{batch.updated_at:%Y-%m-%d %H:%M}", reason, NOTHING)
+                since = f"{batch.updated_at:%Y-%m-%d %H:%M}"
+                table.add_row("records", in_one_piece(batch.batch_id), since, reason, NOTHING)
     console.print(table if table.row_count else "nothing is in quarantine")
 
 

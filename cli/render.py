@@ -105,6 +105,13 @@ def capped(lines: Sequence[Part], where: str) -> list[Part]:
     return [*lines[:LISTED], f"and {number(rest)} more, see {where}"] if rest > 0 else list(lines)
 
 
+def in_one_piece(value: object) -> Text:
+    """A cell that somebody may copy, in a column that is folded elsewhere."""
+    whole = line(name(value))
+    whole.no_wrap = True
+    return whole
+
+
 def state(which: State) -> Text:
     """A state in its colour."""
     return Text(str(which), COLOURS.get(which, "cyan"))
@@ -170,7 +177,7 @@ class Sheet:
 
     def add_row(self, *cells: Part) -> None:
         """One row, a cell for each column."""
-        self._rows.append(tuple(line(cell) for cell in cells))
+        self._rows.append(tuple(cell if isinstance(cell, Text) else line(cell) for cell in cells))
 
     @property
     def row_count(self) -> int:
@@ -193,7 +200,8 @@ class Sheet:
             title = self._columns[place]
             justify: JustifyMethod = "right" if title in self._figures else "left"
             whole = fits and self._is_whole(place)
-            table.add_column(line(title), justify=justify, overflow="fold", no_wrap=whole)
+            least = self._in_one_piece(place) if fits else None
+            table.add_column(line(title), justify=justify, overflow="fold", no_wrap=whole, min_width=least)
         for row in self._rows:
             table.add_row(*(row[place] for place in shown))
         return table
@@ -218,7 +226,10 @@ class Sheet:
         title = visible(self._columns[place])
         if self._is_whole(place):
             return max(widest, cell_len(title))
-        return max(min(widest, FOLD_MIN), *(cell_len(word) for word in title.split(" ")))
+        return max(min(widest, FOLD_MIN), self._in_one_piece(place), *map(cell_len, title.split(" ")))
+
+    def _in_one_piece(self, place: int) -> int:
+        return max((cell_len(row[place].plain) for row in self._rows if row[place].no_wrap), default=0)
 
     def _is_empty(self, place: int) -> bool:
         return all(row[place].plain in ("", NOTHING) for row in self._rows)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from cli import demo
+from cli import demo, local_commands
 from cli.folders import MARKER, clear_demo, mark_demo, refuse_used, whole_or_nothing
 from cli.main import main
 from cli.traffic import write_traffic
@@ -208,6 +211,20 @@ def test_a_run_that_fails_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
                 (out / "notes.txt").write_text("mine")
             raise KeyboardInterrupt
     assert everything(tmp_path) == ["old", "old/notes.txt"]
+
+
+def test_a_run_that_is_ended_from_outside_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `timeout` does it: neither its folder nor its scratch, and the exit status says which signal it was."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text("{}")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr(local_commands, "_drive_folder", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        main(["local", "run", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    assert (end.value.code, signal.getsignal(signal.SIGTERM)) == (143, before)
+    assert everything(tmp_path) == ["in", "in/a.json", "scratch"]
 
 
 def test_traffic_writes_over_no_other_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from cli.render import PIPE_WIDTH, Sheet, capped, line, name, open_console, say_whole, shortened, visible
+from cli.render import PIPE_WIDTH, Sheet, capped, in_one_piece, line, name, open_console, say_whole, shortened, visible
 from tests.cli.nasty import NASTY, is_plain, printed, texts
 
 
@@ -112,6 +112,18 @@ def test_a_narrow_screen_folds_the_last_column_left() -> None:
     table.add_row("web_logs.20261121T082745.24da8be2", "1")
     shown = printed(lambda console: console.print(table), 20).splitlines()
     assert "".join(row.strip() for row in shown[1:3]) == "web_logs.20261121T082745.24da8be2"
+
+
+def test_an_id_stays_in_one_piece_beside_names_that_are_folded() -> None:
+    """Other columns leave for it, as for a figure."""
+    batch = "web_logs.20261121T082745.24da8be2"
+    table = Sheet("what", "name", "since", "reason", spare=("since",), whole=("what", "since"))
+    table.add_row("batch", in_one_piece(batch), "2026-11-21 08:27", "3 of 1,363 records rejected")
+    table.add_row("file", "s3://tidemark-raw-123456789012/web_logs/" + "x" * 60, "2026-11-21 08:27", "gone")
+    for width in (40, 80, 100):
+        shown = printed(lambda console: console.print(table), width)
+        assert batch in shown
+        assert max(map(cell_len, shown.splitlines())) <= width
 
 
 def test_a_line_to_be_copied_is_not_wrapped() -> None:
