@@ -63,10 +63,9 @@ def run_demo(console: Console, out: Path) -> int:
             write(generate(name, DEMO_SEED, DEMO_RECORDS, DEMO_START, dirt=0.004, duplicates=0.01), landed)
         say(console, ("Sample traffic", "bold"), f" for {', '.join(datasets)}: {weight(landed)}, as Firehose lands it")
         say(console, "")
-        status = run_local(console, landed, out, nights=True, at_rest=lambda cloud: predicted.append(_predict(cloud)))
+        status = run_local(console, landed, out, True, lambda cloud: predicted.append(_predict(cloud)), mark_demo)
     if not (out / "summary.json").is_file():  # the drive was stuck, and has said so
         return status
-    mark_demo(out)
     _answer(console, out / "warehouse.duckdb", set(datasets))
     for answer in predicted:
         _ask(console, "POST /predict: in which segment would a new customer be?", prediction_table(answer))

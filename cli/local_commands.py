@@ -42,17 +42,19 @@ def run_local(
     out: Path,
     nights: bool = False,
     at_rest: Callable[[Cloud], None] = lambda _: None,
+    written: Callable[[Path], None] = lambda _: None,
 ) -> int:
     """Land every file below `folder`, drive to rest, leave everything in `out`. Returns the exit status.
 
     With `nights`, the nightly jobs run for every day that the files have rows of. `at_rest` may ask the cloud something
-    before it ends.
+    before it ends; `written` is told of the folder when everything is in it, before anything is printed about it.
     """
     found = _files_below(folder)
     refuse_used(out)
     try:
         with _ended_in_order(), whole_or_nothing(out) as claim, _scratch() as scratch:
             summary = _drive_folder(console, folder, found, scratch, claim, nights, at_rest)
+            written(out)
     except Stuck as error:
         say(console, (str(error), "red"))
         return 1

@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -146,11 +148,12 @@ def test_a_second_demo_replaces_the_first(tmp_path: Path, monkeypatch: pytest.Mo
     """Its marker is written when all else is there; a file that somebody adds then stops the third."""
     runs: list[list[str]] = []
 
-    def run(_: Console, __: Path, out: Path, **___: object) -> int:
+    def run(_: Console, __: Path, out: Path, ___: bool, ____: object, written: Callable[[Path], None]) -> int:
         runs.append(everything(out.parent))
         (out / "lake").mkdir(parents=True)
         (out / "lake" / "catalog.db").write_text("made")
         (out / "summary.json").write_text("{}")
+        written(out)
         return 0
 
     monkeypatch.setattr(demo, "run_local", run)
@@ -225,6 +228,24 @@ def test_a_run_that_is_ended_from_outside_leaves_nothing(tmp_path: Path, monkeyp
         main(["local", "run", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     assert (end.value.code, signal.getsignal(signal.SIGTERM)) == (143, before)
     assert everything(tmp_path) == ["in", "in/a.json", "scratch"]
+
+
+def test_a_demo_whose_reader_has_gone_is_marked_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in `tidemark demo | head`: the next one may replace it."""
+
+    def drive(*words: Any) -> None:
+        words[4].file("summary.json").write_text("{}")
+
+    def print_nothing(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(local_commands, "_drive_folder", drive)
+    monkeypatch.setattr(local_commands, "show_summary", print_nothing)
+    monkeypatch.setattr(demo, "DEMO_RECORDS", 5)
+    with pytest.raises(BrokenPipeError):
+        demo.run_demo(Console(file=io.StringIO()), tmp_path / "out")
+    clear_demo(tmp_path / "out")
+    assert everything(tmp_path) == ["out"]
 
 
 def test_traffic_writes_over_no_other_file(tmp_path: Path) -> None:
