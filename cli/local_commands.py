@@ -75,9 +75,9 @@ def stay_up(console: Console, port: int) -> int:
         _explain_up(console, cloud)
         while not asked:  # never without end: a signal that another thread takes does not wake this one
             time.sleep(SIGNAL_SECONDS)
-    finally:
         say(console, "")
         say(console, "stopping …")
+    finally:
         cloud.stop()
     say_whole(console, f"stopped; nothing is left behind but the logs in {cloud.state_dir / 'logs'}")
     return 0
