@@ -57,7 +57,7 @@ def _names(stack: str) -> dict[str, str]:
         raise TidemarkError(f"cannot read {where}: {error} ({HINT})") from error
     except BotoCoreError as error:
         raise TidemarkError(f"cannot read {where}: {error} ({HINT})") from error
-    except (ResponseParserError, KeyError, TypeError, ValueError) as error:
+    except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise TidemarkError(f"cannot read {where}: this is not what AWS answers ({HINT})") from error
 
 

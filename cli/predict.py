@@ -103,11 +103,16 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
 
 
 def _complaint(answer: Mapping[str, Any]) -> str:
-    """The error, and the first few problems."""
-    listed = answer.get("problems", [])
-    problems = [f"customer {one['customer']}: {one['field']}: {one['problem']}" for one in listed[:PROBLEMS]]
+    """The error, and the first few problems; others than Tidemark's API list what they like."""
+    found = answer.get("problems")
+    listed = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    problems = [_problem(one) for one in listed[:PROBLEMS]]
     more = [f"and {number(len(listed) - PROBLEMS)} more"] if len(listed) > PROBLEMS else []
     return "; ".join([str(answer.get("error") or answer.get("message", "nothing")), *problems, *more])
+
+
+def _problem(one: Mapping[str, Any]) -> str:
+    return f"customer {one.get('customer')}: {one.get('field')}: {one.get('problem')}"
 
 
 def identity(model: Mapping[str, Any]) -> str:

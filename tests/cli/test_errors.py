@@ -46,11 +46,13 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 class Elsewhere(http.server.BaseHTTPRequestHandler):
     """A web server that is not AWS."""
 
+    status, body = 200, b"<html>hello</html>"
+
     def do_POST(self) -> None:
-        """Every request is answered by a page."""
-        self.send_response(200)
+        """Every request is answered alike."""
+        self.send_response(self.status)
         self.end_headers()
-        self.wfile.write(b"<html>hello</html>")
+        self.wfile.write(self.body)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -97,6 +99,30 @@ def test_what_is_not_aws_is_one_line(
     """Any other web server may listen on the port."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
     assert "this is not what AWS answers" in refused(["status"], capsys)
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "null", "1", "[" * 9_000, '{"Parameter": []}', '{"Parameter": {"Value": "[1]"}}']
+)
+def test_json_of_others_is_one_line(
+    body: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of any form."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
+    monkeypatch.setattr(Elsewhere, "body", body.encode())
+    assert "this is not what AWS answers" in refused(["status"], capsys)
+
+
+@pytest.mark.parametrize("problems", ["null", "5", "{}", "[1]", "[{}]", '"x"'])
+def test_complaints_of_others_are_one_line(
+    problems: str, elsewhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they call problems need not be a list of customers."""
+    (tmp_path / "in.json").write_text("{}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
+    monkeypatch.setattr(Elsewhere, "status", 422)
+    monkeypatch.setattr(Elsewhere, "body", f'{{"error": "no", "problems": {problems}}}'.encode())
+    assert "POST /predict answered 422: no" in refused(["predict", str(tmp_path / "in.json")], capsys)
 
 
 @pytest.mark.parametrize(
