@@ -76,3 +76,10 @@ class Decoding:
 def readable(text: str) -> str:
     """The text as people can read it, bytes that are no text by their number."""
     return NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - _BYTE_0:02x}", text)
+
+
+def on_one_line(text: str) -> str:
+    """The text with escapes for what is no part of a line, whoever wrote it: line breaks, controls, half characters."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

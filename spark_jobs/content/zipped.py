@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from spark_jobs.content.decoding import on_one_line
 from spark_jobs.content.source import Content, DamagedError, Source, failing
 
 _ENTRY, _DESCRIPTOR = b"PK\x03\x04", b"PK\x07\x08"
@@ -106,12 +107,7 @@ def _entry(source: Source) -> _Entry:
     extra = source.exactly(extra_length, "zip")
     if packed == _LONG:
         packed = _long_size(extra, behind=size == _LONG)
-    return _Entry(_shown(name), flags, method, checksum, packed)
-
-
-def _shown(name: str) -> str:
-    """The name on one line, whatever its writer put into it."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name)[:_NAME_MAX]
+    return _Entry(on_one_line(name)[:_NAME_MAX], flags, method, checksum, packed)
 
 
 def _long_size(extra: bytes, *, behind: bool) -> int:

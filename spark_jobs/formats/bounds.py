@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional
 
+from spark_jobs.content.decoding import on_one_line
 from spark_jobs.formats.records import End, Piece, Rejected
 
 #: Beyond so many in a file, what is rejected is counted, and one more record stands for all of it.
@@ -45,4 +46,5 @@ def _parted(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], li
 
 
 def _brief(reason: str) -> str:
-    return reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…"
+    """The reason as one line of bounded length: it may quote names that the file gives to its columns."""
+    return on_one_line(reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…")

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Optional, Union
 
 #: What may stand between records: white space, the punctuation of arrays, byte order marks, record separators.
 BETWEEN = re.compile(r"[ \t\r\n,\[\]\ufeff\x1e]*")
+#: Of it, what tells that the next record is an element of an array.
+_LISTED = frozenset("[,")
 _NEWLINE = re.compile(r"[\r\n]")
 _NEXT_BLOCK = re.compile(r"[\r\n](?=[{\[])")
 #: Where a record may begin, or the error page of a gateway, which is a broken record of its own.
@@ -107,16 +109,20 @@ def scan(text: str, shape: Shape, *, final: bool, budget: Optional[Budget] = Non
     while True:
         between = BETWEEN.match(text, at)
         assert between  # it matches nothing, too
-        at, listed = between.end(), not {"[", ","}.isdisjoint(between.group())
-        if at == len(text):
-            return found, at
-        one = scanning.one(at, listed=listed)
+        at, listed = between.end(), not _LISTED.isdisjoint(between.group())
+        one = scanning.one(at, listed=listed) if at < len(text) else None
         if one is None:
-            return found, at
+            return found, at if final else _certain(between)
         if suspect and one.value is not None and _NO_UTF8.search(text, one.start, one.end):
             one = one._replace(value=None, reason="invalid UTF-8")
         found.append(one)
         at = one.end
+
+
+def _certain(between: re.Match[str]) -> int:
+    """Up to where what stands between records is settled: that the next one is listed has still to be seen."""
+    told = max(between.group().rfind(mark) for mark in _LISTED)
+    return between.end() if told < 0 else between.start() + told
 
 
 class _Broken(NamedTuple):

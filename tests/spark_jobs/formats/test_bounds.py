@@ -38,3 +38,12 @@ def test_a_reason_is_short() -> None:
     assert isinstance(rejected, list)
     assert isinstance(end, End)
     assert rejected[0].reason == end.problem == long[:1_000] + "…"
+
+
+def test_a_reason_is_one_line() -> None:
+    """The file's own names of columns may hold line breaks, zero bytes and what moves a terminal's cursor."""
+    given = "expected a column id, found a\nb\0\x1b[2J é"
+    rejected, end = bounded([[Rejected(0, 1, given, "x")], End(9, given)])
+    assert isinstance(rejected, list)
+    assert isinstance(end, End)
+    assert rejected[0].reason == end.problem == "expected a column id, found a\\nb\\x00\\x1b[2J é"

@@ -368,3 +368,16 @@ def test_what_is_found_does_not_depend_on_the_cuts(text: str, credit: int, sizes
         buffer, base = buffer[end:], base + end
     assert found == whole
     assert (cut_budget.left, cut_budget.spent) == (whole_budget.left, whole_budget.spent)
+
+
+@pytest.mark.parametrize("block", range(1, 60))
+@pytest.mark.parametrize("indent", ["", "\n  "])
+def test_that_a_record_is_listed_is_known_wherever_the_text_is_cut(
+    monkeypatch: pytest.MonkeyPatch, block: int, indent: str
+) -> None:
+    """The bracket or comma before a broken record tells that what follows it in the array are records, too."""
+    monkeypatch.setattr(records.content, "BLOCK", block)
+    body = f'[{indent}{{"a"1:1}},{indent}{{"a":2}},{indent}{{"a":3}}\n]'.encode()
+    rows, rejected, _ = sorted_out(RecordReader([Field("a", ColumnType("int"))]), body)
+    assert [row["a"] for row in rows] == [2, 3]
+    assert [one.position for one in rejected] == [1 + len(indent)]
