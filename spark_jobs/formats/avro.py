@@ -23,6 +23,7 @@ from spark_jobs import content
 from spark_jobs.content import snappy
 from spark_jobs.content.source import DamagedError, Source
 from spark_jobs.formats import logical, rows
+from spark_jobs.formats.avro_shape import read_deep, shape_of
 from spark_jobs.formats.columns import Values, schema_of
 from spark_jobs.formats.members import read_members
 from spark_jobs.formats.records import End, Piece, Rejected
@@ -39,6 +40,7 @@ _ROWS = 8_192
 class _Header(NamedTuple):
     names: list[str]  # of a record's fields
     schema: Any  # of a record, as fastavro takes it
+    read: Callable[..., Any]  # fastavro's reader of a record
     unpack: Callable[[bytes], bytes]
     sync: bytes  # stands behind every block
 
@@ -99,7 +101,7 @@ def _header(source: Source) -> _Header:
         raise DamagedError(f"not Avro but {content.foreign(source.peek(content.HEAD)) or 'something else'}")
     source.take(len(_MAGIC))
     try:
-        meta: Any = fastavro.schemaless_reader(source, {"type": "map", "values": "bytes"}, None)  # type: ignore[arg-type]
+        meta: Any = fastavro.schemaless_reader(_Lengths(source), {"type": "map", "values": "bytes"}, None)  # type: ignore[arg-type]
         schema = fastavro.parse_schema(logical.renamed(json.loads(meta["avro.schema"])))
     except Exception as error:  # whatever a library makes of damaged bytes
         if source.failed:
@@ -110,8 +112,12 @@ def _header(source: Source) -> _Header:
         raise DamagedError(f"expected an Avro codec ({', '.join(_CODECS)}), found {codec}")
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise DamagedError("expected Avro records, found values of another type")
+    shape = shape_of(schema)
+    if shape.unbounded:
+        raise DamagedError("expected items that take bytes in an Avro array, which could else be of any length")
     names = [field["name"] for field in schema["fields"]]
-    return _Header(names, schema, _CODECS[codec], source.exactly(_SYNC_BYTES, "Avro"))
+    read = read_deep if shape.recursive else fastavro.schemaless_reader
+    return _Header(names, schema, read, _CODECS[codec], source.exactly(_SYNC_BYTES, "Avro"))
 
 
 def _blocks(source: Source, sync: bytes) -> Iterator[_Block]:
@@ -126,7 +132,20 @@ def _blocks(source: Source, sync: bytes) -> Iterator[_Block]:
         data = source.exactly(size, "Avro")
         if source.exactly(_SYNC_BYTES, "Avro") != sync:
             raise DamagedError(f"Avro damaged at byte {at}: no mark behind the block")
-        yield _Block(at, count, data)
+        yield _Block(at, min(count, BLOCK_MAX + 1), data)  # a record takes a byte
+
+
+class _Lengths:
+    """A source of which a header takes what a length can be, and not all that follows."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def read(self, count: int) -> bytes:
+        """What fastavro asks of a file."""
+        if not 0 <= count <= BLOCK_MAX:
+            raise DamagedError(f"a length of {count} bytes")
+        return self._source.read(count)
 
 
 def _long(source: Source) -> int:
@@ -149,8 +168,7 @@ def _records(block: _Block, header: _Header) -> tuple[list[dict[str, Any]], str]
             return [], f"{len(data)} bytes"
         stream = io.BytesIO(data)
         for _ in range(block.records):
-            record = fastavro.schemaless_reader(stream, header.schema, None, handle_unicode_errors="surrogateescape")
-            records.append(record)  # type: ignore[arg-type]  # the schema is a record's
+            records.append(header.read(stream, header.schema, None, handle_unicode_errors="surrogateescape"))
         left = len(data) - stream.tell()
     except Exception as error:  # noqa: BLE001 -- whatever a library makes of damaged bytes
         return records, _brief(error)
@@ -158,6 +176,8 @@ def _records(block: _Block, header: _Header) -> tuple[list[dict[str, Any]], str]
 
 
 def _brief(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
@@ -201,6 +221,16 @@ def _snappy(data: bytes) -> bytes:
     return unpacked
 
 
+def _whole(unpack: Any, data: bytes) -> bytes:
+    """What is packed, which the data ends with."""
+    unpacked: bytes = unpack.decompress(data, BLOCK_MAX + 1)
+    if len(unpacked) <= BLOCK_MAX and not unpack.eof:
+        raise DamagedError("the packed block is cut off")
+    if unpack.unused_data:
+        raise DamagedError(f"{len(unpack.unused_data)} bytes left behind what is packed")
+    return unpacked
+
+
 def _zstandard(data: bytes) -> bytes:
     unpacked: bytes = pa.CompressedInputStream(pa.BufferReader(data), "zstd").read(BLOCK_MAX + 1)
     return unpacked
@@ -208,9 +238,9 @@ def _zstandard(data: bytes) -> bytes:
 
 _CODECS: dict[str, Callable[[bytes], bytes]] = {
     "null": bytes,
-    "deflate": lambda data: zlib.decompressobj(-15).decompress(data, BLOCK_MAX + 1),
+    "deflate": lambda data: _whole(zlib.decompressobj(-15), data),
     "snappy": _snappy,
     "zstandard": _zstandard,
-    "bzip2": lambda data: bz2.BZ2Decompressor().decompress(data, BLOCK_MAX + 1),
-    "xz": lambda data: lzma.LZMADecompressor().decompress(data, BLOCK_MAX + 1),
+    "bzip2": lambda data: _whole(bz2.BZ2Decompressor(), data),
+    "xz": lambda data: _whole(lzma.LZMADecompressor(), data),
 }

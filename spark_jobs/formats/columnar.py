@@ -18,6 +18,7 @@ from spark_jobs import content
 from spark_jobs.content.source import DamagedError
 from spark_jobs.formats import joined, rows
 from spark_jobs.formats.columns import schema_of
+from spark_jobs.formats.isolated import isolated
 from spark_jobs.formats.members import one_line, read_members
 from spark_jobs.formats.orc_moments import beyond_nanoseconds
 from spark_jobs.formats.records import End, Piece, Rejected
@@ -133,9 +134,13 @@ def _orc(source: pa.NativeFile) -> tuple[list[str], list[_Group]]:
     file = ORCFile(source)
     if beyond_nanoseconds(file, source):
         raise DamagedError("moments before 1677 or after 2262, which cannot be read from ORC")
-    stripes = (file.read_stripe(number) for number in range(file.nstripes))
-    parts = (stripe.slice(start, ROWS) for stripe in stripes for start in range(0, stripe.num_rows, ROWS))
-    return file.schema.names, [(file.nrows, parts)]
+    return file.schema.names, [(file.nrows, isolated(lambda: _stripes(file)))]
+
+
+def _stripes(file: ORCFile) -> Iterator[pa.RecordBatch]:
+    for number in range(file.nstripes):
+        stripe = file.read_stripe(number)
+        yield from (stripe.slice(start, ROWS) for start in range(0, stripe.num_rows, ROWS))
 
 
 def _columns(batch: pa.RecordBatch) -> dict[str, pa.Array]:

@@ -15,7 +15,8 @@ TYPES = ("json", "csv", "tsv", "parquet", "orc", "avro")
 FILES_MAX, ROWS_MAX, LAYERS_MAX = 3, 5, 3
 #: As the first byte of an input: what follows is a body as it is, behind the byte that chooses the declaration.
 AS_IT_IS = 255
-ENCODINGS = ("utf-8", "latin-1", "cp1252", "utf-16", "shift_jis", "gb18030", "utf-32", "cp037", "utf-7", "iso2022_jp")
+STATEFUL = ("utf-7", "iso2022_jp")  # in which the place of a record is not told exactly
+ENCODINGS = ("utf-8", "latin-1", "cp1252", "utf-16", "shift_jis", "gb18030", "utf-32", "cp037", *STATEFUL)
 _LOOSE = tuple(Field(field.name, field.type) for field in samples.FIELDS)
 _TEXTS = (Field("id", ColumnType.parse("string(64)")), Field("more", ColumnType.parse("string(64)"), required=True))
 
@@ -77,6 +78,7 @@ def _packed(format_: Format, fields: Sequence[Field], written: tuple[list[bytes]
     else:
         files[0] = damaged(files[0], choices) if inner else files[0]
         body, content = join(*files), None
+    gone = len(files) > 1 and not files[0]  # an empty file among others is none
     last = ""
     for _ in range(choices.number(LAYERS_MAX)):
         last = choices.one_of(tuple(samples.STREAMS))
@@ -90,7 +92,7 @@ def _packed(format_: Format, fields: Sequence[Field], written: tuple[list[bytes]
         tuple(fields),
         body,
         None if outer else content,
-        rows if body and (noticed or (inner and format_.type in ("parquet", "orc", "avro"))) else None,
+        rows if body and not gone and (noticed or (inner and format_.type in ("parquet", "orc", "avro"))) else None,
         not inner and not outer,
     )
 

@@ -24,7 +24,7 @@ from spark_jobs.formats.bounds import bounded
 from spark_jobs.formats.members import read_members
 from spark_jobs.formats.records import RAW_MAX, End, RecordReader, Rejected
 from spark_jobs.formats.scanner import CREDIT, EARNED, Budget
-from tests.fuzz.cases import Case
+from tests.fuzz.cases import STATEFUL, Case
 
 INT64_MAX = (1 << 63) - 1
 _MARKER = re.compile(r"(?<![a-z0-9A-Z])[kx]\d{4}(?![0-9a-zA-Z])")
@@ -50,7 +50,7 @@ def faults(case: Case) -> list[str]:
         except Exception as error:
             found.append(f"{name}: {_raised(error)}")
             continue
-        found += _unlike(name, answer, other)
+        found += _unlike(case, name, answer, other)
     return found
 
 
@@ -221,15 +221,20 @@ def _overwritten(text: str) -> list[str]:
     return gone
 
 
-def _unlike(name: str, answer: Answer, other: Answer) -> Iterator[str]:
-    for part, one, two in zip(Answer._fields, _compared(answer), _compared(other), strict=True):
+def _unlike(case: Case, name: str, answer: Answer, other: Answer) -> Iterator[str]:
+    pairs = zip(_compared(case, answer), _compared(case, other), strict=True)
+    for part, (one, two) in zip(Answer._fields, pairs, strict=True):
         if one != two:
             yield f"{name}, another {part}: {_first_difference(one, two)}"
 
 
-def _compared(answer: Answer) -> Answer:
-    """Of a file that is not read to its end it may be told by any byte behind the problem."""
-    return answer._replace(end=answer.end._replace(bytes=0)) if answer.end.problem else answer
+def _compared(case: Case, answer: Answer) -> Answer:
+    """Without the bytes read of a file that has a problem, which is told anywhere behind it, and inexact places."""
+    if answer.end.problem:
+        answer = answer._replace(end=answer.end._replace(bytes=0))
+    if case.format.encoding in STATEFUL:
+        answer = answer._replace(rejected=[one._replace(position=0) for one in answer.rejected])
+    return answer
 
 
 def _first_difference(one: Union[list[Any], End], two: Union[list[Any], End]) -> str:

@@ -319,3 +319,72 @@ def test_no_damage_stops_a_batch(data: st.DataObject) -> None:
     rows, rejected, end = read(bytes(body), ID, field("d", "date"))
     assert isinstance(end, End)
     assert len(rows) + len(rejected) == 50 or end.problem
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_length_that_is_none_is_damage_of_the_header(size: int) -> None:
+    """Lengths have a sign in Avro; what stands there is the same however the bytes come in."""
+    body = b"Obj\x01\x02\x61" + b"x" * 40
+    _, rejected, end = read([body[at : at + size] for at in range(0, len(body), size)], ID)
+    assert end.problem == rejected[0].reason == "Avro damaged in its header: a length of -49 bytes"
+
+
+def test_more_records_than_a_block_can_hold_are_not_believed() -> None:
+    """Numbers of later records stay numbers that a table can hold."""
+    body = container(record(id="long"), *[((1 << 62), longs(1))] * 3, (1, longs(7)))
+    rows, rejected, _ = read(body, ID)
+    assert [row["id"] for row in rows] == [7]
+    assert len(rejected) == 3
+    assert max(one.line for one in rejected) < 1 << 31
+
+
+def test_records_that_hold_records_of_their_own_kind_are_read() -> None:
+    """A list of two, linked."""
+    schema = record(id="long", next=["null", "R"])
+    body = written(schema, {"id": 1, "next": {"id": 2, "next": None}})
+    rows, rejected, _ = read(body, ID)
+    assert [(row["id"], row["_rescued"]) for row in rows] == [(1, '{"next":{"id":2,"next":null}}')]
+    assert rejected == []
+
+
+def test_nesting_without_an_end_is_damage() -> None:
+    """A list of a hundred thousand, linked, would end the process."""
+    deep = container(record(id="long", next=["null", "R"]), (1, longs(1, 1) * 100_000), (1, longs(7, 0)))
+    rows, (rejected,), _ = read(deep, ID)
+    assert [row["id"] for row in rows] == [7]
+    assert rejected.reason.endswith("in records 1 to 1: nested too deeply")
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        "null",
+        record(),
+        {"type": "fixed", "name": "F", "size": 0},
+        {**record(of="null", more={"type": "fixed", "name": "F", "size": 0}), "name": "E"},
+    ],
+)
+def test_a_list_of_what_takes_no_bytes_is_refused(items: Any) -> None:
+    """Few bytes would say that there are a billion; nobody writes such lists."""
+    items = {**items, "name": "E"} if isinstance(items, dict) else items
+    schema = record(id="long", list={"type": "array", "items": items})
+    _, (rejected,), end = read(container(schema, (1, longs(1, 10**12, 0))), ID)
+    assert rejected.reason == end.problem
+    assert end.problem == "expected items that take bytes in an Avro array, which could else be of any length"
+
+
+@pytest.mark.parametrize("items", [["null", "long"], {"type": "map", "values": "null"}, {**record(a="int"), "name": "E"}])
+def test_a_list_of_anything_else_is_kept(items: Any) -> None:
+    """An empty one takes a byte, whatever it is a list of."""
+    schema = record(id="long", list={"type": "array", "items": items})
+    rows, rejected, _ = read(written(schema, {"id": 1, "list": []}), ID)
+    assert ([row["_rescued"] for row in rows], rejected) == (['{"list":[]}'], [])
+
+
+@pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz"])
+def test_what_stands_behind_a_packed_block_or_is_missing_of_it_is_damage(codec: str) -> None:
+    """Such bytes would be passed over without a word."""
+    packed = CODECS[codec](longs(1))
+    followed, torn = (container(record(id="long"), (1, data), codec=codec) for data in (packed + b"xy", packed[:-1]))
+    assert str(read(followed, ID)[2].problem).endswith("2 bytes left behind what is packed")
+    assert read(torn, ID)[2].problem
