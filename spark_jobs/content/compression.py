@@ -125,28 +125,32 @@ def _by_arrow(codec: str, frame: Unpack) -> Unpack:
             return
         start = source.position
         packed = Source(frame(source), start)
-        stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), codec)
-        # A call that fails does not say what it has read, but that stands in its buffer before the filling, a byte
-        # that no UTF-8 has.
-        filling = b"\xff" * _PIECE
-        buffer = bytearray(filling)
-        while True:
-            buffer[:] = filling
-            try:
-                count = stream.readinto(buffer)
-            except DamagedError:
-                yield bytes(buffer).rstrip(b"\xff")
-                raise
-            except (OSError, pa.ArrowException):
-                if packed.failed:
-                    raise
-                yield bytes(buffer).rstrip(b"\xff")
-                raise DamagedError(f"{codec} corrupt near byte {packed.position}") from None
-            if not count:
-                return
-            yield bytes(buffer[:count])
+        with pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), codec) as stream:
+            yield from _read(stream, packed, codec)
 
     return unpack
+
+
+def _read(stream: pa.NativeFile, packed: Source, codec: str) -> Iterator[bytes]:
+    # A call that fails does not say what it has read, but that stands in its buffer before the filling, a byte
+    # that no UTF-8 has.
+    filling = b"\xff" * _PIECE
+    buffer = bytearray(filling)
+    while True:
+        buffer[:] = filling
+        try:
+            count = stream.readinto(buffer)
+        except DamagedError:
+            yield bytes(buffer).rstrip(b"\xff")
+            raise
+        except (OSError, pa.ArrowException):
+            if packed.failed:
+                raise
+            yield bytes(buffer).rstrip(b"\xff")
+            raise DamagedError(f"{codec} corrupt near byte {packed.position}") from None
+        if not count:
+            return
+        yield bytes(buffer[:count])
 
 
 def _like(pattern: bytes) -> Begins:

@@ -18,6 +18,8 @@ from spark_jobs.content.source import DamagedError
 
 #: Seconds for all batches of a file; damage can make a library turn in a circle.
 SECONDS_MAX = 3_600
+#: By these the child ends, whatever its parent does with them.
+_ENDS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGALRM)
 _BATCH, _ERROR, _END = b"B", b"E", b"."
 _LENGTH = 8  # bytes of a message's length, which stands behind its kind
 
@@ -40,7 +42,8 @@ def isolated(read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.Record
 
 def _serve(read: Callable[[], Iterator[pa.RecordBatch]], to_parent: int) -> None:
     """All that the child does. It leaves at once, since everything around it belongs to the parent."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_DFL)
     signal.alarm(SECONDS_MAX)
     try:
         with os.fdopen(to_parent, "wb") as pipe:

@@ -1,0 +1,58 @@
+"""Batches from a process of their own, however that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+
+from spark_jobs.content.source import DamagedError
+from spark_jobs.formats.isolated import isolated
+
+BATCHES = [pa.record_batch({"id": [1, 2], "x": ["a", None]}), pa.record_batch({"id": [3], "x": ["c"]})]
+
+
+def test_what_is_read_comes_as_it_is() -> None:
+    """Batch by batch; of nothing there is nothing."""
+    assert list(isolated(lambda: iter(BATCHES))) == BATCHES
+    assert list(isolated(lambda: iter(()))) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGALRM])
+def test_a_library_that_ends_its_process_costs_what_is_behind(number: int) -> None:
+    """What came before is read; the process that asked goes on."""
+
+    def read() -> Iterator[pa.RecordBatch]:
+        yield BATCHES[0]
+        yield BATCHES[1].slice(0, 0)  # hands over what is written before
+        os.kill(os.getpid(), number)
+
+    batches = isolated(read)
+    with pytest.raises(DamagedError, match="its reader broke down"):
+        list(batches)
+
+
+def test_what_it_says_is_told_in_a_line() -> None:
+    """An error has the same text as here."""
+
+    def read() -> Iterator[pa.RecordBatch]:
+        yield BATCHES[0]
+        raise OSError("bad stripe\nfooter")
+
+    batches = isolated(read)
+    assert next(batches) == BATCHES[0]
+    with pytest.raises(DamagedError, match=r"^bad stripe$"):
+        next(batches)
+
+
+def test_who_asks_for_no_more_ends_the_process() -> None:
+    """None is left behind, however much it could have given."""
+    large = pa.record_batch({"id": pa.array(range(100_000))})
+    batches = isolated(lambda: (large for _ in range(1_000)))
+    assert next(batches) == large
+    batches.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
