@@ -30,7 +30,8 @@ _DIRECTORY = {
     b"PK\x06\x06": (12, "<4xQ"),
     b"PK\x06\x07": (20, ""),
 }
-_END, _END_SIZE, _COMMENT = b"PK\x05\x06", 22, "<20xH"
+_END, _END_SIZE, _COUNT_AND_COMMENT = b"PK\x05\x06", 22, "<10xH8xH"
+_MANY = 0xFFFF  # entries or more, whose number stands elsewhere
 #: What macOS puts beside each file: an icon, a window's place. None of it is anybody's record.
 _BESIDE = re.compile(r"(?:^|/)__MACOSX/(?:.*/)?\._[^/]*$|(?:^|/)\.DS_Store$")
 
@@ -66,8 +67,9 @@ def entries(source: Source, inflate: Inflate) -> Iterator[tuple[str, Iterable[by
     """
     while source.peek(1):
         _archive_begins(source)
+        found = 0
         while source.peek(4) == _ENTRY:
-            entry = _entry(source)
+            entry, found = _entry(source), found + 1
             content = Content(_content(source, entry, inflate))
             if not _BESIDE.search(entry.name):
                 yield entry.name, content
@@ -77,7 +79,7 @@ def entries(source: Source, inflate: Inflate) -> Iterator[tuple[str, Iterable[by
                 return
             if not content.passed() and entry.sizes_behind:
                 raise DamagedError(f"zip: what follows the entry {entry.name} cannot be found")
-        _pass_directory(source)
+        _pass_directory(source, found)
         source.skip(b"\0")
 
 
@@ -86,7 +88,8 @@ def _archive_begins(source: Source) -> None:
         raise DamagedError(f"no zip from byte {source.position} on")
 
 
-def _pass_directory(source: Source) -> None:
+def _pass_directory(source: Source, found: int) -> None:
+    """Go behind what follows the entries; `DamagedError` when it knows of more than were found."""
     while source.peek(4) in _DIRECTORY:
         size, lengths = _DIRECTORY[source.peek(4)]
         record = source.exactly(size, "zip")
@@ -96,8 +99,10 @@ def _pass_directory(source: Source) -> None:
         raise DamagedError(f"zip truncated at byte {source.position + len(source.peek(4))}")
     if source.peek(4) != _END:
         raise DamagedError(f"no zip from byte {source.position} on")
-    (comment,) = struct.unpack(_COMMENT, source.exactly(_END_SIZE, "zip"))
+    said, comment = struct.unpack(_COUNT_AND_COMMENT, source.exactly(_END_SIZE, "zip"))
     source.exactly(comment, "zip")
+    if found < said < _MANY:
+        raise DamagedError(f"zip: expected {said} entries, found {found}")
 
 
 def _entry(source: Source) -> _Entry:

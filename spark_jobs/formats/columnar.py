@@ -25,6 +25,7 @@ from spark_jobs.formats.records import End, Piece, Rejected
 from tidemark.core.dataset import Field
 
 ROWS = 8_192  # in a batch
+ROWS_MAX = 1 << 40  # in a group
 SPOOL_BYTES = 64 << 20  # of an object stay in memory; a larger one goes to disk
 
 _NAMES = {"parquet": "Parquet", "orc": "ORC"}
@@ -34,6 +35,8 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError)
 
 #: How many rows belong together, and the rows: damage costs its own group alone.
 _Group = tuple[int, Iterator[pa.RecordBatch]]
+#: How many rows a file says that it has, and its groups.
+_Opened = tuple[int, list[_Group]]
 
 
 class ColumnarReader:
@@ -62,11 +65,12 @@ class ColumnarReader:
 
     def _file(self, file: Any, state: _State, *, last: bool) -> Iterator[Piece]:
         try:
-            groups = self._groups(file)
+            rows_said, groups = self._groups(file)
         except DamagedError as error:
             torn = last and state.damage
             yield state.rejected(torn or str(error), _head(file))
             return
+        first = state.row
         for count, batches in groups:
             end = state.row + count
             try:
@@ -78,20 +82,22 @@ class ColumnarReader:
             except DamagedError as error:
                 yield state.rejected(f"{self._name} damaged in rows {state.row + 1} to {end}: {error}", "")
             state.row = end
+        if state.row - first != rows_said:
+            yield state.rejected(f"{self._name} damaged: expected {rows_said} rows, found {state.row - first}", "")
 
-    def _groups(self, file: Any) -> list[_Group]:
-        """What the file holds; `DamagedError` when it is no such file, or another than the declaration expects."""
+    def _groups(self, file: Any) -> _Opened:
+        """What the file says it holds; `DamagedError` when it is no such file, or another than the declaration expects."""
         file.seek(0)
         head = file.read(content.HEAD)
         if not head.startswith(_MAGIC[self._type]):
             raise DamagedError(f"not {self._name} but {content.foreign(head) or 'something else'}")
         opened = {"parquet": _parquet, "orc": _orc}[self._type]
         try:
-            names, groups = opened(pa.PythonFile(file, "r"))
+            names, found = opened(pa.PythonFile(file, "r"))
         except (*_UNREADABLE, LookupError) as error:
             raise DamagedError(f"{self._name} damaged: {_brief(error)}") from None
         rows.same_names(names, self._fields)
-        return groups
+        return found
 
 
 class _State:
@@ -119,22 +125,28 @@ def _spooled(parts: Iterable[bytes], spool: Any) -> Optional[str]:
     return None
 
 
-def _parquet(source: pa.NativeFile) -> tuple[list[str], list[_Group]]:
+def _parquet(source: pa.NativeFile) -> tuple[list[str], _Opened]:
     # What old writers call INT96 would else be read as nanoseconds, which end in 2262.
     file = ParquetFile(source, coerce_int96_timestamp_unit="us", page_checksum_verification=True)
     meta = file.metadata
     groups = [
-        (meta.row_group(group).num_rows, file.iter_batches(ROWS, row_groups=[group], use_threads=False))
+        (_count(meta.row_group(group).num_rows), file.iter_batches(ROWS, row_groups=[group], use_threads=False))
         for group in range(meta.num_row_groups)
     ]
-    return file.schema_arrow.names, groups
+    return file.schema_arrow.names, (meta.num_rows, groups)
 
 
-def _orc(source: pa.NativeFile) -> tuple[list[str], list[_Group]]:
+def _orc(source: pa.NativeFile) -> tuple[list[str], _Opened]:
     file = ORCFile(source)
     if beyond_nanoseconds(file, source):
         raise DamagedError("moments before 1677 or after 2262, which cannot be read from ORC")
-    return file.schema.names, [(file.nrows, isolated(lambda: _stripes(file)))]
+    count = _count(file.nrows)
+    return file.schema.names, (count, [(count, isolated(lambda: _stripes(file)))])
+
+
+def _count(said: int) -> int:
+    """How many rows belong together; a number that none can be is damage, and no reason to leave what numbers can be."""
+    return min(max(0, said), ROWS_MAX)
 
 
 def _stripes(file: ORCFile) -> Iterator[pa.RecordBatch]:

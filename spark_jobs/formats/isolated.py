@@ -31,6 +31,7 @@ def isolated(read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.Record
         warnings.simplefilter("ignore", DeprecationWarning)  # a child that waits for a lock ends by its alarm
         child = os.fork()
     if not child:
+        os.close(from_child)  # or a pipe that the parent closes would still have a reader
         _serve(read, to_parent)
     os.close(to_parent)
     try:

@@ -229,9 +229,12 @@ def _unlike(case: Case, name: str, answer: Answer, other: Answer) -> Iterator[st
 
 
 def _compared(case: Case, answer: Answer) -> Answer:
-    """Without the bytes read of a file that has a problem, which is told anywhere behind it, and inexact places."""
+    """Without what depends on the size of blocks: how much is read of a file that is refused, and shown of a foreign
+    one, and the places of records in encodings that have a state.
+    """
     if answer.end.problem:
-        answer = answer._replace(end=answer.end._replace(bytes=0))
+        rejected = [one._replace(raw="") if " but " in one.reason else one for one in answer.rejected]
+        answer = answer._replace(end=answer.end._replace(bytes=0), rejected=rejected)
     if case.format.encoding in STATEFUL:
         answer = answer._replace(rejected=[one._replace(position=0) for one in answer.rejected])
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import zipfile
@@ -183,3 +184,27 @@ def test_what_the_finder_of_macos_leaves_is_passed_over() -> None:
 def test_a_name_is_shown_on_one_line() -> None:
     """Its writer may have put anything into it."""
     assert told(archive(("a\n\x1b[2J.csv", b"A")))[0][0] == "a\\n\\x1b[2J.csv"
+
+
+def test_an_archive_that_lacks_entries_of_which_it_knows_says_so() -> None:
+    """Its end tells how many there were; what stands before it may have been cut off at the front."""
+    body = archive(("a", b"A"), ("b", b"B"), ("c", b"C"))
+    second, end = body.index(b"PK\x03\x04", 4), body.index(b"PK\x05\x06")
+    assert told(body[second:]) == [("b", b"B", ""), ("c", b"C", ""), ("", b"", "zip: expected 3 entries, found 2")]
+    assert told(body[end:]) == [("", b"", "zip: expected 3 entries, found 0")]
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_a_torn_stream_leaves_nothing_in_memory(codec: str) -> None:
+    """A worker reads many files; each such stream would keep a megabyte."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as stream:
+        stream.write(bytes(range(256)))
+    torn = sink.getvalue().to_pybytes()[:-9]
+    told(torn)
+    gc.collect()
+    before = pa.total_allocated_bytes()
+    for _ in range(3):
+        told(torn)
+    gc.collect()
+    assert pa.total_allocated_bytes() <= before

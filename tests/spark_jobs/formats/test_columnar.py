@@ -401,3 +401,23 @@ def test_no_damage_stops_a_batch(type_: str, data: st.DataObject) -> None:
     body = body[: data.draw(st.sampled_from([len(body), len(body) // 2, len(body) - 1]))]
     _, _, end = read(bytes(body), ID, field("x", "string"), type_=type_)
     assert end.bytes == len(body)
+
+
+@pytest.mark.parametrize(("said", "expected"), [(0, 61), (60, 61 + 30)])
+def test_a_row_group_that_says_it_has_fewer_rows_is_not_believed(said: int, expected: int) -> None:
+    """One bit of its number would lose rows without a word; the file's own number tells."""
+    body = bytearray(parquet(pa.table({"id": range(122)}), row_group_size=61))
+    body[body.rindex(b"\x16\x7a") + 1] = said  # Thrift's 61 in the last group, behind the field that it is
+    rows, rejected, end = read(bytes(body), ID)
+    assert len(rows) == expected
+    assert end.problem == rejected[-1].reason == f"Parquet damaged: expected 122 rows, found {expected}"
+
+
+@pytest.mark.parametrize("rows_said", [-5, 1 << 62])
+def test_a_number_of_rows_that_is_none_is_damage(rows_said: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places in the file stay numbers that a table can hold."""
+    groups = [(columnar._count(rows_said), iter(()))] * 4
+    monkeypatch.setattr(columnar, "_parquet", lambda _: (["id"], (4, groups)))
+    _, rejected, end = read(parquet(pa.table({"id": [1]})), ID)
+    assert end.problem
+    assert all(0 <= one.position < 1 << 62 for one in rejected)
