@@ -8,6 +8,7 @@ SHELL         := /bin/bash
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+FUZZ   := .venv-fuzz
 PATH   := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # Tools keep caches and settings at home; where there is no home, the venv lends one.
@@ -35,7 +36,7 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 	tidemark local up
 
 ##@ Change
-.PHONY: check fast lint test simulate format requirements
+.PHONY: check fast lint test simulate fuzz format requirements
 
 check: lint test ## all that CI asks for
 
@@ -55,12 +56,15 @@ test: $(READY) ## all tests, two at a time
 simulate: $(READY) ## the long simulation: SEEDS=10000 histories of faults, and the report in docs/evidence/
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md
 
+fuzz: $(FUZZ)/.ready ## the readers, fuzzed: SECONDS=600 for each format; what is found is kept in build/fuzz
+	PYTHONPATH=.:functions nice $(FUZZ)/bin/python -m tests.fuzz.run --seconds $(or $(SECONDS),600)
+
 format: $(READY) ## let ruff mend what it can
 	ruff check --fix .
 	ruff format .
 
 requirements: $(READY) ## compile every requirements file into pins with hashes
-	@for name in uv dev; do \
+	@for name in uv dev fuzz; do \
 	  uv pip compile -q --universal --python-version 3.11 $(COMPILE) requirements/$$name.in -o requirements/$$name.txt; \
 	done
 	uv pip compile -q --python-version 3.9 --python-platform x86_64-manylinux_2_28 --only-binary :all: $(COMPILE) \
@@ -90,7 +94,7 @@ invoke: build ## run one function in Docker: FUNCTION=Collect EVENT=events/colle
 
 clean: ## remove what was built and cached; keeps .venv and the laptop cloud's data
 	rm -rf .aws-sam build dist *.egg-info functions/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './.venv*/*' -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------
 # A python3.x may be found and still refuse to run (version managers), so each one is tried.
@@ -116,3 +120,9 @@ $(READY): requirements/dev.txt requirements/uv.txt | $(PYTHON)
 	@$(PYTHON) -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $(READY)
 	@echo "setup: done; try 'make demo' or 'make check'"
+
+# The fuzzer is apart from all else: it comes only for Linux, and its Python libraries only for some versions.
+$(FUZZ)/.ready: requirements/fuzz.txt | $(READY)
+	$(PYTHON) -m venv $(FUZZ)
+	uv pip install -q --python $(FUZZ)/bin/python --no-deps --require-hashes -r requirements/fuzz.txt
+	@touch $@

@@ -20,6 +20,7 @@ REQUIREMENTS = sorted({*ROOT.glob("requirements/*.txt"), *ROOT.glob("functions/*
 LEFT_OUT = {
     ".git",
     ".venv",
+    ".venv-fuzz",
     ".aws-sam",
     ".tidemark",
     ".mypy_cache",

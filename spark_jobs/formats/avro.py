@@ -168,7 +168,8 @@ def _records(block: _Block, header: _Header) -> tuple[list[dict[str, Any]], str]
             return [], f"{len(data)} bytes"
         stream = io.BytesIO(data)
         for _ in range(block.records):
-            records.append(header.read(stream, header.schema, None, handle_unicode_errors="surrogateescape"))
+            record = header.read(stream, header.schema, None, handle_unicode_errors="surrogateescape")
+            records.append(record)
         left = len(data) - stream.tell()
     except Exception as error:  # noqa: BLE001 -- whatever a library makes of damaged bytes
         return records, _brief(error)
@@ -221,12 +222,12 @@ def _snappy(data: bytes) -> bytes:
     return unpacked
 
 
-def _whole(unpack: Any, data: bytes) -> bytes:
-    """What is packed, which the data ends with."""
+def _whole(unpack: Any, data: bytes, spare: int = 0) -> bytes:
+    """What is packed, behind which the data ends, or so many bytes later."""
     unpacked: bytes = unpack.decompress(data, BLOCK_MAX + 1)
     if len(unpacked) <= BLOCK_MAX and not unpack.eof:
         raise DamagedError("the packed block is cut off")
-    if unpack.unused_data:
+    if len(unpack.unused_data) > spare:
         raise DamagedError(f"{len(unpack.unused_data)} bytes left behind what is packed")
     return unpacked
 
@@ -238,7 +239,8 @@ def _zstandard(data: bytes) -> bytes:
 
 _CODECS: dict[str, Callable[[bytes], bytes]] = {
     "null": bytes,
-    "deflate": lambda data: _whole(zlib.decompressobj(-15), data),
+    # fastavro leaves three bytes of the checksum that zlib's own format has.
+    "deflate": lambda data: _whole(zlib.decompressobj(-15), data, spare=4),
     "snappy": _snappy,
     "zstandard": _zstandard,
     "bzip2": lambda data: _whole(bz2.BZ2Decompressor(), data),

@@ -86,7 +86,7 @@ class ColumnarReader:
             yield state.rejected(f"{self._name} damaged: expected {rows_said} rows, found {state.row - first}", "")
 
     def _groups(self, file: Any) -> _Opened:
-        """What the file says it holds; `DamagedError` when it is no such file, or another than the declaration expects."""
+        """What the file says it holds; `DamagedError` when it is no such file, or not the declared one."""
         file.seek(0)
         head = file.read(content.HEAD)
         if not head.startswith(_MAGIC[self._type]):
@@ -145,7 +145,7 @@ def _orc(source: pa.NativeFile) -> tuple[list[str], _Opened]:
 
 
 def _count(said: int) -> int:
-    """How many rows belong together; a number that none can be is damage, and no reason to leave what numbers can be."""
+    """How many rows belong together, as far as that can be: the number may be damaged."""
     return min(max(0, said), ROWS_MAX)
 
 

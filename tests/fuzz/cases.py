@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from tests.fuzz import samples
 from tests.fuzz.choices import Choices
@@ -25,8 +25,8 @@ class Case(NamedTuple):
     format: Format
     fields: tuple[Field, ...]
     body: bytes
-    content: Optional[bytes]  # what is packed in the body, where no packing was damaged and there is one file in it
-    rows: Optional[int]  # that were written into the body, none of them beyond notice
+    content: bytes | None  # what is packed in the body, where no packing was damaged and there is one file in it
+    rows: int | None  # that were written into the body, none of them beyond notice
     intact: bool  # nothing was damaged
 
 
@@ -72,7 +72,7 @@ def _packed(format_: Format, fields: Sequence[Field], written: tuple[list[bytes]
     inner = choices.rarely() or choices.rarely()
     join: Callable[..., bytes] = choices.one_of((_one_behind_the_other, samples.zipped, _streams))
     if len(files) == 1 or join is _one_behind_the_other:
-        content: Optional[bytes] = b"".join(files)
+        content: bytes | None = b"".join(files)
         content = damaged(content, choices) if inner and content is not None else content
         body = content or b""
     else:

@@ -9,7 +9,8 @@ from tests.fuzz.choices import Choices
 #: Texts that mean something to one format or another, and numbers at the edge of what a field of theirs holds.
 WORDS = (
     b"\n", b"\r", b'"', b"{", b"}", b"[", b"]", b",", b"\\", b"\0", b":", b"\t", b";", b"null", b'{"id":"k9999"}',
-    b"id,n,price\n", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b"\\u0000",
+    b"id,n,price\n", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff", b"\xc3", b"\xed\xa0\x80",
+    b"\\ud800", b"\\u0000",
     b"PAR1", b"ORC", b"Obj\x01", b"PK\x03\x04", b"PK\x05\x06", b"PK\x01\x02", b"PK\x07\x08", b"\x1f\x8b", b"BZh9",
     b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x50\x2a\x4d\x18", b"\x82SNAPPY\0", b"\xff\x06\0\0sNaPpY",
     b"\xff" * 4, b"\xff" * 8, b"\x80" * 9 + b"\x01", b"\xfe" + b"\xff" * 8 + b"\x01", b"\0" * 8, b"\x7f" + b"\xff" * 3,

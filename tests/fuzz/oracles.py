@@ -1,8 +1,8 @@
 """What is true of every reader, whatever it is given: each fault is a line, and a reader without faults has none.
 
-    told      every byte is kept, rejected, told in a problem, or documented as skipped; no exception leaves the reader
-    same      rows, rejected records and problem are the same however the bytes are cut, and by the exact way alone
-    bounded   the work on broken text is bounded by its length
+told      every byte is kept, rejected, told in a problem, or documented as skipped; no exception leaves the reader
+same      rows, rejected records and problem are the same however the bytes are cut, and by the exact way alone
+bounded   the work on broken text is bounded by its length
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 from unittest import mock
 
 import pyarrow as pa
@@ -40,14 +40,14 @@ def faults(case: Case) -> list[str]:
     """All that the reader does wrong with the case, each in a line."""
     try:
         answer = _read(case, [case.body])
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is a fault
         return [_raised(error)]
     found = [*_malformed(answer), *_untold(case, answer)]
     for name, slowly, block, parts in _cuts(case):
         try:
             with _blocks_of(block), _exactly(slowly):
                 other = _read(case, parts, slowly=slowly)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- as above
             found.append(f"{name}: {_raised(error)}")
             continue
         found += _unlike(case, name, answer, other)
@@ -111,8 +111,8 @@ def _exactly(slowly: bool) -> Iterator[None]:
         yield
         return
     with (
-        mock.patch.object(texts, "_whole", lambda *_: None),
-        mock.patch.object(columns, "_converted", lambda *_: None),
+        mock.patch.object(texts, "_whole", return_value=None),
+        mock.patch.object(columns, "_converted", return_value=None),
     ):
         yield
 
@@ -175,7 +175,9 @@ def _lost(case: Case, answer: Answer) -> set[str]:
         return set()
     text = body.decode("latin-1")
     written = set(_MARKER.findall(text))
-    shown = " ".join([*(str(value) for one in answer.rows for value in one.values()), *(one.raw for one in answer.rejected)])
+    shown = " ".join(
+        [*(str(value) for one in answer.rows for value in one.values()), *(one.raw for one in answer.rejected)]
+    )
     lost = {marker for marker in written if marker not in shown}
     return lost and lost - _skipped(case, text)
 
@@ -240,7 +242,7 @@ def _compared(case: Case, answer: Answer) -> Answer:
     return answer
 
 
-def _first_difference(one: Union[list[Any], End], two: Union[list[Any], End]) -> str:
+def _first_difference(one: list[Any] | End, two: list[Any] | End) -> str:
     if len(one) != len(two):
         return f"{len(one)} and {len(two)}: {str(one)[:300]} and {str(two)[:300]}"
     return next(f"{a} and {b}" for a, b in zip(one, two, strict=True) if a != b)

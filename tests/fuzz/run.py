@@ -22,7 +22,7 @@ if "--child" in sys.argv:  # what is imported from here on tells the fuzzer whic
 
     with atheris.instrument_imports(include=["spark_jobs"]):
         import spark_jobs.formats.avro
-        import spark_jobs.formats.columnar
+        import spark_jobs.formats.columnar  # noqa: F401 -- imported here to be instrumented
 
 from tests.fuzz.cases import AS_IT_IS, TYPES, case_of
 from tests.fuzz.choices import Choices
