@@ -9,9 +9,6 @@ from typing import Any, NamedTuple
 
 from fastavro import _read_py
 
-from spark_jobs.formats.logical import LOGICAL_READERS
-
-_read_py.LOGICAL_READERS.update(LOGICAL_READERS)
 read_deep = _read_py.schemaless_reader
 
 

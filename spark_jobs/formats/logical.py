@@ -12,6 +12,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any
 from uuid import UUID
 
+from fastavro import _read_py
 from fastavro.read import LOGICAL_READERS
 
 _PREFIX = "tidemark-"
@@ -102,7 +103,8 @@ def _register(name: str, read: Read) -> None:
     def called(value: Any, schema: Any, _: Any = None) -> Any:
         return read(value, schema)
 
-    LOGICAL_READERS[f"{of}-{_PREFIX}{type_}"] = called
+    for readers in (LOGICAL_READERS, _read_py.LOGICAL_READERS):  # type: ignore[attr-defined]  # compiled, and not
+        readers[f"{of}-{_PREFIX}{type_}"] = called
 
 
 for _name, _read in _READ.items():
