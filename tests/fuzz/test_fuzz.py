@@ -19,7 +19,7 @@ ROWS = [samples.row(number) for number in range(3)]
 
 
 @pytest.mark.parametrize("type_", TYPES)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(data=st.binary(min_size=1, max_size=40))
 def test_no_file_is_read_in_part_without_a_word(type_: str, data: bytes) -> None:
     """Nor with an exception, nor in another way when it arrives in other parts, whatever happened to it."""
