@@ -78,7 +78,7 @@ def _packed(format_: Format, fields: Sequence[Field], written: tuple[list[bytes]
     else:
         files[0] = damaged(files[0], choices) if inner else files[0]
         body, content = join(*files), None
-    gone = len(files) > 1 and not files[0]  # an empty file among others is none
+    gone = not content if content is not None else not files[0]  # an empty file is read whole
     last = ""
     for _ in range(choices.number(LAYERS_MAX)):
         last = choices.one_of(tuple(samples.STREAMS))

@@ -184,7 +184,7 @@ def _lost(case: Case, answer: Answer) -> set[str]:
 
 def _may_be_utf16(case: Case) -> bool:
     head = (case.body if case.content is None else case.content)[:4]
-    return case.format.type == "json" and (b"\0" in head or head[:2] in (b"\xff\xfe", b"\xfe\xff"))
+    return head[:2] in (b"\xff\xfe", b"\xfe\xff") or (case.format.type == "json" and b"\0" in head)
 
 
 def _is_plain(case: Case) -> bool:
