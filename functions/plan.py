@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidemark.observability import logger, metrics
-from tidemark.service.plan import form, plan
+from tidemark.service.plan import finish, plan
 from tidemark.wiring import world
 
 
@@ -15,6 +15,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """A hint finishes one batch; anything else is a look at everything."""
     hinted = event.get("detail", {}).get("batch_id")
     if hinted:
-        form(world(), hinted)
+        finish(world(), hinted)
         return {"batches": 0}
     return {"batches": plan(world(), eager=event.get("eager") is True)}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,65 +37,64 @@ POLICIES = st.builds(
 )
 def test_a_batch_is_due_by_count_bytes_or_age(pending: PendingSegment, due: bool) -> None:
     """Whichever limit is reached first makes the batch."""
-    assert due_batches([pending], POLICY, 0, NOW) == ([(pending,)] if due else [])
+    assert due_batches([pending], POLICY, 4, NOW) == ([(pending,)] if due else [])
 
 
 def test_an_eager_planner_waits_for_nothing() -> None:
     """Whoever asks for it gets batches of all that is pending at once."""
-    assert due_batches([segment("young")], POLICY, 0, NOW, eager=True) == [(segment("young"),)]
+    assert due_batches([segment("young")], POLICY, 4, NOW, eager=True) == [(segment("young"),)]
 
 
 def test_the_oldest_file_sets_the_age_of_its_batch() -> None:
     """A young segment goes along with an old one, whatever order they are listed in."""
     young, old = segment("a young"), segment("b old", age=61)
-    assert due_batches([young, old], POLICY, 0, NOW) == [(old, young)]
+    assert due_batches([young, old], POLICY, 4, NOW) == [(old, young)]
 
 
 def test_small_segments_share_a_batch_up_to_its_limits() -> None:
     """Ten files make a batch; the eleventh begins the next."""
     pending = [segment(f"{number:02}", files=5, age=61) for number in range(3)]
-    assert due_batches(pending, POLICY, 0, NOW) == [tuple(pending[:2]), (pending[2],)]
+    assert due_batches(pending, POLICY, 4, NOW) == [tuple(pending[:2]), (pending[2],)]
 
 
-@pytest.mark.parametrize(("running", "begun"), [(0, 4), (1, 3), (4, 0), (9, 0)])
-def test_no_more_batches_begin_than_may_run(running: int, begun: int) -> None:
-    """`max_running` is the back-pressure: it counts what runs already."""
+@pytest.mark.parametrize(("slots", "begun"), [(9, 4), (4, 4), (3, 2), (1, 1), (0, 0), (-1, 0)])
+def test_no_more_batches_begin_than_there_are_slots(slots: int, begun: int) -> None:
+    """Four full groups share three slots as two groups of twice the size: slots are the back-pressure."""
     pending = [segment(f"{number:02}", files=10, age=100 - number) for number in range(4)]
-    policy = replace(POLICY, max_files=10 if running == 0 else 1)
-    assert len(due_batches(pending, policy, running, NOW)) == begun
+    assert len(due_batches(pending, POLICY, slots, NOW)) == begun
 
 
 def test_under_load_batches_grow_instead_of_queueing() -> None:
     """Eight full batches for one free slot become one batch of eight times the size."""
     pending = [segment(f"{number}", files=10, age=100 - number) for number in range(8)]
-    assert due_batches(pending, POLICY, 3, NOW) == [tuple(pending)]
+    assert due_batches(pending, POLICY, 1, NOW) == [tuple(pending)]
 
 
 def test_growth_has_an_end() -> None:
     """A batch is never more than ten times its target; the rest waits, youngest last."""
     pending = [segment(f"{number:02}", files=10, age=100 - number) for number in range(30)]
-    assert due_batches(pending, POLICY, 3, NOW) == [tuple(pending[:GROWTH_MAX])]
+    assert due_batches(pending, POLICY, 1, NOW) == [tuple(pending[:GROWTH_MAX])]
 
 
 def test_a_transaction_limits_the_segments_of_a_batch() -> None:
     """A hundred segments are two batches: one transaction writes batch and segments, 100 items in all."""
     policy = BatchPolicy(max_files=10_000)
     pending = [segment(f"{number:03}", age=61) for number in range(SEGMENTS_MAX + 1)]
-    assert [len(group) for group in due_batches(pending, policy, 0, NOW)] == [SEGMENTS_MAX, 1]
+    assert [len(group) for group in due_batches(pending, policy, 4, NOW)] == [SEGMENTS_MAX, 1]
 
 
 def test_so_many_segments_are_due_at_once() -> None:
     """What fills a transaction need not wait for its age."""
     pending = [segment(f"{number:03}") for number in range(SEGMENTS_MAX)]
-    assert len(due_batches(pending, BatchPolicy(max_files=10_000), 0, NOW)) == 1
+    assert len(due_batches(pending, BatchPolicy(max_files=10_000), 1, NOW)) == 1
 
 
 @given(SEGMENTS, POLICIES, st.integers(0, 5), st.booleans())
 def test_groups_are_disjoint_and_oldest_first(
-    pending: list[PendingSegment], policy: BatchPolicy, running: int, eager: bool
+    pending: list[PendingSegment], policy: BatchPolicy, slots: int, eager: bool
 ) -> None:
     """No segment is in two batches, and no younger one overtakes an older one within what is begun."""
-    chosen = [one for group in due_batches(pending, policy, running, NOW, eager) for one in group]
+    chosen = [one for group in due_batches(pending, policy, slots, NOW, eager) for one in group]
     assert len(set(chosen)) == len(chosen)
     assert set(chosen) <= set(pending)
     assert chosen == sorted(chosen, key=lambda one: (one.oldest_at, one.segment_id))
@@ -104,11 +102,11 @@ def test_groups_are_disjoint_and_oldest_first(
 
 @given(SEGMENTS, POLICIES, st.integers(0, 5), st.booleans())
 def test_groups_keep_to_every_limit(
-    pending: list[PendingSegment], policy: BatchPolicy, running: int, eager: bool
+    pending: list[PendingSegment], policy: BatchPolicy, slots: int, eager: bool
 ) -> None:
     """Slots, segments, and ten times the targets hold; only a single segment may be larger."""
-    groups = due_batches(pending, policy, running, NOW, eager)
-    assert len(groups) <= max(0, policy.max_running - running)
+    groups = due_batches(pending, policy, slots, NOW, eager)
+    assert len(groups) <= slots
     for group in groups:
         assert 1 <= len(group) <= SEGMENTS_MAX
         assert len(group) == 1 or sum(one.files for one in group) <= policy.max_files * GROWTH_MAX
@@ -120,6 +118,6 @@ def test_everything_pending_is_batched_in_the_end(pending: list[PendingSegment],
     """Planning again and again, with nothing new, leaves no segment behind once it is old enough."""
     later, left = NOW + timedelta(minutes=2), list(pending)
     while left:
-        groups = due_batches(left, policy, 0, later)
+        groups = due_batches(left, policy, policy.max_running, later)
         assert groups
         left = [one for one in left if not any(one in group for group in groups)]

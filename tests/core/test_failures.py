@@ -224,10 +224,19 @@ LOAD_LASTING = [
 ]
 
 
-@pytest.mark.parametrize("message", LOAD_PASSING + LOAD_LASTING)
-def test_a_failed_load_of_several_is_tried_batch_by_batch(message: str) -> None:
-    """Whose fault it was shows when each is alone."""
-    assert after_load_failure(batch(load_failures=99), message, company=2) == LoadRetried(2, "load.1", message)
+@pytest.mark.parametrize(("company", "half"), [(45, 23), (3, 2), (2, 1)])
+@pytest.mark.parametrize("message", LOAD_LASTING)
+def test_a_refused_load_is_tried_in_halves(message: str, company: int, half: int) -> None:
+    """The batch that is to blame stands alone after six loads of forty-five, and the others are loaded meanwhile."""
+    assert after_load_failure(batch(), message, company) == LoadRetried(2, "load.1", message, half)
+
+
+@pytest.mark.parametrize("message", LOAD_PASSING)
+def test_an_outage_marks_nobody(message: str) -> None:
+    """What passes is no batch's fault: all are tried again as they were, until that has lasted for a day."""
+    assert after_load_failure(batch(), message, company=45) == LoadRetried(2, "load.1", message)
+    tired = batch(load_failures=LOADS_MAX - 1)
+    assert after_load_failure(tired, message, company=45) == LoadRetried(2, "load.1", message, 23)
 
 
 @pytest.mark.parametrize("message", LOAD_PASSING)

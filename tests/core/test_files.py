@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.core.files import PACKED_BYTES_MAX, FileVersion, is_newer, pack, parcels, settle_versions, unpack
+from tidemark.core.files import (
+    PACKED_BYTES_MAX,
+    Change,
+    FileVersion,
+    changed_files,
+    is_newer,
+    pack,
+    parcels,
+    part_of,
+    resolve_versions,
+    undecided_keys,
+    unpack,
+)
 
 KEYS = st.text(min_size=1, max_size=40)
 FILES = st.builds(
@@ -87,12 +99,27 @@ def test_sequencers_order_as_numbers(one: int, other: int) -> None:
     assert is_newer(replace(NEW, sequencer=f"{one:X}"), replace(OLD, sequencer=f"{other:x}")) is (one > other)
 
 
-@pytest.mark.parametrize(
-    ("landed_at", "newer"), [("2026-03-01T11:59:59Z", False), ("2026-03-01T12:00:01Z", True), (None, True)]
-)
-def test_without_sequencers_the_landing_decides(landed_at: str | None, newer: bool) -> None:
-    """An inventory knows no sequencer; where nothing tells, the version seen later is the newer."""
-    assert is_newer(replace(NEW, sequencer=None, landed_at=landed_at), OLD) is newer
+@pytest.mark.parametrize("landed_at", ["2026-03-01T11:59:59Z", "2026-03-01T12:00:01Z", None])
+def test_without_sequencers_only_the_bucket_can_tell(landed_at: str | None) -> None:
+    """A multipart upload bears the time at which it began, so times order nothing."""
+    assert is_newer(replace(NEW, sequencer=None, landed_at=landed_at), OLD) is None
+    assert is_newer(NEW, replace(OLD, sequencer=None)) is None
+
+
+def test_only_keys_with_versions_that_do_not_tell_are_looked_up() -> None:
+    """One version, the same version twice, or sequencers everywhere: none of these costs a call."""
+    listed = replace(NEW, sequencer=None)
+    assert undecided_keys([OLD, listed]) == {(OLD.bucket, OLD.key)}
+    assert undecided_keys([OLD, NEW]) == undecided_keys([listed]) == undecided_keys([NEW, listed]) == set()
+
+
+@pytest.mark.parametrize(("latest", "kept"), [(NEW, NEW), (OLD, OLD)])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_the_bucket_shows_is_the_newest(latest: FileVersion, kept: FileVersion, first: bool) -> None:
+    """Whichever of the two was seen first, and whatever their times say."""
+    listed = [replace(NEW, sequencer=None), OLD][:: 1 if first else -1]
+    found, _ = resolve_versions(listed, "supersede", {(OLD.bucket, OLD.key): latest.version})
+    assert [file.version for file in found] == [kept.version]
 
 
 @pytest.mark.parametrize(
@@ -101,26 +128,51 @@ def test_without_sequencers_the_landing_decides(landed_at: str | None, newer: bo
 )
 def test_the_policy_says_which_version_stays(policy: str, kept: list[FileVersion], dropped: list[FileVersion]) -> None:
     """`append` keeps both versions of a key, `supersede` the newer, `ignore` the older, whichever was seen first."""
-    assert settle_versions([NEW, OLD, NEW], policy) == (kept, dropped)
-    assert settle_versions([OLD, NEW], policy) == (sorted(kept, key=lambda file: file.version), dropped)
+    assert resolve_versions([NEW, OLD, NEW], policy, {}) == (kept, dropped)
+    assert resolve_versions([OLD, NEW], policy, {}) == (sorted(kept, key=lambda file: file.version), dropped)
 
 
 @given(REPEATING, st.sampled_from(["append", "supersede", "ignore"]))
 def test_no_version_is_lost_or_counted_twice(files: list[FileVersion], policy: str) -> None:
     """Kept and dropped together are the distinct versions."""
-    kept, dropped = settle_versions(files, policy)
+    kept, dropped = resolve_versions(files, policy, {})
     assert Counter(file.identity for file in kept + dropped) == Counter({file.identity for file in files})
 
 
 @given(REPEATING, st.sampled_from(["supersede", "ignore"]))
 def test_one_version_a_key_stays(files: list[FileVersion], policy: str) -> None:
     """Under both policies that choose, every key keeps exactly one version."""
-    kept, _ = settle_versions(files, policy)
+    kept, _ = resolve_versions(files, policy, {})
     assert sorted(file.key for file in kept) == sorted({file.key for file in files})
 
 
 def test_one_key_in_two_buckets_is_two_files() -> None:
     """The bucket belongs to the identity."""
     moved = replace(NEW, bucket="other")
-    assert settle_versions([OLD, moved], "supersede") == ([OLD, moved], [])
+    assert resolve_versions([OLD, moved], "supersede", {}) == ([OLD, moved], [])
     assert moved.uri == "s3://other/a.json"
+
+
+def test_changes_are_made_in_their_order() -> None:
+    """A file that was taken out and then released is there; the other way round it is not."""
+    out, back = Change("raw", "a.json", None, OLD.version), Change("raw", "a.json", OLD, OLD.version)
+    assert list(changed_files([OLD], [out, back]).values()) == [OLD]
+    assert list(changed_files([OLD], [back, out]).values()) == []
+
+
+def test_a_newer_version_takes_the_place_of_every_older_one() -> None:
+    """A change without a version means the key."""
+    assert list(changed_files([OLD], [Change("raw", "a.json", NEW)]).values()) == [NEW]
+
+
+@given(st.integers(1, 6), st.integers(1, 5), st.sets(st.integers(0, 7)))
+def test_children_share_files_and_changes_without_loss(files: int, half: int, keys: set[int]) -> None:
+    """Each file, and each change that waited when the batch was split, goes to exactly one of the two."""
+    listed = [replace(OLD, key=f"{number}.json") for number in range(files + 1)]
+    half = min(half, files)
+    changes = [Change("raw", f"{number}.json", replace(NEW, key=f"{number}.json")) for number in sorted(keys)]
+    parts = [part_of(listed, part, changes) for part in ((0, half), (half, len(listed)))]
+    assert [file for mine, _ in parts for file in mine] == listed
+    assert sorted(change.key for _, mine in parts for change in mine) == [change.key for change in changes]
+    whole = changed_files(listed, changes)
+    assert {**changed_files(*parts[0]), **changed_files(*parts[1])} == whole

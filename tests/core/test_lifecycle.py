@@ -19,7 +19,7 @@ from tidemark.core.lifecycle import (
     Alarm,
     Batch,
     Bisected,
-    CancelRun,
+    Changed,
     Discarded,
     Emptied,
     Event,
@@ -31,6 +31,7 @@ from tidemark.core.lifecycle import (
     LoadStarted,
     Poisoned,
     Published,
+    Renewed,
     Replayed,
     RunRetried,
     RunStarted,
@@ -38,6 +39,9 @@ from tidemark.core.lifecycle import (
     State,
     Superseded,
     advance,
+    changed,
+    failed_for_good,
+    loaded,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,6 +49,7 @@ EVENTS: tuple[type, ...] = get_args(Event)
 MOVES = [(state, event, target) for state, row in TRANSITIONS.items() for event, target in row.items()]
 ILLEGAL = [(state, event) for state in State for event in EVENTS if event not in TRANSITIONS[state]]
 OF_A_LOAD = (Loaded, LoadRetried, LoadRefused)
+RENEWED = [(state, event) for state, event, _ in MOVES if event is Renewed]
 VALUES: dict[str, Any] = {
     "attempt": 3,
     "manifest": "batches/web/b/0003/manifest.json",
@@ -63,6 +68,8 @@ VALUES: dict[str, Any] = {
     "children": ("child-0", "child-1"),
     "load_id": "load-3",
     "unknown": True,
+    "changes": 0,
+    "company": 0,
 }
 
 
@@ -75,8 +82,9 @@ def batch_in(state: State, **changes: Any) -> Batch:
 
 
 def event_of(kind: type, **changes: Any) -> Any:
-    """An event of the third attempt and its load."""
-    return kind(**{**{entry.name: VALUES[entry.name] for entry in fields(kind)}, **changes})
+    """An event of the third attempt and, if it speaks of one, its load."""
+    values = {entry.name: VALUES[entry.name] for entry in fields(kind)} | ({"load_id": ""} if kind is Renewed else {})
+    return kind(**{**values, **changes})
 
 
 def reached_from(start: State) -> set[State]:
@@ -110,9 +118,9 @@ def test_every_way_leads_to_rest(state: State) -> None:
 
 @pytest.mark.parametrize(("state", "event", "target"), MOVES)
 def test_a_legal_move_leads_where_the_table_says(state: State, event: type, target: State) -> None:
-    """The next batch has the table's state, and says when it moved."""
+    """The next batch has the table's state, and says when it moved; a change that is only noted moves nothing."""
     moved, _ = advance(batch_in(state), event_of(event), NOW + timedelta(seconds=1))
-    assert (moved.state, moved.updated_at) == (target, NOW + timedelta(seconds=1))
+    assert (moved.state, moved.updated_at) == (target, NOW + timedelta(seconds=event is not Changed))
 
 
 @pytest.mark.parametrize(("state", "event"), ILLEGAL)
@@ -155,8 +163,8 @@ def test_the_attempt_rises_by_one_for_a_new_attempt_only(state: State, event: ty
 @pytest.mark.parametrize(("state", "event"), [(state, event) for state, event, _ in MOVES if event in NEW_ATTEMPT])
 def test_a_new_attempt_forgets_run_and_load(state: State, event: type) -> None:
     """Nothing of the old attempt is taken for the new one's."""
-    moved, _ = advance(batch_in(state, alone=True, load_failures=2), event_of(event), NOW)
-    assert (moved.run_id, moved.load_id, moved.load_failures, moved.alone) == ("", "", 0, False)
+    moved, _ = advance(batch_in(state, company=4, load_failures=2), event_of(event), NOW)
+    assert (moved.run_id, moved.load_id, moved.load_failures, moved.company) == ("", "", 0, 0)
 
 
 @pytest.mark.parametrize(("state", "event", "target"), MOVES)
@@ -176,7 +184,8 @@ def test_what_is_not_at_rest_is_due(state: State, event: type, target: State) ->
     """Sweep finds every batch that something must still be done for, and no other."""
     moved, _ = advance(batch_in(state), event_of(event), NOW)
     assert (moved.due_at is None) == moved.at_rest == (target in AT_REST)
-    assert moved.due_at is None or (moved.due_at == NOW if target is State.FORMING else moved.due_at > NOW)
+    noted = event is Changed
+    assert moved.due_at is None or (moved.due_at == NOW if target is State.FORMING or noted else moved.due_at > NOW)
 
 
 @given(st.data())
@@ -187,13 +196,20 @@ def test_any_history_keeps_the_promises(data: st.DataObject) -> None:
         legal = list(TRANSITIONS[batch.state])
         if not legal:
             break
-        event = event_of(data.draw(st.sampled_from(legal)), attempt=batch.attempt)
-        if isinstance(event, OF_A_LOAD):
+        kind = data.draw(st.sampled_from(legal))
+        event = event_of(kind, attempt=batch.attempt)
+        if kind in OF_A_LOAD:
             event = replace(event, load_id=batch.load_id)
+        if kind in (Formed, Emptied):
+            event = replace(event, changes=batch.changes)
+        if kind is Loaded and batch.outdated:
+            event = loaded(batch)
         moved, _ = advance(batch, event, NOW)
         assert moved.attempt - batch.attempt == isinstance(event, NEW_ATTEMPT)
         assert (moved.due_at is None) == moved.at_rest
         assert moved.exposed >= batch.exposed
+        assert moved.changes >= batch.changes
+        assert not (moved.at_rest and moved.outdated and moved.state in (State.LOADED, State.EMPTY))
         batch = moved
 
 
@@ -213,14 +229,88 @@ def test_the_wait_ends_with_the_start() -> None:
     assert advance(batch_in(State.PUBLISHED, **held), event_of(LoadStarted), NOW)[0].not_before is None
 
 
-def test_the_first_retry_of_a_load_in_company_is_alone_and_at_once() -> None:
-    """One bad batch never holds the others back; only the lonely failure waits."""
-    first, _ = advance(batch_in(State.LOADING), event_of(LoadRetried), NOW)
-    assert (first.alone, first.load_failures, first.not_before) == (True, 1, NOW)
+def test_a_load_that_failed_for_a_passing_reason_waits() -> None:
+    """In an outage nothing is marked: the batch stays in whatever company it had, and the pauses grow."""
+    first, _ = advance(batch_in(State.LOADING, company=4), event_of(LoadRetried), NOW)
+    assert (first.company, first.load_failures) == (4, 1)
+    assert first.not_before is not None
+    assert first.not_before > NOW
     second, _ = advance(replace(first, state=State.LOADING, load_id="load-3"), event_of(LoadRetried), NOW)
-    assert second.load_failures == 2
     assert second.not_before is not None
-    assert second.not_before > NOW
+    assert second.not_before - NOW > timedelta(seconds=25)
+
+
+def test_a_load_that_was_refused_is_tried_at_once_in_smaller_company() -> None:
+    """The fault may be another batch's: whoever is not to blame must not wait."""
+    moved, _ = advance(batch_in(State.LOADING), event_of(LoadRetried, company=23), NOW)
+    assert (moved.company, moved.not_before) == (23, NOW)
+
+
+# ── files that are overwritten meanwhile ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - AT_REST))
+def test_a_change_under_way_is_noted_and_stops_nothing(state: State) -> None:
+    """The attempt goes on, with its times: a key that is written every second holds up no other file."""
+    batch = batch_in(state, changes=4, formed=4, not_before=NOW)
+    moved, effects = advance(batch, changed(batch, "k was overwritten"), NOW + timedelta(hours=1))
+    assert (moved, effects) == (replace(batch, changes=5), ())
+    assert moved.outdated
+
+
+@pytest.mark.parametrize("state", [State.LOADED, State.QUARANTINED, State.EMPTY])
+def test_a_change_at_rest_begins_the_next_attempt(state: State) -> None:
+    """Nothing is under way that it could wait for."""
+    batch = batch_in(state, changes=4, formed=4)
+    moved, _ = advance(batch, changed(batch, "k was overwritten"), NOW)
+    assert (moved.state, moved.attempt, moved.changes, moved.formed) == (State.FORMING, 4, 5, 4)
+
+
+def test_an_attempt_that_is_loaded_makes_way_for_the_changes_that_wait() -> None:
+    """One attempt for all that came meanwhile; without changes the batch is at rest."""
+    batch = batch_in(State.LOADING, changes=6, formed=4, waiting_since=NOW)
+    moved, _ = advance(batch, loaded(batch), NOW)
+    assert (moved.state, moved.attempt, moved.base, moved.waiting_since) == (State.FORMING, 4, "m3", None)
+    assert advance(batch_in(State.LOADING), loaded(batch_in(State.LOADING)), NOW)[0].state is State.LOADED
+
+
+def test_a_batch_is_not_at_rest_while_changes_wait() -> None:
+    """Who has decided before the change came must decide again."""
+    with pytest.raises(Stale, match="changes that attempt 3 does not know"):
+        advance(batch_in(State.LOADING, changes=1), event_of(Loaded), NOW)
+    with pytest.raises(Stale, match="has 1 changes, the event knows 0"):
+        advance(batch_in(State.FORMING, changes=1), event_of(Emptied), NOW)
+
+
+def test_changes_that_wait_come_before_a_person() -> None:
+    """The file that made the batch fail may be the one that was overwritten; without changes a person is asked."""
+    for refusal in (event_of(Poisoned), event_of(LoadRefused)):
+        waiting = failed_for_good(batch_in(State.LOADING, changes=1), refusal)
+        assert waiting == Renewed(3, "because")
+        assert failed_for_good(batch_in(State.LOADING), refusal) == refusal
+
+
+def test_failures_count_on_over_changes() -> None:
+    """A job that fails for every version of a hot key must come to a person's notice."""
+    batch = batch_in(State.RUNNING, run_failures=3, unknown_failures=1, changes=1)
+    moved, _ = advance(batch, event_of(Renewed), NOW)
+    assert (moved.run_failures, moved.unknown_failures, moved.exposed) == (3, 1, True)
+
+
+def test_the_wait_for_the_warehouse_counts_from_the_first_publication() -> None:
+    """A later attempt that is published before the load does not begin it anew."""
+    first, _ = advance(batch_in(State.RUNNING), event_of(Published), NOW)
+    again = replace(first, state=State.RUNNING)
+    assert advance(again, event_of(Published), NOW + timedelta(hours=1))[0].waiting_since == NOW
+    assert advance(batch_in(State.LOADING, waiting_since=NOW), event_of(Loaded), NOW)[0].waiting_since is None
+
+
+def test_a_replay_stays_in_the_background_until_it_is_loaded() -> None:
+    """A thousand replays leave room for fresh files; a file overwritten later is fresh work again."""
+    moved, _ = advance(batch_in(State.LOADED), event_of(Replayed), NOW)
+    assert moved.background
+    assert advance(replace(moved, state=State.RUNNING, attempt=3), event_of(RunRetried), NOW)[0].background
+    assert not advance(batch_in(State.LOADING, background=True), event_of(Loaded), NOW)[0].background
 
 
 # ── what moves carry ────────────────────────────────────────────────────────────────────────────────────────
@@ -248,35 +338,34 @@ def test_publishing_brings_the_counts_and_clears_the_failures() -> None:
 
 def test_loading_ends_without_a_trace_of_failure() -> None:
     """A batch that was loaded in the end has no reason any more."""
-    moved, _ = advance(batch_in(State.LOADING, load_failures=1, alone=True, reason="1023"), event_of(Loaded), NOW)
-    assert (moved.load_failures, moved.alone, moved.reason, moved.load_id) == (0, False, "", "load-3")
+    moved, _ = advance(batch_in(State.LOADING, load_failures=1, company=1, reason="1023"), event_of(Loaded), NOW)
+    assert (moved.load_failures, moved.company, moved.reason, moved.load_id) == (0, 0, "", "load-3")
 
 
-@pytest.mark.parametrize("event", [FileRefused, Superseded])
-def test_a_change_of_files_starts_from_the_old_manifest(event: type) -> None:
-    """The next manifest is the last one with the change applied."""
-    moved, _ = advance(batch_in(State.RUNNING), event_of(event), NOW)
-    assert (moved.base, moved.manifest) == ("m3", "")
+def test_a_file_set_aside_leaves_the_rest_to_the_next_attempt() -> None:
+    """The next manifest is the last one without the file, which is a change like others."""
+    moved, _ = advance(batch_in(State.RUNNING), event_of(FileRefused), NOW)
+    assert (moved.base, moved.manifest, moved.changes) == ("m3", "", 1)
 
 
 def test_a_discarded_batch_begins_an_attempt_without_files() -> None:
     """A person gives the files up, and whatever was shown of them is replaced by nothing."""
-    moved, effects = advance(batch_in(State.QUARANTINED), event_of(Discarded), NOW)
-    assert (moved.discarded, moved.base, moved.manifest, moved.attempt) == (4, "", "", 4)
+    moved, effects = advance(batch_in(State.QUARANTINED, changes=7), event_of(Discarded), NOW)
+    assert (moved.discarded, moved.base, moved.manifest, moved.attempt) == (7, "", "", 4)
     assert effects == ()
 
 
-def test_a_change_while_forming_keeps_the_base() -> None:
-    """A child that was overwritten before it had a manifest still starts from its parent's."""
-    moved, _ = advance(batch_in(State.FORMING, manifest="", base="m1", segments=("s1",)), event_of(Superseded), NOW)
-    assert (moved.base, moved.segments) == ("m1", ("s1",))
+@pytest.mark.parametrize(("state", "event"), [(State.LOADED, Replayed), (State.LOADED, Superseded), *RENEWED])
+def test_the_next_attempt_forms_its_manifest_of_the_last_one(state: State, event: type) -> None:
+    """Its files, with the changes since; before the first manifest, what that one was to be made of."""
+    moved, _ = advance(batch_in(state), event_of(event), NOW)
+    assert (moved.base, moved.manifest, moved.state) == ("m3", "", State.FORMING)
 
 
-@pytest.mark.parametrize("event", [RunRetried, Replayed])
-def test_the_same_files_keep_their_manifest(event: type) -> None:
-    """A retry works off the manifest that stands."""
-    state = State.RUNNING if event is RunRetried else State.LOADED
-    assert advance(batch_in(state), event_of(event), NOW)[0].manifest == "m3"
+def test_a_retry_keeps_its_manifest() -> None:
+    """It works off the same files, and knows as many changes."""
+    moved, _ = advance(batch_in(State.RUNNING, changes=2, formed=1), event_of(RunRetried), NOW)
+    assert (moved.manifest, moved.changes, moved.formed) == ("m3", 2, 1)
 
 
 def test_a_split_batch_names_its_children() -> None:
@@ -288,24 +377,9 @@ def test_a_split_batch_names_its_children() -> None:
 # ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_superseded_run_is_cancelled_and_may_have_been_seen() -> None:
-    """Whoever published it a moment ago may have died before saying so."""
-    moved, effects = advance(batch_in(State.RUNNING), event_of(Superseded), NOW)
-    assert moved.exposed
-    assert effects == (CancelRun("run-3"),)
-
-
 def test_a_run_poisoned_while_publishing_may_have_been_seen() -> None:
     """The tables are committed one by one, so a batch refused by the second shows in the first."""
     assert advance(batch_in(State.RUNNING), event_of(Poisoned), NOW)[0].exposed
-
-
-@pytest.mark.parametrize("state", [State.FORMING, State.PLANNED])
-def test_what_never_ran_has_shown_nothing(state: State) -> None:
-    """Superseded before its first run, a batch may still be split later."""
-    moved, effects = advance(batch_in(state), event_of(Superseded), NOW)
-    assert not moved.exposed
-    assert effects == ()
 
 
 @pytest.mark.parametrize(
@@ -320,9 +394,8 @@ def test_quarantine_calls_a_person(state: State, event: type) -> None:
 
 @pytest.mark.parametrize(
     ("state", "event"),
-    [(state, event) for state, event, target in MOVES if (state, target) != (State.RUNNING, State.FORMING)
-     and target is not State.QUARANTINED],
-)  # fmt: skip
+    [(state, event) for state, event, target in MOVES if target is not State.QUARANTINED],
+)
 def test_other_moves_call_for_nothing(state: State, event: type) -> None:
     """The next function finds its work in the state, not in an effect."""
     assert advance(batch_in(state), event_of(event), NOW)[1] == ()

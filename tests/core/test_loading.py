@@ -64,15 +64,22 @@ def test_only_published_batches_are_loaded(state: State) -> None:
     assert due_loads([batch("web.1", state=state)], DATASETS, NOW, eager=True) == []
 
 
-def test_a_batch_that_failed_in_company_is_loaded_alone_at_once() -> None:
-    """It waits for no policy, and drags nobody with it."""
-    alone, other = batch("web.1", YOUNG, alone=True), batch("web.2", YOUNG)
-    assert due_loads([other, alone], DATASETS, NOW) == [[alone], [other]]
+def test_batches_of_limited_company_wait_for_no_policy_and_drag_nobody_along() -> None:
+    """They are loaded at once, after the others, and in groups as small as the smallest limit."""
+    one, two, three = (batch(f"web.{number}", YOUNG, company=2) for number in (1, 2, 3))
+    other = batch("web.4", YOUNG)
+    assert due_loads([three, other, two, one], DATASETS, NOW) == [[other], [one, two], [three]]
+
+
+def test_the_wait_counts_from_the_first_publication() -> None:
+    """A batch that is published again and again is due when its first attempt would have been."""
+    hot = batch("web.1", NOW, waiting_since=OLD)
+    assert due_loads([hot], DATASETS, NOW) == [[hot]]
 
 
 def test_a_batch_that_is_held_back_stays_behind() -> None:
     """Backoff holds, also for who is eager; when it is over the batch comes along."""
-    held = batch("web.1", alone=True, not_before=NOW + timedelta(seconds=1))
+    held = batch("web.1", company=1, not_before=NOW + timedelta(seconds=1))
     assert due_loads([held], DATASETS, NOW, eager=True) == []
     assert due_loads([held], DATASETS, NOW + timedelta(seconds=1)) == [[held]]
 
@@ -117,7 +124,7 @@ def test_loads_hold_every_batch_once_within_the_limits(names: list[str]) -> None
 
 def test_loads_under_way_hold_back_new_ones() -> None:
     """Four transactions wait for one another's lock already: what is published meanwhile makes the next ones larger."""
-    waiting = [batch(f"web.t.{number}", alone=True) for number in range(6)]
+    waiting = [batch(f"web.t.{number}", company=1) for number in range(6)]
     assert len(due_loads(waiting, DATASETS, NOW)) == LOADS_AT_ONCE
     assert len(due_loads(waiting, DATASETS, NOW, under_way=LOADS_AT_ONCE - 1)) == 1
     assert due_loads(waiting, DATASETS, NOW, under_way=LOADS_AT_ONCE + 1) == []

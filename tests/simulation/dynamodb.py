@@ -113,6 +113,8 @@ class SimDynamoDB:
     def _apply(self, kind: str, request: Item) -> None:
         pk, sk = _target(kind, request)
         old = self._at(pk, sk)
+        if kind == "ConditionCheck":
+            return
         if kind == "Put":
             new: Item | None = dict(request["Item"])
         elif kind == "Delete":

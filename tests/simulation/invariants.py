@@ -33,6 +33,7 @@ class Invariants:
         self.sim = simulation
         self.batches: dict[str, Batch] = {}
         self.pending: Counter[tuple[str, str, str]] = Counter()
+        self._segments: dict[tuple[str, str], list[FileVersion]] = {}  # by dataset and name of the head
         self.moved: list[Batch] = []
         self.readers = Readers(simulation)
         self.nights = NightWatch(simulation, self.readers)
@@ -45,12 +46,15 @@ class Invariants:
             self.moved.append(batch)
             if new.get("open", {"S": ""})["S"] != place_in_index(batch):
                 raise Violation(f"{batch.batch_id} is {batch.state}, in the index as {new.get('open')}")
-        elif pk.startswith("PENDING#"):
-            for item, change in ((old, -1), (new, 1)):
-                for file in unpack(from_item(item)["packed"]) if item else ():
-                    self.pending[file.identity] += change
-            if new is None and old:
-                self._all_accounted(unpack(from_item(old)["packed"]))
+        elif pk.startswith(("PENDING#", "BACKFILL#")) and (old is None) != (new is None):
+            files = self._segments[pk.split("#")[1], sk]
+            for file in files:
+                self.pending[file.identity] += 1 if new else -1
+            if new is None:
+                self._all_accounted(files)
+        elif pk.startswith("SEGMENT#") and new:
+            dataset, _, name = pk.removeprefix("SEGMENT#").partition("/")
+            self._segments[dataset, name] = unpack(from_item(new)["packed"])
 
     def _all_accounted(self, files: list[FileVersion]) -> None:
         for file in files:
@@ -66,8 +70,11 @@ class Invariants:
         if any(held.version == file.version for held in claimed):
             return True
         policy = self.policy(file.key)
-        newer = any(self._order(held) > self._order(file) for held in claimed)
-        return bool(claimed) and (policy == "ignore" or (policy == "supersede" and newer))
+        # Whatever happens to a version that was overwritten, at rest the newest one must be there.
+        overwritten = any(
+            self._order(other) > self._order(file) for other in self.sim.s3.versions(file.bucket, file.key)
+        )
+        return (policy == "ignore" and bool(claimed)) or (policy == "supersede" and overwritten)
 
     def _order(self, file: FileVersion | Landed) -> int:
         """Which version of its key this is, as S3 knows it: a listing does not tell, an event does."""

@@ -49,6 +49,7 @@ class SimS3:
     def __init__(self, call: Call, now: Callable[[], datetime]) -> None:
         self.call, self.now = call, now
         self.raw: dict[tuple[str, str, str], Landed] = {}
+        self.keys: dict[tuple[str, str], list[Landed]] = {}
         self.objects: dict[tuple[str, str], bytes] = {}
         self.written = 0
 
@@ -57,6 +58,7 @@ class SimS3:
         self.written += 1
         landed = Landed(bucket, key, f"v{self.written:05d}", f"{0xF0 + self.written:X}", self.now(), records)
         self.raw[landed.identity] = landed
+        self.keys.setdefault((bucket, key), []).append(landed)
         return landed
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
@@ -67,6 +69,15 @@ class SimS3:
             return {"Body": io.BytesIO(body), "ETag": _etag(body)}
 
         return self.call("s3.GetObject", effect)
+
+    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            versions = self._versions(Bucket, Key)
+            if not versions:
+                raise refuse("404", "HeadObject")
+            return {name: versions[0][name] for name in ("VersionId", "ETag")}
+
+        return self.call("s3.HeadObject", effect)
 
     def put_object(self, Bucket: str, Key: str, Body: bytes, **options: Any) -> dict[str, Any]:  # noqa: N803
         def effect() -> dict[str, Any]:
@@ -91,8 +102,12 @@ class SimS3:
 
         return self.call("s3.ListObjectVersions", effect)
 
+    def versions(self, bucket: str, key: str) -> list[Landed]:
+        """Every version of a key, the newest first."""
+        return self.keys.get((bucket, key), [])[::-1]
+
     def _versions(self, bucket: str, key: str) -> list[dict[str, Any]]:
-        found = [landed for landed in self.raw.values() if (landed.bucket, landed.key) == (bucket, key)][::-1]
+        found = self.versions(bucket, key)
         return [
             {"Key": one.key, "VersionId": one.version, "ETag": f'"{one.version}"', "Size": 100 + len(one.records),
              "LastModified": one.at.replace(microsecond=0), "IsLatest": one is found[0]}

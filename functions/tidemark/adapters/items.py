@@ -19,7 +19,7 @@ from tidemark.core.loading import Load
 Item = dict[str, Any]
 #: In the `open` index beside the datasets; no dataset is called so.
 QUARANTINE, LOADS, BLEMISHED = "#quarantine", "#loads", "#blemished"
-TIMES = ("created_at", "updated_at", "began_at", "due_at", "not_before")
+TIMES = ("created_at", "updated_at", "began_at", "due_at", "not_before", "waiting_since")
 
 
 @cache
@@ -130,9 +130,14 @@ def load_key(load_id: str) -> str:
     return f"LOAD#{load_id}"
 
 
-def pending_key(dataset: str) -> str:
-    """Partition key of a dataset's pending segments."""
-    return f"PENDING#{dataset}"
+def pending_key(dataset: str, background: bool = False) -> str:
+    """Partition key of the heads of a dataset's pending segments: of fresh files, or of backfilled ones."""
+    return f"{'BACKFILL' if background else 'PENDING'}#{dataset}"
+
+
+def segment_key(dataset: str, sk: str) -> str:
+    """Partition key of a segment's body, which holds its files."""
+    return f"SEGMENT#{dataset}/{sk}"
 
 
 def file_key(bucket: str, key: str) -> str:

@@ -45,6 +45,16 @@ class Store:
         names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
         return VersionPage(files, {ours: page[theirs] for ours, theirs in names.items() if page.get(theirs)})
 
+    def latest_version(self, bucket: str, key: str) -> str | None:
+        """The identity of the version that the bucket shows of the key now; None where it shows none."""
+        try:
+            found = self.client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                return None
+            raise
+        return _identity(found.get("VersionId", "null"), found["ETag"])
+
     def put(self, bucket: str, key: str, body: str) -> None:
         """Write, or write again; for documents that are the same whenever they are made."""
         self.client.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")
@@ -84,6 +94,10 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 def _listed(bucket: str, found: Mapping[str, Any]) -> FileVersion:
     """A listed version, under the identity that its event would have had: `null` is an unversioned write."""
-    etag, version = found["ETag"].strip('"'), found["VersionId"]
-    identity = f"etag:{etag}" if version == "null" else version
+    identity = _identity(found["VersionId"], found["ETag"])
     return FileVersion(bucket, found["Key"], identity, found["Size"], iso(found["LastModified"]))
+
+
+def _identity(version: str, etag: str) -> str:
+    quoted = etag.strip('"')
+    return f"etag:{quoted}" if version == "null" else version

@@ -28,13 +28,13 @@ class PendingSegment:
     files: int
     bytes: int
     oldest_at: datetime  # landing of its oldest file
+    background: bool = False  # backfilled
 
 
 def due_batches(
-    pending: Iterable[PendingSegment], policy: BatchPolicy, running: int, now: datetime, eager: bool = False
+    pending: Iterable[PendingSegment], policy: BatchPolicy, slots: int, now: datetime, eager: bool = False
 ) -> list[tuple[PendingSegment, ...]]:
-    """Groups of segments that become a batch each, oldest first; at most `max_running - running` of them."""
-    slots = policy.max_running - running
+    """Groups of segments that become a batch each, oldest first; at most `slots` of them."""
     segments = sorted(pending, key=lambda segment: (segment.oldest_at, segment.segment_id))
     if slots <= 0 or not segments:
         return []

@@ -142,9 +142,13 @@ def _is_slow_half(batch: Batch, failure: RunFailure) -> bool:
 
 
 def after_load_failure(batch: Batch, message: str, company: int) -> LoadRetried | LoadRefused:
-    """The event for a failed load of `company` batches, for one of them."""
-    if company > 1:
-        return LoadRetried(batch.attempt, batch.load_id, message)
+    """The event for a failed load of `company` batches, for one of them.
+
+    A failure that passes marks no batch, for all would be marked in an outage, and each would then be loaded alone. Any
+    other halves the company, until the batch that is to blame stands alone.
+    """
     if TRANSIENT_LOAD.search(message) and batch.load_failures + 1 < LOADS_MAX:
         return LoadRetried(batch.attempt, batch.load_id, message)
+    if company > 1:
+        return LoadRetried(batch.attempt, batch.load_id, message, company=(company + 1) // 2)
     return LoadRefused(batch.attempt, batch.load_id, message)

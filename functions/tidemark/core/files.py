@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 #: One ledger item holds at most 400 KB; half of it leaves room for names and numbers.
 PACKED_BYTES_MAX = 200 * 1024
-SECOND = len("2026-11-21T08:28:43")  # events and listings differ in what follows
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class FileVersion:
     key: str  # literal, never URL-encoded
     version: str  # S3 version-id, or `etag:<etag>`
     size: int  # bytes
-    landed_at: Optional[str] = None  # ISO-8601 UTC, as S3 reports it
-    sequencer: Optional[str] = None  # hex; orders versions of one key
+    landed_at: Optional[str] = None  # ISO-8601 UTC, as S3 reports it; of a multipart upload when it began
+    sequencer: Optional[str] = None  # hex; orders versions of one key; only events have it
 
     @property
     def uri(self) -> str:
@@ -47,37 +46,89 @@ class FileVersion:
         return cls(**data)
 
 
-def is_newer(candidate: FileVersion, known: FileVersion) -> bool:
-    """Whether `candidate` was written after `known`, both of one key.
+def is_newer(candidate: FileVersion, known: FileVersion) -> Optional[bool]:
+    """Whether `candidate` was written after `known`, both of one key; None where only the bucket can tell.
 
-    Sequencers are hex numbers of varying length: pad, then compare (aws-facts §1.3). Without both, the second of
-    landing decides; within one second, what a listing shows (it has no sequencer) is the newer, for a listing shows
-    the newest. When nothing tells, the one that is seen later is taken as the newer.
+    Sequencers are hex numbers of varying length: pad, then compare (aws-facts §1.3). A listing has none, and its times
+    do not order versions: a multipart upload bears the time at which it began.
     """
-    if candidate.sequencer and known.sequencer:
-        width = max(len(candidate.sequencer), len(known.sequencer))
-        return candidate.sequencer.upper().zfill(width) > known.sequencer.upper().zfill(width)
-    if candidate.landed_at and known.landed_at:
-        ours, theirs = candidate.landed_at[:SECOND], known.landed_at[:SECOND]
-        return ours > theirs if ours != theirs else not candidate.sequencer
-    return True
+    if not (candidate.sequencer and known.sequencer):
+        return None
+    width = max(len(candidate.sequencer), len(known.sequencer))
+    return candidate.sequencer.upper().zfill(width) > known.sequencer.upper().zfill(width)
 
 
-def settle_versions(files: Iterable[FileVersion], on_overwrite: str) -> tuple[list[FileVersion], list[FileVersion]]:
+def undecided_keys(files: Iterable[FileVersion]) -> set[tuple[str, str]]:
+    """The (bucket, key) of which there are several versions, and not all of them say in which order they came."""
+    versions: dict[tuple[str, str], dict[str, FileVersion]] = {}
+    for file in files:
+        versions.setdefault((file.bucket, file.key), {})[file.version] = file
+    return {name for name, found in versions.items() if len(found) > 1 and not all(f.sequencer for f in found.values())}
+
+
+def resolve_versions(
+    files: Iterable[FileVersion], on_overwrite: str, latest: Mapping[tuple[str, str], str]
+) -> tuple[list[FileVersion], list[FileVersion]]:
     """Split the files of one batch into (kept, dropped): no version twice, and one version a key if policy says so.
 
-    `append` keeps every version, `supersede` the newest, `ignore` the oldest. The order of first sight stays.
+    `append` keeps every version, `supersede` the newest, `ignore` the oldest. `latest` are the versions that the bucket
+    shows of the `undecided_keys`. The order of first sight stays.
     """
     distinct = list({file.identity: file for file in files}.values())
     if on_overwrite == "append":
         return distinct, []
     chosen: dict[tuple[str, str], FileVersion] = {}
     for file in distinct:
-        known = chosen.get((file.bucket, file.key))
-        if known is None or is_newer(file, known) == (on_overwrite == "supersede"):
-            chosen[(file.bucket, file.key)] = file
+        name = (file.bucket, file.key)
+        known = chosen.get(name)
+        if known is None or _newer(file, known, latest.get(name)) is (on_overwrite == "supersede"):
+            chosen[name] = file
     kept = [file for file in distinct if chosen[(file.bucket, file.key)] is file]
     return kept, [file for file in distinct if chosen[(file.bucket, file.key)] is not file]
+
+
+def _newer(file: FileVersion, known: FileVersion, latest: Optional[str]) -> Optional[bool]:
+    return is_newer(file, known) if latest is None else file.version == latest
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that the next attempt of a batch has in another version, or (None) not at all.
+
+    `version` tells which version of the key is meant; without one the whole key is.
+    """
+
+    bucket: str
+    key: str
+    file: Optional[FileVersion]
+    version: str = ""
+
+    def apply(self, files: Mapping[tuple[str, str, str], FileVersion]) -> dict[tuple[str, str, str], FileVersion]:
+        """The files, by identity, with the change made."""
+        meant = (self.bucket, self.key, self.version) if self.version else (self.bucket, self.key)
+        left = {identity: file for identity, file in files.items() if identity[: len(meant)] != meant}
+        return left | ({self.file.identity: self.file} if self.file else {})
+
+
+def changed_files(files: Iterable[FileVersion], changes: Iterable[Change]) -> dict[tuple[str, str, str], FileVersion]:
+    """The files, by identity, with all changes made in their order."""
+    held = {file.identity: file for file in files}
+    for change in changes:
+        held = change.apply(held)
+    return held
+
+
+def part_of(
+    files: Sequence[FileVersion], part: tuple[int, int], changes: Iterable[Change]
+) -> tuple[list[FileVersion], list[Change]]:
+    """What a child takes over: its files of the parent's manifest, and the parent's changes that the manifest lacks.
+
+    A change follows its key; one of a key that the manifest does not list goes to the first child.
+    """
+    first, last = part
+    listed = {(file.bucket, file.key): number for number, file in reversed(list(enumerate(files)))}
+    mine = [change for change in changes if first <= listed.get((change.bucket, change.key), 0) < last]
+    return list(files[first:last]), mine
 
 
 def pack(files: Iterable[FileVersion]) -> bytes:

@@ -9,6 +9,10 @@ from 1, and the attempt is the fence: an event that belongs to an older attempt 
 it, as data. It is pure: no AWS, no clock, no chance. The shell saves the next batch on the condition that nobody
 else has written it since it was read (`version`), and only then performs the effects; each is safe twice.
 
+A file that is overwritten while an attempt is under way does not stop it: the change is recorded (`changes`), and the
+next attempt begins when this one is through. So a key that is overwritten every minute costs runs, but never keeps the
+other files of its batch from readers.
+
 A state names the function that takes the next step (`STEP`), and that function asks the world what is so: an
 event only says when to look. A batch not at rest has `due_at`, the time at which sweep says so again, should no
 event have come. States at rest need nobody, except QUARANTINED, which waits for a person.
@@ -73,7 +77,10 @@ class Batch:
     version: int = 0  #: of the ledger item: each save adds one, on the condition that it was the one read
     due_at: datetime | None = None  #: when sweep looks at it; None at rest
     not_before: datetime | None = None  #: PLANNED, PUBLISHED: backoff, nothing is started earlier
+    background: bool = False  #: replayed or backfilled: leaves room for fresh files, and has a share of its own
     segments: tuple[str, ...] = ()  #: FORMING: ids of the pending segments that it is made of
+    changes: int = 0  #: changes to its files recorded so far; each has the next number
+    formed: int = 0  #: of these, the ones that this attempt's manifest has
     base: str = ""  #: FORMING: control-bucket key of the manifest that this attempt's one starts from
     part: tuple[int, int] | None = None  #: FORMING: a child takes files [from, to) of its base
     period: str = ""  #: nightly: the first day of the period, YYYY-MM-DD
@@ -86,10 +93,11 @@ class Batch:
     run_failures: int = 0  #: failed runs in a row
     unknown_failures: int = 0  #: of these, the ones that nobody can explain
     published: int = 0  #: the attempt whose rows the lake shows; 0 for none
+    waiting_since: datetime | None = None  #: first publication that the warehouse has not seen yet
     exposed: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
     load_id: str = ""
     load_failures: int = 0  #: failed loads in a row
-    alone: bool = False  #: to be loaded alone, because a load of several failed
+    company: int = 0  #: most batches that it is loaded with, itself included; 0 for no limit
     read: int = 0  #: records of this attempt
     kept: int = 0
     rejected: int = 0
@@ -97,7 +105,8 @@ class Batch:
     rows: Mapping[str, int] = field(default_factory=dict)  #: table → rows of this attempt
     problems: int = 0  #: files that could not be read to their end
     reason: str = ""  #: of the last failure, or of the quarantine
-    discarded: int = 0  #: the attempt with which a person gave its files up; only later changes count
+    discarded: int = 0  #: number of the last change before a person gave its files up; only later ones count
+    acknowledged: int = 0  #: the attempt of which a person has seen the rejected records
     parent: str = ""
     children: tuple[str, ...] = ()
 
@@ -105,6 +114,11 @@ class Batch:
     def at_rest(self) -> bool:
         """Whether nothing more is due without a new fact."""
         return self.state in AT_REST
+
+    @property
+    def outdated(self) -> bool:
+        """Whether changes wait for its next attempt."""
+        return self.changes > self.formed
 
     def took(self, now: datetime) -> timedelta:
         """How long this attempt has taken, or takes so far."""
@@ -116,22 +130,27 @@ class Batch:
 
 @dataclass(frozen=True)
 class Formed:
-    """The manifest of the attempt is written."""
+    """The manifest of the attempt is written; it has the first `changes` changes of the batch."""
 
     attempt: int
     manifest: str
     files: int
     bytes: int
     duplicates: int = 0
+    changes: int = 0
     inputs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Emptied:
-    """No file is left to claim: all were duplicates, and no earlier attempt has shown rows."""
+    """No file is left to claim: all were duplicates, and no earlier attempt has shown rows.
+
+    That is so of the first `changes` changes of the batch; stale once there are more.
+    """
 
     attempt: int
     duplicates: int
+    changes: int = 0
 
 
 @dataclass(frozen=True)
@@ -207,11 +226,12 @@ class Loaded:
 
 @dataclass(frozen=True)
 class LoadRetried:
-    """The load failed; the batch is loaded again, alone if it was in company."""
+    """The load failed; the batch is loaded again, in company of at most so many (0: as before)."""
 
     attempt: int
     load_id: str
     reason: str
+    company: int = 0
 
 
 @dataclass(frozen=True)
@@ -224,8 +244,28 @@ class LoadRefused:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """One of its files was written again, taken out or released while an attempt is under way, which goes on."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The attempt is through, well or not, and changes wait: the next one has them."""
+
+    attempt: int
+    reason: str
+    load_id: str = ""  # of the load that brought the attempt in; "" where it came to nothing
+
+
+@dataclass(frozen=True)
 class Superseded:
-    """One of its files was written again, or taken out: the next attempt has another manifest."""
+    """One of its files was written again, or released, while it was at rest: the next attempt has another manifest.
+
+    Of a nightly batch, rows that it has read: what it has published gives way to the next attempt at once.
+    """
 
     attempt: int
     reason: str
@@ -248,7 +288,7 @@ class Discarded:
 
 Event = Union[
     Formed, Emptied, RunStarted, Published, RunRetried, FileRefused, Bisected, Poisoned,
-    LoadStarted, Loaded, LoadRetried, LoadRefused, Superseded, Replayed, Discarded,
+    LoadStarted, Loaded, LoadRetried, LoadRefused, Changed, Renewed, Superseded, Replayed, Discarded,
 ]  # fmt: skip
 
 F, P, R, U, L = State.FORMING, State.PLANNED, State.RUNNING, State.PUBLISHED, State.LOADING
@@ -256,15 +296,15 @@ DONE, EMPTY, SPLIT, Q = State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINE
 
 #: THE table: in a state, an event leads to a state. What is not in it cannot happen.
 TRANSITIONS: Mapping[State, Mapping[type, State]] = {
-    F:     {Formed: P, Emptied: EMPTY, Superseded: F},
-    P:     {RunStarted: R, Poisoned: Q, Superseded: F},
-    R:     {Published: U, RunRetried: P, FileRefused: F, Bisected: SPLIT, Poisoned: Q, Superseded: F},
-    U:     {LoadStarted: L, Poisoned: Q, Superseded: F, Replayed: P},
-    L:     {Loaded: DONE, LoadRetried: U, LoadRefused: Q, Poisoned: Q, Superseded: F},
-    DONE:  {Superseded: F, Replayed: P},
-    EMPTY: {},
+    F:     {Formed: P, Emptied: EMPTY, Changed: F},
+    P:     {RunStarted: R, Poisoned: Q, Changed: P, Renewed: F},
+    R:     {Published: U, RunRetried: P, FileRefused: F, Bisected: SPLIT, Poisoned: Q, Changed: R, Renewed: F},
+    U:     {LoadStarted: L, Poisoned: Q, Replayed: F, Changed: U, Renewed: F, Superseded: F},
+    L:     {Loaded: DONE, LoadRetried: U, LoadRefused: Q, Poisoned: Q, Changed: L, Renewed: F, Superseded: F},
+    DONE:  {Superseded: F, Replayed: F},
+    EMPTY: {Superseded: F},
     SPLIT: {},
-    Q:     {Superseded: F, Replayed: P, Discarded: F},
+    Q:     {Superseded: F, Replayed: F, Discarded: F},
 }  # fmt: skip
 
 #: What each event means, in the words of the diagram.
@@ -281,22 +321,19 @@ MEANING: Mapping[type, str] = {
     Loaded: "counts agree",
     LoadRetried: "load failed, retry",
     LoadRefused: "rows refused",
+    Changed: "file overwritten, noted",
+    Renewed: "through, changes wait",
     Superseded: "file overwritten",
     Replayed: "replay, release",
     Discarded: "discard",
 }
 
 #: These begin the next attempt: whatever the old one still does is stale from here on.
-NEW_ATTEMPT = (RunRetried, FileRefused, Superseded, Replayed, Discarded)
+NEW_ATTEMPT = (RunRetried, FileRefused, Renewed, Superseded, Replayed, Discarded)
+#: These change its files, and so have the next number among its changes.
+NUMBERED = (FileRefused, Superseded)
 
 # ── What follows from it ────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class CancelRun:
-    """Stop a run whose attempt is over. Saves money; correctness does not need it."""
-
-    run_id: str
 
 
 @dataclass(frozen=True)
@@ -307,7 +344,7 @@ class Alarm:
     reason: str
 
 
-Effect = Union[CancelRun, Alarm]
+Effect = Alarm
 
 #: Which function takes the next step in a state. Each is brought by an event; sweep's hint makes up for a lost one.
 STEP: Mapping[State, str] = {F: "plan", P: "submit", R: "publish", U: "load", L: "settle"}
@@ -329,20 +366,44 @@ def advance(batch: Batch, event: Event, now: datetime) -> tuple[Batch, tuple[Eff
     in both cases nothing has changed.
     """
     _check_fence(batch, event)
+    if isinstance(event, Changed) and Changed in TRANSITIONS[batch.state]:
+        # The attempt goes on as if nothing had happened: neither its times nor what is due depend on the change.
+        return replace(batch, changes=batch.changes + 1), ()
     target = TRANSITIONS[batch.state].get(type(event))
     if target is None:
         raise IllegalMove(f"batch {batch.batch_id}: no {type(event).__name__} in state {batch.state}")
     moved = replace(_apply(batch, event, now), state=target, updated_at=now)
     moved = replace(moved, due_at=_due_at(moved, now))
-    return moved, _effects(batch, moved)
+    return moved, _effects(moved)
+
+
+def changed(batch: Batch, reason: str) -> Changed | Superseded:
+    """The event for a change to the batch's files: it waits for the attempt that is under way, if there is one."""
+    return Superseded(batch.attempt, reason) if batch.at_rest else Changed(batch.attempt, reason)
+
+
+def loaded(batch: Batch) -> Loaded | Renewed:
+    """The event for a batch whose load is in the warehouse, with the right counts."""
+    if batch.outdated:
+        return Renewed(batch.attempt, "files were overwritten meanwhile", batch.load_id)
+    return Loaded(batch.attempt, batch.load_id)
+
+
+def failed_for_good(batch: Batch, event: Poisoned | LoadRefused) -> Poisoned | LoadRefused | Renewed:
+    """The event for a batch that another try cannot help, unless changes wait that may."""
+    return Renewed(batch.attempt, event.reason) if batch.outdated else event
 
 
 def _check_fence(batch: Batch, event: Event) -> None:
     if event.attempt != batch.attempt:
         raise Stale(f"batch {batch.batch_id} is at attempt {batch.attempt}, the event at {event.attempt}")
-    load_id = getattr(event, "load_id", batch.load_id)
+    load_id = getattr(event, "load_id", "") or batch.load_id
     if load_id != batch.load_id and not isinstance(event, LoadStarted):
         raise Stale(f"batch {batch.batch_id} is in load {batch.load_id or 'none'}, the event in {load_id}")
+    if isinstance(event, Emptied) and event.changes != batch.changes:
+        raise Stale(f"batch {batch.batch_id} has {batch.changes} changes, the event knows {event.changes}")
+    if isinstance(event, Loaded) and batch.outdated:
+        raise Stale(f"batch {batch.batch_id} has changes that attempt {batch.attempt} does not know")
 
 
 def _due_at(batch: Batch, now: datetime) -> datetime | None:
@@ -353,15 +414,15 @@ def _due_at(batch: Batch, now: datetime) -> datetime | None:
     return batch.not_before if batch.not_before and batch.not_before > now else now + PATIENCE[batch.state]
 
 
-def _effects(batch: Batch, moved: Batch) -> tuple[Effect, ...]:
-    """What leaving `batch`'s state and entering `moved`'s calls for."""
-    abandoned = batch.state is R and moved.state is F
-    cancelled = (CancelRun(batch.run_id),) if abandoned else ()
-    return cancelled + ((Alarm(moved.batch_id, moved.reason),) if moved.state is Q else ())
+def _effects(moved: Batch) -> tuple[Effect, ...]:
+    """What entering `moved`'s state calls for."""
+    return (Alarm(moved.batch_id, moved.reason),) if moved.state is Q else ()
 
 
 def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
     """The fields that the event changes; the table decides the state."""
+    if isinstance(event, NUMBERED):
+        batch = replace(batch, changes=batch.changes + 1)
     if isinstance(event, NEW_ATTEMPT):
         batch = _next_attempt(batch, event, now)
     elif isinstance(event, Formed):
@@ -373,34 +434,37 @@ def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
             duplicates=batch.duplicates + event.duplicates,
             inputs=dict(event.inputs),
             segments=(),
+            formed=event.changes,
         )
     elif isinstance(event, Emptied):
-        batch = replace(batch, duplicates=event.duplicates, segments=(), files=0, bytes=0)
+        batch = replace(batch, duplicates=event.duplicates, segments=(), files=0, bytes=0, formed=event.changes)
     elif isinstance(event, RunStarted):
         batch = replace(batch, run_id=event.run_id, not_before=None)
     elif isinstance(event, Published):
-        batch = _published(batch, event)
+        batch = _published(batch, event, now)
     elif isinstance(event, Bisected):
         batch = replace(batch, children=event.children, reason=event.reason)
     elif isinstance(event, LoadStarted):
         batch = replace(batch, load_id=event.load_id, not_before=None)
     elif isinstance(event, Loaded):
-        batch = replace(batch, load_failures=0, alone=False, reason="")
+        batch = replace(_in_warehouse(batch), reason="", background=False)
     elif isinstance(event, LoadRetried):
         failures = batch.load_failures + 1
-        # In company the fault may be another batch's: the first retry alone comes at once.
-        wait = retry.backoff(batch.batch_id, failures) if batch.alone else timedelta(0)
-        batch = replace(batch, alone=True, load_failures=failures, not_before=now + wait, reason=event.reason)
+        # The fault may be another batch's: in smaller company it is tried at once.
+        wait = timedelta(0) if event.company else retry.backoff(batch.batch_id, failures)
+        company = event.company or batch.company
+        batch = replace(batch, company=company, load_failures=failures, not_before=now + wait, reason=event.reason)
     else:
         # Poisoned in the midst of publishing: some of the tables may show the attempt already.
         batch = replace(batch, reason=event.reason, exposed=batch.exposed or batch.state is R)
     return batch
 
 
-def _published(batch: Batch, event: Published) -> Batch:
+def _published(batch: Batch, event: Published, now: datetime) -> Batch:
     return replace(
         batch,
         published=event.attempt,
+        waiting_since=batch.waiting_since or now,
         read=event.read,
         kept=event.kept,
         rejected=event.rejected,
@@ -410,10 +474,14 @@ def _published(batch: Batch, event: Published) -> Batch:
         run_failures=0,
         unknown_failures=0,
         load_failures=0,
-        alone=False,
+        company=0,
         exposed=True,
         reason="",
     )
+
+
+def _in_warehouse(batch: Batch) -> Batch:
+    return replace(batch, load_failures=0, company=0, waiting_since=None)
 
 
 def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
@@ -422,7 +490,11 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
     if isinstance(event, RunRetried):
         failures, unknown = batch.run_failures + 1, batch.unknown_failures + event.unknown
         not_before = now + retry.backoff(batch.batch_id, failures)
-    rewritten, given_up = isinstance(event, (FileRefused, Superseded, Discarded)), isinstance(event, Discarded)
+    if isinstance(event, Renewed):
+        batch = _in_warehouse(batch) if event.load_id else batch
+        # After a failure they go on counting: a job that fails for every version must come to a person's notice.
+        failures, unknown = batch.run_failures, batch.unknown_failures
+    same_manifest, given_up = isinstance(event, RunRetried), isinstance(event, Discarded)
     return replace(
         batch,
         attempt=batch.attempt + 1,
@@ -433,14 +505,15 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
         run_failures=failures,
         unknown_failures=unknown,
         load_failures=0,
-        alone=False,
+        company=0,
         not_before=not_before,
-        # A superseded run may have been published a moment ago by somebody who died before saying so.
-        exposed=batch.exposed or (batch.state is R and isinstance(event, Superseded)),
-        base="" if given_up else batch.manifest or batch.base if rewritten else batch.base,
+        background=isinstance(event, Replayed) or (batch.background and not isinstance(event, Superseded)),
+        # A run that is given up may have been published a moment ago by somebody who died before saying so.
+        exposed=batch.exposed or (batch.state is R and isinstance(event, Renewed)),
+        base=batch.base if same_manifest else "" if given_up else batch.manifest or batch.base,
         # The part is of the parent's manifest; the child's own, once it is the base, counts whole.
-        part=None if rewritten and batch.manifest else batch.part,
-        manifest="" if rewritten else batch.manifest,
-        discarded=batch.attempt + 1 if given_up else batch.discarded,
+        part=batch.part if same_manifest or not batch.manifest else None,
+        manifest=batch.manifest if same_manifest else "",
+        discarded=batch.changes if given_up else batch.discarded,
         reason=getattr(event, "reason", ""),
     )

@@ -43,11 +43,13 @@ def due_loads(
     """
     ready = sorted(
         (batch for batch in batches if batch.state is State.PUBLISHED and not _held_back(batch, now)),
-        key=lambda batch: (batch.updated_at, batch.batch_id),
+        key=lambda batch: (_waits_since(batch), batch.batch_id),
     )
-    if not (eager or any(batch.alone or _has_waited(batch, datasets, now) for batch in ready)):
+    if not (eager or any(batch.company or _has_waited(batch, datasets, now) for batch in ready)):
         return []
-    groups = [[batch] for batch in ready if batch.alone] + _packed(ready, datasets)
+    # Whose company is limited may be to blame for a failure: the others do not wait for it to be found out.
+    groups = _packed([one for one in ready if not one.company], datasets)
+    groups += _packed([one for one in ready if one.company], datasets)
     return groups[: max(0, LOADS_AT_ONCE - under_way)]
 
 
@@ -70,13 +72,18 @@ def _held_back(batch: Batch, now: datetime) -> bool:
     return batch.not_before is not None and batch.not_before > now
 
 
+def _waits_since(batch: Batch) -> datetime:
+    """When the warehouse began to lack what the lake shows; a later attempt's publication does not put it off."""
+    return batch.waiting_since or batch.updated_at
+
+
 def _has_waited(batch: Batch, datasets: Mapping[str, Dataset], now: datetime) -> bool:
-    return now - batch.updated_at >= datasets[batch.dataset].load.every
+    return now - _waits_since(batch) >= datasets[batch.dataset].load.every
 
 
 def _packed(ready: list[Batch], datasets: Mapping[str, Dataset]) -> list[list[Batch]]:
     groups: list[list[Batch]] = []
-    for batch in (batch for batch in ready if not batch.alone):
+    for batch in ready:
         group = next((group for group in groups if _fits(group, batch, datasets)), None)
         if group is None:
             groups.append([batch])
@@ -88,4 +95,5 @@ def _packed(ready: list[Batch], datasets: Mapping[str, Dataset]) -> list[list[Ba
 def _fits(group: list[Batch], batch: Batch, datasets: Mapping[str, Dataset]) -> bool:
     names = {member.dataset for member in group} | {batch.dataset}
     tables = [table for name in names for table in datasets[name].tables]
-    return len(group) < BATCHES_MAX and statements_needed(tables) <= STATEMENTS_MAX
+    most = min(member.company or BATCHES_MAX for member in (*group, batch))
+    return len(group) < min(most, BATCHES_MAX) and statements_needed(tables) <= STATEMENTS_MAX

@@ -19,6 +19,7 @@ class Manifest:
     attempt: int
     dataset: str
     files: tuple[FileVersion, ...]
+    changes: int = 0  # how many of the batch's changes are in it
 
     @property
     def total_bytes(self) -> int:
@@ -32,6 +33,7 @@ class Manifest:
             "batch_id": self.batch_id,
             "attempt": self.attempt,
             "dataset": self.dataset,
+            "changes": self.changes,
             "bytes": self.total_bytes,
         }
         return f'{json.dumps(head)[:-1]}, "files": [\n  {lines}\n]}}\n'
@@ -41,7 +43,7 @@ class Manifest:
         """The inverse of `dumps`."""
         data = json.loads(text)
         files = tuple(FileVersion.from_json(file) for file in data["files"])
-        return cls(data["batch_id"], data["attempt"], data["dataset"], files)
+        return cls(data["batch_id"], data["attempt"], data["dataset"], files, data["changes"])
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class NightlyManifest:
     dataset: str
     period: Period
     inputs: tuple[Input, ...]
+    changes: int = 0  # how many times before rows that it reads were seen to have changed
 
     @property
     def total_bytes(self) -> int:
@@ -138,6 +141,7 @@ class NightlyManifest:
             "attempt": self.attempt,
             "dataset": self.dataset,
             "period": period,
+            "changes": self.changes,
             "bytes": self.total_bytes,
         }
         lines = ",\n  ".join(entry.dumps() for entry in self.inputs)
@@ -149,4 +153,4 @@ class NightlyManifest:
         data = json.loads(text)
         period = Period.named(data["period"]["every"], data["period"]["start"])
         inputs = tuple(Input.from_json(entry) for entry in data["inputs"])
-        return cls(data["batch_id"], data["attempt"], data["dataset"], period, inputs)
+        return cls(data["batch_id"], data["attempt"], data["dataset"], period, inputs, data["changes"])

@@ -13,6 +13,7 @@ from tidemark.core.batching import PendingSegment
 from tidemark.core.dataset import Dataset
 from tidemark.core.lifecycle import AT_REST, Batch, State
 from tidemark.core.loading import Load
+from tidemark.core.slots import holds_slot
 from tidemark.core.turns import takes_turns
 from tidemark.core.watermark import lag_seconds
 
@@ -55,12 +56,12 @@ class Look:
 
     now: datetime
     datasets: Mapping[str, Dataset]
-    unfinished: Sequence[Batch]  # of the declared datasets, not at rest
+    unfinished: Sequence[Batch]  # not at rest
     segments: Sequence[Taken]  # of the declared datasets: the oldest of each
     loads: Sequence[Load]  # open ones
     waiting: Sequence[Waiting]
     blemished: Sequence[Batch]  # LOADED lately, with rejected records or files not read to their end
-    strays: int = 0  # segments and unfinished batches of datasets that are declared no more
+    strays: int = 0  # segments of datasets that are declared no more
 
 
 def numbers(look: Look) -> dict[str, float]:
@@ -85,8 +86,9 @@ def numbers(look: Look) -> dict[str, float]:
 
 
 def overdue(look: Look) -> list[Batch]:
-    """The batches whose next step is due."""
-    return [batch for batch in look.unfinished if batch.due_at and batch.due_at <= look.now]
+    """The batches whose next step is due, but for those that wait for a slot: every plan looks at these anyway."""
+    due = (batch for batch in look.unfinished if batch.due_at and batch.due_at <= look.now)
+    return [batch for batch in due if batch.state is not State.FORMING or batch.period or holds_slot(batch)]
 
 
 def stuck(look: Look) -> list[Batch]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from tidemark.adapters.ledger import Holder
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, Transient
-from tidemark.core.files import FileVersion, is_newer
-from tidemark.core.lifecycle import Batch, State, Superseded, advance
-from tidemark.core.manifest import Manifest
+from tidemark.core.files import Change, FileVersion, changed_files, is_newer, part_of
+from tidemark.core.lifecycle import Batch, State, advance, changed
 from tidemark.observability import count
-from tidemark.service.common import announce, perform
+from tidemark.service.common import announce, perform, read_manifest
 from tidemark.wiring import World
 
 TRIES_MAX = 20
@@ -40,11 +39,15 @@ def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersio
     if dataset.on_overwrite == "ignore":
         return False
     newer = is_newer(file, known.file)
+    if newer is None:
+        # One of them is known from a listing. What the bucket shows now is the newest; if that is neither of them, its
+        # own event or the next pass of reconcile brings it, and until then the key stays where it is.
+        newer = world.store.latest_version(file.bucket, file.key) == file.version
     if dataset.on_overwrite == "append":
         return _append(world, dataset, batch_id, file, known, newer)
     if not newer:
         return False
-    holder = _holding_batch(world, known.batch_id, file)
+    holder = holding_batch(world, known.batch_id, file.bucket, file.key)
     if holder is None or holder.batch_id == batch_id:
         world.ledger.append(known, file, batch_id)
         return True
@@ -53,38 +56,60 @@ def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersio
 
 
 def _append(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder, newer: bool) -> bool:
+    """Both versions count: the newer one is the key's, the older one is kept beside it."""
+    claimed = world.ledger.older_holder(file)
+    if claimed:
+        return claimed.batch_id == batch_id
     if newer:
         world.ledger.append(known, file, batch_id)
-        return True
-    older = world.ledger.claim_older(file, dataset.name, batch_id, world.clock.now())
-    return older is None or older.batch_id == batch_id
+    else:
+        world.ledger.claim_older(known, file, dataset.name, batch_id, world.clock.now())
+    return True
 
 
 def _supersede(world: World, holder: Batch, file: FileVersion, known: Holder) -> None:
-    """The batch that holds the old version gets its next attempt, with the new version in its manifest."""
+    """The batch that holds the old version has the new one in its next attempt, which begins when it is at rest."""
     reason = f"{file.uri} was overwritten by version {file.version}"
-    revised, effects = advance(holder, Superseded(holder.attempt, reason), world.clock.now())
+    revised, effects = advance(holder, changed(holder, reason), world.clock.now())
     announce(world.ledger.supersede(known, file, revised))
     count("FilesSuperseded")
     perform(world, effects)
 
 
-def _holding_batch(world: World, batch_id: str, file: FileVersion) -> Batch | None:
-    """The batch that works off the key: the one named, or the child that took the file over from it."""
+def holding_batch(world: World, batch_id: str, bucket: str, key: str) -> Batch | None:
+    """The batch that works off a key: the one that claimed it, or the child that took it over.
+
+    A key that no child lists any more, because its file was refused, is the first child's; None for an unknown batch.
+    """
     batch = world.ledger.batch(batch_id)
-    if batch is None or batch.state is not State.SPLIT:
-        return batch
-    for child in batch.children:
-        found = _holding_batch(world, child, file)
-        if found and _holds(world, found, file):
-            return found
-    return None
+    while batch is not None and batch.state is State.SPLIT:
+        children = [world.ledger.batch(child) for child in batch.children]
+        batch = next((child for child in children if child and _works_off(world, child, bucket, key)), children[0])
+    return batch
 
 
-def _holds(world: World, batch: Batch, file: FileVersion) -> bool:
-    """Whether one of the batch's manifests lists the key; a child not yet formed is told by its base."""
-    text = world.store.get(world.settings.control_bucket, batch.manifest or batch.base)
-    files = Manifest.loads(text).files if text else ()
-    if not batch.manifest and batch.part:
-        files = files[batch.part[0] : batch.part[1]]
-    return any((held.bucket, held.key) == (file.bucket, file.key) for held in files)
+def _works_off(world: World, batch: Batch, bucket: str, key: str) -> bool:
+    """Whether the batch, or a child of it, has the key."""
+    if batch.state is State.SPLIT:
+        children = filter(None, map(world.ledger.batch, batch.children))
+        return any(_works_off(world, child, bucket, key) for child in children)
+    return any((file.bucket, file.key) == (bucket, key) for file in files_taken_over(world, batch))
+
+
+def files_taken_over(world: World, batch: Batch) -> list[FileVersion]:
+    """The files of the batch's newest manifest, or those that it has of its parent's, with the changes that wait."""
+    own = world.ledger.changes(batch.batch_id, after=max(batch.formed, batch.discarded))
+    if batch.part and not batch.manifest:
+        files, changes = inherited(world, batch)
+        return list(changed_files(files, [*changes, *own]).values())
+    key = batch.manifest or batch.base
+    return list(changed_files(read_manifest(world, key).files if key else (), own).values())
+
+
+def inherited(world: World, child: Batch) -> tuple[list[FileVersion], list[Change]]:
+    """What a child not yet formed takes over from its parent: files, and the changes that their manifest lacks."""
+    assert child.part, "only a child has a part of another's manifest"
+    parent = world.ledger.batch(child.parent)
+    assert parent, "a batch is never deleted"
+    changes = world.ledger.changes(parent.batch_id, after=parent.formed)
+    return part_of(read_manifest(world, child.base).files, child.part, changes)

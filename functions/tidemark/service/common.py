@@ -4,24 +4,57 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
-from tidemark.core.lifecycle import Alarm, Batch, CancelRun, Effect, Event, advance
+from tidemark.core.errors import Conflict, Transient
+from tidemark.core.lifecycle import Batch, Effect, Event, advance
+from tidemark.core.manifest import Manifest
 from tidemark.core.naming import attempt_prefix
 from tidemark.core.result import Result
 from tidemark.core.warehouse_sql import LoadBatch
 from tidemark.observability import count, logger
 from tidemark.wiring import World
 
+#: Changes that may be recorded while one move is being saved.
+SAVES_MAX = 20
 
-def move(world: World, batch: Batch, event: Event) -> Batch:
-    """Advance, save, perform. Raises `IllegalMove` or `Conflict` with nothing changed."""
-    moved, effects = advance(batch, event, world.clock.now())
-    saved = world.ledger.save(moved)
-    announce(saved)
-    perform(world, effects)
-    return saved
+Decide = Callable[[Batch], Event]
+Save = Callable[[Batch], Batch]
+
+
+def move(world: World, batch: Batch, event: Event | Decide, save: Save | None = None) -> Batch:
+    """Advance, save, perform. Raises `IllegalMove` or `Conflict` with nothing changed.
+
+    A change to the batch's files that was recorded since it was read does not stand in the way: the event, or what
+    `event` decides on, is tried on the batch as it is then. Else a key that is written all the time would hold it up.
+    """
+    decide: Decide = event if callable(event) else lambda _: event
+    for _ in range(SAVES_MAX):
+        moved, effects = advance(batch, decide(batch), world.clock.now())
+        try:
+            saved = (save or world.ledger.save)(moved)
+        except Conflict as lost:
+            batch = _with_changes(world, batch, lost)
+            continue
+        announce(saved)
+        perform(world, effects)
+        return saved
+    raise Transient(f"batch {batch.batch_id}: files are overwritten faster than it can be moved")
+
+
+def _with_changes(world: World, batch: Batch, lost: Conflict) -> Batch:
+    """The batch as it is now, if nothing has happened to it but changes to its files; else the lost race is raised."""
+    found = world.ledger.batch(batch.batch_id)
+    if found is None or found.changes == batch.changes or not same_but_changes(found, batch):
+        raise lost
+    return found
+
+
+def same_but_changes(one: Batch, other: Batch) -> bool:
+    """Whether the two differ in nothing but the changes to their files."""
+    return replace(one, changes=0, version=0) == replace(other, changes=0, version=0)
 
 
 def announce(batch: Batch) -> None:
@@ -41,16 +74,37 @@ def announce(batch: Batch) -> None:
 def perform(world: World, effects: Iterable[Effect]) -> None:
     """Do what follows from a saved move. Repeating it, or dying before it, harms nothing."""
     for effect in effects:
-        if isinstance(effect, CancelRun):
-            world.engine.cancel(effect.run_id)
-        elif isinstance(effect, Alarm):
-            count("BatchesQuarantined")
-            logger.error("batch quarantined", batch_id=effect.batch_id, reason=effect.reason)
+        count("BatchesQuarantined")
+        logger.error("batch quarantined", batch_id=effect.batch_id, reason=effect.reason)
 
 
 def unfinished_batches(world: World) -> list[Batch]:
-    """Every batch that is not at rest, as the index knows them."""
-    return [batch for name in world.datasets for batch in world.ledger.open_batches(name)]
+    """Every batch that is not at rest, of retired datasets too, as the index knows them."""
+    return [batch for name in known_datasets(world) for batch in world.ledger.open_batches(name)]
+
+
+def known_datasets(world: World) -> dict[str, Dataset]:
+    """Every dataset that is declared, and those that were when a batch of theirs began.
+
+    What is under way goes on to its end when its declaration is taken away, by the last one that there was.
+    """
+    return _retired(world) | dict(world.datasets)
+
+
+def dataset_of(world: World, name: str) -> Dataset:
+    """The dataset as it is declared, or as it was last."""
+    return world.datasets.get(name) or _retired(world)[name]
+
+
+def _retired(world: World) -> dict[str, Dataset]:
+    registered = world.ledger.registered()
+    return {name: parse_dataset(declared) for name, declared in registered.items() if name not in world.datasets}
+
+
+def begin(world: World, batch: Batch) -> Batch:
+    """Write a new batch and mark its segments as taken; raises `Conflict` when another was faster."""
+    world.ledger.register(batch.dataset, world.datasets[batch.dataset].declared)
+    return world.ledger.begin(batch)
 
 
 def read_control(world: World, key: str) -> bytes:
@@ -59,6 +113,11 @@ def read_control(world: World, key: str) -> bytes:
     if text is None:
         raise FileNotFoundError(f"s3://{world.settings.control_bucket}/{key}")
     return text
+
+
+def read_manifest(world: World, key: str) -> Manifest:
+    """A manifest that the ledger names."""
+    return Manifest.loads(read_control(world, key))
 
 
 def attempt_key(batch: Batch | LoadBatch, name: str) -> str:
@@ -75,7 +134,7 @@ def read_result(world: World, batch: Batch | LoadBatch) -> Result | None:
 def declaration_of(world: World, batch: Batch | LoadBatch) -> Dataset:
     """The declaration that the batch's present attempt worked by; a deployment may have changed the dataset's since."""
     text = world.store.get(world.settings.control_bucket, attempt_key(batch, "order.json"))
-    return parse_dataset(json.loads(text)["dataset"]) if text else world.datasets[batch.dataset]
+    return parse_dataset(json.loads(text)["dataset"]) if text else dataset_of(world, batch.dataset)
 
 
 class Efforts:

@@ -16,7 +16,16 @@ from tidemark.core.result import DataFile, Result
 from tidemark.core.warehouse_ddl import HISTORY, declared_shape, history_statements, relations, table_changes
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 from tidemark.observability import count, logger
-from tidemark.service.common import Efforts, announce, declaration_of, read_result, unfinished_batches
+from tidemark.service.common import (
+    Efforts,
+    announce,
+    dataset_of,
+    declaration_of,
+    known_datasets,
+    read_result,
+    same_but_changes,
+    unfinished_batches,
+)  # fmt: skip
 from tidemark.service.settle import close_failed, settle
 from tidemark.wiring import World
 
@@ -24,6 +33,8 @@ from tidemark.wiring import World
 ABANDONED_AFTER = timedelta(minutes=1)
 #: Until then Redshift's event, or sweep's hint, brings settle.
 UNSETTLED_AFTER = timedelta(minutes=10)
+#: Files of its batches may be overwritten while a load is written down; then it is written anew.
+BEGINS_MAX = 10
 
 
 def load(world: World, eager: bool = False) -> int:
@@ -40,7 +51,7 @@ def load(world: World, eager: bool = False) -> int:
         elif unfinished.statement_id and age >= UNSETTLED_AFTER:
             # Its batches may all have moved on, and then no hint speaks of it.
             efforts.make(settle, world, unfinished.load_id)
-    groups = due_loads(_published(world), world.datasets, now, len(under_way), eager)
+    groups = due_loads(_published(world), known_datasets(world), now, len(under_way), eager)
     begun = sum(efforts.make(_begin, world, group) for group in groups)
     efforts.finish()
     return begun
@@ -54,20 +65,40 @@ def _published(world: World) -> list[Batch]:
 
 
 def _begin(world: World, group: list[Batch]) -> int:
-    now = world.clock.now()
     group = of_one_layout(group, {batch.batch_id: declaration_of(world, batch) for batch in group})
+    for _ in range(BEGINS_MAX):
+        try:
+            name = _write_load(world, group)
+        except (Conflict, IllegalMove):
+            group = _still_published(world, group)
+            if not group:
+                return 0  # another loader has them all
+        else:
+            _execute(world, name)
+            return 1
+    return 0
+
+
+def _write_load(world: World, group: list[Batch]) -> str:
+    """The load and its batches LOADING, all or nothing; its id."""
+    now = world.clock.now()
     members = tuple((batch.batch_id, batch.attempt) for batch in group)
     name = load_id(members, now)
-    try:
-        moved = [advance(batch, LoadStarted(batch.attempt, name), now)[0] for batch in group]
-        datasets = tuple(sorted({batch.dataset for batch in group}))
-        world.ledger.begin_load(Load(name, now, members, datasets), moved)
-    except (Conflict, IllegalMove):
-        return 0  # one of them has a new attempt, or another loader has it: the next wake-up takes the rest
+    moved = [advance(batch, LoadStarted(batch.attempt, name), now)[0] for batch in group]
+    datasets = tuple(sorted({batch.dataset for batch in group}))
+    world.ledger.begin_load(Load(name, now, members, datasets), moved)
     for batch in moved:
         announce(batch)
-    _execute(world, name)
-    return 1
+    return name
+
+
+def _still_published(world: World, group: list[Batch]) -> list[Batch]:
+    """Of the batches, as they are now, those to which nothing has happened but changes to their files.
+
+    One file that is overwritten all the time must not keep a load from beginning, nor one batch the others.
+    """
+    now = {batch.batch_id: batch for batch in world.ledger.named(batch.batch_id for batch in group)}
+    return [now[seen.batch_id] for seen in group if same_but_changes(now[seen.batch_id], seen)]
 
 
 def _execute(world: World, name: str) -> None:
@@ -108,7 +139,7 @@ def _tables(world: World, name: str, results: dict[LoadBatch, Result]) -> Iterat
     The batches of a dataset are of one layout: the first one's declaration is the others'.
     """
     for dataset, first in {batch.dataset: batch for batch in reversed(results)}.items():
-        present = {table.physical_name: table for table in world.datasets[dataset].tables}
+        present = {table.physical_name: table for table in dataset_of(world, dataset).tables}
         for table in declaration_of(world, first).tables:
             manifest = _write_manifest(world, name, table, _files(dataset, table, results))
             yield LoadTable(dataset, present.get(table.physical_name, table), manifest, table.all_columns)

@@ -18,7 +18,6 @@ from tidemark.core.manifest import NightlyManifest
 from tidemark.core.naming import nightly_id
 from tidemark.core.neighbours import table_owner
 from tidemark.core.nightly import (
-    UNDER_WAY,
     Due,
     Known,
     Marks,
@@ -30,8 +29,18 @@ from tidemark.core.nightly import (
     tables_read,
 )
 from tidemark.core.periods import Period
+from tidemark.core.slots import background_max, holds_slot, is_background
 from tidemark.observability import count
-from tidemark.service.common import Efforts, announce, attempt_key, move, read_control, unfinished_batches
+from tidemark.service.common import (
+    Efforts,
+    announce,
+    attempt_key,
+    begin,
+    known_datasets,
+    move,
+    read_control,
+    unfinished_batches,
+)  # fmt: skip
 from tidemark.wiring import World
 
 LAST_NIGHT = "NIGHT"  # the control that remembers it
@@ -112,7 +121,7 @@ def _begin(world: World, found: Due, seen: Batch | None, begun: list[str]) -> No
     try:
         if seen is None:
             new = Batch(batch_id, found.job, now, now, due_at=now + PATIENCE[State.FORMING], period=found.period.name)
-            announce(world.ledger.begin(new))
+            announce(begin(world, new))
         else:
             # Its load may have moved it on since, which is no reason to let it be.
             move(world, world.ledger.batch(batch_id) or seen, Superseded(seen.attempt, found.reason))
@@ -126,7 +135,7 @@ def _form_waiting(world: World, begun: Iterable[str]) -> None:
     free, efforts = _free_runs(world, unfinished), Efforts()
     # The index does not show yet what has been begun a moment ago.
     waiting = {batch.batch_id for batch in unfinished if _is_forming(batch)} | set(begun)
-    order = {job: place for place, job in enumerate(jobs_in_order(world.datasets))}
+    order = {job: place for place, job in enumerate(jobs_in_order(known_datasets(world)))}
     forming = filter(_is_forming, world.ledger.named(waiting))
     for batch in sorted(forming, key=lambda batch: (order[batch.dataset], batch.period))[:free]:
         efforts.make(_form, world, batch)
@@ -134,11 +143,11 @@ def _form_waiting(world: World, begun: Iterable[str]) -> None:
 
 
 def _free_runs(world: World, unfinished: Iterable[Batch]) -> int:
-    """Nights may take half of all runs, for files must not wait until the last of them is through."""
-    running = [batch for batch in unfinished if batch.state in UNDER_WAY and not _is_forming(batch)]
-    nights = sum(bool(batch.period) for batch in running)
+    """Nights leave room for fresh files, and `plan` keeps a slot for those that wait."""
+    held = [batch for batch in unfinished if holds_slot(batch)]
+    background = sum(map(is_background, held))
     most = world.settings.runs_at_once
-    return max(0, min(max(1, most // 2) - nights, most - len(running)))
+    return max(0, min(background_max(most) - background, most - len(held)))
 
 
 def _is_forming(batch: Batch) -> bool:
@@ -151,7 +160,14 @@ def _form(world: World, batch: Batch) -> None:
     if not world.store.put_once(world.settings.control_bucket, key, manifest.dumps()):
         # A crashed pass has written it already: that one stands.
         manifest = read_nightly_manifest(world, key)
-    formed = Formed(batch.attempt, key, manifest.total_files, manifest.total_bytes, inputs=manifest.sequences)
+    formed = Formed(
+        batch.attempt,
+        key,
+        manifest.total_files,
+        manifest.total_bytes,
+        inputs=manifest.sequences,
+        changes=manifest.changes,
+    )
     try:
         move(world, batch, formed)
         count("BatchesPlanned")
@@ -160,15 +176,16 @@ def _form(world: World, batch: Batch) -> None:
 
 
 def _manifest(world: World, batch: Batch) -> NightlyManifest:
-    job = world.datasets[batch.dataset]
+    known = known_datasets(world)
+    job = known[batch.dataset]
     assert job.nightly
     period = Period.named(job.nightly.every, batch.period)
     inputs = []
     for read in job.nightly.reads:
-        owner = table_owner(world.datasets, read.table)
+        owner = table_owner(known, read.table)
         assert owner, "declarations are checked when they are read"
         inputs.append(world.pins.pin(owner[1], read_days(read, period)))
-    return NightlyManifest(batch.batch_id, batch.attempt, batch.dataset, period, tuple(inputs))
+    return NightlyManifest(batch.batch_id, batch.attempt, batch.dataset, period, tuple(inputs), batch.changes)
 
 
 def _batch_id(job: Dataset, period: Period) -> str:

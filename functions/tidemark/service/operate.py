@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tidemark.adapters.ledger import RefusedFile
 from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, Superseded, advance
+from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, advance, changed
 from tidemark.core.result import DataFile
-from tidemark.service.common import announce, move, read_result
+from tidemark.service.claim import holding_batch
+from tidemark.service.common import announce, dataset_of, move, read_result
 from tidemark.wiring import World
+
+#: A file's batch may be moving while it is released; then it is looked at again.
+RELEASES_MAX = 10
 
 
 def find_batch(world: World, batch_id: str) -> Batch:
@@ -33,14 +38,31 @@ def replay(world: World, batch: Batch) -> Batch:
     return move(world, batch, Replayed(batch.attempt))
 
 
+def release_batch(world: World, batch: Batch) -> Batch:
+    """Let a quarantined batch run again as its next attempt."""
+    return replay(world, _quarantined(batch))
+
+
 def discard_batch(world: World, batch: Batch) -> Batch:
     """Give a quarantined batch's files up; what it has shown so far is replaced by nothing."""
-    if batch.state is not State.QUARANTINED:
-        raise TidemarkError(f"batch {batch.batch_id} is {batch.state}: expected QUARANTINED")
+    _quarantined(batch)
     if batch.period:
         message = f"batch {batch.batch_id} is nightly and has no files to give up: expected `release`, or other input"
         raise TidemarkError(message)
     return move(world, batch, Discarded(batch.attempt, "discarded by a person"))
+
+
+def acknowledge(world: World, batch: Batch) -> Batch:
+    """Take the rejected records of the batch's present attempt off the list; they stay where they are."""
+    if not batch.rejected:
+        raise TidemarkError(f"batch {batch.batch_id} has no rejected records to acknowledge")
+    return world.ledger.save(replace(batch, acknowledged=batch.attempt))
+
+
+def _quarantined(batch: Batch) -> Batch:
+    if batch.state is not State.QUARANTINED:
+        raise TidemarkError(f"batch {batch.batch_id} is {batch.state}: expected QUARANTINED")
+    return batch
 
 
 def find_refused(world: World, bucket: str, key: str) -> RefusedFile:
@@ -53,25 +75,31 @@ def find_refused(world: World, bucket: str, key: str) -> RefusedFile:
 
 
 def release_file(world: World, refused: RefusedFile) -> Batch:
-    """Make a refused file a normal file again: its batch's next attempt has it back."""
-    batch = find_batch(world, refused.batch_id)
-    _refuse_outdated(world, refused.file, world.datasets[batch.dataset].on_overwrite)
-    reason = f"{refused.file.uri} was released"
-    revised, _ = advance(batch, Superseded(batch.attempt, reason), world.clock.now())
-    try:
-        saved = world.ledger.restore(revised, refused.file)
-    except Conflict:
-        message = f"{refused.file.uri} has a newer version by now, or its batch is moving: look again, or discard it"
-        raise TidemarkError(message) from None
-    announce(saved)
-    return saved
+    """Make a refused file a normal file again: the next attempt of the batch that works off its key has it back.
+
+    Raises for a version that was overwritten since, which must not come back in the place of the newer one.
+    """
+    file = refused.file
+    for _ in range(RELEASES_MAX):
+        batch = holding_batch(world, refused.batch_id, file.bucket, file.key)
+        assert batch, "the batch that refused a file is never deleted"
+        newest = _is_newest(world, file, dataset_of(world, batch.dataset).on_overwrite)
+        revised, _ = advance(batch, changed(batch, f"{file.uri} was released"), world.clock.now())
+        try:
+            saved = world.ledger.restore(revised, file, newest)
+        except Conflict:
+            continue  # the file or its batch has moved on meanwhile: look again
+        announce(saved)
+        return saved
+    raise TidemarkError(f"{file.uri} is overwritten all the time: try again, or `discard` it")
 
 
-def _refuse_outdated(world: World, file: FileVersion, on_overwrite: str) -> None:
-    """A version that was overwritten since must not come back in the place of the newer one."""
+def _is_newest(world: World, file: FileVersion, on_overwrite: str) -> bool:
     holder = world.ledger.holder(file.bucket, file.key)
-    if on_overwrite == "supersede" and holder and holder.file.version != file.version:
+    newest = holder is not None and holder.file.version == file.version
+    if holder and not newest and on_overwrite != "append":
         raise TidemarkError(f"{file.uri} was overwritten by version {holder.file.version}: expected `discard`")
+    return newest
 
 
 def rejected_files(world: World, batch: Batch) -> Iterable[DataFile]:

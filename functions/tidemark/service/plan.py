@@ -1,47 +1,76 @@
-"""plan: pending segments → batches with a manifest.
+"""plan: pending segments → batches with a manifest, as slots become free.
 
 A crash anywhere is finished by the next plan: the FORMING item holds the fixed list of segments, and every step
-(claim, manifest, move, forget the segments) repeats harmlessly.
+(claim, manifest, move, forget the segments) repeats harmlessly. A batch that comes back to FORMING, because a file was
+overwritten, released or set aside, or because it is replayed, waits for a slot like a new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from tidemark.adapters.ledger import Segment
 from tidemark.core.batching import due_batches
 from tidemark.core.dataset import Dataset
-from tidemark.core.errors import Conflict
-from tidemark.core.files import FileVersion, settle_versions
+from tidemark.core.errors import Conflict, IllegalMove
+from tidemark.core.files import FileVersion, changed_files, resolve_versions, undecided_keys
 from tidemark.core.lifecycle import PATIENCE, Batch, Emptied, Formed, State
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import batch_id
+from tidemark.core.slots import Request, grant, holds_slot, is_background
 from tidemark.observability import count
-from tidemark.service.claim import claim
-from tidemark.service.common import Efforts, attempt_key, move, read_control
+from tidemark.service.claim import claim, inherited
+from tidemark.service.common import (
+    Efforts,
+    attempt_key,
+    begin,
+    dataset_of,
+    known_datasets,
+    move,
+    read_manifest,
+)  # fmt: skip
 from tidemark.wiring import World
 
 CLAIMS_AT_ONCE = 8
-RUNNING = (State.FORMING, State.PLANNED, State.RUNNING)
+
+Pending = Mapping[tuple[str, bool], list[Segment]]  # (dataset, background) → segments that no batch has taken
 
 
 def plan(world: World, eager: bool = False) -> int:
-    """Finish what is FORMING, then form every batch that is due; with `eager` all that is pending is due.
+    """Finish what a crash has left, then form as many batches as there are slots for: `eager`, all that is pending.
 
-    A paused dataset forms none. All datasets together keep to the settings' `runs_at_once`.
+    A paused dataset begins none. A dataset whose declaration is gone begins none either; what is under way goes on.
 
     Returns the number of batches begun.
     """
-    unfinished = {name: world.ledger.open_batches(name) for name in world.datasets}
-    free = world.settings.runs_at_once - sum(_running(batches) for batches in unfinished.values())
-    begun, efforts = 0, Efforts()
-    for name, dataset in world.datasets.items():
-        if dataset.nightly:
-            continue  # `nightly` forms these
-        for forming in _to_finish(unfinished[name], world.clock.now(), eager):
-            efforts.make(form, world, forming)
-        begun += efforts.make(_plan_dataset, world, dataset, unfinished[name], max(0, free - begun), eager)
+    known, now, efforts = known_datasets(world), world.clock.now(), Efforts()
+    unfinished = [batch for name in known for batch in world.ledger.open_batches(name)]
+    for batch in unfinished:
+        if _is_left_over(batch, now, eager):
+            efforts.make(form, world, batch.batch_id)
+    pending = {
+        (name, background): segments
+        for name, dataset in world.datasets.items()
+        if not dataset.nightly
+        for background in (False, True)
+        for segments in [_untaken(world, name, background)]
+        if segments and not world.ledger.paused(name)
+    }
+    requests = [*_forming(unfinished), *_due(pending, world.datasets, now, eager)]
+    limits = {name: dataset.batch.max_running for name, dataset in known.items()}
+    held = [batch for batch in unfinished if holds_slot(batch)]
+    granted = grant(requests, held, limits, world.settings.runs_at_once)
+    begun = 0
+    for request in (one for one in granted if one.batch_id):
+        # A nightly batch only has its slot kept: `nightly` forms it.
+        if not known[request.dataset].nightly:
+            efforts.make(form, world, request.batch_id)
+    for (name, background), segments in pending.items():
+        slots = sum(not one.batch_id and (one.dataset, one.background) == (name, background) for one in granted)
+        heads = [segment.head for segment in segments]
+        for group in due_batches(heads, world.datasets[name].batch, slots, now, eager):
+            begun += efforts.make(_begin, world, name, [head.segment_id for head in group], background)
     efforts.finish()
     return begun
 
@@ -49,58 +78,79 @@ def plan(world: World, eager: bool = False) -> int:
 def form(world: World, batch_id: str) -> None:
     """Claim a FORMING batch's files, write the manifest of its attempt, and move it on."""
     batch = world.ledger.batch(batch_id)
-    if batch is None or batch.state is not State.FORMING or world.datasets[batch.dataset].nightly:
+    if batch is None or batch.state is not State.FORMING or batch.period:
         return
-    found, duplicates = _files(world, batch)
+    files, duplicates = _files(world, batch)
     try:
-        if not found and batch.attempt == 1:
-            move(world, batch, Emptied(batch.attempt, duplicates))
+        if not files and batch.attempt == 1:
+            move(world, batch, Emptied(batch.attempt, duplicates, batch.changes))
         else:
-            key, manifest = _write_manifest(world, batch, found)
-            move(world, batch, Formed(batch.attempt, key, len(manifest.files), manifest.total_bytes, duplicates))
+            key, manifest = _write_manifest(world, batch, files)
+            formed = Formed(
+                batch.attempt, key, len(manifest.files), manifest.total_bytes, duplicates, changes=manifest.changes
+            )
+            move(world, batch, formed)
             count("BatchesPlanned")
-    except Conflict:
-        return  # somebody else has formed it, or it has a new attempt; its segments are theirs to forget
+    except (Conflict, IllegalMove):
+        return  # somebody else has formed it, or must form it anew; its segments are theirs to forget
     count("FilesDuplicated", duplicates)
     for segment in batch.segments:
-        world.ledger.delete_segment(batch.dataset, segment)
+        world.ledger.delete_segment(batch.dataset, segment, batch.background)
 
 
-def _running(batches: list[Batch]) -> int:
-    # A nightly batch that is FORMING waits for a run itself: it must not keep files waiting.
-    return sum(batch.state in RUNNING and not (batch.period and batch.state is State.FORMING) for batch in batches)
+def finish(world: World, batch_id: str) -> None:
+    """`form` for a batch that was begun and not formed; one that waits for a slot goes on waiting."""
+    batch = world.ledger.batch(batch_id)
+    if batch and holds_slot(batch):
+        form(world, batch_id)
 
 
-def _to_finish(unfinished: list[Batch], now: datetime, eager: bool) -> list[str]:
-    """Batches that are FORMING and that nobody is at: left by a crash, or come back for another manifest."""
-    forming = (batch for batch in unfinished if batch.state is State.FORMING)
-    return [batch.batch_id for batch in forming if eager or batch.due_at is None or batch.due_at <= now]
+def _is_left_over(batch: Batch, now: datetime, eager: bool) -> bool:
+    """Whether the batch was begun with its segments, and nobody seems to be at it."""
+    begun = batch.state is State.FORMING and holds_slot(batch)
+    return begun and (eager or batch.due_at is None or batch.due_at <= now)
 
 
-def _plan_dataset(world: World, dataset: Dataset, unfinished: list[Batch], free: int, eager: bool) -> int:
-    listed = world.ledger.segments(dataset.name)
-    _forget_spent(world, dataset, listed)
-    if world.ledger.paused(dataset.name):
-        return 0
-    # The dataset's own limit, or what is left of the limit for all, whichever leaves fewer.
-    running = max(_running(unfinished), dataset.batch.max_running - free)
-    pending = [segment.head for segment in listed if not segment.batch_id]
-    groups = due_batches(pending, dataset.batch, running, world.clock.now(), eager)
-    return sum(_begin(world, dataset, [segment.segment_id for segment in group]) for group in groups)
+def _untaken(world: World, dataset: str, background: bool) -> list[Segment]:
+    """The pending segments that no batch has taken; those that were worked off before a crash are forgotten."""
+    untaken = []
+    for segment in world.ledger.segments(dataset, background):
+        holder = world.ledger.batch(segment.batch_id) if segment.batch_id else None
+        if not segment.batch_id:
+            untaken.append(segment)
+        elif holder and segment.sk not in holder.segments:
+            world.ledger.delete_segment(dataset, segment.sk, background)
+    return untaken
 
 
-def _begin(world: World, dataset: Dataset, segments: list[str]) -> int:
+def _forming(unfinished: Iterable[Batch]) -> Iterator[Request]:
+    """Batches that wait for a slot to be formed again, or for the first time as another's child."""
+    for batch in unfinished:
+        if batch.state is State.FORMING and not holds_slot(batch):
+            yield Request(batch.dataset, batch.updated_at, is_background(batch), batch.batch_id)
+
+
+def _due(pending: Pending, datasets: Mapping[str, Dataset], now: datetime, eager: bool) -> Iterator[Request]:
+    """One request for each batch that could be made of what is pending, were there slots for all."""
+    for (name, background), segments in pending.items():
+        policy, heads = datasets[name].batch, [segment.head for segment in segments]
+        for group in due_batches(heads, policy, policy.max_running, now, eager):
+            yield Request(name, group[0].oldest_at, background)
+
+
+def _begin(world: World, dataset: str, segments: list[str], background: bool) -> int:
     now = world.clock.now()
     batch = Batch(
-        batch_id=batch_id(dataset.name, segments, now),
-        dataset=dataset.name,
+        batch_id=batch_id(dataset, segments, now),
+        dataset=dataset,
         created_at=now,
         updated_at=now,
         due_at=now + PATIENCE[State.FORMING],
         segments=tuple(segments),
+        background=background,
     )
     try:
-        world.ledger.begin(batch)
+        begin(world, batch)
     except Conflict:
         return 0  # another planner has taken one of the segments
     form(world, batch.batch_id)
@@ -109,28 +159,28 @@ def _begin(world: World, dataset: Dataset, segments: list[str]) -> int:
 
 def _files(world: World, batch: Batch) -> tuple[list[FileVersion], int]:
     """The attempt's files, in the order of their keys, and how many were dropped as another batch's."""
-    dataset = world.datasets[batch.dataset]
+    dataset = dataset_of(world, batch.dataset)
     listed = [file for sk in batch.segments for file in world.ledger.segment_files(batch.dataset, sk)]
-    wanted, outdated = settle_versions(listed, dataset.on_overwrite)
+    latest = {} if dataset.on_overwrite == "append" else _latest(world, listed)
+    wanted, outdated = resolve_versions(listed, dataset.on_overwrite, latest)
     mine = _claimed(world, dataset, batch, wanted)
-    files = {(file.bucket, file.key, file.version): file for file in [*_base(world, batch), *mine]}
-    for change in world.ledger.changes(batch.batch_id, after=batch.discarded):
-        files = change.apply(files)
+    base = _base(world, batch)
+    files = changed_files([*base, *mine], world.ledger.changes(batch.batch_id, after=batch.discarded))
     return [files[name] for name in sorted(files)], len(wanted) - len(mine) + len(outdated)
+
+
+def _latest(world: World, files: Iterable[FileVersion]) -> dict[tuple[str, str], str]:
+    """What the bucket shows now of keys whose versions do not tell which came last."""
+    shown = {name: world.store.latest_version(*name) for name in sorted(undecided_keys(files))}
+    return {name: version for name, version in shown.items() if version}
 
 
 def _base(world: World, batch: Batch) -> list[FileVersion]:
     """What an earlier manifest gives: the attempt before, or a child's part of its parent's."""
-    if not batch.base:
-        return []
-    manifest = read_manifest(world, batch.base)
-    first, last = batch.part or (0, len(manifest.files))
-    return list(manifest.files[first:last])
-
-
-def read_manifest(world: World, key: str) -> Manifest:
-    """A manifest that the ledger names."""
-    return Manifest.loads(read_control(world, key))
+    if batch.part:
+        files, changes = inherited(world, batch)
+        return list(changed_files(files, changes).values())
+    return list(read_manifest(world, batch.base).files) if batch.base else []
 
 
 def _claimed(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileVersion]) -> list[FileVersion]:
@@ -142,15 +192,7 @@ def _claimed(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileV
 def _write_manifest(world: World, batch: Batch, files: list[FileVersion]) -> tuple[str, Manifest]:
     """The attempt's manifest; when a crashed plan has written it already, that one stands."""
     key = attempt_key(batch, "manifest.json")
-    manifest = Manifest(batch.batch_id, batch.attempt, batch.dataset, tuple(files))
+    manifest = Manifest(batch.batch_id, batch.attempt, batch.dataset, tuple(files), batch.changes)
     if world.store.put_once(world.settings.control_bucket, key, manifest.dumps()):
         return key, manifest
     return key, read_manifest(world, key)
-
-
-def _forget_spent(world: World, dataset: Dataset, listed: list[Segment]) -> None:
-    """Delete segments that a batch has worked off, left behind by a crash after its move."""
-    for segment in listed:
-        holder = world.ledger.batch(segment.batch_id) if segment.batch_id else None
-        if holder and segment.sk not in holder.segments:
-            world.ledger.delete_segment(dataset.name, segment.sk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from tidemark.adapters.engine import Run
 from tidemark.core.dataset import Dataset
@@ -15,20 +16,18 @@ from tidemark.core.lifecycle import (
     FileRefused,
     Poisoned,
     Published,
-    RunRetried,
     RunStarted,
     State,
-    advance,
+    failed_for_good,
 )  # fmt: skip
 from tidemark.core.naming import parse_run_name
 from tidemark.core.result import Result, parse_failure, verify, verify_keys, verify_nightly
 from tidemark.core.turns import takes_turns
 from tidemark.observability import count, logger
 from tidemark.service.artifacts import point_at_artifacts
-from tidemark.service.common import announce, attempt_key, declaration_of, move, perform
+from tidemark.service.common import attempt_key, declaration_of, move, read_manifest
 from tidemark.service.marking import mark, replaced_results
 from tidemark.service.nightly import read_nightly_manifest
-from tidemark.service.plan import read_manifest
 from tidemark.wiring import World
 
 
@@ -79,7 +78,7 @@ def _publish(world: World, batch: Batch) -> None:
         _verify(world, dataset, batch, result)
         _commit(world, dataset, batch, result)
     except (Unbalanced, DeclarationError) as error:
-        move(world, batch, Poisoned(batch.attempt, str(error)))
+        _poison(world, batch, str(error))
         return
     _save_published(world, dataset, batch, result)
     count("BatchesPublished")
@@ -112,12 +111,9 @@ def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
 
 def _save_published(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
     """PUBLISHED; and where keys are remembered, in the same moment the keys that the batch shows."""
-    event = _published(batch, result)
-    if takes_turns(dataset):
-        moved, _ = advance(batch, event, world.clock.now())
-        announce(world.ledger.save_with_keys(moved, result.keys or ()))
-    else:
-        move(world, batch, event)
+    keys = result.keys or ()
+    save = (lambda moved: world.ledger.save_with_keys(moved, keys)) if takes_turns(dataset) else None
+    move(world, batch, _published(batch, result), save)
 
 
 def _published(batch: Batch, result: Result) -> Published:
@@ -163,16 +159,20 @@ def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
     count("RunsFailed")
     failure = _located(world, batch, failure)
     event = after_run_failure(batch, failure)
-    if isinstance(event, FileRefused) and failure.file:
-        revised, effects = advance(batch, event, world.clock.now())
-        announce(world.ledger.refuse(revised, failure.file))
+    file = failure.file
+    if isinstance(event, FileRefused) and file:
+        move(world, batch, event, lambda revised: world.ledger.refuse(revised, file))
         count("FilesRefused")
-        perform(world, effects)
     elif isinstance(event, Bisected):
         _split(world, batch, event)
+    elif isinstance(event, Poisoned):
+        _poison(world, batch, event.reason)
     else:
-        assert isinstance(event, (RunRetried, Poisoned))
         move(world, batch, event)
+
+
+def _poison(world: World, batch: Batch, reason: str) -> None:
+    move(world, batch, partial(failed_for_good, event=Poisoned(batch.attempt, reason)))
 
 
 def _located(world: World, batch: Batch, failure: RunFailure) -> RunFailure:
@@ -191,18 +191,15 @@ def _located(world: World, batch: Batch, failure: RunFailure) -> RunFailure:
 def _split(world: World, batch: Batch, event: Bisected) -> None:
     """The parent and both children in one transaction: no file is without a batch, or in two."""
     now = world.clock.now()
-    parent, effects = advance(batch, event, now)
     half = batch.files // 2
     children = [
         replace(
-            Batch(child, batch.dataset, now, now, due_at=now),
+            Batch(child, batch.dataset, now, now, due_at=now, background=batch.background),
             base=batch.manifest,
             part=part,
             parent=batch.batch_id,
         )
         for child, part in zip(event.children, ((0, half), (half, batch.files)), strict=True)
     ]
-    for saved in world.ledger.save_all([parent, *children]):
-        announce(saved)
+    move(world, batch, event, lambda parent: world.ledger.save_all([parent, *children])[0])
     count("BatchesSplit")
-    perform(world, effects)

@@ -42,7 +42,7 @@ class Standing:
 
 def standing(world: World, dataset: str) -> Standing:
     """Pending files, and the newest batches by state."""
-    pending = [segment.head for segment in world.ledger.segments(dataset) if not segment.batch_id]
+    pending = [segment.head for segment in world.ledger.all_segments(dataset) if not segment.batch_id]
     batches = world.ledger.recent(dataset, RECENT)
     return Standing(
         dataset,

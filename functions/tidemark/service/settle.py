@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 
 from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.failures import after_load_failure
-from tidemark.core.lifecycle import Batch, Event, Loaded, Poisoned, State
+from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
 from tidemark.core.loading import Load
 from tidemark.observability import count, logger
-from tidemark.service.common import declaration_of, move
+from tidemark.service.common import Decide, declaration_of, move
 from tidemark.wiring import World
 
 Counts = dict[tuple[str, int], dict[str, int]]
@@ -38,11 +39,11 @@ def settle(world: World, load_id: str) -> None:
 
 
 def close_failed(world: World, found: Load, reason: str) -> None:
-    """Every batch of the load goes back to be loaded again, alone if it was in company, or to a person."""
+    """Every batch of the load goes back to be loaded again, or, if it was alone and refused, to a person."""
     count("LoadsFailed")
     logger.warning("load failed", load_id=found.load_id, reason=reason)
     for batch in _members(world, found):
-        _try_move(world, batch, after_load_failure(batch, reason, len(found.batches)))
+        _try_move(world, batch, partial(_failed, reason=reason, company=len(found.batches)))
     _close(world, replace(found, state="FAILED", reason=reason[:1000]))
 
 
@@ -54,12 +55,17 @@ def _close_finished(world: World, found: Load, last_part: str) -> None:
         expected = _expected(world, batch)
         counted = counts.get((batch.batch_id, batch.attempt), {})
         if counted == expected:
-            if _try_move(world, batch, Loaded(batch.attempt, found.load_id)):
+            if _try_move(world, batch, loaded):
                 count("BatchesLoaded")
         else:
-            reason = f"rows in the warehouse: expected {expected}, found {counted}"
-            _try_move(world, batch, Poisoned(batch.attempt, reason))
+            refused = Poisoned(batch.attempt, f"rows in the warehouse: expected {expected}, found {counted}")
+            _try_move(world, batch, partial(failed_for_good, event=refused))
     _close(world, replace(found, state="FINISHED"))
+
+
+def _failed(batch: Batch, reason: str, company: int) -> Event:
+    event = after_load_failure(batch, reason, company)
+    return failed_for_good(batch, event) if isinstance(event, LoadRefused) else event
 
 
 def _expected(world: World, batch: Batch) -> dict[str, int]:
@@ -73,11 +79,11 @@ def _members(world: World, found: Load) -> list[Batch]:
     return [batch for batch in listed if batch and batch.state is State.LOADING and batch.load_id == found.load_id]
 
 
-def _try_move(world: World, batch: Batch, event: Event) -> bool:
+def _try_move(world: World, batch: Batch, decide: Decide) -> bool:
     try:
-        move(world, batch, event)
+        move(world, batch, decide)
     except (Conflict, IllegalMove):
-        return False  # superseded in this very moment: its new attempt will be loaded by itself
+        return False  # somebody else has moved it in this very moment
     return True
 
 

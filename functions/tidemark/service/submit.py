@@ -13,7 +13,7 @@ from tidemark.core.naming import attempt_prefix, run_name, run_token
 from tidemark.core.sizing import run_size
 from tidemark.core.turns import is_ready, takes_turns
 from tidemark.observability import count, logger
-from tidemark.service.common import attempt_key, move
+from tidemark.service.common import attempt_key, dataset_of, move
 from tidemark.service.turns import next_in_turn, seen_keys
 from tidemark.wiring import World
 
@@ -27,8 +27,7 @@ def submit(world: World, batch_id: str) -> None:
     Where batches take turns, the one whose turn it is: perhaps another, or none.
     """
     batch = world.ledger.batch(batch_id)
-    dataset = world.datasets.get(batch.dataset) if batch else None
-    if batch and dataset and takes_turns(dataset):
+    if batch and takes_turns(dataset_of(world, batch.dataset)):
         batch = next_in_turn(world, batch)
     if batch and is_ready(batch, world.clock.now()):
         _submit(world, batch)
@@ -69,7 +68,7 @@ def _start(world: World, batch: Batch) -> str:
 def _order(world: World, batch: Batch) -> str:
     """All that the job is told: which declaration, which files, and the prefix that is its own."""
     settings = world.settings
-    dataset = world.datasets[batch.dataset]
+    dataset = dataset_of(world, batch.dataset)
     prefix = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt)
     order: dict[str, Any] = {
         "batch_id": batch.batch_id,

@@ -6,19 +6,19 @@ Every event is only a hint; these are hints too. Every number is read off the le
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from tidemark.core.dataset import Dataset
 from tidemark.core.lifecycle import Batch
 from tidemark.core.standing import LATELY, Look, Taken, numbers, orphaned_loads, orphaned_segments, overdue, stuck
 from tidemark.observability import gauge, logger
-from tidemark.service.common import Efforts, unfinished_batches
+from tidemark.service.common import Efforts, known_datasets
 from tidemark.service.nightly import last_pass
 from tidemark.wiring import World
 
 ENTRIES_MAX = 10  # per PutEvents
 LOOK_MAX = 1_000  # items of a kind: beyond it, their exact number helps nobody
-#: The control that holds the names of all datasets that may have something pending or under way.
-DATASETS_SEEN = "DATASETS"
+SEGMENTS_MAX = 100  # of a dataset, the oldest: a backlog of millions costs no more
 
 
 def sweep(world: World) -> int:
@@ -32,16 +32,16 @@ def sweep(world: World) -> int:
 
 
 def _look(world: World) -> Look:
-    now, ledger = world.clock.now(), world.ledger
+    now, ledger, known = world.clock.now(), world.ledger, known_datasets(world)
     return Look(
         now=now,
-        datasets=world.datasets,
-        unfinished=unfinished_batches(world),
+        datasets=known,
+        unfinished=[batch for name in known for batch in ledger.open_batches(name)],
         segments=[taken for name in _of_files(world) for taken in _segments(world, name)],
         loads=ledger.open_loads(),
         waiting=ledger.waiting(LOOK_MAX),
         blemished=ledger.blemished(now - LATELY, LOOK_MAX),
-        strays=_strays(world),
+        strays=_strays(world, known),
     )
 
 
@@ -50,24 +50,19 @@ def _of_files(world: World) -> list[str]:
 
 
 def _segments(world: World, dataset: str) -> list[Taken]:
-    return [Taken(segment.head, segment.batch_id) for segment in world.ledger.segments(dataset, LOOK_MAX)]
+    return [Taken(segment.head, segment.batch_id) for segment in world.ledger.segments(dataset, limit=SEGMENTS_MAX)]
 
 
-def _strays(world: World) -> int:
-    """How much is left of datasets that were declared at an earlier sweep; a name with nothing left is forgotten."""
-    known = set(world.ledger.control(DATASETS_SEEN).get("names", ()))
-    left = {name: _left_of(world, name) for name in known - set(world.datasets)}
-    remembered = sorted({*world.datasets, *(name for name, count in left.items() if count)})
-    if remembered != sorted(known):
-        world.ledger.set_control(DATASETS_SEEN, {"names": remembered})
+def _strays(world: World, known: Mapping[str, Dataset]) -> int:
+    """How many segments are left of datasets that are declared no more: their files wait for a person.
+
+    What is under way of these goes on, and is looked at like any other batch.
+    """
+    left = {name: len(world.ledger.segments(name, limit=SEGMENTS_MAX)) for name in set(known) - set(world.datasets)}
     for name, count in left.items():
         if count:
-            logger.warning("a dataset that is not declared has files or batches", dataset=name, left=count)
+            logger.warning("a dataset that is not declared has files", dataset=name, segments=count)
     return sum(left.values())
-
-
-def _left_of(world: World, dataset: str) -> int:
-    return len(world.ledger.segments(dataset, LOOK_MAX)) + len(world.ledger.open_batches(dataset))
 
 
 def _hint(world: World, batches: list[Batch]) -> int:

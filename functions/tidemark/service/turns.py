@@ -6,6 +6,7 @@ from tidemark.core.errors import Conflict
 from tidemark.core.lifecycle import Batch
 from tidemark.core.result import DataFile
 from tidemark.core.turns import Turn, in_turn, is_over, is_ready, window
+from tidemark.service.common import dataset_of
 from tidemark.wiring import World
 
 
@@ -42,5 +43,5 @@ def seen_keys(world: World, batch: Batch) -> list[DataFile]:
 
     Nobody else is published while the batch has the turn, so the list stays right until the batch is published.
     """
-    first, last = window(world.datasets[batch.dataset], batch)
+    first, last = window(dataset_of(world, batch.dataset), batch)
     return world.ledger.shown_keys(batch.dataset, first, last, besides=batch.batch_id)

@@ -1,18 +1,21 @@
 """The ledger: the DynamoDB table that is the truth about files, batches and loads.
 
     pk                  sk                what
-    PENDING#<dataset>   <landed>#<id>     segment: files that one collect invocation saw, packed
+    PENDING#<dataset>   <landed>#<id>     head of a segment: how much one collect invocation saw, and who has taken it
+    BACKFILL#<dataset>  <landed>#<id>     the same, of files that a person has brought in
+    SEGMENT#<dataset>/… SEGMENT           body of a segment: its files, packed
     FILE#<bucket>/<key> FILE              the newest claimed version of a key, and the batch that holds it
     FILE#<bucket>/<key> V#<version>       an older version that was claimed before
     FILE#<bucket>/<key> REFUSED#<version> a file set aside, with the reason, until a person decides
     BATCH#<id>          BATCH             the batch as it is
     BATCH#<id>          ATTEMPT#<n>       the batch as it was when attempt n was last written
-    BATCH#<id>          CHANGE#<key>      a file of the batch that was overwritten or taken out
+    BATCH#<id>          CHANGE#<key>      a file of the batch that was overwritten, taken out or released
     LOAD#<id>           LOAD              one warehouse transaction and its batches
     WAREHOUSE           TABLE#<name>      the columns that the warehouse's table has
     MARK#<table>        DAY#<day>         the lake table's sequence number when rows of the day last changed
     TURN#<dataset>      TURN              the attempt that may run, where a dataset remembers keys
     KEYS#<dataset>      <created>#<id>    where the keys lie that a batch shows
+    DATASETS            <name>            the declaration under which its batches began last
     CONTROL             <name>            what a person or a long listing has set: pauses, markers
 
 Index `open` (open, due_at) holds batches and loads not at rest, what is in quarantine, and LOADED batches that have
@@ -24,14 +27,15 @@ a condition (aws-facts §8).
 from __future__ import annotations
 
 from tidemark.adapters.ledger.controls import Controls
-from tidemark.adapters.ledger.files import Change, Files, Holder, RefusedFile
+from tidemark.adapters.ledger.datasets import Datasets
+from tidemark.adapters.ledger.files import Files, Holder, RefusedFile
 from tidemark.adapters.ledger.loads import Loads
 from tidemark.adapters.ledger.marks import Marks
 from tidemark.adapters.ledger.segments import Segment, Segments
 from tidemark.adapters.ledger.turns import Turns
 
-__all__ = ["Change", "Holder", "Ledger", "RefusedFile", "Segment"]
+__all__ = ["Holder", "Ledger", "RefusedFile", "Segment"]
 
 
-class Ledger(Segments, Files, Loads, Marks, Turns, Controls):
+class Ledger(Segments, Files, Loads, Marks, Turns, Controls, Datasets):
     """All of it; each part says which race its conditional writes close."""

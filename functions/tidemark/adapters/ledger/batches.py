@@ -26,7 +26,7 @@ class Batches(Table):
             {
                 "Update": {
                     "TableName": self.table,
-                    "Key": key_of(pending_key(batch.dataset), sk),
+                    "Key": key_of(pending_key(batch.dataset, batch.background), sk),
                     "UpdateExpression": "SET batch_id = :batch",
                     "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(batch_id)",
                     "ExpressionAttributeValues": {":batch": {"S": batch.batch_id}},

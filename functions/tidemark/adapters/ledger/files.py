@@ -25,7 +25,7 @@ from tidemark.adapters.items import (
 from tidemark.adapters.ledger.batches import Batches
 from tidemark.adapters.ledger.table import code, key_of, old_item
 from tidemark.clock import from_iso
-from tidemark.core.files import FileVersion
+from tidemark.core.files import Change, FileVersion
 from tidemark.core.lifecycle import Batch
 from tidemark.core.standing import Waiting
 
@@ -36,25 +36,6 @@ class Holder:
 
     file: FileVersion
     batch_id: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """A file that the next attempt of a batch has in another version, or (None) not at all.
-
-    `version` tells which version of the key is meant; without one the whole key is.
-    """
-
-    bucket: str
-    key: str
-    file: FileVersion | None
-    version: str = ""
-
-    def apply(self, files: dict[tuple[str, str, str], FileVersion]) -> dict[tuple[str, str, str], FileVersion]:
-        """The files, by identity, with the change made."""
-        meant = (self.bucket, self.key, self.version) if self.version else (self.bucket, self.key)
-        left = {identity: file for identity, file in files.items() if identity[: len(meant)] != meant}
-        return left | ({self.file.identity: self.file} if self.file else {})
 
 
 @dataclass(frozen=True)
@@ -73,22 +54,30 @@ class Files(Batches):
 
         Closes the race of two batches with the same file: the first put wins, and one write per file is all.
         """
-        return self._claim("FILE", file, dataset, batch_id, now)
-
-    def claim_older(self, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> Holder | None:
-        """`claim` for a version that is older than the newest one."""
-        return self._claim(f"V#{file.version}", file, dataset, batch_id, now)
-
-    def _claim(self, sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> Holder | None:
-        claimed = {"holder": batch_id, "claimed_by": dataset, "claimed_at": now}
-        item = {"pk": file_key(file.bucket, file.key), "sk": sk, **claimed, **file_values(file)}
         try:
-            self._put(item, condition="attribute_not_exists(pk)", old=True)
+            self._put(
+                _claim_values("FILE", file, dataset, batch_id, now), condition="attribute_not_exists(pk)", old=True
+            )
         except ClientError as error:
             if code(error) != "ConditionalCheckFailedException":
                 raise
             return _holder(old_item(error))
         return None
+
+    def claim_older(self, known: Holder, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> None:
+        """Claim a version that is older than the `known` one, beside it.
+
+        Raises `Conflict` when another has claimed it, as an older version or as the newest: no version has two batches.
+        """
+        item = to_item(_claim_values(f"V#{file.version}", file, dataset, batch_id, now))
+        put = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        check = {"TableName": self.table, "Key": key_of(file_key(file.bucket, file.key), "FILE"), **_still(known)}
+        self._transact([{"Put": put}, {"ConditionCheck": check}])
+
+    def older_holder(self, file: FileVersion) -> Holder | None:
+        """Who holds a version that is not the newest of its key (consistent read)."""
+        item = self._get(file_key(file.bucket, file.key), f"V#{file.version}")
+        return _holder(item) if item else None
 
     def holder(self, bucket: str, key: str) -> Holder | None:
         """Who holds the newest version of a key (consistent read)."""
@@ -105,7 +94,7 @@ class Files(Batches):
         return [_holder(item) for item in pages if "holder" in item]
 
     def supersede(self, known: Holder, file: FileVersion, revised: Batch) -> Batch:
-        """Put `file` in the place of the version that `revised` holds, and begin the batch's next attempt.
+        """Put `file` in the place of the version that `revised` holds, as a change for its next attempt.
 
         One transaction, so no version is ever both claimed and unread. Raises `Conflict` when file or batch have
         moved on meanwhile.
@@ -121,8 +110,18 @@ class Files(Batches):
         return self.save(revised, writes)
 
     def append(self, known: Holder, file: FileVersion, batch_id: str) -> None:
-        """Make `file` the newest version of its key, held by `batch_id`; the known one stays with its batch."""
-        self._transact([self._replace_holder(known, file, batch_id), self._archive(known)])
+        """Make `file` the newest version of its key, held by `batch_id`; the known one stays with its batch.
+
+        Raises `Conflict` when the key has moved on, or another batch has claimed the version as an older one.
+        """
+        unclaimed = {
+            "TableName": self.table,
+            "Key": key_of(file_key(file.bucket, file.key), f"V#{file.version}"),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        self._transact(
+            [self._replace_holder(known, file, batch_id), self._archive(known), {"ConditionCheck": unclaimed}]
+        )
 
     def refuse(self, revised: Batch, file: FileVersion) -> Batch:
         """Take a bad file out of the batch's next attempt, and begin that attempt; the file is in quarantine."""
@@ -139,21 +138,21 @@ class Files(Batches):
         items = [_change_item(revised, change), to_item(refused)]
         return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
 
-    def restore(self, revised: Batch, file: FileVersion) -> Batch:
-        """Put a refused file back into the batch's next attempt: a normal file again.
+    def restore(self, revised: Batch, file: FileVersion, newest: bool) -> Batch:
+        """Put a refused file back into the batch, as a change for its next attempt: a normal file again.
 
-        Raises `Conflict` when the key has a newer version by now, which must not be replaced by this one.
+        `newest`: it is the newest claimed version of its key; else an older one, under `append`. Raises `Conflict` when
+        that is so no longer, for a newer version must not be replaced by an older one.
         """
         change = Change(file.bucket, file.key, file, file.version)
+        held = {
+            "TableName": self.table,
+            "Key": key_of(file_key(file.bucket, file.key), "FILE" if newest else f"V#{file.version}"),
+            "ConditionExpression": "version = :version",
+            "ExpressionAttributeValues": {":version": {"S": file.version}},
+        }
         writes = [
-            {
-                "ConditionCheck": {
-                    "TableName": self.table,
-                    "Key": key_of(file_key(file.bucket, file.key), "FILE"),
-                    "ConditionExpression": "version = :version",
-                    "ExpressionAttributeValues": {":version": {"S": file.version}},
-                }
-            },
+            {"ConditionCheck": held},
             {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
             {"Delete": {"TableName": self.table, "Key": _refused_key(file)}},
         ]
@@ -192,17 +191,14 @@ class Files(Batches):
         return [_waiting(item) for item in [*newest, *beyond]]
 
     def changes(self, batch_id: str, after: int = 0) -> list[Change]:
-        """Files of the batch that were overwritten or taken out with an attempt later than `after` (consistent).
-
-        In the order in which they came about.
-        """
+        """The batch's changes with a number above `after`, in the order in which they came about (consistent read)."""
         pages = self._query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": batch_key(batch_id)}, ":sk": {"S": "CHANGE#"}},
             ConsistentRead=True,
         )
-        later = [found for found in map(from_item, pages) if found["attempt"] > after]
-        return [_change(found) for found in sorted(later, key=lambda found: found["attempt"])]
+        later = [found for found in map(from_item, pages) if found["number"] > after]
+        return [_change(found) for found in sorted(later, key=lambda found: found["number"])]
 
     def known_versions(self, files: Sequence[FileVersion]) -> dict[tuple[str, str], str]:
         """(bucket, key) → newest claimed version, for up to 100 files; keys that nobody has claimed are left out."""
@@ -220,18 +216,8 @@ class Files(Batches):
 
     def _replace_holder(self, known: Holder, file: FileVersion, batch_id: str) -> dict[str, Any]:
         item = to_item({"pk": file_key(file.bucket, file.key), "sk": "FILE", "holder": batch_id, **file_values(file)})
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": item,
-                # Closes the race of two newer versions: each must replace the one that it was compared with.
-                "ConditionExpression": "version = :version AND holder = :holder",
-                "ExpressionAttributeValues": {
-                    ":version": {"S": known.file.version},
-                    ":holder": {"S": known.batch_id},
-                },
-            }
-        }
+        # Closes the race of two newer versions: each must replace the one that it was compared with.
+        return {"Put": {"TableName": self.table, "Item": item, **_still(known)}}
 
     def _archive(self, known: Holder) -> dict[str, Any]:
         file = known.file
@@ -246,6 +232,19 @@ class Files(Batches):
         return {"Put": {"TableName": self.table, "Item": item}}
 
 
+def _claim_values(sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> dict[str, Any]:
+    claimed = {"holder": batch_id, "claimed_by": dataset, "claimed_at": now}
+    return {"pk": file_key(file.bucket, file.key), "sk": sk, **claimed, **file_values(file)}
+
+
+def _still(known: Holder) -> dict[str, Any]:
+    """The condition that the key's newest version, and its batch, are those that were looked at."""
+    return {
+        "ConditionExpression": "version = :version AND holder = :holder",
+        "ExpressionAttributeValues": {":version": {"S": known.file.version}, ":holder": {"S": known.batch_id}},
+    }
+
+
 def _holder(item: Item) -> Holder:
     found = from_item(item)
     return Holder(parse_file(found), found["holder"])
@@ -255,7 +254,7 @@ def _change_item(revised: Batch, change: Change) -> Item:
     name = hashlib.sha256(f"{change.bucket}/{change.key}/{change.version}".encode()).hexdigest()[:32]
     meant = {"bucket": change.bucket, "key": change.key, "only": change.version}
     values = meant | (file_values(change.file) if change.file else {})
-    keys = {"pk": batch_key(revised.batch_id), "sk": f"CHANGE#{name}", "attempt": revised.attempt}
+    keys = {"pk": batch_key(revised.batch_id), "sk": f"CHANGE#{name}", "number": revised.changes}
     return to_item({**keys, **values})
 
 

@@ -1,4 +1,9 @@
-"""Pending segments: what one collect invocation saw, until a batch has its manifest."""
+"""Pending segments: what one collect invocation saw, until a batch has its manifest.
+
+A segment is two items. Its *head* is small: planners list heads, and mark the one that a batch takes. Its *body* holds
+the packed files; it is written first, before the head that names it, and deleted first, once all its files are claimed.
+Backfilled segments lie apart, so that neither kind has to be read to find the other.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,15 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from tidemark.adapters.items import from_item, pending_key
+from tidemark.adapters.items import from_item, pending_key, segment_key
 from tidemark.adapters.ledger.table import Table, key_of
 from tidemark.clock import from_iso, iso
 from tidemark.core.batching import PendingSegment
 from tidemark.core.files import FileVersion, pack, unpack
 from tidemark.core.naming import segment_id
+
+#: Heads that one look takes in, the oldest first: 0.75 MB, and more files than ten looks can start.
+HEADS_MAX = 5_000
 
 
 @dataclass(frozen=True)
@@ -26,17 +34,17 @@ class Segment:
 
 
 class Segments(Table):
-    def put_segment(self, dataset: str, files: Sequence[FileVersion], now: datetime) -> None:
+    def put_segment(self, dataset: str, files: Sequence[FileVersion], now: datetime, background: bool = False) -> None:
         """Remember files as pending. The same files twice at the same time are the same item."""
         packed = pack(files)
         oldest = min((file.landed_at for file in files if file.landed_at), default=None)
         oldest_at = min(from_iso(oldest), now) if oldest else now
-        identity = segment_id(packed)
+        sk = f"{iso(oldest_at)}#{segment_id(packed)}"
+        self._put({"pk": segment_key(dataset, sk), "sk": "SEGMENT", "packed": packed})
         self._put(
             {
-                "pk": pending_key(dataset),
-                "sk": f"{iso(oldest_at)}#{identity}",
-                "packed": packed,
+                "pk": pending_key(dataset, background),
+                "sk": sk,
                 "files": len(files),
                 "bytes": sum(file.size for file in files),
                 "oldest_at": oldest_at,
@@ -46,28 +54,36 @@ class Segments(Table):
             missed_is_fine=True,
         )
 
-    def segments(self, dataset: str, limit: int | None = None) -> list[Segment]:
-        """The pending segments, or the first `limit` of them, oldest first (consistent read)."""
+    def segments(self, dataset: str, background: bool = False, limit: int = HEADS_MAX) -> list[Segment]:
+        """The pending segments, oldest first (consistent read)."""
         names = {"#files": "files", "#bytes": "bytes"}
         pages = self._query(
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": pending_key(dataset)}},
+            ExpressionAttributeValues={":pk": {"S": pending_key(dataset, background)}},
             ProjectionExpression="sk, #files, #bytes, oldest_at, batch_id",
             ExpressionAttributeNames=names,
             ConsistentRead=True,
+            Limit=min(limit, 1_000),
         )
-        return [_segment(dataset, from_item(item)) for item in islice(pages, limit)]
+        return [_segment(dataset, from_item(item), background) for item in islice(pages, limit)]
+
+    def all_segments(self, dataset: str) -> list[Segment]:
+        """Every pending segment of the dataset, fresh ones first; for a person, who may wait."""
+        every = 1 << 31
+        return [found for background in (False, True) for found in self.segments(dataset, background, every)]
 
     def segment_files(self, dataset: str, sk: str) -> list[FileVersion]:
-        """The files of a segment; none when it is gone."""
-        item = self._get(pending_key(dataset), sk)
+        """The files of a segment; none when it is gone, for then all of them are claimed."""
+        item = self._get(segment_key(dataset, sk), "SEGMENT")
         return unpack(from_item(item)["packed"]) if item else []
 
-    def delete_segment(self, dataset: str, sk: str) -> None:
+    def delete_segment(self, dataset: str, sk: str, background: bool = False) -> None:
         """Forget a segment whose files are claimed and whose manifest stands."""
-        self.client.delete_item(TableName=self.table, Key=key_of(pending_key(dataset), sk))
+        self.client.delete_item(TableName=self.table, Key=key_of(segment_key(dataset, sk), "SEGMENT"))
+        self.client.delete_item(TableName=self.table, Key=key_of(pending_key(dataset, background), sk))
 
 
-def _segment(dataset: str, found: Mapping[str, Any]) -> Segment:
-    head = PendingSegment(dataset, found["sk"], found["files"], found["bytes"], from_iso(found["oldest_at"]))
+def _segment(dataset: str, found: Mapping[str, Any], background: bool) -> Segment:
+    oldest_at = from_iso(found["oldest_at"])
+    head = PendingSegment(dataset, found["sk"], found["files"], found["bytes"], oldest_at, background)
     return Segment(head, found["sk"], found.get("batch_id", ""))

@@ -9,13 +9,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tidemark.adapters.items import Item, to_item
-from tidemark.core.errors import Conflict
+from tidemark.core.errors import Conflict, Terminal, Transient
 
-LOST_RACES = (
-    "ConditionalCheckFailedException",
-    "TransactionCanceledException",
-    "TransactionConflictException",
-)
+#: Why DynamoDB cancels a transaction (CancellationReasons): a condition did not hold, or somebody else was writing.
+LOST_RACES = ("ConditionalCheckFailed", "TransactionConflict")
+#: What no repetition cures: an item above 400 KB, a value that no attribute may have.
+REFUSALS = ("ItemCollectionSizeLimitExceeded", "ValidationError")
 
 
 class Table:
@@ -71,10 +70,16 @@ class Table:
             request = answer.get("UnprocessedKeys", {})
 
     def _transact(self, writes: list[dict[str, Any]]) -> None:
+        """All of the writes or none.
+
+        Raises `Conflict` for a lost race, `Terminal` for what DynamoDB will never take, `Transient` for a throttle.
+        """
         try:
             self.client.transact_write_items(TransactItems=writes)
         except ClientError as error:
-            if code(error) in LOST_RACES:
+            if code(error) == "TransactionCanceledException":
+                raise _cancelled(error) from error
+            if code(error) == "TransactionConflictException":
                 raise Conflict(str(error)) from error
             raise
 
@@ -87,6 +92,16 @@ class Table:
             "ConditionExpression": "version = :version",
             "ExpressionAttributeValues": {":version": {"N": str(version)}},
         }
+
+
+def _cancelled(error: ClientError) -> Conflict | Terminal | Transient:
+    """What a cancelled transaction means, by the reasons of its single writes."""
+    reasons = error.response.get("CancellationReasons", [])
+    codes = {reason.get("Code", "None") for reason in reasons}
+    if codes & set(REFUSALS):
+        told = next(reason.get("Message") or reason["Code"] for reason in reasons if reason.get("Code") in REFUSALS)
+        return Terminal(f"DynamoDB refuses the transaction: {told}")
+    return Conflict(str(error)) if codes & set(LOST_RACES) else Transient(str(error))
 
 
 def key_of(pk: str, sk: str) -> dict[str, Any]:
