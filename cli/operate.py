@@ -215,7 +215,9 @@ def _walk(
     world: World, console: Console, dataset: Dataset, prefix: str, files_per_second: float, settled_after: timedelta
 ) -> None:
     began, missing, seen = time.monotonic(), 0, 0
-    for part in reconcile(world, dataset, prefix, lambda: True, settled_after):
+    # Files that a person brings in, at a rate, must not keep those waiting that land meanwhile.
+    background = bool(files_per_second)
+    for part in reconcile(world, dataset, prefix, lambda: True, settled_after, background):
         seen, missing = part.seen, part.missing
         say(console, f"{name(prefix)}: {plural(seen, 'key')} seen, {number(missing)} brought in")
         if files_per_second:

@@ -253,7 +253,8 @@ SETTINGS = {entry.name.upper(): entry.name for entry in fields(Settings)}
 def test_settings_are_the_environment_in_lower_case() -> None:
     """Each variable of the template is one field."""
     assert (
-        Settings.read({**SETTINGS, "RUNS_AT_ONCE": "15", "HOME": "/root"}).warehouse_workgroup == "warehouse_workgroup"
+        Settings.read({**SETTINGS, "RUNS_AT_ONCE": "15", "RECONCILE_HOURS": "24", "HOME": "/root"}).warehouse_workgroup
+        == "warehouse_workgroup"
     )
 
 

@@ -28,7 +28,8 @@ class Settings:
     warehouse_workgroup: str
     warehouse_database: str
     copy_role_arn: str
-    runs_at_once: int  # batches of all datasets together that are FORMING, PLANNED or RUNNING
+    runs_at_once: int  # slots: batches of all datasets together that are in work
+    reconcile_hours: int  # from one complete pass over a dataset's raw files to the next
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -39,4 +40,4 @@ class Settings:
         if missing:
             raise TidemarkError(f"expected the environment variables {', '.join(missing)}, found none of them")
         values: dict[str, Any] = {name: found[name.upper()] for name in names}
-        return cls(**{**values, "runs_at_once": int(values["runs_at_once"])})
+        return cls(**values | {name: int(values[name]) for name in ("runs_at_once", "reconcile_hours")})

@@ -34,7 +34,7 @@ from tidemark.wiring import World
 SETTINGS = Settings(
     ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="tide",
     spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_database="dev",
-    copy_role_arn="arn:copy", runs_at_once=4,
+    copy_role_arn="arn:copy", runs_at_once=4, reconcile_hours=24,
 )  # fmt: skip
 DAILY = {"columns": {"day": "date", "amount": "bigint"}, "day": "day"}
 DATASETS = {

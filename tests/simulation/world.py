@@ -31,7 +31,7 @@ FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 SETTINGS = Settings(
     ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="lake",
     spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_database="dev",
-    copy_role_arn="arn:aws:iam::123456789012:role/copy", runs_at_once=5,
+    copy_role_arn="arn:aws:iam::123456789012:role/copy", runs_at_once=5, reconcile_hours=1,
 )  # fmt: skip
 CONTEXT = SimpleNamespace(
     function_name="simulated", memory_limit_in_mb=1024, invoked_function_arn="arn", aws_request_id="request",

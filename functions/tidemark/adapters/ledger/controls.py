@@ -23,6 +23,15 @@ class Controls(Table):
         item = self._get("CONTROL", name)
         return dict(from_item(item)["value"]) if item else {}
 
+    def controls(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Name → value of every control whose name begins so (consistent read)."""
+        pages = self._query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": "CONTROL"}, ":sk": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        return {found["sk"]: dict(found["value"]) for found in map(from_item, pages)}
+
     def set_control(self, name: str, value: Mapping[str, Any]) -> None:
         """Remember a setting or marker; an empty one is forgotten."""
         if value:

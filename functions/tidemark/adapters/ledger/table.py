@@ -61,9 +61,10 @@ class Table:
         """What came last into that part of the `open` index, newest first."""
         return islice(self._open(what, ScanIndexForward=False, Limit=min(limit, 500)), limit)
 
-    def _get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False) -> Iterator[Item]:
-        """Those of up to 100 items that there are, in no order."""
-        request: dict[str, Any] = {self.table: {"Keys": keys, "ConsistentRead": consistent}} if keys else {}
+    def _get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False, only: str = "") -> Iterator[Item]:
+        """Those of up to 100 items that there are, in no order; of each `only` these attributes."""
+        asked = {"Keys": keys, "ConsistentRead": consistent, **({"ProjectionExpression": only} if only else {})}
+        request: dict[str, Any] = {self.table: asked} if keys else {}
         while request:
             answer = self.client.batch_get_item(RequestItems=request)
             yield from answer["Responses"][self.table]
