@@ -13,8 +13,8 @@ from tests.simulation.nights import run_order
 from tests.simulation.s3 import SimS3
 from tests.simulation.stage import Stage
 
-ENDED = ("SUCCESS", "FAILED", "CANCELLED")
-DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": "", "CANCELLED": "Job run cancelled"}
+PASSING = ("transient", "capacity")
+DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": ""}
 
 
 @dataclass
@@ -36,6 +36,7 @@ class SimEMR:
         self.call, self.stage, self.faults, self.s3, self.data, self.tell = call, stage, faults, s3, data, tell
         self.runs: list[SimRun] = []
         self.tokens: dict[str, tuple[SimRun, datetime | None]] = {}
+        self.run_seconds: Callable[[], float] = lambda: self.faults.rng.uniform(20, 240)
         self.script: list[str] = []  # outcomes of the next runs, instead of the seed's
         self.doubled: list[str] = []  # attempts that got a second run although EMR would have known the first
 
@@ -69,16 +70,6 @@ class SimEMR:
 
         return self.call("emr.GetJobRun", effect)
 
-    def cancel_job_run(self, applicationId: str, jobRunId: str) -> dict[str, Any]:  # noqa: N803
-        def effect() -> dict[str, Any]:
-            run = self._run(jobRunId, "CancelJobRun")
-            if run.state in ENDED:
-                raise refuse("ValidationException", "CancelJobRun")
-            run.state = "CANCELLING"
-            return {}
-
-        return self.call("emr.CancelJobRun", effect)
-
     # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
 
     def _start(self, token: str, name: str, order: str) -> SimRun:
@@ -94,7 +85,7 @@ class SimEMR:
         forgotten = self.faults.chance("token_forgotten")
         until = self.stage.time + timedelta(minutes=self.faults.rng.uniform(1, 15)) if forgotten else None
         self.tokens[token] = (run, until)
-        self.stage.after(self.faults.rng.uniform(20, 240), f"run {run.run_id}", lambda: self._end(run))
+        self.stage.after(self.run_seconds(), f"run {run.run_id}", lambda: self._end(run))
         return run
 
     def _outcome(self) -> str:
@@ -111,35 +102,33 @@ class SimEMR:
         return self.faults.rng.choice(("transient", "capacity")) if found == "transient" else found
 
     def _end(self, run: SimRun) -> None:
-        if run.state == "CANCELLING":
-            run.state, run.details = "CANCELLED", DETAIL["CANCELLED"]
-            if self.faults.chance("zombie"):
-                # The driver was told to stop and did not: its output comes long after its attempt is over.
-                self.stage.after(
-                    self.faults.rng.uniform(60, 1500), f"zombie {run.run_id}", lambda: self._work(run, zombie=True)
-                )
-        else:
-            run.state = self._work(run)
-            run.details = run.details or DETAIL[run.state]
+        run.state = self._work(run)
+        run.details = run.details or DETAIL[run.state]
+        if run.state == "FAILED" and run.outcome in PASSING and self.faults.chance("zombie"):
+            # EMR has given the run up, and its executors have not: the output comes long after the attempt is over.
+            seconds = self.faults.rng.uniform(60, 1500)
+            self.stage.after(seconds, f"zombie {run.run_id}", lambda: self._write(run, f"{run.run_id}z"))
         self.tell(self._event(run))
 
-    def _work(self, run: SimRun, zombie: bool = False) -> str:
+    def _work(self, run: SimRun) -> str:
         """Do the run's work and answer the state that it ends in."""
         if run.outcome == "transient":
             report_failure(self.s3, run.order, "transient", "SlowDown: please reduce your request rate")
         elif run.outcome == "capacity":
             run.details = "Insufficient capacity available"
-        if run.outcome in ("transient", "capacity", "unknown"):
+        if run.outcome in PASSING or run.outcome == "unknown":
             return "FAILED"
+        return "FAILED" if not self._write(run, run.run_id) or run.outcome == "late" else "SUCCESS"
+
+    def _write(self, run: SimRun, run_id: str) -> bool:
+        """Write the run's output, its files named by `run_id`; False when the job gives up."""
         try:
             if run.outcome != "empty":
-                run_order(
-                    self.s3, self.data, run.order, run.run_id + ("z" if zombie else ""), short=run.outcome == "short"
-                )
+                run_order(self.s3, self.data, run.order, run_id, short=run.outcome == "short")
         except RunFailed as failed:
             run.details = str(failed)
-            return "FAILED"
-        return "FAILED" if run.outcome == "late" else "SUCCESS"
+            return False
+        return True
 
     def _run(self, run_id: str, operation: str) -> SimRun:
         run = next((run for run in self.runs if run.run_id == run_id), None)

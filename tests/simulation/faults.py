@@ -40,7 +40,7 @@ class Rates:
     poison_named: float = 0.010  # a file that no run survives, named in its report
     poison_unnamed: float = 0.006  # and one that nobody names
     oversized: float = 0.005  # rows that the warehouse refuses
-    zombie: float = 0.5  # a cancelled run writes its output all the same
+    zombie: float = 0.5  # a run that EMR has given up writes its output all the same
     load_failed: float = 0.10
     load_late: float = 0.15  # a statement waits for half an hour
     statement_forgotten: float = 0.02

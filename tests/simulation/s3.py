@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +101,21 @@ class SimS3:
             return answer | ({"NextKeyMarker": page[-1]} if more else {})
 
         return self.call("s3.ListObjectVersions", effect)
+
+    def began(self, landed: Landed, at: datetime) -> None:
+        """The version was a multipart upload: its time is that of its initiation, not of its completion."""
+        self._replace(landed, replace(landed, at=at))
+
+    def heal(self, bucket: str, key: str, records: tuple[dict[str, Any], ...]) -> None:
+        """What made the first version of a key unreadable is gone."""
+        first = self.keys[bucket, key][0]
+        self._replace(first, replace(first, records=records))
+
+    def _replace(self, landed: Landed, by: Landed) -> None:
+        self.raw[landed.identity] = by
+        self.keys[landed.bucket, landed.key] = [
+            by if one is landed else one for one in self.keys[landed.bucket, landed.key]
+        ]
 
     def versions(self, bucket: str, key: str) -> list[Landed]:
         """Every version of a key, the newest first."""

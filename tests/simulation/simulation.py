@@ -67,12 +67,13 @@ class Simulation:
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.catalog = SimCatalog(self.call, self.faults, self.data, {})
         self.declared: dict[str, Dataset] = {}
+        self.retired: set[str] = set()
         self.parse_batch = remembered(parse_batch)
         clients = {
             "dynamodb": self.dynamodb, "s3": self.s3, "emr-serverless": self.emr, "redshift-data": self.redshift,
             "events": SimpleNamespace(put_events=self._put_events),
         }  # fmt: skip
-        self.world = SimWorld(SETTINGS, self.stage, clients, self.declared, self._catalog)
+        self.world = SimWorld(SETTINGS, self.stage, clients, self.declared, self.retired, self._catalog)
 
     def _catalog(self, options: Mapping[str, Any]) -> Any:
         self.catalog.options = options

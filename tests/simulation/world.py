@@ -61,12 +61,13 @@ class SimWorld(World):
 
     clients: Mapping[str, Any]
     declared: Mapping[str, Dataset]
+    retired: set[str]  # of these, the ones that the deployed code does not declare
     catalog: Callable[..., SimCatalog]
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:  # type: ignore[override]
         """May change between two calls, as by a deployment."""
-        return self.declared
+        return {name: found for name, found in self.declared.items() if name not in self.retired}
 
     @cached_property
     def lake(self) -> Lake:

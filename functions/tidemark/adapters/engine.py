@@ -107,14 +107,6 @@ class Engine:
             found.get("executionTimeoutMinutes", RUN_MINUTES_MAX),
         )
 
-    def cancel(self, run_id: str) -> None:
-        """Ask for a run to stop; one that has ended, or that nobody knows, is fine."""
-        try:
-            self.client.cancel_job_run(applicationId=self.application_id, jobRunId=run_id)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("ResourceNotFoundException", "ValidationException"):
-                raise
-
 
 def _seconds(found: Mapping[str, Any]) -> float:
     """How long an ended run ran; 0 for one that never did."""

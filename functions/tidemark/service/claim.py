@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tidemark.adapters.ledger import Holder
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, Transient
@@ -79,20 +81,27 @@ def _supersede(world: World, holder: Batch, file: FileVersion, known: Holder) ->
 def holding_batch(world: World, batch_id: str, bucket: str, key: str) -> Batch | None:
     """The batch that works off a key: the one that claimed it, or the child that took it over.
 
-    A key that no child lists any more, because its file was refused, is the first child's; None for an unknown batch.
+    A key that no child has any more, because its file was refused, goes to the first that waits for no person; None for
+    an unknown batch.
     """
     batch = world.ledger.batch(batch_id)
-    while batch is not None and batch.state is State.SPLIT:
-        children = [world.ledger.batch(child) for child in batch.children]
-        batch = next((child for child in children if child and _works_off(world, child, bucket, key)), children[0])
-    return batch
+    if batch is None or batch.state is not State.SPLIT:
+        return batch
+    heirs = list(_heirs(world, batch))
+    has_key = (one for one in heirs if _has(world, one, bucket, key))
+    return next(has_key, None) or min(heirs, key=lambda one: one.state is State.QUARANTINED)
 
 
-def _works_off(world: World, batch: Batch, bucket: str, key: str) -> bool:
-    """Whether the batch, or a child of it, has the key."""
-    if batch.state is State.SPLIT:
-        children = filter(None, map(world.ledger.batch, batch.children))
-        return any(_works_off(world, child, bucket, key) for child in children)
+def _heirs(world: World, batch: Batch) -> Iterator[Batch]:
+    """The batches into which it was split in the end, in the order of their files."""
+    if batch.state is not State.SPLIT:
+        yield batch
+        return
+    for child in filter(None, map(world.ledger.batch, batch.children)):
+        yield from _heirs(world, child)
+
+
+def _has(world: World, batch: Batch, bucket: str, key: str) -> bool:
     return any((file.bucket, file.key) == (bucket, key) for file in files_taken_over(world, batch))
 
 

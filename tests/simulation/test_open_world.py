@@ -1,0 +1,282 @@
+"""A world in which nothing fails, and nothing holds still: input never stops, people act, neighbours tidy up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.simulation.faults import CALM
+from tests.simulation.invariants import Invariants
+from tests.simulation.quiet import quiet
+from tests.simulation.simulation import Simulation
+from tests.simulation.stage import POOL
+from tests.simulation.world import declare
+from tidemark.core.errors import TidemarkError
+from tidemark.core.lifecycle import Batch, State
+from tidemark.core.loading import LOADS_AT_ONCE
+from tidemark.service import operate
+from tidemark.service.reconcile import reconcile_all
+from tidemark.service.sweep import sweep
+
+MAX_WAIT, LOAD_EVERY = 60.0, 300.0  # seconds, as `declare` has them
+
+
+class OpenWorld:
+    """A simulation without faults, and what a test does to it."""
+
+    def __init__(self, *functions: str) -> None:
+        self.sim = Simulation(5, CALM)
+        self.invariants = Invariants(self.sim)
+        for function in functions or ("plan", "load", "sweep"):
+            self.sim.schedule(function)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return (self.sim.stage.time - self.sim.stage.epoch).total_seconds()
+
+    def declare(self, name: str, policy: str = "supersede", files: int = 30, running: int = 3) -> None:
+        self.sim.declared[name] = declare(name, policy, files, running)
+
+    def at(self, seconds: float, act: Callable[[], Any]) -> None:
+        self.sim.stage.after(seconds - self.seconds, "by the test", act)
+
+    def land(self, key: str, record: dict[str, Any] | None = None) -> Any:
+        return self.sim.land(key, (record or {"id": key, "user": "a", "note": "fine", "day": "2025-12-30"},))
+
+    def until(self, seconds: float) -> None:
+        """Let the world go on, and check every promise after every step."""
+        while self.seconds < seconds:
+            self.sim.stage.step()
+            self.invariants.check()
+
+    def person(self, act: Callable[[Any], Any]) -> Any:
+        """What a command does, at this moment; what it raises is raised here."""
+        answers: list[Any] = []
+
+        def task(worker: Any) -> None:
+            self.sim.function_of[worker], self.sim.invocation_of[worker] = "plan", -1
+            answers.append(act(self.sim.world))
+
+        worker = POOL.start(task)
+        if worker.error:
+            raise worker.error
+        return answers[0]
+
+    def batches(self, *states: State) -> list[Batch]:
+        return [batch for batch in self.invariants.batches.values() if not states or batch.state in states]
+
+    def in_warehouse(self, table: str = "orders") -> set[str]:
+        return {row[0] for row in self.sim.redshift.read(f'SELECT * FROM "{table}"')}
+
+
+@contextmanager
+def world(*functions: str) -> Iterator[OpenWorld]:
+    opened = OpenWorld(*functions)
+    with quiet(opened.sim):
+        yield opened
+
+
+@pytest.mark.parametrize("every", [20, 60, 150])
+def test_a_key_that_is_overwritten_all_the_time_holds_up_no_other_file(every: int) -> None:
+    """Nineteen files share a batch with it, and are queryable in twice the time of one wait, run, wake-up and load."""
+    with world("plan", "load", "sweep", "reconcile") as it:
+        it.declare("orders")
+        run, load = _slow_runs(it, 150.0), it.sim.redshift.longest
+        for number in range(19):
+            it.at(1, lambda number=number: it.land(f"orders/other{number:02}"))
+        for second in range(1, 7200, every):
+            it.at(second, lambda second=second: it.land("orders/hot", _record(f"hot{second}")))
+        it.until(120 + 2 * (MAX_WAIT + run + LOAD_EVERY + load))  # events take up to two minutes in this world
+        assert len([name for name in it.in_warehouse() if "other" in name]) == 19
+        it.until(7200)
+        attempts = max(batch.attempt for batch in it.batches())
+        assert 3 <= attempts <= 7200 / LOAD_EVERY + 1
+
+
+def test_what_a_listing_shows_as_the_latest_is_the_latest() -> None:
+    """A multipart upload that began before the older version was put, and whose event is lost, is loaded."""
+    with world("plan", "load", "sweep", "reconcile") as it:
+        it.declare("orders")
+        it.at(60, lambda: it.land("orders/big", _record("v1")))
+
+        def complete() -> None:
+            it.sim.faults.use(replace(CALM, landing_dropped=1.0))
+            newer = it.land("orders/big", _record("v2"))
+            it.sim.faults.use(CALM)
+            it.sim.s3.began(newer, it.sim.stage.epoch + timedelta(seconds=30))
+
+        it.at(300, complete)
+        it.until(4 * 3600)
+        assert [row[0] for row in it.sim.catalog.rows("orders")] == ["v2"]
+        assert len(it.batches(State.EMPTY)) == 1  # reconcile brings the version once, not at every pass
+
+
+def test_a_flooded_dataset_leaves_slots_to_the_others() -> None:
+    """A file every second in one dataset, and one file in the last of the alphabet: it is loaded like any other."""
+    with world() as it:
+        it.declare("a", files=1, running=5)
+        it.declare("z", files=1, running=5)
+        for second in range(1, 1800):
+            it.at(second, lambda second=second: it.land(f"a/{second}"))
+        it.at(600, lambda: it.land("z/only"))
+        it.until(1800)
+        assert it.in_warehouse("z") == {"z/only"}
+
+
+def test_equal_datasets_get_equal_shares() -> None:
+    """Twelve of them want all five slots at every look: none has more than twice the batches of another."""
+    with world("plan") as it:
+        names = [f"d{number:02}" for number in range(12)]
+        for name in names:
+            it.declare(name, files=1000, running=4)
+            for second in range(0, 2400, 30):
+                it.at(second, lambda name=name, second=second: it.land(f"{name}/{second}"))
+        it.until(2400)
+        shares = Counter(batch.dataset for batch in it.batches())
+        assert set(shares) == set(names)
+        assert max(shares.values()) <= 2 * min(shares.values())
+
+
+def test_replays_of_everything_leave_room_for_a_fresh_file() -> None:
+    """Thirty replays at once: the file that lands then is queryable before half of them are through."""
+    with world() as it:
+        it.declare("orders", files=1, running=100)
+        it.declare("clicks", files=1, running=100)
+        for number in range(30):
+            it.at(1, lambda number=number: it.land(f"orders/{number:02}"))
+        it.until(3000)
+        _slow_runs(it, 300.0)
+        for batch in it.batches(State.LOADED):
+            it.person(lambda world, batch=batch: operate.replay(world, operate.find_batch(world, batch.batch_id)))
+        it.at(it.seconds + 1, lambda: it.land("clicks/fresh"))
+        it.until(it.seconds + 120 + 2 * (MAX_WAIT + 300 + LOAD_EVERY + it.sim.redshift.longest))
+        assert it.in_warehouse("clicks") == {"clicks/fresh"}
+        replayed = [batch for batch in it.batches(State.LOADED) if batch.attempt > 1]
+        assert 0 < len(replayed) < 15
+        it.until(it.seconds + 4 * 3600)
+        assert {batch.attempt for batch in it.batches() if batch.dataset == "orders"} == {2}
+
+
+def test_every_dataset_gets_its_pass_of_reconcile() -> None:
+    """Three pages fit an invocation, each dataset has two: no pass is begun again before all are through."""
+    with world("sweep") as it:
+        for name in "abcd":
+            it.declare(name)
+            for number in range(100):
+                it.sim.s3.land("raw", f"{name}/{number:03}", ())
+        it.sim.stage.time += timedelta(hours=1)
+        brought = []
+        for _ in range(4):
+            pages = count()
+            brought.append(it.person(lambda world, pages=pages: reconcile_all(world, lambda: next(pages) < 3)))
+        assert brought == [150, 150, 100, 0]
+
+
+def test_a_refused_file_is_released_though_its_batch_was_split() -> None:
+    """It goes to the half that has nothing in quarantine, and its rows are loaded."""
+    with world() as it:
+        it.declare("orders")
+        it.land("orders/a_gone", {"poison": "named"})
+        it.land("orders/bad", {"poison": "unnamed"})
+        for number in range(4):
+            it.land(f"orders/good{number}")
+        it.until(3 * 3600)
+        assert [batch.files for batch in it.batches(State.QUARANTINED)] == [1]
+        it.sim.s3.heal("raw", "orders/a_gone", (_record("a_gone"),))
+        it.person(lambda world: operate.release_file(world, operate.find_refused(world, "raw", "orders/a_gone")))
+        it.until(it.seconds + 3600)
+        assert it.in_warehouse() == {"a_gone", *(f"orders/good{number}" for number in range(4))}
+
+
+def test_a_refused_version_is_released_beside_a_newer_one_under_append() -> None:
+    """Both are to count, so the newer one is no hindrance; under supersede it is, and the text says so."""
+    with world() as it:
+        it.declare("orders", "append")
+        it.declare("clicks", "supersede")
+        for name in ("orders", "clicks"):
+            it.land(f"{name}/k", {"poison": "named"})
+            it.land(f"{name}/x")
+        it.until(1800)
+        it.sim.s3.heal("raw", "orders/k", (_record("v1"),))
+        refused = it.person(lambda world: world.ledger.quarantine()[1])
+        for name in ("orders", "clicks"):
+            it.land(f"{name}/k", _record(f"{name} v2"))
+        it.until(3600)
+        of = {one.file.key: one for one in refused}
+        it.person(lambda world: operate.release_file(world, of["orders/k"]))
+        with pytest.raises(TidemarkError, match="was overwritten by version v00006: expected `discard`"):
+            it.person(lambda world: operate.release_file(world, of["clicks/k"]))
+        it.until(2 * 3600)
+        assert it.in_warehouse() == {"orders/x", "v1", "orders v2"}
+        assert it.in_warehouse("clicks") == {"clicks/x", "clicks v2"}
+
+
+def test_what_is_under_way_outlives_its_declaration() -> None:
+    """A dataset is retired while the warehouse is down: its batch, and those beside it, are loaded when it is back."""
+    with world("plan", "load", "sweep", "reconcile") as it:
+        it.declare("orders")
+        it.declare("clicks")
+        for number in range(3):
+            it.land(f"orders/{number}")
+            it.land(f"clicks/{number}")
+        it.sim.redshift.down_until = it.sim.stage.epoch + timedelta(minutes=40)
+        it.at(1800, lambda: it.sim.retired.add("clicks"))
+        it.until(3 * 3600)
+        assert {batch.state for batch in it.batches()} == {State.LOADED}
+        assert len(it.in_warehouse("clicks")) == len(it.in_warehouse()) == 3
+
+
+def test_an_outage_of_the_warehouse_leaves_no_trace() -> None:
+    """An hour down, a batch each half minute: no batch is marked, and the backlog goes in a few loads afterwards."""
+    with world() as it:
+        it.declare("orders", files=1, running=100)
+        for second in range(1, 2 * 3600, 30):
+            it.at(second, lambda second=second: it.land(f"orders/{second}"))
+        it.at(1800, lambda: it.sim.faults.use(replace(CALM, load_failed=1.0)))
+        it.at(5400, lambda: it.sim.faults.use(CALM))
+        it.until(5400)
+        assert {batch.company for batch in it.batches()} == {0}
+        sent = len(_loads(it))
+        it.until(3 * 3600)
+        assert {batch.state for batch in it.batches()} <= {State.LOADED, State.EMPTY}
+        assert len(_loads(it)) - sent < len(it.batches()) / LOADS_AT_ONCE
+
+
+@pytest.mark.parametrize("segments", [40, 2_000])
+def test_a_sweep_costs_the_same_whatever_is_pending(segments: int) -> None:
+    """It needs the oldest segment of a dataset, and reads no other."""
+    with world("load") as it:
+        it.declare("orders")
+        for number in range(segments):
+            it.person(lambda world, number=number: world.ledger.put_segment("orders", _file(number), world.clock.now()))
+        before = it.sim.faults.calls
+        it.person(sweep)
+        assert it.sim.faults.calls - before < 20
+
+
+def _record(name: str) -> dict[str, Any]:
+    return {"id": name, "user": "a", "note": "fine", "day": "2025-12-30"}
+
+
+def _file(number: int) -> list[Any]:
+    from tidemark.core.files import FileVersion
+
+    return [FileVersion("raw", f"orders/{number}", f"v{number}", 1, "2025-12-31T23:00:00Z", "0A")]
+
+
+def _slow_runs(it: OpenWorld, seconds: float) -> float:
+    """From now on every run takes exactly so long."""
+    it.sim.emr.run_seconds = lambda: seconds
+    return seconds
+
+
+def _loads(it: OpenWorld) -> list[Any]:
+    return [found for found in it.sim.redshift.statements if found.name.startswith("load.")]
