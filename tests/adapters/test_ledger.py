@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.adapters.items import attempt_item, batch_item, load_item, parse_batch, parse_load
-from tidemark.adapters.ledger import Change, Holder, Ledger, RefusedFile
+from tidemark.adapters.ledger import Holder, Ledger, RefusedFile
 from tidemark.core.errors import Conflict
-from tidemark.core.files import FileVersion
+from tidemark.core.files import Change, FileVersion
 from tidemark.core.lifecycle import AT_REST, Batch, State
 from tidemark.core.loading import BATCHES_MAX, Load
 

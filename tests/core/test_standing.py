@@ -36,7 +36,8 @@ def hours(count: float) -> datetime:
 
 
 def batch(**changes: Any) -> Batch:
-    return replace(Batch(NAME, "web", hours(1), hours(1), state=State.PLANNED, due_at=NOW), **changes)
+    begun = Batch(NAME, "web", hours(1), hours(1), state=State.PLANNED, due_at=NOW, segments=("s1",))
+    return replace(begun, **changes)
 
 
 def look(*unfinished: Batch, **found: Any) -> Look:
