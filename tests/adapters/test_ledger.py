@@ -3,15 +3,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.adapters.items import attempt_item, batch_item, load_item, parse_batch, parse_load
 from tidemark.adapters.ledger import Holder, Ledger, RefusedFile
-from tidemark.core.errors import Conflict
+from tidemark.core.errors import Conflict, Terminal, Transient
 from tidemark.core.files import Change, FileVersion
 from tidemark.core.lifecycle import AT_REST, Batch, State
 from tidemark.core.loading import BATCHES_MAX, Load
@@ -31,6 +33,17 @@ BATCHES = st.builds(
     version=COUNTS,
     due_at=st.none() | TIMES,
     not_before=st.none() | TIMES,
+    began_at=st.none() | TIMES,
+    because=st.text(max_size=5),
+    background=st.booleans(),
+    changes=COUNTS,
+    formed=COUNTS,
+    waiting_since=st.none() | TIMES,
+    acknowledged=COUNTS,
+    period=st.text(max_size=5),
+    inputs=st.dictionaries(IDS, COUNTS, max_size=3),
+    unknown_failures=COUNTS,
+    published=COUNTS,
     segments=st.lists(IDS, max_size=3).map(tuple),
     base=st.text(max_size=5),
     part=st.none() | st.tuples(COUNTS, COUNTS),
@@ -43,7 +56,7 @@ BATCHES = st.builds(
     exposed=st.booleans(),
     load_id=st.text(max_size=5),
     load_failures=COUNTS,
-    alone=st.booleans(),
+    company=COUNTS,
     read=COUNTS,
     kept=COUNTS,
     rejected=COUNTS,
@@ -51,7 +64,7 @@ BATCHES = st.builds(
     rows=st.dictionaries(IDS, COUNTS, max_size=3),
     problems=COUNTS,
     reason=st.text(max_size=20),
-    discarded=st.booleans(),
+    discarded=COUNTS,
     parent=st.text(max_size=5),
     children=st.lists(IDS, max_size=2).map(tuple),
 ).map(lambda batch: replace(batch, due_at=None) if batch.at_rest else batch)
@@ -321,7 +334,7 @@ def test_superseding_moves_file_and_batch_together(ledger: Ledger, held: Holder,
     """The new version is held, the old one remembered, and the batch's next attempt knows of the change."""
     read = ledger.batch("web.t.1")
     assert read is not None
-    ledger.supersede(held, newer(file), replace(read, state=State.FORMING, attempt=2, due_at=NOON))
+    ledger.supersede(held, newer(file), replace(read, state=State.FORMING, attempt=2, changes=1, due_at=NOON))
     assert ledger.holder(file.bucket, file.key) == Holder(newer(file), "web.t.1")
     assert ledger.holders(file.bucket, file.key) == [Holder(newer(file), "web.t.1"), held]
     assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, newer(file))]
@@ -334,10 +347,10 @@ def test_of_two_newer_versions_each_replaces_the_one_it_saw(
     """A supersession that was decided against an outdated holder changes nothing."""
     read = ledger.batch("web.t.1")
     assert read is not None
-    revised = ledger.supersede(held, newer(file, "v3"), replace(read, attempt=2))
+    revised = ledger.supersede(held, newer(file, "v3"), replace(read, attempt=2, changes=1))
     before = stored(dynamodb)
     with pytest.raises(Conflict):
-        ledger.supersede(held, newer(file, "v2"), replace(revised, attempt=3))
+        ledger.supersede(held, newer(file, "v2"), replace(revised, attempt=3, changes=2))
     assert stored(dynamodb) == before
 
 
@@ -350,7 +363,7 @@ def test_a_batch_that_moved_on_is_not_superseded(
     ledger.save(read)
     before = stored(dynamodb)
     with pytest.raises(Conflict):
-        ledger.supersede(held, newer(file), replace(read, attempt=2))
+        ledger.supersede(held, newer(file), replace(read, attempt=2, changes=1))
     assert stored(dynamodb) == before
 
 
@@ -376,18 +389,30 @@ def test_of_two_appended_versions_one_looks_again(
 
 
 def test_an_older_version_is_claimed_once(ledger: Ledger, held: Holder, file: FileVersion) -> None:
-    """It stands beside the newest, and the second batch is told whose it is."""
+    """It stands beside the newest; whoever comes second loses the race, and finds whose it is."""
     older = replace(file, version="v0")
-    assert ledger.claim_older(older, "web", "web.t.2", NOON) is None
-    assert ledger.claim_older(older, "web", "web.t.3", NOON) == Holder(older, "web.t.2")
+    ledger.claim_older(held, older, "web", "web.t.2", NOON)
+    with pytest.raises(Conflict):
+        ledger.claim_older(held, older, "web", "web.t.3", NOON)
+    assert ledger.older_holder(older) == Holder(older, "web.t.2")
     assert ledger.holder(file.bucket, file.key) == held
+
+
+def test_no_version_is_both_the_newest_and_an_older_one(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """Two batches claim it, one by an event and one by a listing that did not tell: the second one looks again."""
+    ledger.claim_older(held, newer(file), "web", "web.t.2", NOON)
+    with pytest.raises(Conflict):
+        ledger.append(held, newer(file), "web.t.3")
+    ledger.append(held, newer(file, "v3"), "web.t.3")
+    with pytest.raises(Conflict):
+        ledger.claim_older(held, newer(file, "v4"), "web", "web.t.2", NOON)
 
 
 def test_a_refused_file_is_out_of_the_next_attempt(ledger: Ledger, held: Holder, file: FileVersion) -> None:
     """Its claim stays, so it is not taken for a new file."""
     read = ledger.batch("web.t.1")
     assert read is not None
-    ledger.refuse(replace(read, attempt=2), file)
+    ledger.refuse(replace(read, attempt=2, changes=1), file)
     [change] = ledger.changes("web.t.1")
     assert change == Change(file.bucket, file.key, None, file.version)
     assert change.apply({file.identity: file, newer(file).identity: newer(file)}) == {newer(file).identity: newer(file)}
@@ -398,7 +423,7 @@ def refused(ledger: Ledger, file: FileVersion) -> Batch:
     """The batch that holds the file, at its second attempt, without the file."""
     read = ledger.batch("web.t.1")
     assert read is not None
-    return ledger.refuse(replace(read, attempt=2, reason="not JSON"), file)
+    return ledger.refuse(replace(read, attempt=2, changes=1, reason="not JSON"), file)
 
 
 def test_what_waits_for_a_person_is_listed(ledger: Ledger, held: Holder, file: FileVersion) -> None:
@@ -415,17 +440,62 @@ def test_what_waits_for_a_person_is_listed(ledger: Ledger, held: Holder, file: F
 def test_a_restored_file_is_a_normal_one_again(ledger: Ledger, held: Holder, file: FileVersion) -> None:
     """It is back in the next attempt and off the list."""
     revised = refused(ledger, file)
-    ledger.restore(replace(revised, attempt=3), file)
+    ledger.restore(replace(revised, attempt=3, changes=2), file, newest=True)
     assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, file, file.version)]
     assert ledger.quarantine() == ([], [])
 
 
 def test_an_outdated_version_is_not_restored(ledger: Ledger, held: Holder, file: FileVersion) -> None:
     """Its key was written again meanwhile: releasing it would replace the newer version's rows, so it is refused."""
-    revised = ledger.supersede(held, newer(file), replace(refused(ledger, file), attempt=3))
+    revised = ledger.supersede(held, newer(file), replace(refused(ledger, file), attempt=3, changes=2))
     with pytest.raises(Conflict):
-        ledger.restore(replace(revised, attempt=4), file)
+        ledger.restore(replace(revised, attempt=4, changes=3), file, newest=True)
     assert ledger.quarantine() == ([], [])
+
+
+def test_an_older_version_is_restored_beside_the_newest(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """Where both count, the newer version stays the key's."""
+    revised = refused(ledger, file)
+    ledger.append(held, newer(file), "web.t.2")
+    ledger.restore(replace(revised, attempt=3, changes=2), file, newest=False)
+    assert ledger.changes("web.t.1") == [Change(file.bucket, file.key, file, file.version)]
+    assert ledger.holder(file.bucket, file.key) == Holder(newer(file), "web.t.2")
+
+
+def test_changes_before_a_discard_do_not_count(ledger: Ledger, held: Holder, file: FileVersion) -> None:
+    """They are numbered, so the batch says up to which one its files were given up."""
+    revised = refused(ledger, file)
+    ledger.restore(replace(revised, attempt=3, changes=2), file, newest=True)
+    assert ledger.changes("web.t.1", after=1) == ledger.changes("web.t.1")
+    assert ledger.changes("web.t.1", after=2) == []
+
+
+@pytest.mark.parametrize(
+    ("reasons", "raised"),
+    [
+        (["None", "ConditionalCheckFailed"], Conflict),
+        (["TransactionConflict"], Conflict),
+        (["ValidationError", "ConditionalCheckFailed"], Terminal),
+        (["ItemCollectionSizeLimitExceeded"], Terminal),
+        (["ThrottlingError", "None"], Transient),
+        ([], Transient),
+    ],
+)
+def test_only_a_lost_race_is_a_conflict(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reasons: list[str], raised: type[Exception]
+) -> None:
+    """An item that is too large or a throttle does not mean that somebody else has moved the batch."""
+    told = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": one} for one in reasons],
+    }
+
+    def refuse(**_: Any) -> None:
+        raise ClientError(told, "TransactWriteItems")
+
+    monkeypatch.setattr(ledger, "client", SimpleNamespace(transact_write_items=refuse))
+    with pytest.raises(raised):
+        ledger.save(batch())
 
 
 def test_a_file_is_restored_to_the_batch_as_it_is(ledger: Ledger, held: Holder, file: FileVersion) -> None:
@@ -433,7 +503,7 @@ def test_a_file_is_restored_to_the_batch_as_it_is(ledger: Ledger, held: Holder, 
     revised = refused(ledger, file)
     ledger.save(revised)
     with pytest.raises(Conflict):
-        ledger.restore(replace(revised, attempt=3), file)
+        ledger.restore(replace(revised, attempt=3, changes=2), file, newest=True)
     assert len(ledger.quarantine()[1]) == 1
 
 
@@ -458,8 +528,8 @@ def test_the_last_change_of_a_key_counts(ledger: Ledger, held: Holder, file: Fil
     """A file that was refused and then written again is in the batch with its new version."""
     read = ledger.batch("web.t.1")
     assert read is not None
-    revised = ledger.refuse(replace(read, attempt=2), file)
-    ledger.supersede(held, newer(file), replace(revised, attempt=3))
+    revised = ledger.refuse(replace(read, attempt=2, changes=1), file)
+    ledger.supersede(held, newer(file), replace(revised, attempt=3, changes=2))
     files = {file.identity: file}
     for change in ledger.changes("web.t.1"):
         files = change.apply(files)

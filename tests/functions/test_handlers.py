@@ -17,7 +17,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 #: Handler module → the service functions that it may call.
 SERVICES = {
     "collect": ("remember",),
-    "plan": ("plan", "form"),
+    "plan": ("plan", "finish"),
     "nightly": ("nightly", "follow", "form"),
     "submit": ("submit",),
     "publish": ("publish", "publish_run"),
@@ -99,11 +99,11 @@ def test_collect_answers_with_the_messages_that_are_no_notification(invoke: Any)
 
 
 def test_plan_is_eager_only_when_told(invoke: Any) -> None:
-    """A schedule plans by policy, a person's event takes everything, a hint forms one batch."""
+    """A schedule plans by policy, a person's event takes everything, a hint finishes one batch."""
     assert invoke("plan", sample("plan", "usual")) == ({"batches": 3}, [("plan", False)])
     assert invoke("plan", sample("plan", "eager"))[1] == [("plan", True)]
     hint = sample("plan", "hint")
-    assert invoke("plan", hint)[1] == [("form", hint["detail"]["batch_id"])]
+    assert invoke("plan", hint)[1] == [("finish", hint["detail"]["batch_id"])]
 
 
 def test_nightly_looks_at_all_at_one_or_at_what_follows(invoke: Any) -> None:
