@@ -21,7 +21,7 @@ from tidemark.adapters.store import split_uri
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, State, Superseded
+from tidemark.core.lifecycle import TRANSITIONS, Batch, Renewed, State, Superseded
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import attempt_prefix
 from tidemark.service.common import move
@@ -127,7 +127,8 @@ def land(world: NightWorld, batch_id: str, amounts: Amounts) -> Batch:
     if batch is None:
         batch = Batch(batch_id, "shop", now, now, State.RUNNING)
     else:
-        again = move(world, batch, Superseded(batch.attempt, "a file was overwritten"))
+        kind = Superseded if Superseded in TRANSITIONS[batch.state] else Renewed
+        again = move(world, batch, kind(batch.attempt, "a file was overwritten"))
         batch = replace(again, state=State.RUNNING)
     manifest = Manifest(batch_id, batch.attempt, "shop", (FILE,))
     key = f"{attempt_prefix('shop', batch_id, batch.attempt)}manifest.json"

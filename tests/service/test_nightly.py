@@ -195,13 +195,13 @@ def test_a_quarantined_night_is_restated_when_its_rows_change(world: NightWorld)
     assert shown(world, "totals") == {"2026-11-20": [2]}
 
 
-def test_a_replayed_night_reads_what_it_has_read_before(world: NightWorld) -> None:
-    """The attempt is new, its manifest the old one: the same inputs through other code, say."""
+def test_a_replayed_night_reads_its_tables_as_they_are_by_then(world: NightWorld) -> None:
+    """It is formed anew when a run is free: files of an old snapshot may be gone, and newer rows belong into it."""
     land(world, FIRST, {"2026-11-20": [1]})
     until_rest(world)
-    batch = held(world, "totals", "2026-11-20")
-    again = replay(world, batch)
-    assert (again.attempt, again.manifest, again.inputs) == (2, batch.manifest, batch.inputs)
+    again = replay(world, held(world, "totals", "2026-11-20"))
+    assert (again.state, again.attempt, again.manifest) == (State.FORMING, 2, "")
+    form(world, again.batch_id)
     run_nights(world)
     assert shown(world, "totals") == {"2026-11-20": [1]}
 
@@ -292,4 +292,4 @@ def test_a_quarantined_night_is_released_but_not_discarded(world: NightWorld) ->
     batch = move(world, held(world, "totals", "2026-11-20"), Poisoned(1, "it divides by zero"))
     with pytest.raises(TidemarkError, match="is nightly and has no files to give up: expected `release`"):
         discard_batch(world, batch)
-    assert replay(world, batch).state is State.PLANNED
+    assert replay(world, batch).state is State.FORMING

@@ -36,6 +36,7 @@ NAME = "shop.20261122T000000.00000001"
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """What a test lets sweep tell is not told again by the next."""
+    metrics.clear_metrics()
     yield
     metrics.clear_metrics()
 
@@ -93,13 +94,8 @@ def batch_that_stands_still(world: NightWorld) -> None:
 
 
 def segment_of_a_dataset_that_is_gone(world: NightWorld) -> None:
-    world.ledger.set_control("DATASETS", {"names": ["old_shop", *DATASETS]})
+    world.ledger.register("old_shop", {**DATASETS["shop"].declared, "name": "old_shop"})
     world.ledger.put_segment("old_shop", [FILE], world.clock.now())
-
-
-def batch_of_a_dataset_that_is_gone(world: NightWorld) -> None:
-    world.ledger.set_control("DATASETS", {"names": ["old_shop", *DATASETS]})
-    batch(world, dataset="old_shop")
 
 
 def segment_of_a_batch_that_is_gone(world: NightWorld) -> None:
@@ -142,7 +138,6 @@ CONDITIONS: list[tuple[Callable[[NightWorld], None], str]] = [
     (failing_load, "LoadsFailingAlarm"),
     (batch_that_stands_still, "StuckAlarm"),
     (segment_of_a_dataset_that_is_gone, "OrphansAlarm"),
-    (batch_of_a_dataset_that_is_gone, "OrphansAlarm"),
     (segment_of_a_batch_that_is_gone, "OrphansAlarm"),
     (load_that_no_batch_is_in, "OrphansAlarm"),
     (file_not_read_to_its_end, "FilesUnreadAlarm"),
@@ -191,14 +186,14 @@ def test_what_is_over_rings_for_an_hour_and_no_longer(world: NightWorld, capsys:
     assert late["QuarantineAgeSeconds"] == [61 * 60]
 
 
-def test_a_dataset_that_was_taken_out_is_remembered_until_nothing_is_left(world: NightWorld) -> None:
-    """Its name is all that leads to its files: the ledger is never scanned."""
+def test_files_of_a_dataset_that_was_taken_out_are_told_until_none_is_left(
+    world: NightWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name in the ledger is all that leads to them: the ledger is never scanned."""
     segment_of_a_dataset_that_is_gone(world)
-    sweep(world)
-    assert "old_shop" in world.ledger.control("DATASETS")["names"]
+    assert told(world, capsys)["Orphans"] == [1]
     world.ledger.delete_segment("old_shop", world.ledger.segments("old_shop")[0].sk)
-    sweep(world)
-    assert world.ledger.control("DATASETS")["names"] == sorted(DATASETS)
+    assert told(world, capsys)["Orphans"] == [0]
 
 
 def test_a_bus_that_takes_no_hints_does_not_silence_the_gauges(

@@ -1,9 +1,9 @@
 """Who may start when not all can: the slots for batches in work, shared among datasets, fresh files and old ones. Pure.
 
 A slot is held from the first claim to the end of the run. Two kinds of work share them: *fresh* batches, of files that
-have just landed, and *background* ones, which are nightly, replayed or backfilled. Each kind has a share that the other
-cannot take for longer than one run, and background work never takes the last slots, so that a thousand replays do not
-make a fresh file wait. Within a kind the dataset with the fewest batches in work goes first, then the oldest: a dataset
+have just landed, and *background* ones, which are nightly, replayed or backfilled. Background work never takes more than half
+of the slots, so that a thousand replays do not make a fresh file wait; while it has less than a quarter, the next slot
+that becomes free is its own, so that files without end do not keep it waiting. Within a kind the dataset with the fewest batches in work goes first, then the oldest: a dataset
 that is flooded waits behind one that has a single file.
 """
 
@@ -39,12 +39,7 @@ def holds_slot(batch: Batch) -> bool:
 
 def background_max(total: int) -> int:
     """How many slots background work may hold at once."""
-    return max(1, total - _share(total))
-
-
-def _share(total: int) -> int:
-    """What background work may hold whatever waits beside it, and what fresh work has left in any case."""
-    return max(1, total // 4)
+    return max(1, total // 2)
 
 
 def grant(
@@ -79,5 +74,5 @@ def grant(
 
 
 def _has_its_share(request: Request, by_kind: Counter[bool], total: int) -> bool:
-    guaranteed = _share(total) if request.background else background_max(total)
-    return by_kind[request.background] >= guaranteed
+    share = total // 4 if request.background else total - background_max(total)
+    return by_kind[request.background] >= max(1, share)
