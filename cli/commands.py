@@ -136,6 +136,12 @@ def quarantine_discard(options: argparse.Namespace, console: Console) -> None:
     discard(_world(options), console, options.name)
 
 
+def quarantine_acknowledge(options: argparse.Namespace, console: Console) -> None:
+    from cli.operate import acknowledge_rejected
+
+    acknowledge_rejected(_world(options), console, options.batch)
+
+
 def pause(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import pause
 

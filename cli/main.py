@@ -171,11 +171,13 @@ def _nights_and_quarantine(commands: argparse._SubParsersAction[of.Parser]) -> N
     _add(aside, "list", "batches, files and records that were set aside", run.quarantine_list)
     decisions: tuple[tuple[str, str, Command], ...] = (
         ("show", "why, and the rejected records", run.quarantine_show),
-        ("release", "make a file normal again, or run a batch again", run.quarantine_release),
+        ("release", "make a file normal again, or let a batch run again", run.quarantine_release),
         ("discard", "give a file or a batch up", run.quarantine_discard),
     )
     for name, text, command in decisions:
         _add(aside, name, text, command).add_argument("name", type=of.text, metavar="BATCH|s3://BUCKET/KEY")
+    seen = _add(aside, "acknowledge", "take a batch's rejected records off the list", run.quarantine_acknowledge)
+    seen.add_argument("batch", type=of.text, metavar="BATCH")
 
 
 def _models(commands: argparse._SubParsersAction[of.Parser]) -> None:

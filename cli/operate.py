@@ -29,11 +29,13 @@ from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service.operate import (
+    acknowledge,
     can_replay,
     discard_batch,
     find_batch,
     find_refused,
     rejected_files,
+    release_batch,
     release_file,
     replay,
 )
@@ -121,7 +123,7 @@ def list_quarantine(world: World, console: Console) -> None:
         table.add_row("file", name(refused.file.uri), refused.since[:16].replace("T", " "), reason, NOTHING)
     for dataset in world.datasets:
         for batch in world.ledger.recent(dataset, REJECTED_RECENT):
-            if batch.rejected:
+            if batch.rejected and batch.acknowledged != batch.attempt:
                 reason = f"{number(batch.rejected)} of {number(batch.read)} records rejected"
                 since = f"{batch.updated_at:%Y-%m-%d %H:%M}"
                 table.add_row("records", in_one_piece(batch.batch_id), since, reason, NOTHING)
@@ -171,8 +173,11 @@ def release(world: World, console: Console, named_: str) -> None:
     if is_file(named_):
         batch = release_file(world, find_refused(world, *file_named(named_)))
     else:
-        batch = replay(world, find_batch(world, named_))
-    say_whole(console, f"released: {batch.batch_id} goes on as attempt {batch.attempt}")
+        batch = release_batch(world, find_batch(world, named_))
+    if batch.state is State.FORMING:
+        say_whole(console, f"released: {batch.batch_id} goes on as attempt {batch.attempt}")
+    else:
+        say_whole(console, f"released: {batch.batch_id} has it back after attempt {batch.attempt}, which is under way")
 
 
 def discard(world: World, console: Console, named_: str) -> None:
@@ -184,6 +189,12 @@ def discard(world: World, console: Console, named_: str) -> None:
     else:
         batch = discard_batch(world, find_batch(world, named_))
         say_whole(console, f"discarded: {batch.batch_id} shows nothing after attempt {batch.attempt}")
+
+
+def acknowledge_rejected(world: World, console: Console, batch_id: str) -> None:
+    """Take the rejected records of a batch off the list of what waits for a person."""
+    batch = acknowledge(world, find_batch(world, batch_id))
+    say_whole(console, f"acknowledged: {plural(batch.rejected, 'rejected record')} of {batch.batch_id}")
 
 
 def pause(world: World, console: Console, dataset: str, paused: bool) -> None:

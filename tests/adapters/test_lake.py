@@ -187,6 +187,46 @@ def test_a_batch_older_than_the_history_is_not_added_twice(lake: Lake, s3: Any) 
     assert shown(lake) == [(FIRST, 1, "1.00"), (SECOND, 1, "5.00")]
 
 
+def compact(lake: Lake) -> None:
+    """What a colleague's maintenance does: the same rows in other files, and then no history."""
+    iceberg = lake.catalog.load_table(("tide", "sales"))
+    iceberg.overwrite(iceberg.scan().to_arrow())
+    forget_history(lake)
+
+
+def test_compaction_does_not_make_a_publisher_that_is_repeated_add_rows_twice(lake: Lake, s3: Any) -> None:
+    """The attempt's own files are gone from the table, and its rows tell that it was published."""
+    uri = wrote(s3, FIRST, 1, ["1.00", "2.00"])
+    lake.publish(SALES, FIRST, 1, [uri], 2)
+    lake.publish(SALES, SECOND, 1, [wrote(s3, SECOND, 1, ["5.00"])], 1)
+    compact(lake)
+    lake.publish(SALES, FIRST, 1, [uri], 2)
+    assert shown(lake) == [(FIRST, 1, "1.00"), (FIRST, 1, "2.00"), (SECOND, 1, "5.00")]
+
+
+def test_after_a_compaction_attempts_are_fenced_and_replaced_as_before(lake: Lake, s3: Any) -> None:
+    """Rows of a newer attempt keep a zombie out; those of an older one give way, and those of other batches stay."""
+    first, second = wrote(s3, FIRST, 1, ["1.00"]), wrote(s3, FIRST, 2, ["2.00"])
+    lake.publish(SALES, SECOND, 1, [wrote(s3, SECOND, 1, ["5.00"])], 1)
+    lake.publish(SALES, FIRST, 2, [second], 1)
+    compact(lake)
+    lake.publish(SALES, FIRST, 1, [first], 1)
+    assert shown(lake) == [(FIRST, 2, "2.00"), (SECOND, 1, "5.00")]
+    lake.publish(SALES, FIRST, 3, [wrote(s3, FIRST, 3, ["3.00", "4.00"])], 2)
+    assert shown(lake) == [(FIRST, 3, "3.00"), (FIRST, 3, "4.00"), (SECOND, 1, "5.00")]
+
+
+def test_an_attempt_of_which_rows_are_missing_is_published_again_whole(lake: Lake, s3: Any) -> None:
+    """A batch is a value: where the table has no history of it, the number of its rows tells whether it is there."""
+    uri = wrote(s3, FIRST, 1, ["1.00", "2.00"])
+    lake.publish(SALES, FIRST, 1, [uri], 2)
+    lake.catalog.load_table(("tide", "sales")).delete("amount = 1.00")
+    lake.publish(SALES, SECOND, 1, [wrote(s3, SECOND, 1, ["5.00"])], 1)
+    forget_history(lake)
+    lake.publish(SALES, FIRST, 1, [uri], 2)
+    assert shown(lake) == [(FIRST, 1, "1.00"), (FIRST, 1, "2.00"), (SECOND, 1, "5.00")]
+
+
 def test_old_snapshots_are_forgotten_a_few_at_a_time(lake: Lake, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The history stays bounded, and what readers see is not touched by that."""
     monkeypatch.setattr("tidemark.adapters.lake.SNAPSHOTS_KEPT", timedelta(0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -36,6 +37,8 @@ class Contents:
     snapshots: tuple[Mapping[str, str], ...] = ()
     files: tuple[str, ...] = ()
     commits: tuple[int, ...] = ()  # ids of the commits whose manifests the newest snapshot needs
+    expired: int = 0  # so many of the snapshots, the oldest, are in the history no more
+    expired_ms: int = 0  # time of the oldest that is left; 0 while all are
 
 
 @dataclass
@@ -71,6 +74,19 @@ class SimCatalog:
     def named(self, table: str) -> Contents | None:
         """The table as it is now; None where it does not exist yet."""
         return next((found for name, found in self.tables.items() if name[-1] == table), None)
+
+    def compact(self, table: str, now: datetime) -> None:
+        """Another tool writes all rows into one file and expires every snapshot but its own, in one moment."""
+        name = next(name for name in self.tables if name[-1] == table)
+        held, self.written = self.tables[name], self.written + 1
+        uri = f"s3://lake/tables/{table}/data/compacted-{self.written:06d}.parquet"
+        self.data.write(uri, self.rows(table))
+        snapshots = (*held.snapshots, {"operation": "replace"})
+        milliseconds = int(now.timestamp() * 1000)
+        self.tables[name] = replace(
+            held, version=held.version + 1, files=(uri,), snapshots=snapshots,
+            expired=len(snapshots) - 1, expired_ms=milliseconds,
+        )  # fmt: skip
 
     def rows(self, table: str) -> list[Row]:
         """What a reader sees; nothing where the table does not exist yet."""
@@ -121,9 +137,10 @@ class SimTable:
             snapshots=[
                 SimpleNamespace(
                     summary=SimpleNamespace(additional_properties=dict(found)),
-                    timestamp_ms=0, sequence_number=number, snapshot_id=1_000 + number,
+                    timestamp_ms=self.contents.expired_ms, sequence_number=number, snapshot_id=1_000 + number,
                 )
                 for number, found in enumerate(self.contents.snapshots, start=1)
+                if number > self.contents.expired
             ],
         )  # fmt: skip
 

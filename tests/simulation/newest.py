@@ -68,7 +68,8 @@ class NewestRows:
         """Batch → newest attempt in the table's snapshots."""
         table, found = self.sim.catalog.named(name), dict[str, int]()
         for summary in table.snapshots if table else ():
-            found[summary[BATCH]] = max(int(summary[ATTEMPT]), found.get(summary[BATCH], 0))
+            if BATCH in summary:
+                found[summary[BATCH]] = max(int(summary[ATTEMPT]), found.get(summary[BATCH], 0))
         return found
 
 

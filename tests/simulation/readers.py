@@ -69,6 +69,9 @@ class Readers:
     def _check_stored(self, table: Table, contents: Contents) -> None:
         name = table.physical_name
         by_batch: dict[str, list[str]] = {}
+        if any("/batches/" not in uri for uri in contents.files):
+            self._check_compacted(table)
+            return
         for uri in contents.files:
             by_batch.setdefault(uri.split("/")[5], []).append(uri)
         for batch_id, uris in by_batch.items():
@@ -76,6 +79,14 @@ class Readers:
                 self.lake_files[(name, batch_id)] = tuple(uris)
                 rows = [row for uri in uris for row in self.sim.data.files[uri][1]]
                 self._check_batch("lake", table, batch_id, rows)
+
+    def _check_compacted(self, table: Table) -> None:
+        """Another tool has put the rows of several batches into one file."""
+        rows_of: dict[str, list[Row]] = {}
+        for row in self.sim.catalog.rows(table.physical_name):
+            rows_of.setdefault(row[len(table.columns)], []).append(row)
+        for batch_id, rows in rows_of.items():
+            self._check_batch("lake", table, batch_id, rows)
 
     def _check_warehouse(self, table: Table) -> None:
         by_batch: dict[str, list[Row]] = {}
@@ -107,7 +118,7 @@ class Readers:
         name = table.name if table.kind == "latest" else table.physical_name
         contents, noted = self.sim.catalog.named(name), (batch.batch_id, str(batch.attempt))
         numbered = enumerate(contents.snapshots if contents else (), start=1)
-        return max((number for number, found in numbered if (found[BATCH], found[ATTEMPT]) == noted), default=0)
+        return max((number for number, found in numbered if (found.get(BATCH), found.get(ATTEMPT)) == noted), default=0)
 
     def rows(self, name: str) -> dict[str, list[Row]]:
         """Place → the rows of a table."""

@@ -119,6 +119,8 @@ def tell_story(simulation: Simulation) -> None:
         simulation.stage.after(rng.uniform(300, 2400), "outage", lambda: _outage(simulation))
     for _ in range(rng.choice((0, 0, 1, 2))):
         simulation.stage.after(rng.uniform(60, 2400), "deploy", lambda: _deploy(simulation))
+    for _ in range(rng.choice((0, 0, 3, 12))):
+        simulation.stage.after(rng.uniform(60, 4800), "compaction", lambda: _compact(simulation))
 
 
 def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:
@@ -142,6 +144,14 @@ def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:
 def _outage(simulation: Simulation) -> None:
     simulation.faults.count("warehouse_down")
     simulation.redshift.down_until = simulation.stage.time + timedelta(seconds=simulation.rng.uniform(60, 1500))
+
+
+def _compact(simulation: Simulation) -> None:
+    """Another tool tidies up a table whose rows are ours: new files, and no history."""
+    tables = sorted(name[-1] for name in simulation.catalog.tables)
+    if tables:
+        simulation.faults.count("compacted")
+        simulation.catalog.compact(simulation.rng.choice(tables), simulation.stage.time)
 
 
 def _deploy(simulation: Simulation) -> None:

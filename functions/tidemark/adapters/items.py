@@ -68,7 +68,7 @@ def _indexed(batch: Batch) -> dict[str, Any]:
     """The `open` index holds what is not at rest under its dataset, and what people are told of under other names."""
     if batch.state is State.QUARANTINED:
         return {"open": QUARANTINE, "due_at": batch.updated_at}
-    if batch.state is State.LOADED and (batch.problems or batch.rejected):
+    if batch.state is State.LOADED and (batch.problems or batch.rejected) and batch.acknowledged != batch.attempt:
         return {"open": BLEMISHED, "due_at": batch.updated_at}
     return {} if batch.at_rest else {"open": batch.dataset}
 

@@ -2,8 +2,10 @@
 
 A commit replaces whatever the table holds of the batch by this attempt's files, and says so in its snapshot's
 summary. The fence is in the table itself: before committing, the summaries are searched for the batch; the same
-attempt means that an earlier commit took effect (skip), a newer one that this publisher is a zombie (skip). Glue's
-version check makes the search and the commit one step: when somebody committed in between, all is done anew.
+attempt means that an earlier commit took effect (skip), a newer one that this publisher is a zombie (skip). Where the
+history may not reach back to the batch, because snapshots were expired, its rows are asked instead: `_batch_id` and
+`_attempt` stay what they are when another tool compacts the table. Glue's version check makes the search and the commit
+one step: when another writer committed in between, all is done anew.
 
 What a commit costs must not grow with the table's history: manifests are merged, and snapshots are forgotten after
 `SNAPSHOTS_KEPT`. A batch that is older than the history looks into the table itself.
@@ -17,6 +19,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import BooleanExpression
@@ -46,6 +50,7 @@ from tidemark.core.naming import born_at, run_name
 BATCH, ATTEMPT = "tidemark.batch", "tidemark.attempt"  # of a snapshot
 SHOWS = "tidemark.shows"  # of a table of kind latest
 COMMITS_MAX = 12
+CLOCKS_DIFFER = timedelta(hours=1)  # at most, between writers of the table; being wrong costs a look at rows
 SNAPSHOTS_KEPT = timedelta(days=1)  # pyiceberg copies all of them several times a commit: 0.6 ms for each
 FORGOTTEN_AT_ONCE = 100  # snapshots: one more commit for every hundred
 PRIMITIVES: dict[str, IcebergType] = {
@@ -73,31 +78,39 @@ class Lake:
     def __init__(self, catalog: Catalog, database: str, bucket: str) -> None:
         self.catalog, self.database, self.bucket = catalog, database, bucket
 
-    def publish(self, table: Table, batch_id: str, attempt: int, files: Sequence[str]) -> int:
+    def publish(self, table: Table, batch_id: str, attempt: int, files: Sequence[str], rows: int | None = None) -> int:
         """Make the table show exactly `files` (s3:// URIs) for the batch, unless it shows this or a newer attempt.
 
+        `rows` are those of the files, by which a table without history of the batch is told from one that lacks some.
         Returns the sequence number of what readers see, by which that is so. Raises `Transient` when others commit
         faster for too long.
         """
         if table.kind == "latest":
             self._table(table, table.name)  # no column is stored that could not be shown
         sequence = self._commit(
-            table, table.physical_name, batch_id, attempt, lambda it: _replace(it, batch_id, attempt, files)
+            table, table.physical_name, batch_id, attempt, rows, lambda it: _replace(it, batch_id, attempt, files)
         )
         if table.kind == "latest":
+            # Of the stored rows it shows only some, so their number tells nothing.
             sequence = self._commit(
-                table, table.name, batch_id, attempt, lambda it: self._show(table, it, batch_id, attempt)
+                table, table.name, batch_id, attempt, None, lambda it: self._show(table, it, batch_id, attempt)
             )
         return sequence
 
     def _commit(
-        self, table: Table, name: str, batch_id: str, attempt: int, change: Callable[[IcebergTable], None]
+        self,
+        table: Table,
+        name: str,
+        batch_id: str,
+        attempt: int,
+        rows: int | None,
+        change: Callable[[IcebergTable], None],
     ) -> int:
         """Change the table of that name, unless it tells of the attempt; anew whenever somebody else came between."""
         for _ in range(COMMITS_MAX):
             try:
                 iceberg = self._table(table, name)
-                if _published_attempt(iceberg, batch_id) < attempt:
+                if not _has_attempt(iceberg, batch_id, attempt, rows):
                     change(iceberg)
                     _forget(iceberg)
             except CommitFailedException:
@@ -209,6 +222,24 @@ def _check_rule(table: Table, iceberg: IcebergTable) -> None:
         raise DeclarationError(message, ("tables", table.name))
 
 
+def _has_attempt(iceberg: IcebergTable, batch_id: str, attempt: int, rows: int | None) -> bool:
+    """Whether the table shows, or has shown, this attempt of the batch or a newer one.
+
+    The history tells, as far as it reaches; else the rows that the table holds, whichever files they are in by now.
+    """
+    told = _published_attempt(iceberg, batch_id)
+    if told or not _may_be_forgotten(iceberg, batch_id):
+        return told >= attempt
+    held = _rows_of(iceberg, batch_id, "_attempt").column("_attempt")
+    newest = pc.max(held).as_py() or 0
+    return newest > attempt or (newest == attempt and rows in (None, len(held)))
+
+
+def _rows_of(iceberg: IcebergTable, batch_id: str, *columns: str) -> pa.Table:
+    """The batch's rows; only files whose bounds admit its id are read."""
+    return iceberg.scan(f"_batch_id = '{batch_id}'", selected_fields=columns).to_arrow()
+
+
 def _published_attempt(iceberg: IcebergTable, batch_id: str) -> int:
     """The newest attempt of the batch that the table's history tells of; 0 for none."""
     summaries = (_summary(snapshot) for snapshot in iceberg.metadata.snapshots)
@@ -233,18 +264,15 @@ def _may_be_forgotten(iceberg: IcebergTable, batch_id: str) -> bool:
     oldest = min(iceberg.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0, default=None)
     if oldest is None or oldest.sequence_number == 1:
         return False
-    return born_at(batch_id) < datetime.fromtimestamp(oldest.timestamp_ms / 1000, UTC)
+    return born_at(batch_id) < datetime.fromtimestamp(oldest.timestamp_ms / 1000, UTC) + CLOCKS_DIFFER
 
 
 def _replace(iceberg: IcebergTable, batch_id: str, attempt: int, files: Sequence[str]) -> None:
     """The files instead of all that the table has of the batch."""
     batch_rows = f"_batch_id = '{batch_id}'"
-    if files and _may_be_forgotten(iceberg, batch_id):
-        held = {task.file.file_path for task in iceberg.scan(batch_rows).plan_files()}
-        if held >= set(files):
-            return
+    older = attempt > 1 or _may_be_forgotten(iceberg, batch_id)
     put = (lambda change, summary: _add(change, files, summary)) if files else None
-    _rewrite(iceberg, batch_id, attempt, batch_rows if attempt > 1 else None, put)
+    _rewrite(iceberg, batch_id, attempt, batch_rows if older else None, put)
 
 
 def _add(transaction: Transaction, files: Sequence[str], summary: dict[str, str]) -> None:

@@ -1,10 +1,10 @@
 """Who may start when not all can: the slots for batches in work, shared among datasets, fresh files and old ones. Pure.
 
 A slot is held from the first claim to the end of the run. Two kinds of work share them: *fresh* batches, of files that
-have just landed, and *background* ones, which are nightly, replayed or backfilled. Background work never takes more than half
-of the slots, so that a thousand replays do not make a fresh file wait; while it has less than a quarter, the next slot
-that becomes free is its own, so that files without end do not keep it waiting. Within a kind the dataset with the fewest batches in work goes first, then the oldest: a dataset
-that is flooded waits behind one that has a single file.
+have just landed, and *background* ones, which are nightly, replayed or backfilled. Background work never takes more
+than half of the slots, so that a thousand replays do not make a fresh file wait. While it has less than a quarter, the
+next slot that becomes free is its own, so that files without end do not keep it waiting. Within a kind the dataset with
+the fewest batches in work goes first, then the oldest: a dataset that is flooded waits behind one with a single file.
 """
 
 from __future__ import annotations

@@ -103,8 +103,9 @@ def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
     """Each table, and then its marks: dying in between repeats both, and no change of a day goes unmarked."""
     changed = [result, *replaced_results(world, batch)]
     for table in dataset.tables:
-        files = [file.uri for file in result.tables[table.name]]
-        sequence = world.lake.publish(table, batch.batch_id, batch.attempt, files)
+        files = result.tables[table.name]
+        rows = sum(file.rows for file in files)
+        sequence = world.lake.publish(table, batch.batch_id, batch.attempt, [file.uri for file in files], rows)
         mark(world, table, sequence, changed)
     point_at_artifacts(world, batch, result)
 
