@@ -185,7 +185,7 @@ def test_a_missing_safeguard_is_noticed(mutant: str) -> None:
 
 
 def test_a_schedule_can_be_played_again() -> None:
-    """The trace numbers the calls of both: B's plan comes between two calls of A's publish, and dies before the 10th."""
+    """Both' calls are numbered: B's plan comes between two calls of A's publish, and dies before the tenth."""
     played = replay("publish, overwritten", Schedule("A", (4,), Crash(10)))
     race = [line[9:] for line in played.trace if line[9:11] in ("A ", "B ")]
     queries = [f"B {number}: dynamodb.Query " for number in (4, 5, 6)]  # open batches, both kinds of segments
