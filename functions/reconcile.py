@@ -1,4 +1,7 @@
-"""reconcile: on schedule, what the bucket has and the ledger has not → pending segments."""
+"""reconcile: on schedule, what the bucket has and the ledger has not → pending segments.
+
+`{"eager": true}` begins a pass over every dataset, whenever the last one was.
+"""
 
 from __future__ import annotations
 
@@ -15,4 +18,6 @@ SPARE_MILLISECONDS = 60_000  # enough for one more page and the answer
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """A pass that would outlast the function goes on at the next schedule."""
-    return {"files": reconcile_all(world(), lambda: context.get_remaining_time_in_millis() > SPARE_MILLISECONDS)}
+    eager = event.get("eager") is True
+    brought = reconcile_all(world(), lambda: context.get_remaining_time_in_millis() > SPARE_MILLISECONDS, eager)
+    return {"files": brought}

@@ -62,13 +62,13 @@ def reconcile(
             return
 
 
-def reconcile_all(world: World, go_on: Callable[[], bool]) -> int:
+def reconcile_all(world: World, go_on: Callable[[], bool], eager: bool = False) -> int:
     """Go on with the passes that are due, the dataset first whose last pass is the oldest, while `go_on` says so.
 
-    A pass is due when the last one ended longer ago than the settings' `reconcile_hours`, and one that was cut short
+    A pass is due when the last one ended longer ago than the settings' `reconcile_hours`, or `eager`ly at once; one that was cut short
     goes on at the next call: no dataset keeps another from its pass. Returns the number of file versions brought in.
     """
-    now, every = world.clock.now(), timedelta(hours=world.settings.reconcile_hours)
+    now, every = world.clock.now(), timedelta(hours=0 if eager else world.settings.reconcile_hours)
     finished = finished_passes(world)
     due = [name for name, when in finished.items() if now - when >= every]
     brought = 0
