@@ -65,8 +65,8 @@ def reconcile(
 def reconcile_all(world: World, go_on: Callable[[], bool], eager: bool = False) -> int:
     """Go on with the passes that are due, the dataset first whose last pass is the oldest, while `go_on` says so.
 
-    A pass is due when the last one ended longer ago than the settings' `reconcile_hours`; `eager`, at once. One that was
-    cut short goes on at the next call: no dataset keeps another from its pass.
+    A pass is due when the last one ended longer ago than the settings' `reconcile_hours`; `eager`, at once. One that
+    was cut short goes on at the next call: no dataset keeps another from its pass.
 
     Returns the number of file versions brought in.
     """
