@@ -32,7 +32,7 @@ def test_without_faults_nobody_is_troubled() -> None:
     """In a calm world nothing is retried: one run for each attempt, and files are in quarantine only for poison."""
     found = run(3, CALM)
     assert not found.problem
-    assert set(found.faults) <= {"policy_changed", "warehouse_down"}
+    assert set(found.faults) <= {"policy_changed", "warehouse_down", "compacted"}
 
 
 def test_the_faults_really_happen() -> None:

@@ -14,10 +14,11 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.world import SETTINGS, declare
 from tidemark.core.errors import Transient
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, FileRefused, Poisoned, Replayed, State, Superseded
+from tidemark.core.lifecycle import Batch, FileRefused, Poisoned, Renewed, Replayed, State
 from tidemark.core.manifest import Manifest
 from tidemark.core.turns import Turn
 from tidemark.service.common import attempt_key, move
+from tidemark.service.plan import form
 from tidemark.service.publish import publish
 from tidemark.service.submit import submit
 
@@ -60,6 +61,11 @@ class Shop:
     def move(self, name: str, event: Any) -> None:
         """Advance the batch by an event of its present attempt."""
         move(self.world, self.batch(name), event)
+
+    def replay(self, name: str) -> None:
+        """Begin the batch's next attempt, of the same files, as if a slot were free."""
+        self.move(name, Replayed(1))
+        form(self.world, name)
 
     def finish(self, name: str) -> None:
         """Wait for the runs that are under way, and publish the batch."""
@@ -137,7 +143,7 @@ def test_a_submitter_that_died_is_continued_with_the_same_order(shop: Shop, monk
     assert shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(first), "order.json")] is order
 
 
-@pytest.mark.parametrize("ending", [Superseded, FileRefused, Poisoned])
+@pytest.mark.parametrize("ending", [Renewed, FileRefused, Poisoned])
 def test_an_attempt_that_is_over_gives_way_and_shows_nothing_later(shop: Shop, ending: Any) -> None:
     """Its zombie run ends well, and is not published: the keys that the other batch kept stay the only ones."""
     first, second = shop.plan(1, "a"), shop.plan(2, "a")
@@ -173,12 +179,12 @@ def test_a_replay_is_told_of_the_younger_and_not_of_itself(shop: Shop) -> None:
     for name in (first, second):
         submit(shop.world, name)
         shop.finish(name)
-    shop.move(first, Replayed(1))
+    shop.replay(first)
     submit(shop.world, first)
     shop.finish(first)
     assert shop.seen(first) == ["c"]
     assert (shop.batch(first).published, shop.batch(first).kept) == (2, 2)
-    shop.move(second, Replayed(1))
+    shop.replay(second)
     submit(shop.world, second)
     assert shop.seen(second) == ["a", "b"]
 

@@ -107,7 +107,7 @@ def declare(
             "name": name,
             "prefix": f"{name}/",
             "record": {
-                "id": {"type": "string(64)", "required": True},
+                "record_id": {"type": "string(64)", "required": True, "from": "id"},
                 "user": "string(64)", "note": "string(8)", "day": "date",
             },
             "tables": tables,

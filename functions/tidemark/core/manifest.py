@@ -43,7 +43,7 @@ class Manifest:
         """The inverse of `dumps`."""
         data = json.loads(text)
         files = tuple(FileVersion.from_json(file) for file in data["files"])
-        return cls(data["batch_id"], data["attempt"], data["dataset"], files, data["changes"])
+        return cls(data["batch_id"], data["attempt"], data["dataset"], files, data.get("changes", 0))
 
 
 @dataclass(frozen=True)
@@ -153,4 +153,4 @@ class NightlyManifest:
         data = json.loads(text)
         period = Period.named(data["period"]["every"], data["period"]["start"])
         inputs = tuple(Input.from_json(entry) for entry in data["inputs"])
-        return cls(data["batch_id"], data["attempt"], data["dataset"], period, inputs, data["changes"])
+        return cls(data["batch_id"], data["attempt"], data["dataset"], period, inputs, data.get("changes", 0))
