@@ -112,7 +112,7 @@ def show_file(world: World, console: Console, uri: str) -> None:
 
 def _pending_in(world: World, bucket: str, key: str) -> str | None:
     for dataset in (one for one, declared in world.datasets.items() if declared.owns(key)):
-        for segment in world.ledger.segments(dataset):
+        for segment in world.ledger.all_segments(dataset):
             files = world.ledger.segment_files(dataset, segment.sk)
             if any((file.bucket, file.key) == (bucket, key) for file in files):
                 return dataset

@@ -91,7 +91,7 @@ def _wait_idle(cloud: Cloud, seconds_max: float) -> None:
 def look(world: World, seconds: float) -> Progress:
     """How everything stands in the ledger."""
     pending = {
-        name: sum(segment.head.files for segment in world.ledger.segments(name) if not segment.batch_id)
+        name: sum(segment.head.files for segment in world.ledger.all_segments(name) if not segment.batch_id)
         for name in world.datasets
     }
     return Progress(seconds, pending, {name: tuple(world.ledger.all_batches(name)) for name in world.datasets})

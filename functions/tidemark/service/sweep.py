@@ -58,7 +58,10 @@ def _strays(world: World, known: Mapping[str, Dataset]) -> int:
 
     What is under way of these goes on, and is looked at like any other batch.
     """
-    left = {name: len(world.ledger.segments(name, limit=SEGMENTS_MAX)) for name in set(known) - set(world.datasets)}
+    left = {
+        name: sum(len(world.ledger.segments(name, background, SEGMENTS_MAX)) for background in (False, True))
+        for name in set(known) - set(world.datasets)
+    }
     for name, count in left.items():
         if count:
             logger.warning("a dataset that is not declared has files", dataset=name, segments=count)
