@@ -10,6 +10,7 @@ import bz2
 import io
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
@@ -35,6 +36,9 @@ _MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
 _PART_BYTES = 1 << 16  # a block is taken from parts of this size, whatever the size in which they arrive
 _ROWS = 8_192
+
+
+_ADDRESS = re.compile(r" from <[^<>]* at 0x[0-9a-f]+>")
 
 
 class _Header(NamedTuple):
@@ -179,7 +183,9 @@ def _records(block: _Block, header: _Header) -> tuple[list[dict[str, Any]], str]
 def _brief(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    # fastavro names the stream that it read from by its address in memory, which tells nobody anything.
+    line = _ADDRESS.sub("", str(error).strip().partition("\n")[0])
+    return line or type(error).__name__
 
 
 def _column(values: list[Any]) -> Values:
