@@ -34,8 +34,9 @@ NAME = "shop.20261122T000000.00000001"
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """What a test lets sweep tell is not told again by the next."""
+def told_afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Metrics are on, whatever ran before in this process; what a test lets sweep tell is not told by the next."""
+    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED", raising=False)
     metrics.clear_metrics()
     yield
     metrics.clear_metrics()
