@@ -8,10 +8,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from typing import Optional
 
 from spark_jobs.content.behind import text_alone
-from spark_jobs.content.source import DamagedError
+from spark_jobs.content.source import DamagedError, told_apart
 from spark_jobs.content.unpacking import Member, members
 
 __all__ = ["BLOCK", "HEAD", "DamagedError", "Member", "blocks", "foreign", "members", "plain_blocks", "told_apart"]
@@ -44,7 +43,7 @@ def foreign(head: bytes) -> str:
 
 def plain_blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     """A member's text in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
-    return text_alone(_gathered(parts))
+    return _gathered(text_alone(parts))
 
 
 def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -70,20 +69,6 @@ def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
 def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     """The same, as UTF-8."""
     return _utf8(plain_blocks(parts))
-
-
-def told_apart(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[str]]]:
-    """The blocks, each with whether it is the last, and what damage follows it."""
-    held = b""
-    try:
-        held = next(blocks, b"")
-        for block in blocks:
-            yield held, False, None
-            held = block
-    except DamagedError as error:
-        yield held, True, str(error)
-    else:
-        yield held, True, None
 
 
 def _rest_of(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

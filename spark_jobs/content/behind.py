@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
 
-from spark_jobs.content.source import DamagedError
+from spark_jobs.content.source import DamagedError, told_apart
 
+#: Every beginning has one of these, which text has not: so it is quickly seen that there is none.
+_CONTROLS = tuple(bytes([number]) for number in (*range(0x09), *range(0x0E, 0x20)))
 _CONTROL = rb"(?=.{0,60}[\x00-\x08\x0e-\x1f])"
 #: How they begin, so closely that no text in any encoding does.
 _KINDS = {
@@ -25,8 +27,6 @@ _KINDS = {
     "an Avro file": rb"Obj\x01.{1,3}[\x0e-\x2e]avro\.",
 }
 _PACKED = re.compile(rb"|".join(b"(%s)" % pattern for pattern in _KINDS.values()), re.DOTALL)
-#: Each kind has one of these, or is all but sure to have it soon; text has none, which is quickly seen.
-_NO_TEXT = (b"\x01", b"\x04", b"\x15", b"\x1f")
 _REACH = 80  # bytes tell a beginning
 
 
@@ -39,22 +39,27 @@ class Packed(NamedTuple):
 
 def packed_in(data: bytes, start: int = 0) -> Optional[Packed]:
     """The first packed or binary content that begins in the text from there on; None where all is text."""
-    if not any(byte in data for byte in _NO_TEXT):
+    if not any(byte in data for byte in _CONTROLS):
         return None
     found = _PACKED.search(data, start)
     return Packed(found.start(), [*_KINDS][found.lastindex - 1]) if found and found.lastindex else None
 
 
-def text_alone(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The blocks up to what is packed; `DamagedError` behind them where something is.
+def text_alone(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The text up to what is packed; `DamagedError` after it where something is.
 
+    However the parts are cut, the answer is the same: the last bytes wait until all that tells a beginning is there.
     How the text itself begins is the affair of those who unpack.
     """
-    position, tail = 0, b""
-    for block in blocks:
-        found = packed_in(tail + block, start=not position)
-        if found:
-            yield from filter(None, [block[: max(0, found.at - len(tail))]])
-            raise DamagedError(f"{found.kind} from byte {position - len(tail) + found.at} on, behind text")
-        yield block
-        position, tail = position + len(block), block[-_REACH:]
+    position, data = 0, b""
+    for part, is_last, problem in told_apart(iter(parts)):
+        data += part
+        known = len(data) if is_last else max(0, len(data) - _REACH)
+        found = packed_in(data, start=not position)
+        if found and found.at < known:
+            yield data[: found.at]
+            raise DamagedError(f"{found.kind} from byte {position + found.at} on, behind text")
+        yield data[:known]
+        position, data = position + known, data[known:]
+        if problem:
+            raise DamagedError(problem)

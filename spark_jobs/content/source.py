@@ -142,3 +142,17 @@ def failing(error: DamagedError) -> Iterator[bytes]:
     """Content of which nothing can be read."""
     yield b""
     raise error
+
+
+def told_apart(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[str]]]:
+    """The blocks, each with whether it is the last, and what damage follows it."""
+    held = b""
+    try:
+        held = next(blocks, b"")
+        for block in blocks:
+            yield held, False, None
+            held = block
+    except DamagedError as error:
+        yield held, True, str(error)
+    else:
+        yield held, True, None

@@ -8,14 +8,15 @@ import io
 import json
 import lzma
 import zipfile
+from collections.abc import Iterator
 
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from spark_jobs import content
 from spark_jobs.content.behind import packed_in, text_alone
+from spark_jobs.content.source import DamagedError
 from spark_jobs.formats import reader_for
 from tests.spark_jobs.reading import sorted_out
 from tidemark.core.dataset import ColumnType, Field, Format
@@ -77,14 +78,32 @@ def test_what_stands_before_is_read_and_the_rest_is_a_problem(kind: str, type_: 
     assert [one.reason for one in rejected] == ([] if end else ["record cut off"])
 
 
-@pytest.mark.parametrize("cut", range(1, 12))
-def test_it_is_found_where_a_block_ends_in_it(cut: int) -> None:
-    """The blocks of a file are cut anywhere."""
-    text, packed = b'{"id": 1}\n', BEHIND["gzip"]
-    blocks = text_alone([text + packed[:cut], packed[cut:]])
-    read, is_last, damage = list(content.told_apart(iter(blocks)))[-1]
-    assert (is_last, damage) == (True, f"gzip from byte {len(text)} on, behind text")
-    assert (text + packed[:cut]).startswith(read)
+@pytest.mark.parametrize("size", [1, 7, 69, 80, 4096])
+@pytest.mark.parametrize("kind", BEHIND)
+def test_it_is_found_however_the_bytes_are_cut(kind: str, size: int) -> None:
+    """The text before it is whole, and not a byte of what is packed comes along, even after a single letter."""
+    for text in (b"B", b'{"id": 1}\n' * 20):
+        data = text + BEHIND[kind]
+        parts = text_alone(data[start : start + size] for start in range(0, len(data), size))
+        read = []
+        with pytest.raises(DamagedError, match=f"^{kind} from byte {len(text)} on, behind text$"):
+            read.extend(parts)
+        assert b"".join(read) == text
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_damage_of_the_text_itself_follows_all_of_it(size: int) -> None:
+    """What waited for the bytes after it is handed over before the damage is told."""
+    text = b'{"id": 1}\n' * 20
+
+    def damaged() -> Iterator[bytes]:
+        yield from (text[start : start + size] for start in range(0, len(text), size))
+        raise DamagedError("cut off")
+
+    read = []
+    with pytest.raises(DamagedError, match=r"^cut off$"):
+        read.extend(text_alone(damaged()))
+    assert b"".join(read) == text
 
 
 @pytest.mark.parametrize(

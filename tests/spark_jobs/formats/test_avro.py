@@ -274,6 +274,13 @@ def test_damage_inside_a_block_costs_its_records_from_there_on() -> None:
     )
 
 
+def test_a_reason_is_the_same_at_every_reading() -> None:
+    """fastavro names a stream by its address in memory where a number is cut off."""
+    cut = container(record(x="double"), (1, b"\x00"))
+    reasons = {read(cut, field("x", "double"))[1][0].reason for _ in range(2)}
+    assert reasons == {f"Avro damaged at byte {len(cut) - 19}, in records 1 to 1: cannot read double"}
+
+
 @pytest.mark.parametrize(
     ("codec", "block", "reason"),
     [
