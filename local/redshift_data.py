@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from local.redshift_catalog import catalog_handlers
 from local.redshift_copy import S3
+from local.redshift_locks import locked_first
 from local.redshift_plans import Nothing, Plan, Query, Truncate
 from local.redshift_session import Session, Warehouse
 from local.redshift_sql import translate, used_parameters
@@ -185,8 +186,8 @@ class RedshiftDataApp:
         except PartError as error:
             self._fail(identity, error.number, str(error))
             return
-        turn = self.warehouse.writing if any(map(is_writing, plans)) else contextlib.nullcontext()
-        with turn:
+        locks = self.warehouse.locks
+        with locks.held(locked_first(plans)) if any(map(is_writing, plans)) else contextlib.nullcontext():
             self._run_parts(identity, session, plans, is_transaction=is_transaction)
 
     def _run_parts(self, identity: str, session: Session, plans: Sequence[Plan], *, is_transaction: bool) -> None:

@@ -1,7 +1,6 @@
 """One session of the local warehouse: plans are carried out on a DuckDB cursor, errors worded as Redshift's."""
 
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -13,6 +12,7 @@ import duckdb
 
 from local.redshift_copy import S3, copy
 from local.redshift_dialect import MACROS
+from local.redshift_locks import Locks
 from local.redshift_plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
 from local.redshift_tables import DEFAULT_SCHEMA, SqlError, changed, columns_of, create_sql
 
@@ -77,7 +77,7 @@ class Effect:
 
 
 class Warehouse:
-    """The database file. Whatever writes holds `writing`: Redshift's table locks, coarser.
+    """The database file. Whatever writes holds `locks`.
 
     DuckDB leaves a database its own file to read, and no setting takes that away: `redshift_dialect` refuses the
     functions that would.
@@ -92,7 +92,7 @@ class Warehouse:
         for setting in SETTINGS:
             self._database.execute(setting)
         self.s3 = s3
-        self.writing = threading.RLock()
+        self.locks = Locks()
 
     def session(self) -> "Session":
         cursor = self._database.cursor()

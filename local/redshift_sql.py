@@ -1,6 +1,6 @@
 """Redshift's SQL → what DuckDB is to do: a plan per statement, made by sqlglot and a few rules of our own.
 
-What only tunes Redshift (keys, encodings, grants, locks: all writers are serial here) is left out knowingly;
+What only tunes Redshift (keys, encodings, grants) is left out knowingly, and locks are `redshift_locks`' matter;
 whatever is not understood is an error.
 """
 

@@ -12,8 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemark.core.dataset import KINDS, Column, ColumnType, Table
+from tidemark.core.errors import Terminal
 from tidemark.core.loading import BATCHES_MAX
-from tidemark.core.warehouse_ddl import declared_shape, history_statements, relations, table_changes
+from tidemark.core.warehouse_ddl import (
+    HISTORY,
+    HISTORY_COLUMNS,
+    declared_shape,
+    history_of,
+    history_statements,
+    relations,
+    shard_of,
+    table_changes,
+)
 from tidemark.core.warehouse_sql import (
     STATEMENTS_MAX,
     LoadBatch,
@@ -42,6 +52,8 @@ ACTIVITY = Table(
     "activity", "additive", columns(user_id="string(8)", hits="int", spent="decimal(12,2)"), sums=("hits", "spent")
 )
 HOMES = Table("homes", "latest", columns(home_id="string(8)", income="string(8)"), key="home_id")
+#: The record of loads as it was kept before there were shards.
+ONE_TABLE = ["CREATE SCHEMA tidemark", f"CREATE TABLE {HISTORY} ({HISTORY_COLUMNS})"]
 REPORT = Table("report", "report", columns(n="int"))
 
 
@@ -58,10 +70,10 @@ def home(batch: str, attempt: int, home_id: str | None, income: str, landed: str
 class Warehouse:
     """DuckDB in place of Redshift: same statements, COPY replaced by an INSERT of given rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Sequence[str] = ()) -> None:
         self.db = duckdb.connect()
         self.db.execute("CREATE MACRO getdate() AS CAST(now() AS TIMESTAMP)")
-        self.run(history_statements())
+        self.run(record or history_statements())
         for table in (EVENTS, ACTIVITY, HOMES):
             self.change(table)
 
@@ -407,10 +419,67 @@ def test_the_statements_of_a_table_are_counted_exactly(table: Table) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_load_at_a_time_passes_the_lock(kind: str) -> None:
-    """The lock comes before the history is read, and the answer after it is written."""
+    """The lock comes before the shard's history is read, the answer after it is written, and no other shard is touched."""
     statements = full_load(kind)
-    assert statements[0] == "LOCK tidemark.load_history"
-    assert statements[-1].startswith("SELECT batch_id, attempt, table_name, row_count FROM tidemark.load_history")
+    history = history_of(shard_of("x" * 32))
+    assert statements[0] == f"LOCK {history}"
+    assert statements[-1].startswith(f"SELECT batch_id, attempt, table_name, row_count FROM {history}")
+    assert set(re.findall(r"tidemark\.\w+", " ".join(statements))) == {history}
+
+
+def test_a_load_of_two_shards_is_refused() -> None:
+    """`web` and `crm` have each a lock of their own: under one of them the other's loads would not wait."""
+    batches = [LoadBatch("web", "web.1", 1), LoadBatch("crm", "crm.1", 1)]
+    with pytest.raises(Terminal, match="expected batches of one shard in a load, found 1, 2"):
+        load_statements("load.1", batches, [LoadTable("web", EVENTS, ANYTHING)], ROLE)
+
+
+# ── the record of loads ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("dataset", "shard"), [("web", "2"), ("crm", "1"), ("orders", "1"), ("a", "0"), ("nine_7", "8")]
+)
+def test_the_shard_of_a_dataset_is_for_ever(dataset: str, shard: str) -> None:
+    """The attempts that are loaded already are recorded there, and nowhere else are they looked for."""
+    assert shard_of(dataset) == shard
+
+
+def test_people_see_the_loads_of_all_shards(warehouse: Warehouse) -> None:
+    """`web` and `crm` are of two shards; the view has the rows of both."""
+    warehouse.load("load.1", {"web.1": 1}, events=[event("web.1", 1, "ann")])
+    warehouse.load_homes("load.2", {"crm.1": 1}, home("crm.1", 1, "h1", "low"))
+    seen = warehouse.run(["SELECT DISTINCT load_id, batch_id FROM tidemark.load_history ORDER BY load_id"])
+    assert seen == [("load.1", "web.1"), ("load.2", "crm.1")]
+
+
+def test_a_record_that_was_one_table_goes_on_fencing() -> None:
+    """Attempt 2 was loaded before there were shards; a load of attempt 1 that comes after is still too late."""
+    old = Warehouse(record=ONE_TABLE)
+    old.run(
+        [f"INSERT INTO {HISTORY} VALUES ('load.1', '{name}.1', 2, 'events', 3, GETDATE())" for name in ("web", "crm")]
+    )
+    old.run(history_statements())
+    assert old.load("load.2", {"web.1": 1}, events=[event("web.1", 1, "ann")]) == set()
+    assert old.load_homes("load.3", {"crm.1": 1}, home("crm.1", 1, "h1", "low")) == set()
+    assert old.users() == []
+    assert old.run([f"SELECT load_id, batch_id, row_count FROM {HISTORY} ORDER BY batch_id"]) == [
+        ("load.1", "crm.1", 3),
+        ("load.1", "web.1", 3),
+    ]
+
+
+def test_a_record_with_shards_is_made_only_once(warehouse: Warehouse) -> None:
+    """Who does not know that it is there is told so, and the record is as it was."""
+    warehouse.load("load.1", {"web.1": 1}, events=[event("web.1", 1, "ann")])
+    with pytest.raises(duckdb.CatalogException, match='"load_history_0" already exists'):
+        warehouse.run(history_statements())
+    assert warehouse.run([f"SELECT COUNT(*) FROM {HISTORY}"]) == [(2,)]
+
+
+def test_the_record_is_made_in_one_call() -> None:
+    """Half of it would lose what it fences off."""
+    assert len(history_statements()) <= STATEMENTS_MAX
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.redshift_tables import Table
 from local.redshift_data import RedshiftDataApp
 from tests.local.stand_ins import Events, client, eventually, served
 
@@ -243,12 +244,30 @@ def test_cancelling_aborts_a_running_statement(redshift: Any, events: Events) ->
 def test_a_waiting_statement_can_be_cancelled(redshift: Any, app: RedshiftDataApp) -> None:
     """A statement that waits for another's writes is PICKED and never runs once cancelled."""
     run(redshift, "CREATE TABLE t (a INT)")
-    with app.warehouse.writing:
+    with app.warehouse.locks.held():
         statement = redshift.execute_statement(Sql="INSERT INTO t VALUES (1)", **WHERE)["Id"]
         eventually(lambda: redshift.describe_statement(Id=statement)["Status"] == "PICKED")
         redshift.cancel_statement(Id=statement)
     assert ended(redshift, statement)["Status"] == "ABORTED"
     assert select(redshift, "SELECT count(*) FROM t") == [(0,)]
+
+
+def test_batches_that_lock_different_tables_do_not_wait_for_each_other(redshift: Any, app: RedshiftDataApp) -> None:
+    """Somebody holds `t`: a batch that locks `u` ends, and one that locks `t` waits, as does one that locks nothing."""
+    run(redshift, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)")
+    insert = "INSERT INTO {} VALUES (1)"
+
+    def begun(*sqls: str) -> str:
+        return str(redshift.batch_execute_statement(Sqls=sqls, **WHERE)["Id"])
+
+    with app.warehouse.locks.held(frozenset({Table(None, "t")})):
+        free = begun("LOCK u", insert.format("u"))
+        assert ended(redshift, free)["Status"] == "FINISHED"
+        waiting = [begun("LOCK t", insert.format("t")), begun(insert.format("u"), insert.format("t"))]
+        for statement in waiting:
+            eventually(lambda statement=statement: redshift.describe_statement(Id=statement)["Status"] == "PICKED")
+    assert {ended(redshift, statement)["Status"] for statement in waiting} == {"FINISHED"}
+    assert select(redshift, "SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM u)") == [(2, 2)]
 
 
 def test_waiting_answers_with_the_end(redshift: Any) -> None:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import md5
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +26,7 @@ USING = re.compile(r'DELETE FROM ("\w+") USING (\S+) AS (\w+) WHERE \1\.("\w+") 
 LAYOUT = re.compile(r"\)\s*(DISTSTYLE|DISTKEY|SORTKEY)\b.*$")
 TEMP = re.compile(r"CREATE TEMP TABLE (\S+)")
 VARCHAR = re.compile(r"VARCHAR\((\d+)\)")
-IGNORED = re.compile(r"LOCK tidemark\.load_history|CREATE SCHEMA IF NOT EXISTS tidemark")
+IGNORED = re.compile(r"LOCK tidemark\.load_history(_\w)?|CREATE SCHEMA IF NOT EXISTS tidemark")
 
 
 class Forgotten(ClientError):
@@ -62,6 +63,8 @@ class SimRedshift:
         # SQLite's hold on a function is hidden from the collector: a plain reference would keep every seed in memory.
         clock = weakref.ref(stage)
         self.database.create_function("GETDATE", 0, lambda: str(clock().time))  # type: ignore[union-attr]
+        self.database.create_function("MD5", 1, lambda text: md5(text.encode(), usedforsecurity=False).hexdigest())
+        self.database.create_function("SPLIT_PART", 3, lambda text, by, number: text.split(by)[number - 1])
 
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
 

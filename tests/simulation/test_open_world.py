@@ -20,7 +20,6 @@ from tests.simulation.stage import POOL
 from tests.simulation.world import declare
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.loading import LOADS_AT_ONCE
 from tidemark.service import operate
 from tidemark.service.reconcile import reconcile_all
 from tidemark.service.sweep import sweep
@@ -247,7 +246,7 @@ def test_an_outage_of_the_warehouse_leaves_no_trace() -> None:
         sent = len(_loads(it))
         it.until(3 * 3600)
         assert {batch.state for batch in it.batches()} <= {State.LOADED, State.EMPTY}
-        assert len(_loads(it)) - sent < len(it.batches()) / LOADS_AT_ONCE
+        assert len(_loads(it)) - sent < len(it.batches()) / 4
 
 
 @pytest.mark.parametrize("segments", [40, 2_000])

@@ -2,21 +2,24 @@
 
 Redshift Serverless bills at least 60 s per wake-up (aws-facts §6), so a wake-up takes everything along: it comes
 when some dataset has waited as long as its policy says, and then brings in all that is published.
+
+A load's datasets are all of one shard (`warehouse_ddl.SHARDS`). The loads of a shard go one after the other, and those
+of different shards side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from tidemark.core.dataset import Column, Dataset
 from tidemark.core.lifecycle import Batch, State
+from tidemark.core.warehouse_ddl import SHARDS, shard_of
 from tidemark.core.warehouse_sql import STATEMENTS_MAX, statements_needed
 
 #: One DynamoDB transaction writes the load and moves its batches, each with its attempt: 100 items.
 BATCHES_MAX = 45
-LOADS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -34,23 +37,46 @@ class Load:
 
 
 def due_loads(
-    batches: Iterable[Batch], datasets: Mapping[str, Dataset], now: datetime, under_way: int = 0, eager: bool = False
+    batches: Iterable[Batch],
+    datasets: Mapping[str, Dataset],
+    now: datetime,
+    under_way: Collection[Load] = (),
+    eager: bool = False,
 ) -> list[list[Batch]]:
-    """Groups of published batches, each to be one load: all of them, if any dataset is due; oldest first.
+    """Groups of published batches, each to be one load: at most one of each shard, and its oldest batches.
 
-    With the loads `under_way`, no more than LOADS_AT_ONCE: they wait for one another's lock, and larger loads are
-    better than more of them.
+    A warehouse that sleeps is woken once some dataset is due, and then for every shard. While loads are `under_way` it is
+    awake: then each shard goes by its own datasets, so that loads stay large, and one with a load waits for its end.
     """
     ready = sorted(
         (batch for batch in batches if batch.state is State.PUBLISHED and not _held_back(batch, now)),
         key=lambda batch: (_waits_since(batch), batch.batch_id),
     )
-    if not (eager or any(batch.company or _has_waited(batch, datasets, now) for batch in ready)):
-        return []
+    due = {shard_of(batch.dataset) for batch in ready if eager or is_due(batch, datasets, now)}
+    woken = set(SHARDS) if due and not under_way else due
+    begun = sorted(woken - {shard for load in under_way for shard in shards_of(load)})
+    of_shards = ([batch for batch in ready if shard_of(batch.dataset) == shard] for shard in begun)
+    return [_oldest_load(members, datasets) for members in of_shards if members]
+
+
+def is_due(batch: Batch, datasets: Mapping[str, Dataset], now: datetime) -> bool:
+    """Whether a published batch has waited as long as it may, or is to find out which batch a failure is to blame on."""
+    return not _held_back(batch, now) and bool(batch.company or _has_waited(batch, datasets, now))
+
+
+def shards_of(load: Load) -> set[str]:
+    """The shards of the load's datasets: one."""
+    return set(map(shard_of, load.datasets))
+
+
+def _oldest_load(ready: list[Batch], datasets: Mapping[str, Dataset]) -> list[Batch]:
     # Whose company is limited may be to blame for a failure: the others do not wait for it to be found out.
-    groups = _packed([one for one in ready if not one.company], datasets)
-    groups += _packed([one for one in ready if one.company], datasets)
-    return groups[: max(0, LOADS_AT_ONCE - under_way)]
+    free = [batch for batch in ready if not batch.company]
+    group: list[Batch] = []
+    for batch in free or ready:
+        if not group or _fits(group, batch, datasets):
+            group.append(batch)
+    return group
 
 
 def of_one_layout(group: Iterable[Batch], declared: Mapping[str, Dataset]) -> list[Batch]:
@@ -81,19 +107,9 @@ def _has_waited(batch: Batch, datasets: Mapping[str, Dataset], now: datetime) ->
     return now - _waits_since(batch) >= datasets[batch.dataset].load.every
 
 
-def _packed(ready: list[Batch], datasets: Mapping[str, Dataset]) -> list[list[Batch]]:
-    groups: list[list[Batch]] = []
-    for batch in ready:
-        group = next((group for group in groups if _fits(group, batch, datasets)), None)
-        if group is None:
-            groups.append([batch])
-        else:
-            group.append(batch)
-    return groups
-
-
 def _fits(group: list[Batch], batch: Batch, datasets: Mapping[str, Dataset]) -> bool:
-    names = {member.dataset for member in group} | {batch.dataset}
-    tables = [table for name in names for table in datasets[name].tables]
     most = min(member.company or BATCHES_MAX for member in (*group, batch))
-    return len(group) < min(most, BATCHES_MAX) and statements_needed(tables) <= STATEMENTS_MAX
+    if len(group) >= min(most, BATCHES_MAX):
+        return False
+    names = {member.dataset for member in group} | {batch.dataset}
+    return statements_needed(table for name in names for table in datasets[name].tables) <= STATEMENTS_MAX

@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from tidemark.core.dataset import Column, Ratio, Table
 from tidemark.core.errors import DeclarationError
 
+#: What people read: the record of all loads, whatever their shard.
 HISTORY = "tidemark.load_history"
+#: Each shard has a table of the record, and its loads run one after the other; those of different shards share no table
+#: and run side by side. A dataset's shard is the first hexadecimal digit of its name's MD5, so there are sixteen: of the
+#: fifty queries that Redshift runs at once people keep two thirds. It must never change, for the attempts that are loaded
+#: already fence off older ones, and are looked for in the dataset's own shard alone (docs/decisions/0019-shards.md).
+SHARDS = "0123456789abcdef"
+HISTORY_COLUMNS = (
+    "load_id VARCHAR(64) NOT NULL, batch_id VARCHAR(64) NOT NULL, attempt INTEGER NOT NULL,"
+    " table_name VARCHAR(128) NOT NULL, row_count BIGINT NOT NULL, loaded_at TIMESTAMP NOT NULL"
+)
+#: Recorded once the record is there.
+HISTORY_SHAPE = {"shards": SHARDS}
 # Recorded beside the columns' names, none of which has a space.
 VIEW = "its view"
 SHOWS = "it shows"
 
 
+def shard_of(dataset: str) -> str:
+    """The dataset's shard, of SHARDS."""
+    return hashlib.md5(dataset.encode(), usedforsecurity=False).hexdigest()[0]
+
+
+def history_of(shard: str) -> str:
+    """The table that holds a shard's part of the record."""
+    return f"{HISTORY}_{shard}"
+
+
 def history_statements() -> list[str]:
-    """The warehouse's own record of loads."""
+    """The warehouse's own record of loads: a table for each shard, and a view of them all; one transaction.
+
+    A record that is still one table, as a warehouse from before the shards has it, is spread over them: what it fences off
+    stays so. Where the shards are there the first of them "already exists", and nothing is changed.
+    """
     return [
         "CREATE SCHEMA IF NOT EXISTS tidemark",
-        (
-            f"CREATE TABLE IF NOT EXISTS {HISTORY} (load_id VARCHAR(64) NOT NULL, batch_id VARCHAR(64) NOT NULL,"
-            " attempt INTEGER NOT NULL, table_name VARCHAR(128) NOT NULL, row_count BIGINT NOT NULL,"
-            " loaded_at TIMESTAMP NOT NULL) DISTSTYLE ALL SORTKEY (batch_id)"
-        ),
+        *(f"CREATE TABLE {history_of(shard)} ({HISTORY_COLUMNS}) DISTSTYLE ALL SORTKEY (batch_id)" for shard in SHARDS),
+        f"CREATE TABLE IF NOT EXISTS {HISTORY} ({HISTORY_COLUMNS})",
+        f"LOCK {HISTORY}",
+        *map(_spread, SHARDS),
+        f"DROP TABLE {HISTORY}",
+        f"CREATE VIEW {HISTORY} AS {' UNION ALL '.join(map(_part_of_history, SHARDS))}",
     ]
+
+
+def _spread(shard: str) -> str:
+    """`shard_of` in SQL: a batch's id begins with its dataset."""
+    return (
+        f"INSERT INTO {history_of(shard)} SELECT * FROM {HISTORY}"
+        f" WHERE SUBSTRING(MD5(SPLIT_PART(batch_id, '.', 1)), 1, 1) = '{shard}'"
+    )
+
+
+def _part_of_history(shard: str) -> str:
+    return f"SELECT load_id, batch_id, attempt, table_name, row_count, loaded_at FROM {history_of(shard)}"
 
 
 def relations(table: Table) -> tuple[str, ...]:

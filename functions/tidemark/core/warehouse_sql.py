@@ -2,7 +2,8 @@
 
 A load converges however often and however late it runs, because it decides inside its own transaction:
 
-1. `LOCK tidemark.load_history` lets one load at a time past this point.
+1. `LOCK tidemark.load_history_<shard>` lets one load of the shard at a time past this point; a load's datasets are all of
+   one shard, and no other load touches their tables.
 2. `_accepted` are the load's batches for which no newer attempt is recorded; a zombie's batches are not in it.
 3. Per table: COPY into a stage, delete what the table holds of the accepted batches, insert the stage's rows. A table
    of kind latest then shows, of each key that came or may have gone, the newest row that is stored.
@@ -24,7 +25,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from tidemark.core.dataset import Column, Table
-from tidemark.core.warehouse_ddl import HISTORY, definitions, quoted
+from tidemark.core.errors import Terminal
+from tidemark.core.warehouse_ddl import definitions, history_of, quoted, shard_of
 
 STATEMENTS_MAX = 40  # per BatchExecuteStatement (aws-facts §5)
 FRAME_STATEMENTS = 5
@@ -80,19 +82,30 @@ def statements_needed(tables: Iterable[Table]) -> int:
 def load_statements(
     load_id: str, batches: Sequence[LoadBatch], tables: Sequence[LoadTable], copy_role: str
 ) -> list[str]:
-    """The statements of one load, for one BatchExecuteStatement in TRANSACTION mode; at most 40."""
+    """The statements of one load, for one BatchExecuteStatement in TRANSACTION mode; at most 40.
+
+    Raises `Terminal` for batches of different shards, which no single lock would keep from other loads.
+    """
+    history = _history(batches)
     body = [statement for table in tables for statement in _table_statements(table, copy_role)]
     return [
-        f"LOCK {HISTORY}",
-        _accept(batches),
+        f"LOCK {history}",
+        _accept(batches, history),
         *body,
-        f"DELETE FROM {HISTORY} WHERE load_id = {_text(load_id)}",
-        _record(load_id, tables),
-        f"SELECT batch_id, attempt, table_name, row_count FROM {HISTORY} WHERE load_id = {_text(load_id)}",
+        f"DELETE FROM {history} WHERE load_id = {_text(load_id)}",
+        _record(load_id, tables, history),
+        f"SELECT batch_id, attempt, table_name, row_count FROM {history} WHERE load_id = {_text(load_id)}",
     ]
 
 
-def _accept(batches: Sequence[LoadBatch]) -> str:
+def _history(batches: Sequence[LoadBatch]) -> str:
+    shards = sorted({shard_of(batch.dataset) for batch in batches})
+    if len(shards) != 1:
+        raise Terminal(f"expected batches of one shard in a load, found {', '.join(shards)}")
+    return history_of(shards[0])
+
+
+def _accept(batches: Sequence[LoadBatch], history: str) -> str:
     listed = " UNION ALL ".join(
         f"SELECT CAST({_text(batch.dataset)} AS VARCHAR(32)) AS dataset,"
         f" CAST({_text(batch.batch_id)} AS VARCHAR(64)) AS batch_id, {batch.attempt} AS attempt"
@@ -100,7 +113,7 @@ def _accept(batches: Sequence[LoadBatch]) -> str:
     )
     return (
         f"CREATE TEMP TABLE {ACCEPTED} AS SELECT b.dataset, b.batch_id, b.attempt FROM ({listed}) AS b"
-        f" WHERE NOT EXISTS (SELECT 1 FROM {HISTORY} AS h"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {history} AS h"
         " WHERE h.batch_id = b.batch_id AND h.attempt > b.attempt)"
     )
 
@@ -151,7 +164,7 @@ def _show(load: LoadTable) -> list[str]:
     ]
 
 
-def _record(load_id: str, tables: Sequence[LoadTable]) -> str:
+def _record(load_id: str, tables: Sequence[LoadTable], history: str) -> str:
     counts = " UNION ALL ".join(
         f"SELECT {_text(load_id)}, _a.batch_id, _a.attempt, {_text(load.table.physical_name)},"
         f' COUNT(_t."_batch_id"), GETDATE() FROM {ACCEPTED} AS _a'
@@ -159,7 +172,7 @@ def _record(load_id: str, tables: Sequence[LoadTable]) -> str:
         f" WHERE _a.dataset = {_text(load.dataset)} GROUP BY _a.batch_id, _a.attempt"
         for load in tables
     )
-    return f"INSERT INTO {HISTORY} (load_id, batch_id, attempt, table_name, row_count, loaded_at) {counts}"
+    return f"INSERT INTO {history} (load_id, batch_id, attempt, table_name, row_count, loaded_at) {counts}"
 
 
 def _names(columns: Iterable[Column], alias: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from tidemark.core.dataset import Dataset
@@ -19,6 +19,8 @@ from tidemark.wiring import World
 
 #: Changes that may be recorded while one move is being saved.
 SAVES_MAX = 20
+ENTRIES_MAX = 10  # per PutEvents
+QUERIES_AT_ONCE = 8
 
 Decide = Callable[[Batch], Event]
 Save = Callable[[Batch], Batch]
@@ -78,9 +80,28 @@ def perform(world: World, effects: Iterable[Effect]) -> None:
         logger.error("batch quarantined", batch_id=effect.batch_id, reason=effect.reason)
 
 
-def unfinished_batches(world: World) -> list[Batch]:
-    """Every batch that is not at rest, of retired datasets too, as the index knows them."""
-    return [batch for name in known_datasets(world) for batch in world.ledger.open_batches(name)]
+def unfinished_batches(world: World, datasets: Iterable[str]) -> list[Batch]:
+    """The datasets' batches that are not at rest, as the index knows them."""
+    found = world.map(world.ledger.open_batches, datasets, QUERIES_AT_ONCE)
+    return [batch for batches in found for batch in batches]
+
+
+def hint(world: World, batches: Sequence[Batch]) -> None:
+    """Point at batches whose next step is due; losing a hint costs time, never data."""
+    for start in range(0, len(batches), ENTRIES_MAX):
+        answer = world.events.put_events(Entries=list(map(_entry, batches[start : start + ENTRIES_MAX])))
+        if answer["FailedEntryCount"]:
+            logger.warning("hints refused, the next sweep sends them again", refused=answer["FailedEntryCount"])
+
+
+def _entry(batch: Batch) -> dict[str, str]:
+    detail = {
+        "batch_id": batch.batch_id,
+        "state": str(batch.state),
+        "attempt": batch.attempt,
+        "nightly": bool(batch.period),
+    }
+    return {"Source": "tidemark", "DetailType": "Batch Due", "Detail": json.dumps(detail)}
 
 
 def known_datasets(world: World) -> dict[str, Dataset]:

@@ -13,7 +13,14 @@ from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
 from tidemark.core.loading import Load, due_loads, of_one_layout
 from tidemark.core.naming import load_id, load_manifest_key
 from tidemark.core.result import DataFile, Result
-from tidemark.core.warehouse_ddl import HISTORY, declared_shape, history_statements, relations, table_changes
+from tidemark.core.warehouse_ddl import (
+    HISTORY,
+    HISTORY_SHAPE,
+    declared_shape,
+    history_statements,
+    relations,
+    table_changes,
+)
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 from tidemark.observability import count, logger
 from tidemark.service.common import (
@@ -51,17 +58,16 @@ def load(world: World, eager: bool = False) -> int:
         elif unfinished.statement_id and age >= UNSETTLED_AFTER:
             # Its batches may all have moved on, and then no hint speaks of it.
             efforts.make(settle, world, unfinished.load_id)
-    groups = due_loads(_published(world), known_datasets(world), now, len(under_way), eager)
+    known = known_datasets(world)
+    groups = due_loads(_published(world, known), known, now, under_way, eager)
     begun = sum(efforts.make(_begin, world, group) for group in groups)
     efforts.finish()
     return begun
 
 
-def _published(world: World) -> list[Batch]:
-    found = [
-        world.ledger.batch(batch.batch_id) for batch in unfinished_batches(world) if batch.state is State.PUBLISHED
-    ]
-    return [batch for batch in found if batch]
+def _published(world: World, datasets: Iterable[str]) -> list[Batch]:
+    seen = unfinished_batches(world, datasets)
+    return list(world.ledger.named(batch.batch_id for batch in seen if batch.state is State.PUBLISHED))
 
 
 def _begin(world: World, group: list[Batch]) -> int:
@@ -175,9 +181,9 @@ def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataF
 
 def _ensure_tables(world: World, tables: list[Table]) -> None:
     """Bring the warehouse's tables to their declarations, if the ledger doesn't say that they are."""
-    if world.ledger.warehouse_columns(HISTORY) is None:
+    if world.ledger.warehouse_columns(HISTORY) != HISTORY_SHAPE:
         world.warehouse.apply("tidemark-history", history_statements())
-        world.ledger.put_warehouse_columns(HISTORY, {"load_id": "VARCHAR(64)"})
+        world.ledger.put_warehouse_columns(HISTORY, HISTORY_SHAPE)
     for table in tables:
         for relation in relations(table):
             _ensure_relation(world, table, relation)

@@ -102,7 +102,7 @@ def outlook(world: World, jobs: Collection[str] | None = None, dates: Collection
 def form(world: World, batch_id: str) -> None:
     """Pin what a FORMING nightly batch reads, write the manifest of its attempt, and move it on, if a run is free."""
     batch = world.ledger.batch(batch_id)
-    if batch and _is_forming(batch) and _free_runs(world, unfinished_batches(world)) > 0:
+    if batch and _is_forming(batch) and _free_runs(world, unfinished_batches(world, known_datasets(world))) > 0:
         _form(world, batch)
 
 
@@ -131,11 +131,12 @@ def _begin(world: World, found: Due, seen: Batch | None, begun: list[str]) -> No
 
 
 def _form_waiting(world: World, begun: Iterable[str]) -> None:
-    unfinished = unfinished_batches(world)
+    known = known_datasets(world)
+    unfinished = unfinished_batches(world, known)
     free, efforts = _free_runs(world, unfinished), Efforts()
     # The index does not show yet what has been begun a moment ago.
     waiting = {batch.batch_id for batch in unfinished if _is_forming(batch)} | set(begun)
-    order = {job: place for place, job in enumerate(jobs_in_order(known_datasets(world)))}
+    order = {job: place for place, job in enumerate(jobs_in_order(known))}
     forming = filter(_is_forming, world.ledger.named(waiting))
     for batch in sorted(forming, key=lambda batch: (order[batch.dataset], batch.period))[:free]:
         efforts.make(_form, world, batch)

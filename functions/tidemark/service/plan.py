@@ -29,6 +29,7 @@ from tidemark.service.common import (
     known_datasets,
     move,
     read_manifest,
+    unfinished_batches,
 )  # fmt: skip
 from tidemark.wiring import World
 
@@ -45,7 +46,7 @@ def plan(world: World, eager: bool = False) -> int:
     Returns the number of batches begun.
     """
     known, now, efforts = known_datasets(world), world.clock.now(), Efforts()
-    unfinished = [batch for name in known for batch in world.ledger.open_batches(name)]
+    unfinished = unfinished_batches(world, known)
     for batch in unfinished:
         if _is_left_over(batch, now, eager):
             efforts.make(form, world, batch.batch_id)

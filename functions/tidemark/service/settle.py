@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.failures import after_load_failure
 from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
-from tidemark.core.loading import Load
+from tidemark.core.loading import Load, is_due, shards_of
+from tidemark.core.warehouse_ddl import shard_of
 from tidemark.observability import count, logger
-from tidemark.service.common import Decide, declaration_of, move
+from tidemark.service.common import Decide, declaration_of, hint, move, unfinished_batches
 from tidemark.wiring import World
 
 Counts = dict[tuple[str, int], dict[str, int]]
@@ -94,6 +96,16 @@ def _close(world: World, closed: Load) -> None:
         world.ledger.save_load(closed)
     except Conflict:
         return  # closed by another settler, who saw the same statement
+    _hint_next(world, closed)
+
+
+def _hint_next(world: World, closed: Load) -> None:
+    """Loads of a shard go one after the other: what is due when one ends does not wait for load's schedule."""
+    shards, now = shards_of(closed), world.clock.now()
+    datasets = {name: dataset for name, dataset in world.datasets.items() if shard_of(name) in shards}
+    waiting = (batch for batch in unfinished_batches(world, datasets) if batch.state is State.PUBLISHED)
+    due = (batch for batch in waiting if is_due(batch, datasets, now))
+    hint(world, list(islice(due, 1)))
 
 
 def _send_again(world: World, found: Load) -> None:

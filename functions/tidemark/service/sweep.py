@@ -5,18 +5,15 @@ Every event is only a hint; these are hints too. Every number is read off the le
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.lifecycle import Batch
 from tidemark.core.standing import LATELY, Look, Taken, numbers, orphaned_loads, orphaned_segments, overdue, stuck
 from tidemark.observability import gauge, logger
-from tidemark.service.common import Efforts, known_datasets
+from tidemark.service.common import Efforts, hint, known_datasets, unfinished_batches
 from tidemark.service.nightly import last_pass
 from tidemark.wiring import World
 
-ENTRIES_MAX = 10  # per PutEvents
 LOOK_MAX = 1_000  # items of a kind: beyond it, their exact number helps nobody
 SEGMENTS_MAX = 100  # of a dataset, the oldest: a backlog of millions costs no more
 
@@ -24,11 +21,12 @@ SEGMENTS_MAX = 100  # of a dataset, the oldest: a backlog of millions costs no m
 def sweep(world: World) -> int:
     """Send a hint for every batch past its due time, and tell every gauge. Returns the number of hints."""
     look, efforts = _look(world), Efforts()
-    hints = efforts.make(_hint, world, overdue(look))
+    due = overdue(look)
+    efforts.make(hint, world, due)
     efforts.make(_tell, world, look)
     efforts.finish()
     gauge("Sweeps", 1)
-    return hints
+    return len(due)
 
 
 def _look(world: World) -> Look:
@@ -36,7 +34,7 @@ def _look(world: World) -> Look:
     return Look(
         now=now,
         datasets=known,
-        unfinished=[batch for name in known for batch in ledger.open_batches(name)],
+        unfinished=unfinished_batches(world, known),
         segments=[taken for name in _of_files(world) for taken in _segments(world, name)],
         loads=ledger.open_loads(),
         waiting=ledger.waiting(LOOK_MAX),
@@ -66,34 +64,6 @@ def _strays(world: World, known: Mapping[str, Dataset]) -> int:
         if count:
             logger.warning("a dataset that is not declared has files", dataset=name, segments=count)
     return sum(left.values())
-
-
-def _hint(world: World, batches: list[Batch]) -> int:
-    for entries in _entries(batches):
-        answer = world.events.put_events(Entries=entries)
-        if answer["FailedEntryCount"]:
-            logger.warning("hints refused, the next sweep sends them again", refused=answer["FailedEntryCount"])
-    return len(batches)
-
-
-def _entries(batches: list[Batch]) -> Iterator[list[dict[str, str]]]:
-    hints = [
-        {
-            "Source": "tidemark",
-            "DetailType": "Batch Due",
-            "Detail": json.dumps(
-                {
-                    "batch_id": batch.batch_id,
-                    "state": str(batch.state),
-                    "attempt": batch.attempt,
-                    "nightly": bool(batch.period),
-                }
-            ),
-        }
-        for batch in batches
-    ]
-    for start in range(0, len(hints), ENTRIES_MAX):
-        yield hints[start : start + ENTRIES_MAX]
 
 
 def _tell(world: World, look: Look) -> None:
