@@ -1,4 +1,4 @@
-"""Which transactions may run at once: Redshift's table locks, where a transaction says at its beginning what it locks."""
+"""Which transactions may run at once: Redshift's table locks, where a transaction begins by saying what it locks."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -45,6 +45,6 @@ class Locks:
 
 
 def locked_first(plans: Sequence[Plan]) -> frozenset[Table]:
-    """The tables of a transaction's LOCK, if it is the first statement; else everything, for what it writes is not known."""
+    """The tables of a transaction's LOCK, if it is the first statement; else everything: who knows what it writes?"""
     first = plans[0]
     return frozenset(first.tables) if isinstance(first, Nothing) else EVERYTHING

@@ -9,13 +9,27 @@ import pytest
 from tidemark.core.failures import (
     LOADS_MAX,
     TRANSIENT_MAX,
+    VANISHED_MAX,
     RunFailure,
     after_load_failure,
     after_run_failure,
+    after_vanished,
+    beside_vanished,
     engine_failure,
+    may_pass,
 )
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, Bisected, FileRefused, LoadRefused, LoadRetried, Poisoned, RunRetried, State
+from tidemark.core.lifecycle import (
+    Batch,
+    Bisected,
+    FileRefused,
+    LoadRefused,
+    LoadRetried,
+    Poisoned,
+    RunRetried,
+    State,
+    Vanished,
+)
 from tidemark.core.naming import child_id
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -217,10 +231,12 @@ LOAD_PASSING = [
     "Disk Full",
     "Internal error",
     "InternalServerException",
+    "Problem reading manifest file - S3ServiceException:NoSuchKey s3://control/loads/load.1/events.manifest",
 ]
 LOAD_LASTING = [
     "ERROR: String length exceeds DDL length",
     "Spectrum Scan Error code 15007: incompatible Parquet schema",
+    "S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey",
 ]
 
 
@@ -251,6 +267,29 @@ def test_a_lonely_load_is_tried_again_if_that_may_help(message: str) -> None:
 def test_rows_that_the_warehouse_refuses_go_to_a_person(message: str) -> None:
     """Repeating would not make them fit."""
     assert after_load_failure(batch(), message, company=1) == LoadRefused(2, "load.1", message)
+
+
+@pytest.mark.parametrize(("message", "passes"), [(LOAD_PASSING[0], True), (LOAD_LASTING[-1], False)])
+def test_a_file_that_is_not_there_is_no_trouble_of_the_warehouse(message: str, passes: bool) -> None:
+    """Waiting would not bring it back, so the lake is looked at."""
+    assert may_pass(message) is passes
+
+
+def test_files_gone_from_the_lake_are_made_anew_three_times() -> None:
+    """A neighbour tidied up too soon, which need not happen again; a rule that deletes them all is for a person."""
+    file = "s3://lake/batches/web/b/0002/tables/events/part-0.parquet"
+    for vanished in range(VANISHED_MAX):
+        event = after_vanished(batch(vanished=vanished), file)
+        assert isinstance(event, Vanished)
+        assert event.reason == f"{file} was gone from the lake, or another, before the warehouse had copied it"
+    refused = after_vanished(batch(vanished=VANISHED_MAX), file)
+    assert isinstance(refused, LoadRefused)
+    assert refused.reason.endswith("as of 3 attempts before: something deletes files that are not yet loaded")
+
+
+def test_those_beside_a_batch_whose_files_are_gone_are_loaded_at_once() -> None:
+    """It is known who is to blame, so their company need not shrink."""
+    assert beside_vanished(batch(), "no such key", 45) == LoadRetried(2, "load.1", "no such key", 45)
 
 
 def test_a_night_that_fails_is_neither_split_nor_robbed_of_a_file() -> None:

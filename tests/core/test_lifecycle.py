@@ -38,6 +38,7 @@ from tidemark.core.lifecycle import (
     Stale,
     State,
     Superseded,
+    Vanished,
     advance,
     changed,
     failed_for_good,
@@ -48,7 +49,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENTS: tuple[type, ...] = get_args(Event)
 MOVES = [(state, event, target) for state, row in TRANSITIONS.items() for event, target in row.items()]
 ILLEGAL = [(state, event) for state in State for event in EVENTS if event not in TRANSITIONS[state]]
-OF_A_LOAD = (Loaded, LoadRetried, LoadRefused)
+OF_A_LOAD = (Loaded, LoadRetried, LoadRefused, Vanished)
 RENEWED = [(state, event) for state, event, _ in MOVES if event is Renewed]
 VALUES: dict[str, Any] = {
     "attempt": 3,
@@ -244,6 +245,17 @@ def test_a_load_that_was_refused_is_tried_at_once_in_smaller_company() -> None:
     """The fault may be another batch's: whoever is not to blame must not wait."""
     moved, _ = advance(batch_in(State.LOADING), event_of(LoadRetried, company=23), NOW)
     assert (moved.company, moved.not_before) == (23, NOW)
+
+
+def test_files_gone_before_their_load_are_counted_until_a_load_succeeds() -> None:
+    """The next attempt is made at once, of the same files; a person's replay counts anew, as does what was loaded."""
+    moved, _ = advance(batch_in(State.LOADING, vanished=1), event_of(Vanished), NOW)
+    assert (moved.state, moved.attempt, moved.base, moved.vanished) == (State.FORMING, 4, "m3", 2)
+    assert (moved.because, moved.not_before) == ("because", None)
+    again = replace(moved, state=State.LOADING, load_id="load-3")
+    assert advance(again, event_of(Loaded, attempt=4), NOW)[0].vanished == 0
+    assert advance(batch_in(State.QUARANTINED, vanished=3), event_of(Replayed), NOW)[0].vanished == 0
+    assert advance(batch_in(State.RUNNING, vanished=3), event_of(RunRetried), NOW)[0].vanished == 3
 
 
 # ── files that are overwritten meanwhile ────────────────────────────────────────────────────────────────────

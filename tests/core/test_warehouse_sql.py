@@ -419,7 +419,7 @@ def test_the_statements_of_a_table_are_counted_exactly(table: Table) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_load_at_a_time_passes_the_lock(kind: str) -> None:
-    """The lock comes before the shard's history is read, the answer after it is written, and no other shard is touched."""
+    """The lock comes before the history is read, the answer after it is written, and no other shard is touched."""
     statements = full_load(kind)
     history = history_of(shard_of("x" * 32))
     assert statements[0] == f"LOCK {history}"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.redshift_tables import Table
 from local.redshift_data import RedshiftDataApp
+from local.redshift_tables import Table
 from tests.local.stand_ins import Events, client, eventually, served
 
 MEMBERS = {"principal", "statementName", "statementId", "redshiftQueryId", "state", "rows", "expireAt"}

@@ -181,6 +181,8 @@ class SimRedshift:
         columns = [(name, VARCHAR.fullmatch(kind)) for _, name, kind, *_ in self._one(f"PRAGMA table_info({table})")]
         longest = [(at, name, int(found[1])) for at, (name, found) in enumerate(columns) if found]
         for entry in json.loads(self.s3.objects[split_uri(manifest)])["entries"]:
+            if entry["url"] not in self.data.files:
+                raise ValueError(f"S3ServiceException:NoSuchKey, mandatory file {entry['url']}")
             size, rows = self.data.files[entry["url"]]
             if entry["meta"]["content_length"] != size:
                 raise ValueError(f"Spectrum Scan Error: content_length of {entry['url']}")

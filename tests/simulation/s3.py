@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from tests.simulation.faults import refuse
@@ -46,8 +47,9 @@ class Landed:
 
 
 class SimS3:
-    def __init__(self, call: Call, now: Callable[[], datetime]) -> None:
+    def __init__(self, call: Call, now: Callable[[], datetime], files: Mapping[str, tuple[int, Any]]) -> None:
         self.call, self.now = call, now
+        self.files = files  # Parquet, by URI: size and rows
         self.raw: dict[tuple[str, str, str], Landed] = {}
         self.keys: dict[tuple[str, str], list[Landed]] = {}
         self.objects: dict[tuple[str, str], bytes] = {}
@@ -89,6 +91,20 @@ class SimS3:
             return {"ETag": _etag(Body)}
 
         return self.call("s3.PutObject", effect)
+
+    def get_paginator(self, operation: str) -> Any:
+        """Of `list_objects_v2`, over Parquet files."""
+        assert operation == "list_objects_v2"
+        return SimpleNamespace(paginate=self._list_files)
+
+    def _list_files(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
+        start, uri = f"s3://{Bucket}/", f"s3://{Bucket}/{Prefix}"
+
+        def effect() -> list[dict[str, Any]]:
+            found = {name: size for name, (size, _) in self.files.items() if name.startswith(uri)}
+            return [{"Contents": [{"Key": name[len(start) :], "Size": size} for name, size in found.items()]}]
+
+        return self.call("s3.ListObjectsV2", effect)  # type: ignore[no-any-return]
 
     def list_object_versions(self, Bucket: str, Prefix: str, KeyMarker: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
         def effect() -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Simulation:
         self.dynamodb = SimDynamoDB(
             self.call, now, lambda: lag, self._written, lambda: self.faults.chance("cancelled_transaction")
         )
-        self.s3 = SimS3(self.call, now)
+        self.s3 = SimS3(self.call, now, self.data.files)
         self.emr = SimEMR(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.catalog = SimCatalog(self.call, self.faults, self.data, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -249,6 +250,40 @@ def test_an_outage_of_the_warehouse_leaves_no_trace() -> None:
         assert len(_loads(it)) - sent < len(it.batches()) / 4
 
 
+def test_files_that_another_tool_deletes_before_their_load_are_made_anew() -> None:
+    """A neighbour compacts and deletes too soon: that batch runs again by itself, and the one beside it does not."""
+    with world() as it:
+        for name in ("orders", "trips"):  # of one shard
+            it.declare(name)
+            it.at(1, lambda name=name: it.land(f"{name}/1"))
+        it.until(1)
+        while len(it.batches(State.PUBLISHED)) < 2:
+            it.until(it.seconds + 1)
+        _tidy_up(it, "orders")
+        it.until(2 * 3600)
+        assert {(one.dataset, one.state, one.attempt) for one in it.batches()} == {
+            ("orders", State.LOADED, 2),
+            ("trips", State.LOADED, 1),
+        }
+        assert it.in_warehouse() == {"orders/1"}
+        (renewed,) = (one for one in it.batches() if one.dataset == "orders")
+        assert re.fullmatch(r"s3://lake/batches/orders/\S+\.parquet was gone from the lake.*", renewed.because)
+
+
+def test_a_rule_that_deletes_all_files_before_their_load_comes_to_a_persons_notice() -> None:
+    """After three attempts the batch waits in quarantine, and the reason says what to look for."""
+    with world() as it:
+        it.declare("orders")
+        it.at(1, lambda: it.land("orders/1"))
+        while not it.batches(State.QUARANTINED):
+            it.until(it.seconds + 5)
+            if it.batches(State.PUBLISHED):
+                _tidy_up(it, "orders")
+        (batch,) = it.batches()
+        assert batch.attempt == 4
+        assert "something deletes files that are not yet loaded" in batch.reason
+
+
 @pytest.mark.parametrize("segments", [40, 2_000])
 def test_a_sweep_costs_the_same_whatever_is_pending(segments: int) -> None:
     """It needs the oldest segment of a dataset, and reads no other."""
@@ -259,6 +294,14 @@ def test_a_sweep_costs_the_same_whatever_is_pending(segments: int) -> None:
         before = it.sim.faults.calls
         it.person(sweep)
         assert it.sim.faults.calls - before < 20
+
+
+def _tidy_up(it: OpenWorld, dataset: str) -> None:
+    """A neighbour compacts the lake's tables of the dataset, and deletes the files that it has replaced."""
+    for table in it.sim.declared[dataset].tables:
+        it.sim.catalog.compact(table.physical_name, it.sim.stage.time)
+    for uri in [uri for uri in it.sim.data.files if f"/batches/{dataset}/" in uri]:
+        del it.sim.data.files[uri]
 
 
 def _record(name: str) -> dict[str, Any]:

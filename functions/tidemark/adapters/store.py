@@ -45,6 +45,11 @@ class Store:
         names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
         return VersionPage(files, {ours: page[theirs] for ours, theirs in names.items() if page.get(theirs)})
 
+    def sizes(self, bucket: str, prefix: str) -> dict[str, int]:
+        """Key → bytes of every object below the prefix."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return {found["Key"]: found["Size"] for page in pages for found in page.get("Contents", ())}
+
     def latest_version(self, bucket: str, key: str) -> str | None:
         """The identity of the version that the bucket shows of the key now; None where it shows none."""
         try:

@@ -24,6 +24,7 @@ from tidemark.core.lifecycle import (
     LoadRetried,
     Poisoned,
     RunRetried,
+    Vanished,
 )
 from tidemark.core.naming import child_id
 
@@ -32,6 +33,8 @@ UNKNOWN_MAX = 2
 #: Runs that fail for a passing reason before a person is asked.
 TRANSIENT_MAX = 50
 LOADS_MAX = 50  # a day of outage, at the longest backoff
+#: Attempts in a row that are made anew because their files were gone from the lake too soon.
+VANISHED_MAX = 3
 #: Seconds by which EMR may end a run before its time limit, in its own rounded figures.
 LIMIT_SLACK = 60
 
@@ -69,7 +72,9 @@ TRANSIENT_JOB = re.compile(
 #: Redshift's own words; a serializable isolation violation is its error 1023 (aws-facts §5).
 TRANSIENT_LOAD = re.compile(
     r"throttl|rate exceeded|serializable isolation|deadlock|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)"
-    r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many",
+    r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many"
+    # The manifest of a load is written anew for the next.
+    r"|problem reading manifest",
     re.IGNORECASE,
 )
 
@@ -141,13 +146,32 @@ def _is_slow_half(batch: Batch, failure: RunFailure) -> bool:
     return failure.kind == "slow" and bool(batch.parent) and _can_be_halved(batch)
 
 
+def may_pass(message: str) -> bool:
+    """Whether the warehouse's words tell of its own troubles, and not of a batch's rows or files."""
+    return bool(TRANSIENT_LOAD.search(message))
+
+
+def after_vanished(batch: Batch, file: str) -> Vanished | LoadRefused:
+    """The event for a batch whose `file` is not in the lake as it was written, when the warehouse came for it."""
+    reason = f"{file} was gone from the lake, or another, before the warehouse had copied it"
+    if batch.vanished < VANISHED_MAX:
+        return Vanished(batch.attempt, batch.load_id, reason)
+    often = f"{reason}, as of {batch.vanished} attempts before: something deletes files that are not yet loaded"
+    return LoadRefused(batch.attempt, batch.load_id, often)
+
+
+def beside_vanished(batch: Batch, message: str, company: int) -> LoadRetried:
+    """The event for a batch whose load failed because of another's files: it is loaded again at once."""
+    return LoadRetried(batch.attempt, batch.load_id, message, company)
+
+
 def after_load_failure(batch: Batch, message: str, company: int) -> LoadRetried | LoadRefused:
     """The event for a failed load of `company` batches, for one of them.
 
     A failure that passes marks no batch, for all would be marked in an outage, and each would then be loaded alone. Any
     other halves the company, until the batch that is to blame stands alone.
     """
-    if TRANSIENT_LOAD.search(message) and batch.load_failures + 1 < LOADS_MAX:
+    if may_pass(message) and batch.load_failures + 1 < LOADS_MAX:
         return LoadRetried(batch.attempt, batch.load_id, message)
     if company > 1:
         return LoadRetried(batch.attempt, batch.load_id, message, company=(company + 1) // 2)

@@ -98,6 +98,7 @@ class Batch:
     load_id: str = ""
     load_failures: int = 0  #: failed loads in a row
     company: int = 0  #: most batches that it is loaded with, itself included; 0 for no limit
+    vanished: int = 0  #: attempts in a row whose files were gone from the lake before the warehouse had them
     read: int = 0  #: records of this attempt
     kept: int = 0
     rejected: int = 0
@@ -244,6 +245,18 @@ class LoadRefused:
 
 
 @dataclass(frozen=True)
+class Vanished:
+    """Files of the attempt are gone from the lake, or others now, and the warehouse has not had them.
+
+    The next attempt writes them anew.
+    """
+
+    attempt: int
+    load_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Changed:
     """One of its files was written again, taken out or released while an attempt is under way, which goes on."""
 
@@ -288,7 +301,7 @@ class Discarded:
 
 Event = Union[
     Formed, Emptied, RunStarted, Published, RunRetried, FileRefused, Bisected, Poisoned,
-    LoadStarted, Loaded, LoadRetried, LoadRefused, Changed, Renewed, Superseded, Replayed, Discarded,
+    LoadStarted, Loaded, LoadRetried, LoadRefused, Vanished, Changed, Renewed, Superseded, Replayed, Discarded,
 ]  # fmt: skip
 
 F, P, R, U, L = State.FORMING, State.PLANNED, State.RUNNING, State.PUBLISHED, State.LOADING
@@ -300,7 +313,8 @@ TRANSITIONS: Mapping[State, Mapping[type, State]] = {
     P:     {RunStarted: R, Poisoned: Q, Changed: P, Renewed: F},
     R:     {Published: U, RunRetried: P, FileRefused: F, Bisected: SPLIT, Poisoned: Q, Changed: R, Renewed: F},
     U:     {LoadStarted: L, Poisoned: Q, Replayed: F, Changed: U, Renewed: F, Superseded: F},
-    L:     {Loaded: DONE, LoadRetried: U, LoadRefused: Q, Poisoned: Q, Changed: L, Renewed: F, Superseded: F},
+    L:     {Loaded: DONE, LoadRetried: U, LoadRefused: Q, Vanished: F, Poisoned: Q, Changed: L, Renewed: F,
+            Superseded: F},
     DONE:  {Superseded: F, Replayed: F},
     EMPTY: {Superseded: F},
     SPLIT: {},
@@ -321,6 +335,7 @@ MEANING: Mapping[type, str] = {
     Loaded: "counts agree",
     LoadRetried: "load failed, retry",
     LoadRefused: "rows refused",
+    Vanished: "lake files gone",
     Changed: "file overwritten, noted",
     Renewed: "through, changes wait",
     Superseded: "file overwritten",
@@ -329,7 +344,7 @@ MEANING: Mapping[type, str] = {
 }
 
 #: These begin the next attempt: whatever the old one still does is stale from here on.
-NEW_ATTEMPT = (RunRetried, FileRefused, Renewed, Superseded, Replayed, Discarded)
+NEW_ATTEMPT = (RunRetried, FileRefused, Vanished, Renewed, Superseded, Replayed, Discarded)
 #: These change its files, and so have the next number among its changes.
 NUMBERED = (FileRefused, Superseded)
 
@@ -481,7 +496,7 @@ def _published(batch: Batch, event: Published, now: datetime) -> Batch:
 
 
 def _in_warehouse(batch: Batch) -> Batch:
-    return replace(batch, load_failures=0, company=0, waiting_since=None)
+    return replace(batch, load_failures=0, company=0, vanished=0, waiting_since=None)
 
 
 def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
@@ -506,6 +521,7 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
         unknown_failures=unknown,
         load_failures=0,
         company=0,
+        vanished=0 if isinstance(event, Replayed) else batch.vanished + isinstance(event, Vanished),
         not_before=not_before,
         background=isinstance(event, Replayed) or (batch.background and not isinstance(event, Superseded)),
         # A run that is given up may have been published a moment ago by somebody who died before saying so.

@@ -45,8 +45,8 @@ def due_loads(
 ) -> list[list[Batch]]:
     """Groups of published batches, each to be one load: at most one of each shard, and its oldest batches.
 
-    A warehouse that sleeps is woken once some dataset is due, and then for every shard. While loads are `under_way` it is
-    awake: then each shard goes by its own datasets, so that loads stay large, and one with a load waits for its end.
+    A warehouse that sleeps is woken once some dataset is due, and then for every shard. While loads are `under_way` it
+    is awake: then each shard goes by its own datasets, so that loads stay large, and one with a load waits for its end.
     """
     ready = sorted(
         (batch for batch in batches if batch.state is State.PUBLISHED and not _held_back(batch, now)),
@@ -60,7 +60,7 @@ def due_loads(
 
 
 def is_due(batch: Batch, datasets: Mapping[str, Dataset], now: datetime) -> bool:
-    """Whether a published batch has waited as long as it may, or is to find out which batch a failure is to blame on."""
+    """Whether a published batch has waited as long as it may, or is one of those that a failure may be to blame on."""
     return not _held_back(batch, now) and bool(batch.company or _has_waited(batch, datasets, now))
 
 

@@ -11,10 +11,10 @@ from tidemark.core.errors import DeclarationError
 
 #: What people read: the record of all loads, whatever their shard.
 HISTORY = "tidemark.load_history"
-#: Each shard has a table of the record, and its loads run one after the other; those of different shards share no table
-#: and run side by side. A dataset's shard is the first hexadecimal digit of its name's MD5, so there are sixteen: of the
-#: fifty queries that Redshift runs at once people keep two thirds. It must never change, for the attempts that are loaded
-#: already fence off older ones, and are looked for in the dataset's own shard alone (docs/decisions/0019-shards.md).
+#: Each shard has a table of the record, and its loads run one after the other; those of different shards share no
+#: table and run side by side. A dataset's shard is the first hexadecimal digit of its name's MD5, so there are sixteen:
+#: of the fifty queries that Redshift runs at once people keep two thirds. It must never change, for an attempt that is
+#: loaded fences off older ones, and is looked for in its dataset's own shard alone (docs/decisions/0019-shards.md).
 SHARDS = "0123456789abcdef"
 HISTORY_COLUMNS = (
     "load_id VARCHAR(64) NOT NULL, batch_id VARCHAR(64) NOT NULL, attempt INTEGER NOT NULL,"
@@ -40,8 +40,8 @@ def history_of(shard: str) -> str:
 def history_statements() -> list[str]:
     """The warehouse's own record of loads: a table for each shard, and a view of them all; one transaction.
 
-    A record that is still one table, as a warehouse from before the shards has it, is spread over them: what it fences off
-    stays so. Where the shards are there the first of them "already exists", and nothing is changed.
+    A record that is still one table, as a warehouse from before the shards has it, is spread over them: what it fences
+    off stays so. Where the shards are there the first of them "already exists", and nothing is changed.
     """
     return [
         "CREATE SCHEMA IF NOT EXISTS tidemark",

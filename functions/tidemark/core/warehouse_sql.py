@@ -2,8 +2,8 @@
 
 A load converges however often and however late it runs, because it decides inside its own transaction:
 
-1. `LOCK tidemark.load_history_<shard>` lets one load of the shard at a time past this point; a load's datasets are all of
-   one shard, and no other load touches their tables.
+1. `LOCK tidemark.load_history_<shard>` lets one load of the shard at a time past this point; a load's datasets are all
+   of one shard, and no other load touches their tables.
 2. `_accepted` are the load's batches for which no newer attempt is recorded; a zombie's batches are not in it.
 3. Per table: COPY into a stage, delete what the table holds of the accepted batches, insert the stage's rows. A table
    of kind latest then shows, of each key that came or may have gone, the newest row that is stored.

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 
+from tidemark.adapters.store import split_uri
 from tidemark.core.errors import Conflict, IllegalMove, Transient
-from tidemark.core.failures import after_load_failure
+from tidemark.core.failures import after_load_failure, after_vanished, beside_vanished, may_pass
 from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
 from tidemark.core.loading import Load, is_due, shards_of
 from tidemark.core.warehouse_ddl import shard_of
 from tidemark.observability import count, logger
-from tidemark.service.common import Decide, declaration_of, hint, move, unfinished_batches
+from tidemark.service.common import (
+    Decide,
+    attempt_key,
+    declaration_of,
+    hint,
+    move,
+    read_result,
+    unfinished_batches,
+)  # fmt: skip
 from tidemark.wiring import World
 
 Counts = dict[tuple[str, int], dict[str, int]]
@@ -41,11 +51,16 @@ def settle(world: World, load_id: str) -> None:
 
 
 def close_failed(world: World, found: Load, reason: str) -> None:
-    """Every batch of the load goes back to be loaded again, or, if it was alone and refused, to a person."""
+    """Every batch of the load goes back to be loaded again, or, if it was alone and refused, to a person.
+
+    Batches whose files are not in the lake any more are to blame before all others: these begin their next attempt.
+    """
     count("LoadsFailed")
     logger.warning("load failed", load_id=found.load_id, reason=reason)
-    for batch in _members(world, found):
-        _try_move(world, batch, partial(_failed, reason=reason, company=len(found.batches)))
+    members = _members(world, found)
+    gone = {} if may_pass(reason) else {batch.batch_id: file for batch in members if (file := _gone(world, batch))}
+    for batch in members:
+        _try_move(world, batch, partial(_failed, reason=reason, company=len(found.batches), gone=gone))
     _close(world, replace(found, state="FAILED", reason=reason[:1000]))
 
 
@@ -65,9 +80,25 @@ def _close_finished(world: World, found: Load, last_part: str) -> None:
     _close(world, replace(found, state="FINISHED"))
 
 
-def _failed(batch: Batch, reason: str, company: int) -> Event:
-    event = after_load_failure(batch, reason, company)
+def _failed(batch: Batch, reason: str, company: int, gone: Mapping[str, str]) -> Event:
+    if batch.batch_id in gone:
+        event: Event = after_vanished(batch, gone[batch.batch_id])
+    elif gone:
+        event = beside_vanished(batch, reason, company)
+    else:
+        event = after_load_failure(batch, reason, company)
     return failed_for_good(batch, event) if isinstance(event, LoadRefused) else event
+
+
+def _gone(world: World, batch: Batch) -> str:
+    """A file that the batch's attempt has written and the lake bucket does not hold as it was; "" without one."""
+    bucket = world.settings.lake_bucket
+    result = read_result(world, batch)
+    if result is None:
+        return f"s3://{bucket}/{attempt_key(batch, 'result.json')}"
+    sizes = world.store.sizes(bucket, attempt_key(batch, "tables/"))
+    written = (file for files in result.tables.values() for file in files if file.rows)
+    return next((file.uri for file in written if sizes.get(split_uri(file.uri)[1]) != file.bytes), "")
 
 
 def _expected(world: World, batch: Batch) -> dict[str, int]:
