@@ -76,8 +76,8 @@ def _collect_forgets() -> list[Patch]:
 def _accepts_stale_loads() -> list[Patch]:
     original = sql_module._accept
 
-    def lax(batches: Any) -> str:
-        return original(batches).split(" WHERE NOT EXISTS")[0]
+    def lax(batches: Any, history: str) -> str:
+        return original(batches, history).split(" WHERE NOT EXISTS")[0]
 
     return [(sql_module, "_accept", lax)]
 
