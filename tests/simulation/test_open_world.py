@@ -260,7 +260,7 @@ def test_the_next_load_of_a_shard_begins_when_the_one_before_ends() -> None:
         it.until(1200)
         assert len(it.batches(State.PUBLISHED)) == 5
         it.sim.later("load", {"detail": {}})
-        it.until(1320)
+        it.until(3600)
         assert len(_loads(it)) == 2
         assert len(it.batches(State.LOADED)) == 5
 
