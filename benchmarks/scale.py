@@ -1,7 +1,7 @@
-"""What breaks first as datasets and files grow: `python -m benchmarks.scale [--datasets 200,1000] [--files 100000000]`
+"""What breaks first as datasets and files grow: `python -m benchmarks.scale [--datasets 200,1000] [--tables 1,2]`
 
 Nothing is timed, so a busy machine changes no figure. Calls are counted while the product's own plan, load and sweep
-look at a ledger in memory in which nothing is due; the product's own policy packs the loads of two simulated hours, each
+look at a ledger in memory in which nothing is due; the product's own policy packs the loads of a simulated hour, each
 of `--seconds`. `--latency` is what a call to DynamoDB is taken to last.
 """
 
@@ -59,7 +59,7 @@ class Loading:
     waiting: int  # batches at the end of the day
 
 
-def loading(declared: dict[str, Dataset], seconds: int, hours: int = 2) -> Loading:
+def loading(declared: dict[str, Dataset], seconds: int, hours: int = 1) -> Loading:
     """Every dataset publishes a batch every five minutes, one after the other; each load takes so long."""
     names, every, begun = list(declared), 300, 0
     waiting: list[Batch] = []
@@ -82,7 +82,7 @@ def loading(declared: dict[str, Dataset], seconds: int, hours: int = 2) -> Loadi
     return Loading(begun / hours / 12, longest, len(waiting))
 
 
-def print_datasets(counts: list[int], latency: float, seconds: int) -> None:
+def print_datasets(counts: list[int], tables_each: list[int], latency: float, seconds: int) -> None:
     """What a look at everything costs, how loads keep up, and how often a dataset gets a run."""
     for count in counts:
         declared = datasets(count)
@@ -92,7 +92,7 @@ def print_datasets(counts: list[int], latency: float, seconds: int) -> None:
             looks = min(calls, count)  # the look for open batches goes several at once
             took = (calls - looks + looks / QUERIES_AT_ONCE) * latency
             print(f"  {name:6} {calls:6,} calls an invocation, {took:5.1f} s of it waiting")
-        for tables in (1, 2, 3):
+        for tables in tables_each:
             cut = {name: replace(one, tables=(one.tables * 2)[:tables]) for name, one in declared.items()}
             found = loading(cut, seconds)
             print(
@@ -122,14 +122,19 @@ def print_files(files: int, latency: float) -> None:
         print(f"  {share:7.1%}  {name}")
 
 
+def _numbers(listed: str) -> list[int]:
+    return [int(number) for number in listed.split(",")]
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--datasets", default="200,1000")
+    asked.add_argument("--tables", default="1,2", help="of each dataset")
     asked.add_argument("--files", type=int, default=100_000_000, help="a day")
     asked.add_argument("--latency", type=float, default=0.005, help="seconds of a call to DynamoDB")
     asked.add_argument("--seconds", type=int, default=15, help="of a load")
     options = asked.parse_args()
-    print_datasets([int(count) for count in options.datasets.split(",")], options.latency, options.seconds)
+    print_datasets(_numbers(options.datasets), _numbers(options.tables), options.latency, options.seconds)
     print_files(options.files, options.latency)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Optional
 
 from tidemark.core.dataset import Column, Ratio, Table
@@ -27,6 +28,7 @@ VIEW = "its view"
 SHOWS = "it shows"
 
 
+@cache
 def shard_of(dataset: str) -> str:
     """The dataset's shard, of SHARDS."""
     return hashlib.md5(dataset.encode(), usedforsecurity=False).hexdigest()[0]
