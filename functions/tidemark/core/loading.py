@@ -65,7 +65,7 @@ def is_due(batch: Batch, datasets: Mapping[str, Dataset], now: datetime) -> bool
 
 
 def shards_of(load: Load) -> set[str]:
-    """The shards of the load's datasets: one."""
+    """The shards of the load's datasets: one, for every load that can be sent."""
     return set(map(shard_of, load.datasets))
 
 
