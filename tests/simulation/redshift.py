@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import md5
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,8 +62,6 @@ class SimRedshift:
         # SQLite's hold on a function is hidden from the collector: a plain reference would keep every seed in memory.
         clock = weakref.ref(stage)
         self.database.create_function("GETDATE", 0, lambda: str(clock().time))  # type: ignore[union-attr]
-        self.database.create_function("MD5", 1, lambda text: md5(text.encode(), usedforsecurity=False).hexdigest())
-        self.database.create_function("SPLIT_PART", 3, lambda text, by, number: text.split(by)[number - 1])
 
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -40,28 +40,18 @@ def history_of(shard: str) -> str:
 
 
 def history_statements() -> list[str]:
-    """The warehouse's own record of loads: a table for each shard, and a view of them all; one transaction.
-
-    A record that is still one table, as a warehouse from before the shards has it, is spread over them: what it fences
-    off stays so. Where the shards are there the first of them "already exists", and nothing is changed.
-    """
+    """The warehouse's own record of loads: a table for each shard, and a view of them all; one transaction."""
+    tables = (
+        f"CREATE TABLE IF NOT EXISTS {history_of(shard)} ({HISTORY_COLUMNS}) DISTSTYLE ALL SORTKEY (batch_id)"
+        for shard in SHARDS
+    )
+    parts = " UNION ALL ".join(map(_part_of_history, SHARDS))
     return [
         "CREATE SCHEMA IF NOT EXISTS tidemark",
-        *(f"CREATE TABLE {history_of(shard)} ({HISTORY_COLUMNS}) DISTSTYLE ALL SORTKEY (batch_id)" for shard in SHARDS),
-        f"CREATE TABLE IF NOT EXISTS {HISTORY} ({HISTORY_COLUMNS})",
-        f"LOCK {HISTORY}",
-        *map(_spread, SHARDS),
-        f"DROP TABLE {HISTORY}",
-        f"CREATE VIEW {HISTORY} AS {' UNION ALL '.join(map(_part_of_history, SHARDS))}",
+        *tables,
+        f"DROP VIEW IF EXISTS {HISTORY}",
+        f"CREATE VIEW {HISTORY} AS {parts}",
     ]
-
-
-def _spread(shard: str) -> str:
-    """`shard_of` in SQL: a batch's id begins with its dataset."""
-    return (
-        f"INSERT INTO {history_of(shard)} SELECT * FROM {HISTORY}"
-        f" WHERE SUBSTRING(MD5(SPLIT_PART(batch_id, '.', 1)), 1, 1) = '{shard}'"
-    )
 
 
 def _part_of_history(shard: str) -> str:
