@@ -27,7 +27,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from benchmarks.stage import large_files, objects, session, versions
-from spark_jobs.batch import Order, run
+from spark_jobs.batch import run
+from tidemark.core.job import JobSpec
 from tidemark.core.manifest import Manifest
 from tidemark.declarations import load_file
 
@@ -53,8 +54,8 @@ def ours(spark: SparkSession, paths: list[Path], lake: Path, number: int) -> Non
     """An attempt at a batch, as EMR runs it, without starting a session."""
     output = f"s3://lake/batches/{number:04d}/"
     manifest = Manifest("web_logs.t.1", 1, "web_logs", tuple(versions(paths)))
-    result = run(spark, Order("web_logs.t.1", 1, DATASET, "s3://lake/none", output), manifest, {})
-    assert result["totals"]["rejected"] == 0, result["totals"]
+    result = run(spark, JobSpec("web_logs.t.1", 1, DATASET, "s3://lake/none", output), manifest, {})
+    assert result.total("rejected") == 0, result.files
     shutil.rmtree(lake / "batches")
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-RESULT: Final = "result.json"
-FAILURE: Final = "failure.json"
+from tidemark.core.job import FAILURE, RESULT
+
 CONNECTIONS: Final = 8
 
 

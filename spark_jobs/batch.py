@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Optional
+from typing import Optional
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
@@ -17,33 +17,14 @@ from pyspark.sql import functions as F
 from spark_jobs import days, fitting, keys, reader, storage
 from spark_jobs.hadoop import FileSystem
 from tidemark.core.dataset import Dataset, Table
-from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import DeclarationError, Unbalanced
 from tidemark.core.files import FileVersion
+from tidemark.core.job import DataFiles, FileCount, JobSpec, Result, rows_of
 from tidemark.core.manifest import Manifest
 
 Transform = Callable[[DataFrame], Mapping[str, DataFrame]]
 
 _IS_GOOD = "_rejected IS NULL AND _end IS NULL"
-
-
-@dataclass(frozen=True)
-class Order:
-    """All that a job needs to know; the shape of order.json."""
-
-    batch_id: str
-    attempt: int
-    dataset: Dataset
-    manifest: str  # s3:// URI
-    output: str  # s3:// prefix of this attempt alone, ending in /
-    seen: Optional[tuple[FileVersion, ...]] = None  # key files of other batches; None where keys are not remembered
-
-    @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Order:
-        """Parsed order.json → value."""
-        dataset, output = parse_dataset(data["dataset"]), data["output"].rstrip("/") + "/"
-        seen = tuple(keys.file_of(file) for file in data["seen"]) if "seen" in data else None
-        return cls(data["batch_id"], data["attempt"], dataset, data["manifest"], output, seen)
 
 
 @dataclass(frozen=True)
@@ -56,26 +37,18 @@ class FileTally:
     bytes: int  # of decompressed content
     problem: Optional[str]
 
-    def to_json(self, file: FileVersion) -> dict[str, Any]:
-        """The form of result.json."""
-        return {
-            "bucket": file.bucket,
-            "key": file.key,
-            "version": file.version,
-            "read": self.kept + self.rejected + self.duplicates,
-            "kept": self.kept,
-            "rejected": self.rejected,
-            "duplicates": self.duplicates,
-            "problem": self.problem,
-        }
+    def counted(self, file: FileVersion) -> FileCount:
+        """The form of the report."""
+        read = self.kept + self.rejected + self.duplicates
+        return FileCount(file.identity, read, self.kept, self.rejected, self.duplicates, self.problem)
 
 
-def run(spark: SparkSession, order: Order, manifest: Manifest, seconds: dict[str, float]) -> dict[str, Any]:
-    """Read, transform, write; the result as it belongs into result.json, not yet written."""
-    dataset, system = order.dataset, FileSystem(spark)
+def run(spark: SparkSession, spec: JobSpec, manifest: Manifest, seconds: dict[str, float]) -> Result:
+    """Read, transform, write; the result, which is not written yet. `seconds` are those that passed before."""
+    dataset, system = spec.dataset, FileSystem(spark)
     transform, key = transform_of(dataset), keys.key_of(dataset)
     with timed(seconds, "read"):
-        seen = None if order.seen is None else keys.read(spark, order.seen)
+        seen = None if spec.seen is None else keys.read(spark, spec.seen)
         frame = keys.duplicates_marked(reader.read(spark, manifest.files, dataset.record, dataset.format), key, seen)
         # Measured on 148,000 records and three tables: 7.6 s for the job, 13.2 s when each table parses again.
         frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
@@ -83,19 +56,30 @@ def run(spark: SparkSession, order: Order, manifest: Manifest, seconds: dict[str
     with timed(seconds, "write"):
         content_bytes = sum(tally.bytes for tally in tallies)
         records = _records(frame, manifest.files, dataset)
-        tables = written_tables(order, transform(records), "transforms", content_bytes, system)
-        kept = {}
-        if key and order.seen is not None:
-            kept = {"keys": keys.write(records, key, f"{order.output}keys", content_bytes, system).to_json()}
+        tables, table_days = written_tables(spec, transform(records), "transforms", content_bytes, system)
+        kept = None
+        if key and spec.seen is not None:
+            kept = keys.write(records, key, f"{spec.output}keys", content_bytes, system)
         rejected = storage.write_rejected(
             rejected_records(frame, manifest.files),
             sum(tally.rejected for tally in tallies),
-            f"{order.output}rejected",
+            f"{spec.output}rejected",
             system,
         )
     frame.unpersist()
     _balanced(dataset, tallies, tables, rejected)
-    return {**_result(order, manifest, tallies, tables, rejected, seconds, spark.version), **kept}
+    return Result(
+        batch_id=spec.batch_id,
+        attempt=spec.attempt,
+        dataset=dataset.name,
+        files=tuple(tally.counted(file) for tally, file in zip(tallies, manifest.files)),
+        tables=tables,
+        days=table_days,
+        rejected=rejected,
+        keys=kept,
+        seconds=seconds,
+        versions=versions(spark),
+    )
 
 
 def transform_of(dataset: Dataset) -> Transform:
@@ -137,21 +121,22 @@ def rejected_records(frame: DataFrame, files: Sequence[FileVersion]) -> DataFram
 
 
 def written_tables(
-    order: Order, frames: Mapping[str, DataFrame], package: str, content_bytes: int, system: FileSystem
-) -> dict[str, dict[str, Any]]:
+    spec: JobSpec, frames: Mapping[str, DataFrame], package: str, content_bytes: int, system: FileSystem
+) -> tuple[dict[str, DataFiles], dict[str, tuple[str, ...]]]:
     """Write the frames that the dataset's module, which is of that package, made of the declared tables.
 
-    Returns what result.json says of each: rows, files and days.
+    Returns the files and the days of each table.
     """
-    _same_tables(order.dataset, frames, package)
-    tables = {}
-    for table in order.dataset.tables:
-        conforming = storage.conforming(frames[table.name], table, order.batch_id, order.attempt)
+    _same_tables(spec.dataset, frames, package)
+    files, table_days = {}, {}
+    for table in spec.dataset.tables:
+        conforming = storage.conforming(frames[table.name], table, spec.batch_id, spec.attempt)
         rows, told = days.observed(conforming, table)
         with _overflow_named(conforming, table):
-            written = storage.write_table(rows, table, f"{order.output}tables/{table.name}", content_bytes, system)
-        tables[table.name] = {**written.to_json(), "days": told()}
-    return tables
+            folder = f"{spec.output}tables/{table.name}"
+            files[table.name] = storage.write_table(rows, table, folder, content_bytes, system)
+        table_days[table.name] = tuple(told())
+    return files, table_days
 
 
 @contextmanager
@@ -177,41 +162,23 @@ def _same_tables(dataset: Dataset, frames: Mapping[str, DataFrame], package: str
 def _balanced(
     dataset: Dataset,
     tallies: Sequence[FileTally],
-    tables: Mapping[str, Mapping[str, Any]],
-    rejected: storage.Written,
+    tables: Mapping[str, DataFiles],
+    rejected: DataFiles,
 ) -> None:
     """Nothing came or went on the way: each table of facts has a row for every record kept."""
     kept = sum(tally.kept for tally in tallies)
     for table in dataset.tables:
-        rows = tables[table.name]["rows"]
+        rows = rows_of(tables[table.name])
         if table.keeps_records and rows != kept:
             raise Unbalanced(f"rows of {table.name}: expected {kept}, found {rows}")
     expected = sum(tally.rejected for tally in tallies)
-    if rejected.rows != expected:
-        raise Unbalanced(f"rejected records: expected {expected}, found {rejected.rows}")
+    if rows_of(rejected) != expected:
+        raise Unbalanced(f"rejected records: expected {expected}, found {rows_of(rejected)}")
 
 
-def _result(
-    order: Order,
-    manifest: Manifest,
-    tallies: Sequence[FileTally],
-    tables: Mapping[str, Mapping[str, Any]],
-    rejected: storage.Written,
-    seconds: Mapping[str, float],
-    spark_version: str,
-) -> dict[str, Any]:
-    files = [tally.to_json(file) for tally, file in zip(tallies, manifest.files)]
-    return {
-        "batch_id": order.batch_id,
-        "attempt": order.attempt,
-        "dataset": order.dataset.name,
-        "files": files,
-        "tables": dict(tables),
-        "rejected": rejected.to_json(),
-        "totals": {what: sum(file[what] for file in files) for what in ("read", "kept", "rejected", "duplicates")},
-        "seconds": {step: round(spent, 3) for step, spent in seconds.items()},
-        "versions": {"spark": spark_version, "python": platform.python_version()},
-    }
+def versions(spark: SparkSession) -> dict[str, str]:
+    """What the job ran on, for the report."""
+    return {"spark": spark.version, "python": platform.python_version()}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Why a job failed: a reason of one line, sorted by what to do about it, and the traceback; the shape of failure.json.
+"""Why a job failed: a reason of one line, sorted by what to do about it, and the traceback.
 
 An error that Spark hands on is one long text: a Python error in a task lies in it as a traceback, one of Spark itself
 as a chain of Java exceptions, printed several times over.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import traceback
-from typing import Any
+from dataclasses import replace
 
 from spark_jobs.objects import ReadError
 from tidemark.core.errors import DeclarationError
+from tidemark.core.job import RunFailure
 
 _LINE_MAX = 500
 #: Bytes of a traceback that are kept: its beginning says where, its end what.
@@ -37,21 +38,19 @@ _NOISE = re.compile(
 _FRAMES = re.compile(r"(?:^[ \t]+at [\w$.]+[^\n]*\n?|^[ \t]+\.\.\. \d+ more\n?)+", re.MULTILINE)
 
 
-def of(error: BaseException) -> dict[str, Any]:
-    """`{"kind": "file" | "transient" | "beyond" | "unknown", "file": …, "message": …}`; the message is one line of
-    up to 500 characters.
-    """
-    report = ReadError.report_in(str(error))
-    if report:
-        return {"file": None, **report, "message": _short(report["message"])}
+def of(error: BaseException) -> RunFailure:
+    """The failure that an error is; its message is one line of up to 500 characters."""
+    told = ReadError.told_in(str(error))
+    if told:
+        return replace(told, message=_short(told.message))
     if isinstance(error, DeclarationError):
-        return {"kind": "beyond", "file": None, "message": _short(str(error))}
+        return RunFailure(_short(str(error)), "beyond")
     name, message = _named(error)
     kind = "beyond" if isinstance(error, _BEYOND) or _BEYOND_NAMES.search(name) else "unknown"
     place = _place(traceback_of(error))
     reason = f"{name}: {message}" if message else name
     # The place is what a person looks for first: it must not be what is cut off.
-    return {"kind": kind, "file": None, "message": _short(reason, place)}
+    return RunFailure(_short(reason, place), kind)
 
 
 def traceback_of(error: BaseException) -> str:

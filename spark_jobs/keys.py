@@ -1,13 +1,13 @@
 """Keys that are kept once: within the batch, and among all batches where the dataset remembers them.
 
-A batch leaves the keys of the records it kept as one small table, a column of text. The order of a later batch names
+A batch leaves the keys of the records it kept as one small table, a column of text. The job spec of a later batch names
 such tables; their keys count as records that came before the batch's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Optional
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +20,7 @@ from spark_jobs.reader import in_tasks
 from tidemark.core.dataset import Column, ColumnType, Dataset, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.files import FileVersion
+from tidemark.core.job import DataFile, DataFiles
 
 ROWS = 65_536  # per Arrow batch at most
 _TABLE = Table("keys", "facts", (Column("key", ColumnType("string")),))
@@ -55,23 +56,23 @@ def duplicates_marked(frame: DataFrame, key: Optional[str], seen: Optional[DataF
     return marked.where("_source >= 0").drop("_key")
 
 
-def write(kept: DataFrame, key: str, folder: str, content_bytes: int, system: FileSystem) -> storage.Written:
+def write(kept: DataFrame, key: str, folder: str, content_bytes: int, system: FileSystem) -> DataFiles:
     """The keys of the records kept, for the batches to come. A record without a key is not remembered."""
     keys = kept.select(F.col(key).cast("string").alias("key")).where("key IS NOT NULL")
     return storage.write_table(keys, _TABLE, folder, content_bytes, system)
 
 
-def file_of(listed: Mapping[str, Any]) -> FileVersion:
-    """A key file as the order lists it; it was written once, so it needs no version."""
-    bucket, _, key = listed["uri"][len("s3://") :].partition("/")
-    return FileVersion(bucket, key, "", listed["bytes"])
+def _version_of(file: DataFile) -> FileVersion:
+    """A key file as the object to fetch; it was written once, so it needs no version."""
+    bucket, _, key = file.uri[len("s3://") :].partition("/")
+    return FileVersion(bucket, key, "", file.bytes)
 
 
-def read(spark: SparkSession, files: Sequence[FileVersion]) -> Optional[DataFrame]:
+def read(spark: SparkSession, files: Sequence[DataFile]) -> Optional[DataFrame]:
     """The keys in the files of other batches, as the column `key`; None without a file."""
     if not files:
         return None
-    return in_tasks(spark, files, read_batches, "key string")
+    return in_tasks(spark, [_version_of(file) for file in files], read_batches, "key string")
 
 
 def read_batches(files: Iterable[tuple[int, FileVersion]]) -> Iterator[pa.RecordBatch]:

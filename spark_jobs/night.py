@@ -5,7 +5,6 @@ The job's own module sees a `Night` and nothing else; what it is given is pinned
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ from typing import Any, Union
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import pinned, storage
-from spark_jobs.batch import Order, timed, written_tables
+from spark_jobs.batch import timed, versions, written_tables
 from spark_jobs.hadoop import FileSystem
 from tidemark.core.dataset import Dataset
+from tidemark.core.job import JobSpec, Result
 from tidemark.core.manifest import NightlyManifest
 from tidemark.core.periods import Period
 
@@ -49,48 +49,35 @@ class Night:
 Compute = Callable[[Night], Mapping[str, DataFrame]]
 
 
-def run(spark: SparkSession, order: Order, manifest: NightlyManifest, seconds: dict[str, float]) -> dict[str, Any]:
-    """Read, compute, write; the result as it belongs into result.json, not yet written."""
-    dataset, system = order.dataset, FileSystem(spark)
+def run(spark: SparkSession, spec: JobSpec, manifest: NightlyManifest, seconds: dict[str, float]) -> Result:
+    """Read, compute, write; the result, which is not written yet. `seconds` are those that passed before."""
+    dataset, system = spec.dataset, FileSystem(spark)
     compute = compute_of(dataset)
     with timed(seconds, "read"):
         read = {source.table: pinned.read(spark, source) for source in manifest.inputs}
     with timed(seconds, "write"):
         parameters = dataset.nightly.parameters if dataset.nightly else {}
         tables = {name: frame for name, (frame, _) in read.items()}
-        night = Night(spark, tables, manifest.period, parameters, order.output)
+        night = Night(spark, tables, manifest.period, parameters, spec.output)
         content_bytes = manifest.total_bytes * storage.SHRINKAGE  # what is pinned is Parquet already
-        written = written_tables(order, compute(night), "nightly", content_bytes, system)
+        files, days = written_tables(spec, compute(night), "nightly", content_bytes, system)
     spark.catalog.clearCache()
-    inputs = {name: rows for name, (_, rows) in read.items()}
-    return _result(order, inputs, written, night.artifacts, seconds, spark)
+    return Result(
+        batch_id=spec.batch_id,
+        attempt=spec.attempt,
+        dataset=dataset.name,
+        files=(),
+        tables=files,
+        days=days,
+        rejected=(),
+        inputs={name: rows for name, (_, rows) in read.items()},
+        artifacts=night.artifacts,
+        seconds=seconds,
+        versions=versions(spark),
+    )
 
 
 def compute_of(dataset: Dataset) -> Compute:
     """The job's own module."""
     compute: Compute = import_module(f"spark_jobs.nightly.{dataset.transform}").compute
     return compute
-
-
-def _result(
-    order: Order,
-    inputs: Mapping[str, int],
-    written: Mapping[str, Mapping[str, Any]],
-    artifacts: Mapping[str, str],
-    seconds: Mapping[str, float],
-    spark: SparkSession,
-) -> dict[str, Any]:
-    read = sum(inputs.values())
-    return {
-        "batch_id": order.batch_id,
-        "attempt": order.attempt,
-        "dataset": order.dataset.name,
-        "files": [],
-        "inputs": dict(inputs),
-        "tables": dict(written),
-        "rejected": storage.Written(()).to_json(),
-        "artifacts": dict(artifacts),
-        "totals": {"read": read, "kept": read, "rejected": 0, "duplicates": 0},
-        "seconds": {step: round(spent, 3) for step, spent in seconds.items()},
-        "versions": {"spark": spark.version, "python": platform.python_version()},
-    }

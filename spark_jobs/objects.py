@@ -15,6 +15,7 @@ from itertools import groupby, islice
 from typing import Any, Optional
 
 from tidemark.core.files import FileVersion
+from tidemark.core.job import RunFailure
 
 #: Bytes per request: a large object is fetched in ranges, so that what waits in memory stays bounded.
 PART = 8 << 20
@@ -54,13 +55,15 @@ class ReadError(Exception):
         return ReadError, (self.kind, self.file, self.message)
 
     @classmethod
-    def report_in(cls, text: str) -> Optional[dict[str, Any]]:
-        """The `{"kind", "file", "message"}` of an error that went through Spark's stack traces."""
+    def told_in(cls, text: str) -> Optional[RunFailure]:
+        """What an error says that went through Spark's stack traces; None where the text has none."""
         at = text.find(cls.MARK)
         if at < 0:
             return None
-        report: dict[str, Any] = json.JSONDecoder().raw_decode(text, at + len(cls.MARK))[0]
-        return report
+        told = json.JSONDecoder().raw_decode(text, at + len(cls.MARK))[0]
+        named = told["file"]
+        file = FileVersion(named["bucket"], named["key"], named["version"], 0) if named else None
+        return RunFailure(told["message"], told["kind"], file)
 
 
 @dataclass(frozen=True)

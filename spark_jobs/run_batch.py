@@ -1,6 +1,6 @@
-"""The job that EMR Serverless runs for each attempt at a batch: `run_batch.py --order s3://…/order.json`.
+"""The job that EMR Serverless runs for each attempt at a batch: `run_batch.py --spec s3://…/job_spec.json`.
 
-It writes below the order's output prefix only, and `result.json` last of all; on failure `failure.json`, as well as
+It writes below the spec's output prefix only, and `result.json` last of all; on failure `failure.json`, as well as
 it can, with the traceback, and on stderr the traceback and a reason of one line as the last one.
 """
 
@@ -17,40 +17,40 @@ from typing import Any, Optional
 from pyspark import SparkContext
 
 from spark_jobs import batch, failures, night, objects, storage
-from spark_jobs.batch import Order
 from spark_jobs.hadoop import FileSystem
+from tidemark.core.job import FAILURE, RESULT, JobSpec, RunFailure
 from tidemark.core.manifest import Manifest, NightlyManifest
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """The exit code: 0 when result.json stands."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--order", required=True, help="s3:// URI of the order")
-    uri = asked.parse_args(arguments).order
-    order: Mapping[str, Any] = {}
+    asked.add_argument("--spec", required=True, help="s3:// URI of the job's spec")
+    uri = asked.parse_args(arguments).spec
+    document: Mapping[str, Any] = {}
     try:
-        order = json.loads(objects.text(uri))
-        _run(Order.parse(order))
+        document = json.loads(objects.text(uri))
+        _run(JobSpec.parse(document))
     except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
         failure, traceback = failures.of(error), failures.traceback_of(error)
-        _report(order, {**failure, "traceback": traceback})
+        _report(document, failure, traceback)
         print(traceback, file=sys.stderr, flush=True)
-        _say(f"{order.get('batch_id', uri)} failed ({failure['kind']}): {failure['message']}")
+        _say(f"{document.get('batch_id', uri)} failed ({failure.kind}): {failure.message}")
         return 1
     return 0
 
 
-def _run(order: Order) -> None:
-    manifest = objects.text(order.manifest)
+def _run(spec: JobSpec) -> None:
+    manifest = objects.text(spec.manifest)
     started = time.monotonic()
-    spark = storage.session(f"{order.batch_id}.{order.attempt}")
+    spark = storage.session(f"{spec.batch_id}.{spec.attempt}")
     try:
         seconds = {"session": time.monotonic() - started}
-        if order.dataset.nightly:
-            result = night.run(spark, order, NightlyManifest.loads(manifest), seconds)
+        if spec.dataset.nightly:
+            result = night.run(spark, spec, NightlyManifest.loads(manifest), seconds)
         else:
-            result = batch.run(spark, order, Manifest.loads(manifest), seconds)
-        FileSystem(spark).write(f"{order.output}result.json", json.dumps(result, indent=1))
+            result = batch.run(spark, spec, Manifest.loads(manifest), seconds)
+        FileSystem(spark).write(f"{spec.output}{RESULT}", result.dumps())
     finally:
         spark.stop()
 
@@ -64,11 +64,13 @@ def _say(reason: str) -> None:
         jvm.System.err.println(reason)
 
 
-def _report(order: Mapping[str, Any], failure: Mapping[str, Any]) -> None:
-    """failure.json, if the order could be read at all. Without a session, hence not through Hadoop."""
+def _report(document: Mapping[str, Any], failure: RunFailure, traceback: str) -> None:
+    """failure.json, if the spec could be read at all, even one that cannot be parsed. Without a session, hence not
+    through Hadoop.
+    """
     try:
-        report = {"batch_id": order["batch_id"], "attempt": order["attempt"], **failure}
-        objects.put_text(f"{order['output'].rstrip('/')}/failure.json", json.dumps(report))
+        report = failure.dumps(document["batch_id"], document["attempt"], traceback)
+        objects.put_text(f"{document['output'].rstrip('/')}/{FAILURE}", report)
     except Exception as error:  # noqa: BLE001  # the reason on stderr must come out in any case
         print(f"failure.json not written: {error}", file=sys.stderr, flush=True)
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,6 +17,7 @@ from spark_jobs.hadoop import FileSystem, Stored
 from tidemark.core.dataset import Column as Declared
 from tidemark.core.dataset import Table
 from tidemark.core.errors import DeclarationError
+from tidemark.core.job import DataFile, DataFiles
 
 FILE_BYTES = 128 << 20  # of a table's file, about
 #: JSON shrinks so much at least on its way to zstd-compressed Parquet: 8 on transactions, 18 to 23 on web logs.
@@ -64,24 +63,6 @@ def session(name: str) -> SparkSession:
     return spark
 
 
-@dataclass(frozen=True)
-class Written:
-    """Files of one table, with rows and bytes."""
-
-    files: tuple[tuple[Stored, int], ...]
-
-    @property
-    def rows(self) -> int:
-        return sum(rows for _, rows in self.files)
-
-    def to_json(self) -> dict[str, Any]:
-        """The form of result.json."""
-        return {
-            "rows": self.rows,
-            "files": [{"uri": file.uri, "rows": rows, "bytes": file.bytes} for file, rows in self.files],
-        }
-
-
 def conforming(frame: DataFrame, table: Table, batch_id: str, attempt: int) -> DataFrame:
     """The frame as the declaration wants it; `DeclarationError` names a column that is missing, extra or unsafe."""
     given = [name for name in frame.columns if not name.startswith("_")]
@@ -108,7 +89,7 @@ def _same_names(table: Table, expected: Sequence[str], found: Sequence[str]) -> 
             raise DeclarationError(f"expected {', '.join(expected)}, found a column `{name}` more", (table.name,))
 
 
-def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int, files: FileSystem) -> Written:
+def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int, files: FileSystem) -> DataFiles:
     """Parquet files below `folder`, of `FILE_BYTES` or less; a partitioned table has one value in each file.
 
     `content_bytes` is the size of the decompressed input, from which the number of files is estimated: as few as
@@ -123,7 +104,7 @@ def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int,
     else:
         writer.write.parquet(folder)
     stored = [(file, files.parquet_rows(file.uri)) for file in _data(files, folder, ".parquet")]
-    return Written(tuple((file, rows) for file, rows in stored if rows))
+    return tuple(DataFile(file.uri, rows, file.bytes) for file, rows in stored if rows)
 
 
 def _folder(value: Column) -> Column:
@@ -137,17 +118,17 @@ def _folder(value: Column) -> Column:
     return F.when(value.isNull(), "_null").when(text.rlike(_PLAIN), text).otherwise(hashed)
 
 
-def write_rejected(frame: DataFrame, rows: int, folder: str, files: FileSystem) -> Written:
+def write_rejected(frame: DataFrame, rows: int, folder: str, files: FileSystem) -> DataFiles:
     """Rejected records as JSON lines."""
     if not rows:
-        return Written(())
+        return ()
     count = math.ceil(rows / REJECTED_PER_FILE)
     frame.coalesce(count).write.option("ignoreNullFields", "false").json(folder)
     stored = _data(files, folder, ".json")
     if len(stored) == 1:
-        return Written(((stored[0], rows),))
+        return (DataFile(stored[0].uri, rows, stored[0].bytes),)
     lines = _lines(frame.sparkSession, [file.uri for file in stored])
-    return Written(tuple((file, lines[file.uri.rsplit("/", 1)[1]]) for file in stored))
+    return tuple(DataFile(file.uri, lines[file.uri.rsplit("/", 1)[1]], file.bytes) for file in stored)
 
 
 def _lines(spark: SparkSession, uris: Sequence[str]) -> dict[str, int]:

@@ -8,8 +8,8 @@ import pytest
 
 from tidemark.adapters.ledger import Ledger
 from tidemark.core.errors import Conflict
+from tidemark.core.job import DataFile
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.result import DataFile
 from tidemark.core.turns import Turn
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -337,7 +337,7 @@ def test_a_column_of_distinct_values_partitions(declaration: dict[str, Any], kin
 
 
 def test_the_declaration_is_kept_for_the_job(declaration: dict[str, Any]) -> None:
-    """The order that a job gets carries the declaration as it was written."""
+    """The spec that a job gets carries the declaration as it was written."""
     assert parse_dataset(declaration).declared == declaration
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tidemark.core.errors import Unbalanced
-from tidemark.core.failures import RunFailure
 from tidemark.core.files import FileVersion
+from tidemark.core.job import DataFile, Result
 from tidemark.core.manifest import Input, Manifest, NightlyManifest, PinnedFile
 from tidemark.core.periods import Period
-from tidemark.core.result import DataFile, Result, parse_failure, verify, verify_keys, verify_nightly
+from tidemark.core.result import verify, verify_keys, verify_nightly
 
 TABLES, FACTS = ("web_events", "user_activity"), ("web_events",)
 MANIFEST = Manifest("b", 2, "web", (FileVersion("raw", "a", "v1", 9), FileVersion("raw", "c", "v1", 9)))
@@ -120,39 +120,6 @@ def test_an_additive_table_may_hold_fewer_rows(report: dict[str, Any]) -> None:
     """Sums have one row a key, so only facts have a row for every record kept."""
     report["tables"]["user_activity"]["files"].append({"uri": "s3://lake/2", "rows": 2, "bytes": 9})
     verify(parsed(report), MANIFEST, TABLES, FACTS)
-
-
-FAILURE = {"batch_id": "b", "attempt": 1, "kind": "file", "file": None, "message": "not JSON"}
-BAD = FileVersion("raw", "web/ü.json", "v1", 0)
-NAMED = {"bucket": "raw", "key": "web/ü.json", "version": "v1"}
-
-
-@pytest.mark.parametrize(
-    ("text", "failure"),
-    [
-        (json.dumps(FAILURE), RunFailure("not JSON", "file")),
-        (json.dumps({**FAILURE, "file": NAMED}), RunFailure("not JSON", "file", BAD)),
-        (json.dumps({**FAILURE, "kind": "transient"}).encode(), RunFailure("not JSON", "transient")),
-    ],
-)  # fmt: skip
-def test_the_jobs_own_report_is_read(text: str | bytes, failure: RunFailure) -> None:
-    """Kind, words and the bad file's identity arrive."""
-    assert parse_failure(text) == failure
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "7", "null", "{}", b"\xff\xfe", '{"kind": "file"}', json.dumps({**FAILURE, "file": "x"})]
-)
-def test_an_unreadable_report_is_an_unknown_failure(text: str | bytes) -> None:
-    """A job that died while writing its report still has failed."""
-    failure = parse_failure(text)
-    assert (failure.kind, failure.file) == ("unknown", None)
-    assert failure.message.startswith("the job failed with an unreadable report: ")
-
-
-def test_an_unreadable_report_is_quoted_in_short() -> None:
-    """The reason goes into the ledger, whose items are small."""
-    assert len(parse_failure("x" * 100_000).message) < 300
 
 
 def test_a_result_tells_the_days_that_it_knows(report: dict[str, Any]) -> None:

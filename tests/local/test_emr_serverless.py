@@ -13,13 +13,14 @@ from local.emr_serverless import EmrServerlessApp
 from local.spark_runner import JobSpec, Outcome
 from tests.local.stand_ins import Events, client, eventually, served
 from tidemark.adapters.engine import Engine
-from tidemark.core.failures import RunFailure, engine_failure
+from tidemark.core.failures import engine_failure
+from tidemark.core.job import RunFailure
 
 ROLE = "arn:aws:iam::123456789012:role/JobRole"
 JOB = {
     "sparkSubmit": {
         "entryPoint": "s3://control/jobs/run_batch.py",
-        "entryPointArguments": ["--order", "s3://control/order.json"],
+        "entryPointArguments": ["--spec", "s3://control/job_spec.json"],
         "sparkSubmitParameters": "--conf spark.driver.cores=1 --conf spark.driver.memory=3g "
         "--conf spark.executor.cores=1 --conf spark.executor.memory=3g --conf spark.executor.instances=1",
     }
@@ -123,7 +124,7 @@ def test_the_runner_gets_the_job_as_it_was_asked_for(emr: Any, owner: str, runne
     start(emr, owner, configurationOverrides=overrides)
     job = eventually(lambda: runner.jobs)[0]
     assert job.entry_point == "s3://control/jobs/run_batch.py"
-    assert job.arguments == ("--order", "s3://control/order.json")
+    assert job.arguments == ("--spec", "s3://control/job_spec.json")
     assert job.parameters[:2] == ("--conf", "spark.driver.cores=1")
     assert job.properties == {"spark.x": "1"}
 

@@ -141,10 +141,10 @@ print(json.dumps([
     [t.name for t in spark.catalog.listTables()], "LEFT" in os.environ, os.environ["AWS_ACCESS_KEY_ID"],
     spark.sparkContext.parallelize([1], 1).map(lambda _: __import__("helper").NAME).collect(), __name__]))
 """
-    job = cloud.job(curious, "--order", "o", helper="NAME = 'clean'", properties={"spark.sql.x.y": "set"})
+    job = cloud.job(curious, "--spec", "s", helper="NAME = 'clean'", properties={"spark.sql.x.y": "set"})
     assert run(warm, job) == Outcome(0, "")
     told = (warm._place.log(job.run_id)).read_text().splitlines()[-1]
-    expected = ["clean", ["--order", "o"], "false", "set", [], False, "AKIALOCALJobRole", ["clean"], "__main__"]
+    expected = ["clean", ["--spec", "s"], "false", "set", [], False, "AKIALOCALJobRole", ["clean"], "__main__"]
     assert json.loads(told) == expected
 
 

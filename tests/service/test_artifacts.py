@@ -10,8 +10,8 @@ import pytest
 
 from tests.service.nights import NightWorld
 from tidemark.core.errors import Transient
+from tidemark.core.job import Result
 from tidemark.core.lifecycle import Batch
-from tidemark.core.result import Result
 from tidemark.service.artifacts import point_at_artifacts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

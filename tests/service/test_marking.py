@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from tidemark.core.dataset import Table
-from tidemark.core.result import DataFile, Result
+from tidemark.core.job import DataFile, Result
 from tidemark.service.marking import touched_days
 
 FACTS, LATEST = Table("sales", "facts", (), day="day"), Table("sales", "latest", (), key="id", day="day")

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.simulation.faults import Faults, refuse
 from tests.simulation.job import DataStore, RunFailed, report_failure
-from tests.simulation.nights import run_order
+from tests.simulation.nights import run_job
 from tests.simulation.s3 import SimS3
 from tests.simulation.stage import Stage
 
@@ -21,7 +21,7 @@ DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": ""}
 class SimRun:
     run_id: str
     name: str
-    order: str
+    spec: str
     outcome: str  # what the seed has in store: good | transient | capacity | unknown | late | empty | short
     created_at: datetime
     state: str = "SUBMITTED"
@@ -43,8 +43,8 @@ class SimEMR:
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
 
     def start_job_run(self, clientToken: str, name: str, jobDriver: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
-        order = jobDriver["sparkSubmit"]["entryPointArguments"][1]
-        return self.call("emr.StartJobRun", lambda: {"jobRunId": self._start(clientToken, name, order).run_id})
+        spec = jobDriver["sparkSubmit"]["entryPointArguments"][1]
+        return self.call("emr.StartJobRun", lambda: {"jobRunId": self._start(clientToken, name, spec).run_id})
 
     def list_job_runs(
         self,
@@ -72,11 +72,11 @@ class SimEMR:
 
     # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self, token: str, name: str, order: str) -> SimRun:
+    def _start(self, token: str, name: str, spec: str) -> SimRun:
         known, until = self.tokens.get(token, (None, None))
         if known and (until is None or self.stage.time < until):
             return known
-        run = SimRun(f"run{len(self.runs):05d}", name, order, self._outcome(), self.stage.time)
+        run = SimRun(f"run{len(self.runs):05d}", name, spec, self._outcome(), self.stage.time)
         if known:
             self.faults.count("second_run_of_an_attempt")
         elif any(run.name == name for run in self.runs):
@@ -113,7 +113,7 @@ class SimEMR:
     def _work(self, run: SimRun) -> str:
         """Do the run's work and answer the state that it ends in."""
         if run.outcome == "transient":
-            report_failure(self.s3, run.order, "transient", "SlowDown: please reduce your request rate")
+            report_failure(self.s3, run.spec, "transient", "SlowDown: please reduce your request rate")
         elif run.outcome == "capacity":
             run.details = "Insufficient capacity available"
         if run.outcome in PASSING or run.outcome == "unknown":
@@ -124,7 +124,7 @@ class SimEMR:
         """Write the run's output, its files named by `run_id`; False when the job gives up."""
         try:
             if run.outcome != "empty":
-                run_order(self.s3, self.data, run.order, run_id, short=run.outcome == "short")
+                run_job(self.s3, self.data, run.spec, run_id, short=run.outcome == "short")
         except RunFailed as failed:
             run.details = str(failed)
             return False

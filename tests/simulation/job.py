@@ -1,4 +1,4 @@
-"""The Spark job as a pure function of its order: the same promises as spark_jobs/run_batch.py, without Spark."""
+"""The Spark job as a pure function of its spec: the same promises as spark_jobs/run_batch.py, without Spark."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DataStore:
 
 
 def run_batch(
-    s3: Any, data: DataStore, order: dict[str, Any], manifest: dict[str, Any], run_id: str, short: bool
+    s3: Any, data: DataStore, spec: dict[str, Any], manifest: dict[str, Any], run_id: str, short: bool
 ) -> None:
     """Read the files; write tables, rejected records and, last, result.json.
 
@@ -47,15 +47,15 @@ def run_batch(
 
     Raises `RunFailed` after writing failure.json for a file that is named poison, without it for an unnamed one.
     """
-    output = order["output"]
-    known = {key for listed in order.get("seen", ()) for (key,) in data.read(listed["uri"])}
+    output = spec["output"]
+    known = {key for listed in spec.get("seen", ()) for (key,) in data.read(listed["uri"])}
     kept: list[Record] = []
     counts = []
     for file in manifest["files"]:
         landed = s3.raw[(file["bucket"], file["key"], file["version"])]
-        _refuse_poison(s3, order, file, landed.records)
+        _refuse_poison(s3, spec, file, landed.records)
         # Where keys are remembered, the batch's own count from file to file, too.
-        count = _read_file(landed, file["landed_at"], kept, known if "seen" in order else set())
+        count = _read_file(landed, file["landed_at"], kept, known if "seen" in spec else set())
         named = {name: file[name] for name in ("bucket", "key", "version")}
         counts.append({**named, "problem": None, **count})
     if short and kept:
@@ -63,42 +63,42 @@ def run_batch(
     rejected = sum(count["rejected"] for count in counts)
     uri = f"{output}rejected/part-{run_id}.json"
     set_aside = [{"uri": uri, "rows": rejected, "bytes": 10 * rejected}] if rejected else []
-    tables = order["dataset"]["tables"]
+    tables = spec["dataset"]["tables"]
     made = {name: MAKERS[table.get("kind", "facts")](kept) for name, table in tables.items()}
     report = {"files": counts, "rejected": {"rows": rejected, "files": set_aside}}
-    if "seen" in order:
+    if "seen" in spec:
         report["keys"] = _write(data, f"{output}keys/part-{run_id}", [(record["id"],) for record in kept])
-    put_result(s3, data, order, run_id, made, report)
+    put_result(s3, data, spec, run_id, made, report)
 
 
 def put_result(
-    s3: Any, data: DataStore, order: dict[str, Any], run_id: str, made: Mapping[str, Iterable[Halves]],
+    s3: Any, data: DataStore, spec: dict[str, Any], run_id: str, made: Mapping[str, Iterable[Halves]],
     report: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write each table's rows, and then result.json."""
-    ids = (order["batch_id"], order["attempt"])
+    ids = (spec["batch_id"], spec["attempt"])
     tables = {}
-    for name, declared in order["dataset"]["tables"].items():
+    for name, declared in spec["dataset"]["tables"].items():
         rows = [own + ids + rest for own, rest in made[name]]
-        written = _write(data, f"{order['output']}tables/{name}/part-{run_id}", rows)
+        written = _write(data, f"{spec['output']}tables/{name}/part-{run_id}", rows)
         day = list(declared["columns"]).index(declared["day"]) if "day" in declared else None
         days = [] if day is None else sorted({row[day] for row in rows} - {None})
         tables[name] = {**written, "days": days}
-    named = {"batch_id": ids[0], "attempt": ids[1], "dataset": order["dataset"]["name"]}
-    put_document(s3, order["output"] + "result.json", {**named, "tables": tables, **report})
+    named = {"batch_id": ids[0], "attempt": ids[1], "dataset": spec["dataset"]["name"]}
+    put_document(s3, spec["output"] + "result.json", {**named, "tables": tables, **report})
 
 
-def report_failure(s3: Any, order_uri: str, kind: str, message: str, file: dict[str, Any] | None = None) -> None:
+def report_failure(s3: Any, spec_uri: str, kind: str, message: str, file: dict[str, Any] | None = None) -> None:
     """failure.json, as the job's driver writes it before it ends."""
-    order = json.loads(s3.objects[split_uri(order_uri)])
+    spec = json.loads(s3.objects[split_uri(spec_uri)])
     report = {
-        "batch_id": order["batch_id"],
-        "attempt": order["attempt"],
+        "batch_id": spec["batch_id"],
+        "attempt": spec["attempt"],
         "kind": kind,
         "file": file,
         "message": message,
     }
-    put_document(s3, order["output"] + "failure.json", report)
+    put_document(s3, spec["output"] + "failure.json", report)
 
 
 def _read_file(landed: Any, landed_at: str | None, kept: list[Record], seen: set[str]) -> dict[str, int]:
@@ -139,12 +139,12 @@ MAKERS: dict[str, Callable[[Iterable[Record]], Iterable[Halves]]] = {
 }  # fmt: skip
 
 
-def _refuse_poison(s3: Any, order: dict[str, Any], file: dict[str, Any], records: tuple[dict[str, Any], ...]) -> None:
+def _refuse_poison(s3: Any, spec: dict[str, Any], file: dict[str, Any], records: tuple[dict[str, Any], ...]) -> None:
     poison = records[0].get("poison") if records else None
     if poison == "named":
         named = {name: file[name] for name in ("bucket", "key", "version")}
-        report = {"batch_id": order["batch_id"], "attempt": order["attempt"], "kind": "file", "file": named}
-        put_document(s3, order["output"] + "failure.json", {**report, "message": "not a JSON file"})
+        report = {"batch_id": spec["batch_id"], "attempt": spec["attempt"], "kind": "file", "file": named}
+        put_document(s3, spec["output"] + "failure.json", {**report, "message": "not a JSON file"})
     if poison:
         raise RunFailed("Job failed, please check complete logs")
 

@@ -67,13 +67,13 @@ def _daily(period: str, orders: list[Row]) -> Iterator[Row]:
 
 
 def run_night(
-    s3: Any, data: DataStore, order: dict[str, Any], manifest: dict[str, Any], run_id: str, short: bool
+    s3: Any, data: DataStore, spec: dict[str, Any], manifest: dict[str, Any], run_id: str, short: bool
 ) -> None:
     """Read the pinned files and nothing else; write the report, the artifact, and last result.json.
 
     `short` is a job with a fault of its own: it skips a row that it was told to read.
     """
-    job, tables, inputs = order["dataset"]["name"], {}, {}
+    job, tables, inputs = spec["dataset"]["name"], {}, {}
     for entry in manifest["inputs"]:
         name = entry["table"]
         rows = [row for file in entry["files"] for row in data.read(f"s3://{file['bucket']}/{file['key']}")]
@@ -86,13 +86,13 @@ def run_night(
     made: dict[str, list[Halves]] = {job: [(row, ()) for row in report]}
     more: dict[str, Any] = {"files": [], "inputs": inputs, "rejected": {"rows": 0, "files": []}}
     if job == DAILY:
-        more["artifacts"] = {ARTIFACT: f"{order['output']}artifacts/{ARTIFACT}"}
+        more["artifacts"] = {ARTIFACT: f"{spec['output']}artifacts/{ARTIFACT}"}
         put_document(s3, more["artifacts"][ARTIFACT], {"rows": len(report)})
-    put_result(s3, data, order, run_id, made, more)
+    put_result(s3, data, spec, run_id, made, more)
 
 
-def run_order(s3: Any, data: DataStore, order_uri: str, run_id: str, short: bool = False) -> None:
+def run_job(s3: Any, data: DataStore, spec_uri: str, run_id: str, short: bool = False) -> None:
     """What a run does, if nothing is wrong: a batch of files, or a period of a nightly job."""
-    order = json.loads(s3.objects[split_uri(order_uri)])
-    manifest = json.loads(s3.objects[split_uri(order["manifest"])])
-    (run_night if "period" in manifest else run_batch)(s3, data, order, manifest, run_id, short)
+    spec = json.loads(s3.objects[split_uri(spec_uri)])
+    manifest = json.loads(s3.objects[split_uri(spec["manifest"])])
+    (run_night if "period" in manifest else run_batch)(s3, data, spec, manifest, run_id, short)

@@ -8,7 +8,7 @@ from typing import Any
 from tests.simulation.iceberg import Contents, Ruined
 from tests.simulation.job import Beside, DataStore, Row
 from tests.simulation.newest import NewestRows
-from tests.simulation.nights import run_order
+from tests.simulation.nights import run_job
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS
@@ -42,9 +42,9 @@ class Readers:
         """The rows, by physical table, that an attempt must have made: the job run once more, beside the world."""
         if (batch_id, attempt) not in self.outputs:
             dataset = batch_id.split(".", 1)[0]
-            order = f"s3://{SETTINGS.control_bucket}/batches/{dataset}/{batch_id}/{attempt:04d}/order.json"
+            spec = f"s3://{SETTINGS.control_bucket}/batches/{dataset}/{batch_id}/{attempt:04d}/job_spec.json"
             data = DataStore(under=self.sim.data)
-            run_order(Beside(self.sim.s3.objects, self.sim.s3.raw), data, order, "check")
+            run_job(Beside(self.sim.s3.objects, self.sim.s3.raw), data, spec, "check")
             self.outputs[(batch_id, attempt)] = {
                 table.physical_name: [
                     row for uri, (_, rows) in data.files.items() if f"/tables/{table.name}/" in uri for row in rows

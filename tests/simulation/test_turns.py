@@ -75,8 +75,8 @@ class Shop:
 
     def seen(self, name: str) -> list[str]:
         """The keys that the batch's present attempt was told."""
-        order = json.loads(self.sim.s3.objects[SETTINGS.control_bucket, attempt_key(self.batch(name), "order.json")])
-        return sorted(key for file in order["seen"] for (key,) in self.sim.data.read(file["uri"]))
+        spec = json.loads(self.sim.s3.objects[SETTINGS.control_bucket, attempt_key(self.batch(name), "job_spec.json")])
+        return sorted(key for file in spec["seen"] for (key,) in self.sim.data.read(file["uri"]))
 
     def states(self, *names: str) -> list[State]:
         """Where the batches stand."""
@@ -125,8 +125,8 @@ def test_a_publisher_that_died_keeps_the_others_waiting(shop: Shop) -> None:
     assert shop.seen(second) == ["a"]
 
 
-def test_a_submitter_that_died_is_continued_with_the_same_order(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The turn is taken and the order stands: the next look starts the run, and nobody else gets in between."""
+def test_a_submitter_that_died_is_continued_with_the_same_spec(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The turn is taken and the job spec stands: the next look starts the run, and nobody else gets in between."""
     first, second = shop.plan(1, "a"), shop.plan(2, "a")
 
     def throttled(**_: Any) -> str:
@@ -135,12 +135,12 @@ def test_a_submitter_that_died_is_continued_with_the_same_order(shop: Shop, monk
     with monkeypatch.context() as patched:
         patched.setattr(shop.world.engine, "start", throttled)
         submit(shop.world, first)
-    order = shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(first), "order.json")]
+    spec = shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(first), "job_spec.json")]
     submit(shop.world, second)
     assert shop.states(first, second) == [State.PLANNED, State.PLANNED]
     submit(shop.world, first)
     assert shop.states(first, second) == [State.RUNNING, State.PLANNED]
-    assert shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(first), "order.json")] is order
+    assert shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(first), "job_spec.json")] is spec
 
 
 @pytest.mark.parametrize("ending", [Renewed, FileRefused, Poisoned])
@@ -208,8 +208,8 @@ def test_without_remember_nobody_waits(shop: Shop) -> None:
     for name in names:
         submit(shop.world, name)
     assert shop.states(*names) == [State.RUNNING, State.RUNNING]
-    order = json.loads(shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(names[0]), "order.json")])
-    assert "seen" not in order
+    spec = json.loads(shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(names[0]), "job_spec.json")])
+    assert "seen" not in spec
     assert shop.world.ledger.turn("orders") is None
 
 

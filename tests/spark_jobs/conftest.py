@@ -102,25 +102,25 @@ class Bucket:
 
 
 class Attempt:
-    """Orders attempts as the control plane does, runs the job, and reads what it left."""
+    """Asks for attempts as the control plane does, runs the job, and reads what it left."""
 
     def __init__(self, s3: Any, lake: Path) -> None:
         self.s3, self.lake = s3, lake
 
-    def order(self, dataset: Dataset, batch_id: str, attempt: int, manifest: str) -> int:
+    def begin(self, dataset: Dataset, batch_id: str, attempt: int, manifest: str) -> int:
         """The exit code of the job; `manifest` is the document's text."""
         prefix = f"batches/{dataset.name}/{batch_id}/{attempt:04d}"
         self.batch_id, self.place = batch_id, self.lake / prefix
-        order = {
+        spec = {
             "batch_id": batch_id,
             "attempt": attempt,
             "dataset": dict(dataset.declared),
             "manifest": f"s3://control/{prefix}/manifest.json",
             "output": f"s3://{LAKE}/{prefix}/",
         }
-        for name, text in (("manifest", manifest), ("order", json.dumps(order))):
+        for name, text in (("manifest", manifest), ("job_spec", json.dumps(spec))):
             self.s3.put_object(Bucket="control", Key=f"{prefix}/{name}.json", Body=text.encode())
-        return run_batch.main(["--order", f"s3://control/{prefix}/order.json"])
+        return run_batch.main(["--spec", f"s3://control/{prefix}/job_spec.json"])
 
     @property
     def result(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from spark_jobs import failures
 from spark_jobs.objects import ReadError
 from tidemark.core.errors import DeclarationError, Unbalanced
 from tidemark.core.files import FileVersion
+from tidemark.core.job import RunFailure
 
 FRAMES = "\tat org.apache.spark.X.y(X.scala:1)\n" * 30
 IN_TASK = """Traceback (most recent call last):
@@ -80,7 +81,7 @@ REASONS = [
 @pytest.mark.parametrize(("error", "reason"), REASONS)
 def test_the_reason_is_one_line_that_ends_with_its_sentence(error: Exception, reason: str) -> None:
     """The innermost Python error with the user's own line, or Spark's error class and what it explains."""
-    assert failures.of(error)["message"] == reason
+    assert failures.of(error).message == reason
 
 
 def raised(error: BaseException) -> BaseException:
@@ -114,17 +115,17 @@ def raised(error: BaseException) -> BaseException:
 )
 def test_code_that_is_wrong_for_every_file_is_no_files_fault(error: Exception, kind: str) -> None:
     """A batch of a thousand files must not be halved because a module is missing."""
-    assert failures.of(error)["kind"] == kind
+    assert failures.of(error).kind == kind
 
 
 def test_an_error_in_the_driver_is_told_by_the_users_line() -> None:
     """As one in a task is."""
-    assert failures.of(raised(KeyError("x9")))["message"] == "KeyError: 'x9' (transforms/shop.py:3)"
+    assert failures.of(raised(KeyError("x9"))).message == "KeyError: 'x9' (transforms/shop.py:3)"
 
 
 def test_a_long_message_is_cut_and_keeps_its_place() -> None:
     """The ledger's items are small, and the place is what a person looks for."""
-    message = failures.of(raised(ValueError("x" * 9_000)))["message"]
+    message = failures.of(raised(ValueError("x" * 9_000))).message
     assert len(message) == 500 + 1
     assert message.endswith("xxx… (transforms/shop.py:3)")
 
@@ -149,8 +150,4 @@ def test_a_reason_survives_sparks_stack_traces() -> None:
     """Spark hands on the text of an error and nothing else: who is to blame is in it."""
     error = ReadError("file", FileVersion("raw", 'k"1', "v", 1), "it's gone")
     wrapped = RuntimeError(f"Job aborted.\n  at java.x\nspark_jobs.objects.ReadError: {error}\n\n at org.apache.spark")
-    assert failures.of(wrapped) == {
-        "kind": "file",
-        "file": {"bucket": "raw", "key": 'k"1', "version": "v"},
-        "message": "it's gone",
-    }
+    assert failures.of(wrapped) == RunFailure("it's gone", "file", FileVersion("raw", 'k"1', "v", 0))

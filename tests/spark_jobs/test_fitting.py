@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from spark_jobs import failures, storage
 from tidemark.core.dataset import Column, ColumnType, Table
 from tidemark.core.errors import DeclarationError
+from tidemark.core.job import RunFailure
 
 pytestmark = pytest.mark.spark
 
@@ -78,7 +79,7 @@ def test_a_value_that_does_not_fit_ends_the_run_by_name(
             fitted(spark, expression, declared)
     finally:
         spark.conf.set("spark.sql.ansi.enabled", "true")
-    assert failures.of(raised.value) == {"kind": "beyond", "file": None, "message": f"stays.v: {message}"}
+    assert failures.of(raised.value) == RunFailure(f"stays.v: {message}", "beyond")
 
 
 @pytest.mark.parametrize(
@@ -100,4 +101,4 @@ def test_a_type_that_might_lose_something_is_refused_before_the_run(
     """Digits behind the point, and whatever only a cast could turn into the declared type."""
     with pytest.raises(DeclarationError, match=r"^stays\.v: expected .*, found ") as raised:
         fitted(spark, expression, declared)
-    assert failures.of(raised.value)["kind"] == "beyond"
+    assert failures.of(raised.value).kind == "beyond"

@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_jobs import batch, failures, keys
-from spark_jobs.batch import Order
+from spark_jobs import batch, failures
 from spark_jobs.keys import duplicates_marked
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.files import FileVersion
+from tidemark.core.job import JobSpec, Result, rows_of
 from tidemark.core.manifest import Manifest
-from tidemark.core.result import Result, verify_keys
+from tidemark.core.result import verify_keys
 
 pytestmark = [
     pytest.mark.spark,
@@ -50,28 +50,28 @@ def remembering(declared: dict[str, Dataset]) -> Dataset:
 def run(spark: SparkSession, raw: Any, lake: Path, remembering: Dataset) -> RunBatch:
     """Runs a batch of files with these contents, and puts its keys where the next batch fetches them."""
 
-    def run_batch(*contents: bytes, seen: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    def run_batch(*contents: bytes, seen: tuple[Result, ...] = ()) -> Result:
         batch_id = f"transactions.20260702T120000.{next(NUMBERS):08x}"
         named = (raw.put(f"transactions/{batch_id}/{number}", body) for number, body in enumerate(contents))
         files = tuple(FileVersion.from_json(file) for file in named)
-        listed = tuple(keys.file_of(file) for one in seen for file in one["keys"]["files"])
-        order = Order(batch_id, 1, remembering, "", f"s3://lake/batches/transactions/{batch_id}/0001/", listed)
-        result = batch.run(spark, order, Manifest(batch_id, 1, "transactions", files), {})
-        for file in result["keys"]["files"]:
-            key = file["uri"].removeprefix("s3://lake/")
+        listed = tuple(file for one in seen for file in one.keys or ())
+        spec = JobSpec(batch_id, 1, remembering, "", f"s3://lake/batches/transactions/{batch_id}/0001/", listed)
+        result = batch.run(spark, spec, Manifest(batch_id, 1, "transactions", files), {})
+        for file in result.keys or ():
+            key = file.uri.removeprefix("s3://lake/")
             raw.s3.put_object(Bucket="lake", Key=key, Body=(lake / key).read_bytes())
         return result
 
     return run_batch
 
 
-def stored(result: dict[str, Any], lake: Path, table: str) -> list[dict[str, Any]]:
-    files = result["tables"][table]["files"]
-    return [row for file in files for row in pq.read_table(lake / file["uri"].removeprefix("s3://lake/")).to_pylist()]
+def stored(result: Result, lake: Path, table: str) -> list[dict[str, Any]]:
+    files = result.tables[table]
+    return [row for file in files for row in pq.read_table(lake / file.uri.removeprefix("s3://lake/")).to_pylist()]
 
 
-def counts(result: dict[str, Any]) -> list[tuple[int, int, int]]:
-    return [(file["read"], file["kept"], file["duplicates"]) for file in result["files"]]
+def counts(result: Result) -> list[tuple[int, int, int]]:
+    return [(file.read, file.kept, file.repeated) for file in result.files]
 
 
 def test_what_another_batch_has_seen_came_first(spark: SparkSession) -> None:
@@ -98,16 +98,16 @@ def test_a_key_that_another_batch_kept_is_not_kept_again(run: RunBatch, lake: Pa
     assert [str(row["total_amount"]) for row in stored(second, lake, "daily_user_totals")] == ["3.00"]
     third = run(sale("t3") + sale("t1") + sale("t4"), seen=(first, second))
     assert counts(third) == [(3, 1, 2)]
-    assert third["keys"]["rows"] == 1
+    assert rows_of(third.keys or ()) == 1
 
 
 def test_a_batch_leaves_the_keys_that_it_kept(run: RunBatch, lake: Path) -> None:
     """Each once, as text, and none for a record that was rejected or has no key."""
     result = run(sale("t1") + sale("t2") + sale("t1") + b'{"transaction_id": "t9"}' + sale(None) + sale(None))
-    kept = [pq.read_table(lake / f["uri"].removeprefix("s3://lake/")) for f in result["keys"]["files"]]
+    kept = [pq.read_table(lake / file.uri.removeprefix("s3://lake/")) for file in result.keys or ()]
     assert sorted(key for table in kept for key in table["key"].to_pylist()) == ["t1", "t2"]
-    assert result["totals"] == {"read": 6, "kept": 4, "rejected": 1, "duplicates": 1}
-    verify_keys(Result.loads(json.dumps(result)), required=False)
+    assert [result.total(what) for what in ("read", "kept", "rejected", "repeated")] == [6, 4, 1, 1]
+    verify_keys(Result.loads(result.dumps()), required=False)
 
 
 def test_a_record_without_a_key_repeats_nothing(run: RunBatch) -> None:
@@ -119,13 +119,13 @@ def test_a_record_without_a_key_repeats_nothing(run: RunBatch) -> None:
 
 def test_a_batch_of_no_files_leaves_no_keys(run: RunBatch) -> None:
     """A batch whose files were given up has nothing that others would repeat."""
-    assert run(seen=(run(sale("t1")),))["keys"] == {"rows": 0, "files": []}
+    assert run(seen=(run(sale("t1")),)).keys == ()
 
 
 def test_keys_that_cannot_be_read_are_named_and_ask_for_a_person(run: RunBatch, raw: Any) -> None:
     """Without another batch's keys records would come twice, and no half of this batch would do better."""
     first = run(sale("t1"))
-    uri = first["keys"]["files"][0]["uri"]
+    uri = (first.keys or ())[0].uri
     raw.s3.put_object(Bucket="lake", Key=uri.removeprefix("s3://lake/"), Body=b"not Parquet")
     with pytest.raises(Exception, match="tidemark-read-error") as spoilt:
         run(sale("t2"), seen=(first,))
@@ -134,7 +134,7 @@ def test_keys_that_cannot_be_read_are_named_and_ask_for_a_person(run: RunBatch, 
         run(sale("t2"), seen=(first,))
     for error, found in ((spoilt, "magic"), (missing, "NoSuchKey")):
         report = failures.of(error.value)
-        assert (report["kind"], report["file"]) == ("beyond", None)
-        assert uri in report["message"]
-        assert found in report["message"]
-        assert "replay that batch" in report["message"]
+        assert (report.kind, report.file) == ("beyond", None)
+        assert uri in report.message
+        assert found in report.message
+        assert "replay that batch" in report.message

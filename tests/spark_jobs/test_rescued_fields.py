@@ -16,7 +16,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import batch
-from spark_jobs.batch import Order
+from tidemark.core.job import JobSpec
 from tidemark.core.manifest import Manifest
 
 pytestmark = [
@@ -85,7 +85,7 @@ def test_a_field_that_is_declared_later_fills_its_column(
 
     def run(attempt: int, **more: Any) -> list[tuple[Any, ...]]:
         place = f"batches/visits/{format_}/{attempt:04d}/"
-        order = Order.parse(
+        spec = JobSpec.parse(
             {
                 "batch_id": f"visits.20260701T120000.{format_}",
                 "attempt": attempt,
@@ -94,11 +94,11 @@ def test_a_field_that_is_declared_later_fills_its_column(
                 "output": f"s3://lake/{place}",
             }
         )
-        manifest = {"batch_id": order.batch_id, "attempt": attempt, "dataset": "visits", "files": [file], "bytes": 0}
-        result = batch.run(spark, order, Manifest.loads(json.dumps(manifest)), {})
-        assert result["totals"] == {"read": 3, "kept": 3, "rejected": 0, "duplicates": 0}
-        [written] = result["tables"]["visits"]["files"]
-        rows = pq.ParquetFile(lake / written["uri"].removeprefix("s3://lake/")).read().to_pylist()
+        manifest = {"batch_id": spec.batch_id, "attempt": attempt, "dataset": "visits", "files": [file], "bytes": 0}
+        result = batch.run(spark, spec, Manifest.loads(json.dumps(manifest)), {})
+        assert [result.total(what) for what in ("read", "kept", "rejected", "repeated")] == [3, 3, 0, 0]
+        [written] = result.tables["visits"]
+        rows = pq.ParquetFile(lake / written.uri.removeprefix("s3://lake/")).read().to_pylist()
         assert [row["at"] for row in rows] == [datetime(2026, 7, 1, 12, 0, second, tzinfo=UTC) for second in range(3)]
         return [(row["visit"], row.get("score"), row["_rescued"]) for row in rows]
 

@@ -21,8 +21,9 @@ from spark_jobs import objects, run_batch
 from tests.spark_jobs.conftest import Attempt
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
+from tidemark.core.job import Result, RunFailure
 from tidemark.core.manifest import Manifest
-from tidemark.core.result import Result, parse_failure, verify
+from tidemark.core.result import verify
 
 pytestmark = [
     pytest.mark.spark,
@@ -44,7 +45,7 @@ class Job(Attempt):
         batch_id = f"{name}.20260701T120000.{next(NUMBERS):08x}"
         manifest = {"batch_id": batch_id, "attempt": attempt, "dataset": name, "files": files, "bytes": 0}
         self.manifest = Manifest.loads(json.dumps(manifest))
-        return self.order(self.declared[name], batch_id, attempt, json.dumps(manifest))
+        return self.begin(self.declared[name], batch_id, attempt, json.dumps(manifest))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of the files that the result lists, each file read by itself."""
@@ -211,7 +212,7 @@ def test_a_version_that_is_gone_is_named_as_the_culprit(job: Job, capsys: pytest
     gone = {**job.raw.put("web_logs/gone", request("u1")), "version": "00000000-0000-0000-0000-000000000000"}
     assert job.run("web_logs", good, gone) == 1
     assert not (job.place / "result.json").exists()
-    report = parse_failure(json.dumps(job.failure))
+    report = RunFailure.loads(json.dumps(job.failure))
     assert (report.kind, report.file and report.file.identity) == ("file", ("raw", "web_logs/gone", gone["version"]))
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"{job.batch_id} failed (file): s3://raw/web_logs/gone")
 
@@ -247,7 +248,7 @@ def test_an_overflow_inside_a_transform_is_named(job: Job, monkeypatch: pytest.M
 
 def test_an_order_that_cannot_be_read_ends_with_a_reason(raw: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody knows where a report would go."""
-    assert run_batch.main(["--order", "s3://control/none.json"]) == 1
+    assert run_batch.main(["--spec", "s3://control/none.json"]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("s3://control/none.json failed (unknown): NoSuchKey")
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from spark_jobs import storage
 from spark_jobs.hadoop import FileSystem
 from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.job import rows_of
 
 pytestmark = pytest.mark.spark
 
@@ -27,8 +28,8 @@ def written(spark: SparkSession, lake: Path, declared: str, values: list[Any]) -
     table = Table("t", "report", (Column("v", ColumnType.parse(declared)),), partition="v")
     frame = spark.createDataFrame([(value,) for value in values], f"v {table.columns[0].type.spark}")
     found = storage.write_table(frame, table, f"s3://lake/{place}", 0, FileSystem(spark))
-    paths = [lake / file.uri.removeprefix("s3://lake/") for file, _ in found.files]
-    assert found.rows == len(values)
+    paths = [lake / file.uri.removeprefix("s3://lake/") for file in found]
+    assert rows_of(found) == len(values)
     return [(path.parent.name, pq.ParquetFile(path).read().column("v").to_pylist()) for path in paths]
 
 
@@ -91,5 +92,5 @@ def test_a_column_may_be_called_like_the_folder(spark: SparkSession, lake: Path)
     frame = spark.createDataFrame([(1, 2)], "v int, by_v int")
     table = Table("t", "report", columns, partition="v")
     found = storage.write_table(frame, table, "s3://lake/storage/by_v", 0, FileSystem(spark))
-    ((file, _),) = found.files
+    [file] = found
     assert pq.ParquetFile(lake / file.uri.removeprefix("s3://lake/")).read().to_pylist() == [{"v": 1, "by_v": 2}]

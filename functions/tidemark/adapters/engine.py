@@ -46,7 +46,7 @@ class Engine:
             code_uri,
         )
 
-    def start(self, name: str, token: str, order_uri: str, conf: Mapping[str, str], tags: Mapping[str, str]) -> str:
+    def start(self, name: str, token: str, spec_uri: str, conf: Mapping[str, str], tags: Mapping[str, str]) -> str:
         """Start the run of that name, or get the id of the one that the token started before."""
         parameters = [
             f"--py-files {self.code_uri}/spark_jobs.zip",
@@ -61,7 +61,7 @@ class Engine:
                 jobDriver={
                     "sparkSubmit": {
                         "entryPoint": f"{self.code_uri}/run_batch.py",
-                        "entryPointArguments": ["--order", order_uri],
+                        "entryPointArguments": ["--spec", spec_uri],
                         "sparkSubmitParameters": " ".join(parameters),
                     }
                 },

@@ -13,9 +13,8 @@ or a nightly one
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from tidemark.core.files import FileVersion
+from tidemark.core.job import RunFailure
 from tidemark.core.lifecycle import (
     Batch,
     Bisected,
@@ -77,15 +76,6 @@ TRANSIENT_LOAD = re.compile(
     r"|problem reading manifest",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class RunFailure:
-    """What is known of a failed run: the job's own report, or EMR's words."""
-
-    message: str
-    kind: str = "unknown"  # file | transient | slow | beyond | unknown
-    file: FileVersion | None = None
 
 
 def time_limit(state: str, details: str, seconds: float, minutes_max: int) -> RunFailure | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from tidemark.core.errors import Transient
+from tidemark.core.job import Result
 from tidemark.core.lifecycle import Batch
 from tidemark.core.naming import artifacts_key
-from tidemark.core.result import Result
 from tidemark.wiring import World
 
 TRIES_MAX = 12

@@ -9,10 +9,10 @@ from dataclasses import replace
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import Conflict, Transient
+from tidemark.core.job import JOB_SPEC, RESULT, JobSpec, Result
 from tidemark.core.lifecycle import Batch, Effect, Event, advance
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import attempt_prefix
-from tidemark.core.result import Result
 from tidemark.core.warehouse_sql import LoadBatch
 from tidemark.observability import count, logger
 from tidemark.wiring import World
@@ -148,14 +148,14 @@ def attempt_key(batch: Batch | LoadBatch, name: str) -> str:
 
 def read_result(world: World, batch: Batch | LoadBatch) -> Result | None:
     """What the job of the batch's present attempt reported; None where there is no report."""
-    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "result.json"))
+    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, RESULT))
     return Result.loads(text) if text else None
 
 
 def declaration_of(world: World, batch: Batch | LoadBatch) -> Dataset:
     """The declaration that the batch's present attempt worked by; a deployment may have changed the dataset's since."""
-    text = world.store.get(world.settings.control_bucket, attempt_key(batch, "order.json"))
-    return parse_dataset(json.loads(text)["dataset"]) if text else dataset_of(world, batch.dataset)
+    text = world.store.get(world.settings.control_bucket, attempt_key(batch, JOB_SPEC))
+    return JobSpec.loads(text).dataset if text else dataset_of(world, batch.dataset)
 
 
 class Efforts:

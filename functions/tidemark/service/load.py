@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from tidemark.core.dataset import Table
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
+from tidemark.core.job import DataFile, Result
 from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
 from tidemark.core.loading import Load, due_loads, of_one_layout
 from tidemark.core.naming import load_id, load_manifest_key
-from tidemark.core.result import DataFile, Result
 from tidemark.core.warehouse_ddl import (
     HISTORY,
     HISTORY_SHAPE,

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tidemark.core.dataset import Table
+from tidemark.core.job import Result
 from tidemark.core.lifecycle import Batch
 from tidemark.core.nightly import WHOLE
-from tidemark.core.result import Result
 from tidemark.service.common import read_result
 from tidemark.wiring import World
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from tidemark.adapters.ledger import RefusedFile
 from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.files import FileVersion
+from tidemark.core.job import DataFile
 from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, advance, changed
-from tidemark.core.result import DataFile
 from tidemark.service.claim import holding_batch
 from tidemark.service.common import announce, dataset_of, move, read_result
 from tidemark.wiring import World

@@ -9,7 +9,8 @@ from functools import partial
 from tidemark.adapters.engine import Run
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
-from tidemark.core.failures import RunFailure, after_run_failure, engine_failure, time_limit
+from tidemark.core.failures import after_run_failure, engine_failure, time_limit
+from tidemark.core.job import FAILURE, RESULT, Result, RunFailure, rows_of
 from tidemark.core.lifecycle import (
     Batch,
     Bisected,
@@ -21,7 +22,7 @@ from tidemark.core.lifecycle import (
     failed_for_good,
 )  # fmt: skip
 from tidemark.core.naming import parse_run_name
-from tidemark.core.result import Result, parse_failure, verify, verify_keys, verify_nightly
+from tidemark.core.result import verify, verify_keys, verify_nightly
 from tidemark.core.turns import takes_turns
 from tidemark.observability import count, logger
 from tidemark.service.artifacts import point_at_artifacts
@@ -64,7 +65,7 @@ def publish(world: World, batch_id: str) -> None:
 
 
 def _publish(world: World, batch: Batch) -> None:
-    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "result.json"))
+    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, RESULT))
     if text is None:
         _failed(world, batch, RunFailure("the run succeeded and left no result"))
         return
@@ -104,8 +105,8 @@ def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
     changed = [result, *replaced_results(world, batch)]
     for table in dataset.tables:
         files = result.tables[table.name]
-        rows = sum(file.rows for file in files)
-        sequence = world.lake.publish(table, batch.batch_id, batch.attempt, [file.uri for file in files], rows)
+        uris = [file.uri for file in files]
+        sequence = world.lake.publish(table, batch.batch_id, batch.attempt, uris, rows_of(files))
         mark(world, table, sequence, changed)
     point_at_artifacts(world, batch, result)
 
@@ -118,9 +119,6 @@ def _save_published(world: World, dataset: Dataset, batch: Batch, result: Result
 
 
 def _published(batch: Batch, result: Result) -> Published:
-    if batch.period:
-        rows = sum(result.inputs.values())
-        return Published(batch.attempt, read=rows, kept=rows, rejected=0, repeated=0, rows=result.rows)
     return Published(
         batch.attempt,
         read=result.total("read"),
@@ -150,9 +148,9 @@ def _failure(world: World, batch: Batch, run: Run | None) -> RunFailure:
     figures = (run.state, run.details, run.seconds, run.minutes_max)
     if slow := time_limit(*figures):
         return slow  # a driver that is being ended reports whatever broke first
-    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, "failure.json"))
+    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, FAILURE))
     if text is not None:
-        return parse_failure(text)
+        return RunFailure.loads(text)
     return engine_failure(*figures)
 
 

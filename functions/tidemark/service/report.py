@@ -10,10 +10,10 @@ from itertools import zip_longest
 
 from tidemark.adapters.ledger import Holder
 from tidemark.core.files import FileVersion
+from tidemark.core.job import FileCount
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.manifest import Manifest
-from tidemark.core.result import FileCount
 from tidemark.core.turns import in_turn, is_over, takes_turns
 from tidemark.service.common import read_result
 from tidemark.wiring import World

@@ -11,6 +11,7 @@ from itertools import islice
 from tidemark.adapters.store import split_uri
 from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.failures import after_load_failure, after_vanished, beside_vanished, may_pass
+from tidemark.core.job import RESULT
 from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
 from tidemark.core.loading import Load, is_due, shards_of
 from tidemark.core.warehouse_ddl import shard_of
@@ -95,7 +96,7 @@ def _gone(world: World, batch: Batch) -> str:
     bucket = world.settings.lake_bucket
     result = read_result(world, batch)
     if result is None:
-        return f"s3://{bucket}/{attempt_key(batch, 'result.json')}"
+        return f"s3://{bucket}/{attempt_key(batch, RESULT)}"
     sizes = world.store.sizes(bucket, attempt_key(batch, "tables/"))
     written = (file for files in result.tables.values() for file in files if file.rows)
     return next((file.uri for file in written if sizes.get(split_uri(file.uri)[1]) != file.bytes), "")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
 
 from tidemark.core.errors import Conflict, IllegalMove, Transient
+from tidemark.core.job import JOB_SPEC, JobSpec
 from tidemark.core.lifecycle import Batch, RunStarted
 from tidemark.core.naming import attempt_prefix, run_name, run_token
 from tidemark.core.sizing import run_size
@@ -51,13 +49,13 @@ def _find(world: World, batch: Batch) -> str | None:
 
 def _start(world: World, batch: Batch) -> str:
     settings = world.settings
-    order_key = attempt_key(batch, "order.json")
+    spec_key = attempt_key(batch, JOB_SPEC)
     # The first one stands: two runs of an attempt must not be told different things.
-    world.store.put_once(settings.control_bucket, order_key, _order(world, batch))
+    world.store.put_once(settings.control_bucket, spec_key, _job_spec(world, batch).dumps())
     run_id = world.engine.start(
         name=run_name(batch.batch_id, batch.attempt),
         token=run_token(batch.batch_id, batch.attempt),
-        order_uri=f"s3://{settings.control_bucket}/{order_key}",
+        spec_uri=f"s3://{settings.control_bucket}/{spec_key}",
         conf=run_size(batch.bytes).spark_conf(),
         tags={"dataset": batch.dataset, "batch": batch.batch_id},
     )
@@ -65,18 +63,15 @@ def _start(world: World, batch: Batch) -> str:
     return run_id
 
 
-def _order(world: World, batch: Batch) -> str:
-    """All that the job is told: which declaration, which files, and the prefix that is its own."""
+def _job_spec(world: World, batch: Batch) -> JobSpec:
     settings = world.settings
     dataset = dataset_of(world, batch.dataset)
     prefix = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt)
-    order: dict[str, Any] = {
-        "batch_id": batch.batch_id,
-        "attempt": batch.attempt,
-        "dataset": dataset.declared,
-        "manifest": f"s3://{settings.control_bucket}/{batch.manifest}",
-        "output": f"s3://{settings.lake_bucket}/{prefix}",
-    }
-    if takes_turns(dataset):
-        order["seen"] = [asdict(file) for file in seen_keys(world, batch)]
-    return json.dumps(order, indent=1, default=str)
+    return JobSpec(
+        batch_id=batch.batch_id,
+        attempt=batch.attempt,
+        dataset=dataset,
+        manifest=f"s3://{settings.control_bucket}/{batch.manifest}",
+        output=f"s3://{settings.lake_bucket}/{prefix}",
+        seen=tuple(seen_keys(world, batch)) if takes_turns(dataset) else None,
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tidemark.core.errors import Conflict
+from tidemark.core.job import DataFile
 from tidemark.core.lifecycle import Batch
-from tidemark.core.result import DataFile
 from tidemark.core.turns import Turn, in_turn, is_over, is_ready, window
 from tidemark.service.common import dataset_of
 from tidemark.wiring import World

@@ -15,11 +15,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import batch, days
-from spark_jobs.batch import Order
 from spark_jobs.formats import reader_for
 from tests.spark_jobs.conftest import LAKE, Bucket
 from tidemark.core.dataset import Column, ColumnType, Dataset, Field, Format, Table
 from tidemark.core.files import FileVersion
+from tidemark.core.job import JobSpec
 from tidemark.core.manifest import Manifest
 
 FIELDS = (Field("id", ColumnType.parse("string(64)"), True), Field("at", ColumnType.parse("date")))
@@ -76,20 +76,20 @@ def test_a_batch_of_csv_becomes_a_table_whatever_its_files_are_packed_with(
     dataset = Dataset("events", "e/", fields, "events", (EVENTS,), format=Format("csv"))
     given = Given()
     monkeypatch.setattr(batch, "transform_of", lambda _: given)
-    order = Order("events.1", 1, dataset, "", f"s3://{LAKE}/formats/")
-    result = batch.run(spark, order, Manifest("events.1", 1, "events", (landed, *files[1:])), {})
+    spec = JobSpec("events.1", 1, dataset, "", f"s3://{LAKE}/formats/")
+    result = batch.run(spark, spec, Manifest("events.1", 1, "events", (landed, *files[1:])), {})
 
     assert given.columns == ("id", "at", "_rescued", "_ordinal", "_file", "_landed_at")
-    assert [(file["kept"], file["rejected"], file["problem"]) for file in result["files"]] == [
+    assert [(file.kept, file.rejected, file.problem) for file in result.files] == [
         (2, 0, None),
         (1, 1, None),
         (1, 0, None),
     ]
-    assert result["tables"]["events"]["days"] == ["2026-11-19", "2026-11-20"]
+    assert result.days["events"] == ("2026-11-19", "2026-11-20")
     rows: list[dict[str, Any]] = [
         row
-        for file in result["tables"]["events"]["files"]
-        for row in pq.ParquetFile(lake / file["uri"].removeprefix(f"s3://{LAKE}/")).read().to_pylist()
+        for file in result.tables["events"]
+        for row in pq.ParquetFile(lake / file.uri.removeprefix(f"s3://{LAKE}/")).read().to_pylist()
     ]
     shown = [(row["id"], row["_file"], row["_ordinal"], row["_rescued"], str(row["_landed_at"])) for row in rows]
     assert sorted(shown) == [

@@ -103,7 +103,7 @@ class Nights(Attempt):
         period = Period.containing(job.nightly.every, day)
         batch_id = f"{job.name}.{period.start:%Y%m%d}T000000.{next(NUMBERS):08x}"
         self.manifest = NightlyManifest(batch_id, attempt, job.name, period, inputs)
-        return self.order(job, batch_id, attempt, self.manifest.dumps())
+        return self.begin(job, batch_id, attempt, self.manifest.dumps())
 
     def uris(self, table: str) -> list[str]:
         return [file["uri"] for file in self.result["tables"][table]["files"]]

@@ -19,8 +19,8 @@ from pyspark.sql import functions as F
 from spark_jobs.night import Night
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
+from tidemark.core.job import RunFailure
 from tidemark.core.neighbours import table_owner
-from tidemark.core.result import parse_failure
 from tidemark.declarations import load_all
 
 pytestmark = [
@@ -203,7 +203,7 @@ def test_a_pinned_file_that_is_gone_or_damaged_is_named_and_not_to_blame(
         nights.s3.delete_object(Bucket=file.bucket, Key=file.key)
     broken = nights.pinned(VISITS.table("visits"), [file], (FIRST, SECOND))
     assert nights.run(job(summarised), FIRST, broken, pinned(nights)[1]) == 1
-    report = parse_failure(json.dumps(nights.failure))
+    report = RunFailure.loads(json.dumps(nights.failure))
     assert (report.kind, report.file) == ("unknown", None)
     assert report.message.startswith(file.uri)
 

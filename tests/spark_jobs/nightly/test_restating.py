@@ -42,7 +42,7 @@ class Site:
         batch = {"batch_id": name, "attempt": 1}
         documents = {
             "manifest": {**batch, "dataset": "web_logs", "files": listed},
-            "order": {
+            "job_spec": {
                 **batch,
                 "dataset": dict(self.web_logs.declared),
                 "manifest": f"s3://control/{prefix}/manifest.json",
@@ -51,7 +51,7 @@ class Site:
         }
         for key, document in documents.items():
             self.raw.s3.put_object(Bucket="control", Key=f"{prefix}/{key}.json", Body=json.dumps(document).encode())
-        assert run_batch.main(["--order", f"s3://control/{prefix}/order.json"]) == 0
+        assert run_batch.main(["--spec", f"s3://control/{prefix}/job_spec.json"]) == 0
         result = json.loads((self.nights.lake / prefix / "result.json").read_text(encoding="utf-8"))
         files_: tuple[PinnedFile, ...] = self.nights.adopt(
             [file["uri"] for file in result["tables"]["web_events"]["files"]]

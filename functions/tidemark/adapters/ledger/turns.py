@@ -9,8 +9,8 @@ from typing import Any
 from tidemark.adapters.items import from_item, to_item
 from tidemark.adapters.ledger.batches import Batches
 from tidemark.clock import iso
+from tidemark.core.job import DataFile
 from tidemark.core.lifecycle import Batch
-from tidemark.core.result import DataFile
 from tidemark.core.turns import Turn
 
 
