@@ -61,7 +61,7 @@ class ReadError(Exception):
         if at < 0:
             return None
         told = json.JSONDecoder().raw_decode(text, at + len(cls.MARK))[0]
-        named = told["file"]
+        named = told.get("file")
         file = FileVersion(named["bucket"], named["key"], named["version"], 0) if named else None
         return RunFailure(told["message"], told["kind"], file)
 
