@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 # An invocation that had nothing to count is not worth a line in the log.
@@ -41,6 +41,8 @@ COUNTS = {
 GAUGES = {
     "LagSeconds": "now minus the landing of the oldest pending file, or the creation of the oldest batch not at rest",
     "NightAgeSeconds": "now minus the beginning of the last pass over all nightly jobs that was seen through",
+    "ReconcileAgeSeconds": "now minus the beginning of the last complete pass of reconcile, of the dataset where it is oldest",
+    "WholeReconcileAgeSeconds": "the same of the last pass over everything, old folders too",
     "BatchesOverdue": "batches past their due time, to which sweep points",
     "BatchesOverdueForming": "of these, the ones that wait for plan",
     "BatchesOverduePlanned": "of these, the ones that wait for submit",
@@ -73,10 +75,28 @@ def gauge(name: str, value: float) -> None:
     """Tell how much there is of something at this moment, 0 as well. The name must be one of `GAUGES`."""
     if name not in GAUGES:
         raise KeyError(name)
-    _add(name, MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count, value)
+    _add(name, _unit(name), value)
+
+
+def _unit(name: str) -> MetricUnit:
+    return MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
+
+
+def gauge_of(dataset: str, name: str, value: float) -> None:
+    """Tell a gauge of one dataset, beside the stack's: a metric of its own, with the dimension `dataset`, and a line."""
+    if name not in GAUGES:
+        raise KeyError(name)
+    if _are_told():
+        with single_metric(name, _unit(name), value) as metric:
+            metric.add_dimension("service", metrics.service or "")
+            metric.add_dimension("dataset", dataset)
 
 
 def _add(name: str, unit: MetricUnit, value: float) -> None:
-    # Powertools heeds this variable only when a handler ends, but serialises after a hundred values of one metric.
-    if os.environ.get("POWERTOOLS_METRICS_DISABLED") != "true":
+    if _are_told():
         metrics.add_metric(name, unit, value)
+
+
+def _are_told() -> bool:
+    # Powertools heeds this variable only when a handler ends, but serialises after a hundred values of one metric.
+    return os.environ.get("POWERTOOLS_METRICS_DISABLED") != "true"

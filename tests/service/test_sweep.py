@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from local.template import expand, load
 from tests.conftest import ROOT
 from tests.service.nights import DATASETS, NightWorld, advance
+from tidemark.clock import iso
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
@@ -47,8 +49,9 @@ def told(world: NightWorld, capsys: pytest.CaptureFixture[str]) -> Json:
     capsys.readouterr()
     metrics.log_metrics(lambda event, context: sweep(world))({}, None)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
-    assert len(lines) == 1
-    return lines[0]
+    *of_datasets, of_all = lines
+    assert all("dataset" in line for line in of_datasets)
+    return of_all
 
 
 def rings(alarm: Json, blob: Json) -> bool:
@@ -130,6 +133,18 @@ def night_that_was_missed(world: NightWorld) -> None:
     advance(world, hours=27)
 
 
+def pass_of_reconcile_that_is_missing(world: NightWorld) -> None:
+    sweep(world)
+    metrics.clear_metrics()
+    advance(world, hours=49)
+
+
+def whole_pass_of_reconcile_that_is_missing(world: NightWorld) -> None:
+    sweep(world)
+    metrics.clear_metrics()
+    advance(world, hours=61 * 24)
+
+
 CONDITIONS: list[tuple[Callable[[NightWorld], None], str]] = [
     (quarantined_batch, "QuarantinedAlarm"),
     (quarantined_batch, "QuarantinedLatelyAlarm"),
@@ -145,6 +160,8 @@ CONDITIONS: list[tuple[Callable[[NightWorld], None], str]] = [
     (too_much_rejected, "ToleranceAlarm"),
     (file_that_waits, "LagAlarm"),
     (night_that_was_missed, "NightMissedAlarm"),
+    (pass_of_reconcile_that_is_missing, "ReconcileMissedAlarm"),
+    (whole_pass_of_reconcile_that_is_missing, "WholeReconcileMissedAlarm"),
 ]
 
 
@@ -195,6 +212,35 @@ def test_files_of_a_dataset_that_was_taken_out_are_told_until_none_is_left(
     assert told(world, capsys)["Orphans"] == [1]
     world.ledger.delete_segment("old_shop", world.ledger.segments("old_shop")[0].sk)
     assert told(world, capsys)["Orphans"] == [0]
+
+
+def test_the_age_of_the_last_pass_is_told_for_each_dataset_and_for_the_oldest(
+    world: NightWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that never had a pass counts from the first sweep that saw it; nightly ones, and those taken out, do not."""
+    sweep(world)
+    metrics.clear_metrics()
+    advance(world, hours=5)
+    assert told(world, capsys)["ReconcileAgeSeconds"] == [5 * 3600]
+    now = world.clock.now()
+    world.ledger.set_control("RECONCILED#old_shop", {"began": iso(now - timedelta(days=90))})
+    world.ledger.set_control("RECONCILED#shop", {"began": iso(now - timedelta(hours=2)), "whole": iso(now), "keys": 9})
+    blob = told(world, capsys)
+    assert (blob["ReconcileAgeSeconds"], blob["WholeReconcileAgeSeconds"]) == ([7200], [0])
+
+
+def test_the_age_of_each_dataset_is_a_metric_with_its_name(
+    world: NightWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that people see which one it is; no alarm is on it."""
+    world.ledger.set_control("RECONCILED#shop", {"began": iso(world.clock.now() - timedelta(hours=2))})
+    capsys.readouterr()
+    sweep(world)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    blob = json.loads(line)
+    directive = blob["_aws"]["CloudWatchMetrics"][0]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("Tidemark", [["service", "dataset"]])
+    assert (blob["service"], blob["dataset"], blob["ReconcileAgeSeconds"]) == ("tidemark", "shop", [7200])
 
 
 def test_a_bus_that_takes_no_hints_does_not_silence_the_gauges(

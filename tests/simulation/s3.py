@@ -106,14 +106,26 @@ class SimS3:
 
         return self.call("s3.ListObjectsV2", effect)  # type: ignore[no-any-return]
 
-    def list_object_versions(self, Bucket: str, Prefix: str, KeyMarker: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+    def list_object_versions(
+        self,
+        Bucket: str,  # noqa: N803
+        Prefix: str,  # noqa: N803
+        KeyMarker: str = "",  # noqa: N803
+        Delimiter: str = "",  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        def shown(key: str) -> str:
+            """The key itself, or the folder below the prefix that it lies in."""
+            name, slash, _ = key[len(Prefix) :].partition(Delimiter) if Delimiter else (key[len(Prefix) :], "", "")
+            return Prefix + name + slash
+
         def effect() -> dict[str, Any]:
-            keys = sorted(
-                {key for bucket, key, _ in self.raw if bucket == Bucket and key.startswith(Prefix) and key > KeyMarker}
-            )
-            page, more = keys[:50], len(keys) > 50
-            listed = [self._versions(Bucket, key) for key in page]
-            answer = {"Versions": [version for versions in listed for version in versions]}
+            found = {shown(key) for bucket, key, _ in self.raw if bucket == Bucket and key.startswith(Prefix)}
+            after = sorted(name for name in found if name > KeyMarker)
+            page, more = after[:50], len(after) > 50
+            versions = [version for name in page for version in self._versions(Bucket, name)]
+            folders = [{"Prefix": name} for name in page if (Bucket, name) not in self.keys]
+            answer = {"Versions": versions, "CommonPrefixes": folders}
             return answer | ({"NextKeyMarker": page[-1]} if more else {})
 
         return self.call("s3.ListObjectVersions", effect)

@@ -38,12 +38,19 @@ class Store:
                 return None
             raise
 
-    def versions(self, bucket: str, prefix: str, marker: Mapping[str, str], every: bool = False) -> VersionPage:
-        """Up to 1,000 versions below the prefix: the newest of each key, or `every` one; deleted keys are left out."""
-        page = self.client.list_object_versions(Bucket=bucket, Prefix=prefix, **marker)
+    def versions(
+        self, bucket: str, prefix: str, marker: Mapping[str, str], every: bool = False, folders: bool = False
+    ) -> VersionPage:
+        """Up to 1,000 versions below the prefix: the newest of each key, or `every` one; deleted keys are left out.
+
+        `folders`: of what lies in a folder below the prefix only the folder.
+        """
+        delimiter = {"Delimiter": "/"} if folders else {}
+        page = self.client.list_object_versions(Bucket=bucket, Prefix=prefix, **marker, **delimiter)
         files = tuple(_listed(bucket, found) for found in page.get("Versions", ()) if every or found["IsLatest"])
         names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
-        return VersionPage(files, {ours: page[theirs] for ours, theirs in names.items() if page.get(theirs)})
+        found_below = tuple(found["Prefix"] for found in page.get("CommonPrefixes", ()))
+        return VersionPage(files, {our: page[their] for our, their in names.items() if page.get(their)}, found_below)
 
     def sizes(self, bucket: str, prefix: str) -> dict[str, int]:
         """Key → bytes of every object below the prefix."""
@@ -89,6 +96,7 @@ class VersionPage:
 
     files: tuple[FileVersion, ...]
     marker: dict[str, str]  # empty at the end
+    folders: tuple[str, ...] = ()  # whole prefixes, with the slash
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 from tidemark.core.dataset import Dataset
 from tidemark.core.standing import LATELY, Look, Taken, numbers, orphaned_loads, orphaned_segments, overdue, stuck
-from tidemark.observability import gauge, logger
+from tidemark.observability import gauge, gauge_of, logger
 from tidemark.service.common import Efforts, hint, known_datasets, unfinished_batches
 from tidemark.service.nightly import last_pass
+from tidemark.service.reconcile import noted_passes
 from tidemark.wiring import World
 
 LOOK_MAX = 1_000  # items of a kind: beyond it, their exact number helps nobody
@@ -24,6 +25,7 @@ def sweep(world: World) -> int:
     due = overdue(look)
     efforts.make(hint, world, due)
     efforts.make(_tell, world, look)
+    efforts.make(_tell_of_passes, world)
     efforts.finish()
     gauge("Sweeps", 1)
     return len(due)
@@ -73,6 +75,17 @@ def _tell(world: World, look: Look) -> None:
     if night:  # a stack whose nights have never begun says nothing, and that is an alarm, too
         gauge("NightAgeSeconds", (look.now - night).total_seconds())
     _name(look)
+
+
+def _tell_of_passes(world: World) -> None:
+    """How old the comparison of bucket and ledger is, of each dataset and of the one where it is oldest."""
+    now, passed = world.clock.now(), noted_passes(world)
+    ages = {name: found.age(now).total_seconds() for name, found in passed.items()}
+    for name, age in ages.items():
+        gauge_of(name, "ReconcileAgeSeconds", age)
+    gauge("ReconcileAgeSeconds", max(ages.values(), default=0))
+    whole = (found.whole_age(now).total_seconds() for found in passed.values())
+    gauge("WholeReconcileAgeSeconds", max(whole, default=0))
 
 
 def _name(look: Look) -> None:

@@ -38,3 +38,11 @@ class Controls(Table):
             self._put({"pk": "CONTROL", "sk": name, "value": dict(value)})
         else:
             self.client.delete_item(TableName=self.table, Key=key_of("CONTROL", name))
+
+    def set_control_once(self, name: str, value: Mapping[str, Any]) -> None:
+        """Remember a setting unless there is one. Closes the race with whatever has written it meanwhile."""
+        self._put(
+            {"pk": "CONTROL", "sk": name, "value": dict(value)},
+            condition="attribute_not_exists(pk)",
+            missed_is_fine=True,
+        )
