@@ -1,8 +1,8 @@
 """How many keys a second reconcile compares: `python -m benchmarks.reconcile [--days 5] [--keys 20000] [--flat]`
 
-The product's own passes and boto3's own clients, which are answered in memory after the milliseconds that S3 and DynamoDB
-take: requests are made, signed and counted, answers parsed. Keys lie below the folders of days, as Firehose writes them,
-or (`--flat`) beside one another. Prints keys, calls, seconds of the wall clock and of the processor.
+The product's own passes and boto3's own clients, which are answered in memory after the milliseconds that S3 and
+DynamoDB take: requests are made, signed and counted, answers parsed. Keys lie below the folders of days, as Firehose
+writes them, or (`--flat`) beside one another. Prints keys, calls, seconds of the wall clock and of the processor.
 """
 
 from __future__ import annotations
@@ -77,12 +77,16 @@ class Bucket:
     def _page(self, asked: Mapping[str, list[str]]) -> str:
         prefix, marker = asked["prefix"][0], asked.get("key-marker", [""])[0]
         if "delimiter" in asked and not self.flat:
-            names = sorted({self.folder(day)[: len(prefix) + (5 if prefix == "logs/" else 3)] for day in range(self.days)})
+            names = sorted(
+                {self.folder(day)[: len(prefix) + (5 if prefix == "logs/" else 3)] for day in range(self.days)}
+            )
             below = [name for name in names if name.startswith(prefix)]
             return _listing("".join(f"<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>" for name in below))
         start = int(marker.rpartition("-")[2] or 0) + 1 if marker else 0
         total = self.keys * (self.days if self.flat else 1)
-        keys = [f"{prefix}07/logs-1-2026-01-01-07-00-00-{number:012}" for number in range(start, min(start + PAGE, total))]
+        keys = [
+            f"{prefix}07/logs-1-2026-01-01-07-00-00-{number:012}" for number in range(start, min(start + PAGE, total))
+        ]
         more = f"<NextKeyMarker>{keys[-1]}</NextKeyMarker>" if start + PAGE < total else ""
         return _listing(more + "".join(LISTED.format(key=key) for key in keys))
 

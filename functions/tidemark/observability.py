@@ -41,7 +41,7 @@ COUNTS = {
 GAUGES = {
     "LagSeconds": "now minus the landing of the oldest pending file, or the creation of the oldest batch not at rest",
     "NightAgeSeconds": "now minus the beginning of the last pass over all nightly jobs that was seen through",
-    "ReconcileAgeSeconds": "now minus the beginning of the last complete pass of reconcile, of the dataset where it is oldest",
+    "ReconcileAgeSeconds": "now minus the beginning of the last complete pass of reconcile, where that is oldest",
     "WholeReconcileAgeSeconds": "the same of the last pass over everything, old folders too",
     "BatchesOverdue": "batches past their due time, to which sweep points",
     "BatchesOverdueForming": "of these, the ones that wait for plan",
@@ -83,7 +83,7 @@ def _unit(name: str) -> MetricUnit:
 
 
 def gauge_of(dataset: str, name: str, value: float) -> None:
-    """Tell a gauge of one dataset, beside the stack's: a metric of its own, with the dimension `dataset`, and a line."""
+    """Tell how much there is of something in one dataset: a metric of its own, beside the stack's."""
     if name not in GAUGES:
         raise KeyError(name)
     if _are_told():

@@ -53,8 +53,8 @@ def test_a_folder_is_named_after_a_time(path: str, end: datetime, is_fine: bool)
 
 @pytest.mark.parametrize(
     "path",
-    ["", "eu/", "2026", "2026/1/", "2026/1/1/", "2026/13/", "2026/02/30/", "1026/", "eu/de/2026/", "2026/11/20/07/30/", "x2026/",
-     "2026/11/20/a/", "99999999/"],
+    ["", "eu/", "2026", "2026/1/", "2026/1/1/", "2026/13/", "2026/02/30/", "1026/", "eu/de/2026/", "2026/11/20/07/30/",
+     "x2026/", "2026/11/20/a/", "99999999/"],
 )  # fmt: skip
 def test_any_other_name_is_no_time(path: str) -> None:
     """A month of one digit could be read in two ways: such folders are listed in every pass."""
@@ -95,7 +95,9 @@ def test_folders_of_times_long_over_are_left_out() -> None:
     after = opened(place, "web/", ["web/2025/", "web/2026/", "web/test/"], {"KeyMarker": "web/test/"})
     assert after.parts == (Part("web/2026/"), Part("web/test/"), Part("web/", {"KeyMarker": "web/test/"}), Part("app/"))
     assert after.narrowed
-    days = opened(Place(NOW, (Part("web/2026/11/"),), at(2026, 11, 20)), "web/", [f"web/2026/11/{n}/" for n in (18, 19, 20)], {})
+    days = opened(
+        Place(NOW, (Part("web/2026/11/"),), at(2026, 11, 20)), "web/", [f"web/2026/11/{n}/" for n in (18, 19, 20)], {}
+    )
     assert [part.prefix for part in days.parts] == ["web/2026/11/19/", "web/2026/11/20/"]
 
 

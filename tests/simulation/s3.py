@@ -13,6 +13,7 @@ from typing import Any
 from tests.simulation.faults import refuse
 
 Call = Callable[..., Any]
+PAGE = 50  #: keys and folders of a listing
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class SimS3:
         def effect() -> dict[str, Any]:
             found = {shown(key) for bucket, key, _ in self.raw if bucket == Bucket and key.startswith(Prefix)}
             after = sorted(name for name in found if name > KeyMarker)
-            page, more = after[:50], len(after) > 50
+            page, more = after[:PAGE], len(after) > PAGE
             versions = [version for name in page for version in self._versions(Bucket, name)]
             folders = [{"Prefix": name} for name in page if (Bucket, name) not in self.keys]
             answer = {"Versions": versions, "CommonPrefixes": folders}

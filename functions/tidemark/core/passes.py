@@ -1,7 +1,7 @@
 """When a dataset's raw files are compared with the ledger, and how much of them. Pure.
 
-The daily pass is over everything, as long as that is not much. Beyond it only such folders are listed as can have changed
-since the pass before, and a *whole* pass over everything follows at leisure: for what came into old folders.
+The daily pass is over everything, as long as that is not much. Beyond it only such folders are listed as can have
+changed since the pass before, and a *whole* pass over everything follows at leisure: for what came into old folders.
 """
 
 from __future__ import annotations

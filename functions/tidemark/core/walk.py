@@ -1,8 +1,8 @@
 """Where a pass over the raw bucket is: which folders it has yet to list, and how far each of these has come. Pure.
 
-A prefix is taken apart where its folders are named after times, as Firehose names them: `2026/11/20/07/`,
-`year=2026/month=11/`, `dt=2026-11-20/`, `20261120/`, perhaps below one other folder, `eu/2026/11/20/`. So days are listed
-side by side, and a pass may leave out those that ended long ago. Whatever is not named so is listed whole.
+A prefix is taken apart where its folders are named after times, as Firehose and Hive name them: `2026/11/20/07/`,
+`year=2026/month=11/`, `dt=2026-11-20/`, `20261120/`, perhaps below one other folder, `eu/2026/11/20/`. So days are
+listed side by side, and a pass may leave out those that ended long ago. Whatever is not named so is listed whole.
 """
 
 from __future__ import annotations
@@ -119,8 +119,9 @@ def listed(place: Place, markers: Sequence[Mapping[str, str]]) -> Place:
 
 def _span(found: re.Match[str]) -> Optional[Span]:
     given = [int(part) for part in found.groups() if part]
+    year, month, day, hour = given + [1, 1, 0][len(given) - 1 :]
     try:
-        start = datetime(*(given + [1, 1])[: max(3, len(given))], tzinfo=timezone.utc)  # type: ignore[arg-type, misc]
+        start = datetime(year, month, day, hour, tzinfo=timezone.utc)
     except ValueError:
         return None
     return Span(_end(start, len(given)), len(given) >= 3)
