@@ -229,8 +229,9 @@ def _walk(
     # Files that a person brings in, at a rate, must not keep those waiting that land meanwhile.
     background = bool(files_per_second)
     for part in reconcile(world, dataset, prefix, lambda: True, settled_after, background):
+        if part.seen > seen:  # not only folders
+            say(console, f"{name(prefix)}: {plural(part.seen, 'key')} seen, {number(part.missing)} brought in")
         seen, missing = part.seen, part.missing
-        say(console, f"{name(prefix)}: {plural(seen, 'key')} seen, {number(missing)} brought in")
         if files_per_second:
             time.sleep(max(0.0, missing / files_per_second - (time.monotonic() - began)))
     say(console, (f"{name(prefix)} is complete", "green"), f": {plural(seen, 'key')}, {number(missing)} brought in")

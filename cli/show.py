@@ -13,6 +13,8 @@ from cli.names import file_named, named
 from cli.render import NOTHING, Sheet, duration, line, name, number, plural, say_whole, shortened, size, state
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
+from tidemark.core.passes import Passed
+from tidemark.service.reconcile import passes
 from tidemark.service.report import AttemptStory, FileStory, Standing, explain, standing
 from tidemark.wiring import World
 
@@ -20,12 +22,13 @@ REASON_MAX = 200  # characters of a reason in a list on the screen
 
 
 def show_status(world: World, console: Console) -> None:
-    """One row a dataset: what is pending, its newest period, its batches by state, its records."""
+    """One row a dataset: what is pending, its newest period, its batches by state, its records, its last pass."""
     table = Sheet(
         "dataset", "pending", "bytes", "waiting", "period", "batches", "read", "kept", "rejected", "repeated",
-        spare=("bytes", "period", "waiting", "kept", "repeated"), whole=("waiting",),
+        "reconciled",
+        spare=("bytes", "period", "reconciled", "waiting", "kept", "repeated"), whole=("waiting", "reconciled"),
     )  # fmt: skip
-    now = world.clock.now()
+    now, passed = world.clock.now(), passes(world)
     for dataset in sorted(world.datasets):
         found = standing(world, dataset)
         table.add_row(
@@ -39,8 +42,17 @@ def show_status(world: World, console: Console) -> None:
             number(found.kept),
             number(found.rejected),
             number(found.repeated),
+            _reconciled(passed[dataset], now) if dataset in passed else NOTHING,
         )
     console.print(table)
+
+
+def _reconciled(passed: Passed, now: datetime) -> str:
+    """How long ago bucket and ledger were compared; and over everything, where that was another pass."""
+    if not passed.began:
+        return "never"
+    whole = f", whole {duration(passed.whole_age(now))}" if passed.whole != passed.began else ""
+    return f"{duration(passed.age(now))} ago{whole}"
 
 
 def _states(found: Standing, now: datetime) -> Text:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cli.show import show_status
 from tests.service.nights import DATASETS, NightWorld, land, run_nights
+from tidemark.clock import iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.declaration import parse_dataset
 from tidemark.core.lifecycle import Batch, State
@@ -63,18 +64,18 @@ def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
     """Of three, one runs and two wait; when it is through nobody has the turn, and the next one is free to go."""
     shop = RememberingWorld(world.settings, world.clock, world.clients, world.endpoint)
     first, second, _ = (planned(shop, name) for name in ("aaaaaaaa", "bbbbbbbb", "cccccccc"))
-    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 3 (for 0.0 s) 0 0 0 0"
+    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 3 (for 0.0 s) 0 0 0 0 never"
     submit(shop, first.batch_id)
     world.clock.moment += timedelta(minutes=3)  # type: ignore[attr-defined]
     waiting = "PLANNED 2 (2 wait for their turn, for 3.0 min), RUNNING 1 (for 3.0 min)"
-    assert status(shop)["shop"] == f"shop 0 0 B – – {waiting} 0 0 0 0"
+    assert status(shop)["shop"] == f"shop 0 0 B – – {waiting} 0 0 0 0 never"
     running = shop.ledger.batch(first.batch_id)
     assert running
     shop.ledger.save(replace(running, state=State.LOADED))
-    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (for 3.0 min), LOADED 1 0 0 0 0"
+    assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (for 3.0 min), LOADED 1 0 0 0 0 never"
     submit(shop, second.batch_id)
     now = "PLANNED 1 (1 waits for its turn, for 3.0 min), RUNNING 1 (for 0.0 s), LOADED 1"
-    assert status(shop)["shop"].endswith(f"{now} 0 0 0 0")
+    assert status(shop)["shop"].endswith(f"{now} 0 0 0 0 never")
 
 
 def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
@@ -89,15 +90,26 @@ def test_a_pause_and_repeated_records_are_shown(world: NightWorld) -> None:
     first = planned(world, "aaaaaaaa")
     world.ledger.save(replace(first, state=State.LOADED, read=12, kept=5, rejected=3, repeated=4))
     world.ledger.pause("shop", paused=True)
-    assert status(world)["shop"] == "shop 0 0 B – – paused, LOADED 1 12 5 3 4"
+    assert status(world)["shop"] == "shop 0 0 B – – paused, LOADED 1 12 5 3 4 never"
     assert "paused" not in status(world)["totals"]
+
+
+def test_the_last_pass_of_reconcile_is_shown(world: NightWorld) -> None:
+    """And the last one over everything, where that is another; a nightly job has none."""
+    now = world.clock.now()
+    value = {"began": iso(now - timedelta(hours=3)), "whole": iso(now - timedelta(hours=3)), "keys": 9}
+    world.ledger.set_control("RECONCILED#shop", value)
+    assert status(world)["shop"].endswith(" 3.0 h ago")
+    world.ledger.set_control("RECONCILED#shop", {**value, "whole": iso(now - timedelta(days=12))})
+    assert status(world)["shop"].endswith(" 3.0 h ago, whole 12.0 days")
+    assert status(world)["totals"].endswith(" –")
 
 
 def test_a_nightly_job_shows_its_newest_period(world: NightWorld) -> None:
     """In the column of the same name as in the list of batches; a dataset of files has none."""
     land(world, "shop.20261119T080000.aaaaaaaa", {"2026-11-20": [1], "2026-11-21": [2]})
     nightly(world)
-    assert status(world)["dataset"] == "dataset pending bytes waiting period batches read kept rejected repeated"
+    assert status(world)["dataset"] == "dataset pending bytes waiting period batches read kept rejected repeated reconciled"
     assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PLANNED 2 (for 0.0 s) ")
     run_nights(world)
     assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PUBLISHED 2 (for 0.0 s) ")
