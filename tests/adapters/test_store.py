@@ -64,3 +64,14 @@ def test_a_listing_shows_the_newest_version_of_each_key_page_by_page(store: Stor
     assert not page.marker
     newest = store.client.head_object(Bucket="control", Key="web/a+b")["VersionId"]
     assert page.files[0].version == newest
+
+
+def test_a_listing_of_folders_names_each_once(store: Store) -> None:
+    """With the files beside them; a marker leads over the folder that it names."""
+    store.client.put_bucket_versioning(Bucket="control", VersioningConfiguration={"Status": "Enabled"})
+    for key in ("logs/2025/a", "logs/2026/a", "logs/2026/b", "logs/beside"):
+        store.put("control", key, "1")
+    page = store.versions("control", "logs/", {}, folders=True)
+    assert (page.folders, [file.key for file in page.files]) == (("logs/2025/", "logs/2026/"), ["logs/beside"])
+    after = store.versions("control", "logs/", {"KeyMarker": "logs/2026/"}, folders=True)
+    assert (after.folders, [file.key for file in after.files]) == ((), ["logs/beside"])

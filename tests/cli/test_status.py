@@ -109,7 +109,8 @@ def test_a_nightly_job_shows_its_newest_period(world: NightWorld) -> None:
     """In the column of the same name as in the list of batches; a dataset of files has none."""
     land(world, "shop.20261119T080000.aaaaaaaa", {"2026-11-20": [1], "2026-11-21": [2]})
     nightly(world)
-    assert status(world)["dataset"] == "dataset pending bytes waiting period batches read kept rejected repeated reconciled"
+    titles = "dataset pending bytes waiting period batches read kept rejected repeated reconciled"
+    assert status(world)["dataset"] == titles
     assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PLANNED 2 (for 0.0 s) ")
     run_nights(world)
     assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PUBLISHED 2 (for 0.0 s) ")
