@@ -185,6 +185,9 @@ def xerial(body: bytes) -> bytes:
 
 
 def hadoop(body: bytes) -> bytes:
+    """One block; Hadoop's own writer packs nothing as a block's length and no chunk."""
+    if not body:
+        return bytes(4)
     chunk = raw_snappy(body)
     return len(body).to_bytes(4, "big") + len(chunk).to_bytes(4, "big") + chunk
 
