@@ -6,6 +6,7 @@ from typing import Any
 
 from tidemark.observability import logger, metrics
 from tidemark.service.load import load
+from tidemark.service.seal import sealed
 from tidemark.wiring import world
 
 
@@ -13,4 +14,4 @@ from tidemark.wiring import world
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Hints and schedules alike are a look at everything: loads share their wake-up."""
-    return {"loads": load(world(), eager=event.get("eager") is True)}
+    return {"loads": load(sealed(world()), eager=event.get("eager") is True)}

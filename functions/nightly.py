@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemark.observability import logger, metrics
 from tidemark.service.nightly import follow, form, nightly
+from tidemark.service.seal import sealed
 from tidemark.wiring import world
 
 
@@ -17,13 +18,14 @@ from tidemark.wiring import world
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Stream records say that jobs have published, a hint forms one batch; anything else is a look at everything."""
+    whole = sealed(world())
     if "Records" in event:
         published = [record["dynamodb"]["NewImage"]["dataset"]["S"] for record in event["Records"]]
-        follow(world(), sorted(set(published)))
+        follow(whole, sorted(set(published)))
         return {"batchItemFailures": []}
     hinted = event.get("detail", {}).get("batch_id")
     if hinted:
-        form(world(), hinted)
+        form(whole, hinted)
         return {"batches": 0}
     dates = [date.fromisoformat(day) for day in event.get("dates", ())]
-    return {"batches": nightly(world(), jobs=event.get("jobs"), dates=dates)}
+    return {"batches": nightly(whole, jobs=event.get("jobs"), dates=dates)}

@@ -6,6 +6,7 @@ from typing import Any
 
 from tidemark.observability import logger, metrics
 from tidemark.service.plan import finish, plan
+from tidemark.service.seal import sealed_or_new
 from tidemark.wiring import world
 
 
@@ -13,8 +14,9 @@ from tidemark.wiring import world
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """A hint finishes one batch; anything else is a look at everything."""
+    whole = sealed_or_new(world())
     hinted = event.get("detail", {}).get("batch_id")
     if hinted:
-        finish(world(), hinted)
+        finish(whole, hinted)
         return {"batches": 0}
-    return {"batches": plan(world(), eager=event.get("eager") is True)}
+    return {"batches": plan(whole, eager=event.get("eager") is True)}

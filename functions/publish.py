@@ -6,6 +6,7 @@ from typing import Any
 
 from tidemark.observability import logger, metrics
 from tidemark.service.publish import publish, publish_run
+from tidemark.service.seal import sealed
 from tidemark.wiring import world
 
 
@@ -13,8 +14,8 @@ from tidemark.wiring import world
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
     """Either kind of event only says where to look."""
-    detail = event["detail"]
+    whole, detail = sealed(world()), event["detail"]
     if "jobRunId" in detail:
-        publish_run(world(), detail["jobRunId"])
+        publish_run(whole, detail["jobRunId"])
     else:
-        publish(world(), detail["batch_id"])
+        publish(whole, detail["batch_id"])

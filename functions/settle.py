@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidemark.observability import logger, metrics
+from tidemark.service.seal import sealed
 from tidemark.service.settle import settle, settle_batch
 from tidemark.wiring import world
 
@@ -13,8 +14,8 @@ from tidemark.wiring import world
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
     """A load is its statement's name."""
-    detail = event["detail"]
+    whole, detail = sealed(world()), event["detail"]
     if "statementName" in detail:
-        settle(world(), detail["statementName"])
+        settle(whole, detail["statementName"])
     else:
-        settle_batch(world(), detail["batch_id"])
+        settle_batch(whole, detail["batch_id"])

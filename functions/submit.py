@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
 from tidemark.observability import logger, metrics
+from tidemark.service.seal import sealed
 from tidemark.service.submit import submit
 from tidemark.wiring import world
 
@@ -18,8 +19,9 @@ processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Answer with the stream records that failed; a hint just raises."""
+    whole = sealed(world())
     if "detail" in event:
-        return submit(world(), event["detail"]["batch_id"])
+        return submit(whole, event["detail"]["batch_id"])
     return process_partial_response(event=event, record_handler=_record, processor=processor, context=context)
 
 

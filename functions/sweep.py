@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidemark.observability import logger, metrics
+from tidemark.service.seal import sealed
 from tidemark.service.sweep import sweep
 from tidemark.wiring import world
 
@@ -13,4 +14,4 @@ from tidemark.wiring import world
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Count the hints sent."""
-    return {"hints": sweep(world())}
+    return {"hints": sweep(sealed(world()))}

@@ -35,6 +35,7 @@ class SimDynamoDB:
         cancelled: Callable[[], bool],
     ) -> None:
         self.call, self.now, self.lag, self.on_write, self.cancelled = call, now, lag, on_write, cancelled
+        self.made = now()
         self.items: dict[str, dict[str, Item]] = {}
         self.seen: dict[tuple[str, str], Item] = {}  # what the indexes show
         self.late: deque[tuple[datetime, tuple[str, str], Item | None]] = deque()
@@ -64,6 +65,10 @@ class SimDynamoDB:
 
     def query(self, **request: Any) -> Item:
         return self.call("dynamodb.Query", lambda: self._query(request))
+
+    def describe_table(self, TableName: str) -> Item:  # noqa: N803
+        table = {"TableName": TableName, "CreationDateTime": self.made}
+        return self.call("dynamodb.DescribeTable", lambda: {"Table": table})
 
     def batch_get_item(self, RequestItems: Item) -> Item:  # noqa: N803
         ((table, request),) = RequestItems.items()

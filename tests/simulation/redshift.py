@@ -80,6 +80,9 @@ class SimRedshift:
 
         return self.call("redshift.BatchExecuteStatement", effect)
 
+    def execute_statement(self, Sql: str, **_: Any) -> Any:  # noqa: N803
+        return self.batch_execute_statement([Sql], "")
+
     def list_statements(self, StatementName: str, MaxResults: int, NextToken: str = "0", **_: Any) -> Any:  # noqa: N803
         def effect() -> dict[str, Any]:
             found = [
@@ -154,7 +157,8 @@ class SimRedshift:
                 statement.rows = self._one(sql)
         except (sqlite3.Error, ValueError) as error:
             self.database.execute("ROLLBACK")
-            statement.state, statement.error = "FAILED", f"ERROR: {error}"
+            told = re.sub(r"no such table: (\S+)", r'relation "\1" does not exist', str(error))
+            statement.state, statement.error = "FAILED", f"ERROR: {told}"
             return
         for table in temporary:
             self.database.execute(f"DROP TABLE temp.{table}")

@@ -55,6 +55,7 @@ class SimS3:
         self.keys: dict[tuple[str, str], list[Landed]] = {}
         self.objects: dict[tuple[str, str], bytes] = {}
         self.written = 0
+        self.since = now()  # which is how old every document is said to be
 
     def land(self, bucket: str, key: str, records: tuple[dict[str, Any], ...]) -> Landed:
         """A writer puts a raw object; each put is a version of its own with a higher sequencer."""
@@ -72,6 +73,19 @@ class SimS3:
             return {"Body": io.BytesIO(body), "ETag": _etag(body)}
 
         return self.call("s3.GetObject", effect)
+
+    def list_objects_v2(self, Bucket: str, Prefix: str, ContinuationToken: str = "") -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            keys = sorted(
+                key
+                for bucket, key in self.objects
+                if bucket == Bucket and key.startswith(Prefix) and key > ContinuationToken
+            )
+            page, more = keys[:50], len(keys) > 50
+            answer: dict[str, Any] = {"Contents": [{"Key": key, "LastModified": self.since} for key in page]}
+            return answer | ({"NextContinuationToken": page[-1]} if more else {})
+
+        return self.call("s3.ListObjectsV2", effect)
 
     def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         def effect() -> dict[str, Any]:

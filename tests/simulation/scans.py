@@ -77,6 +77,10 @@ class SimScan:
         """All of them."""
         return self.to_table(self.plan_files())
 
+    def to_arrow_batch_reader(self) -> list[pa.RecordBatch]:
+        """The same, part by part."""
+        return self.to_arrow().to_batches()  # type: ignore[no-any-return]
+
     def count(self) -> int:
         """How many there are."""
         return sum(task.file.record_count for task in self.plan_files())

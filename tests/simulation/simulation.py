@@ -44,6 +44,7 @@ class Simulation:
         self.trace: list[str] | None = [] if trace else None
         self.data = DataStore()
         self.events_lost = False
+        self.looks_at_seal = False
         self.messages: list[Message] = []
         self.dead: list[Message] = []
         self.polling = False
@@ -59,9 +60,8 @@ class Simulation:
         self.night_seen = 0  # after so many of them a whole pass has found nothing due
         lag = self.rng.choice((0.0, 2.0, 20.0))
         now = self.stage.now
-        self.dynamodb = SimDynamoDB(
-            self.call, now, lambda: lag, self._written, lambda: self.faults.chance("cancelled_transaction")
-        )
+        self.lag = lag
+        self.dynamodb = self._ledger()
         self.s3 = SimS3(self.call, now, self.data.files)
         self.emr = SimEMR(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
@@ -73,6 +73,19 @@ class Simulation:
             "dynamodb": self.dynamodb, "s3": self.s3, "emr-serverless": self.emr, "redshift-data": self.redshift,
             "events": SimpleNamespace(put_events=self._put_events),
         }  # fmt: skip
+        self.world = SimWorld(SETTINGS, self.stage, clients, self.declared, self.retired, self._catalog)
+
+    def _ledger(self) -> SimDynamoDB:
+        cancelled = lambda: self.faults.chance("cancelled_transaction")  # noqa: E731
+        return SimDynamoDB(self.call, self.stage.now, lambda: self.lag, self._written, cancelled)
+
+    def set_back(self, items: Mapping[str, Mapping[str, Any]]) -> None:
+        """The ledger is restored as a new table of the same name; who is in the midst of something keeps the old one."""
+        self.dynamodb.on_write = lambda *_: None
+        self.dynamodb = self._ledger()
+        self.dynamodb.items = {pk: dict(under) for pk, under in items.items()}
+        self.dynamodb.seen = {(pk, sk): item for pk, under in items.items() for sk, item in under.items()}
+        clients = {**self.world.clients, "dynamodb": self.dynamodb}
         self.world = SimWorld(SETTINGS, self.stage, clients, self.declared, self.retired, self._catalog)
 
     def _catalog(self, options: Mapping[str, Any]) -> Any:

@@ -23,7 +23,7 @@ STATE = {
     "stage": {"time", "epoch", "heap", "count", "waiting"},
     "data": {"files", "under"},
 }
-GIVEN = {"call", "now", "lag", "on_write", "cancelled", "stage", "faults", "s3", "data", "tell"}
+GIVEN = {"call", "now", "lag", "on_write", "cancelled", "stage", "faults", "s3", "data", "tell"} | {"made", "since"}
 
 
 @pytest.fixture

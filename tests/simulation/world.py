@@ -48,6 +48,7 @@ TIMEOUTS = {
     "nightly": 300,
     "sweep": 60,
     "reconcile": 600,
+    "recover": 600,  # a person's patience
 }
 ROUTES = {"FORMING": "plan", "PLANNED": "submit", "RUNNING": "publish", "PUBLISHED": "load", "LOADING": "settle"}
 SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "nightly": 900, "reconcile": 3600}  #: nights come quickly

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,6 +76,10 @@ class Engine:
 
     def find(self, name: str, since: datetime) -> str | None:
         """The run of that name made after `since` (less a minute for clocks), should the token be forgotten."""
+        return next((run_id for found, run_id in self.named(since) if found == name), None)
+
+    def named(self, since: datetime) -> Iterator[tuple[str, str]]:
+        """Name and id of every run made after `since` (less a minute for clocks), the newest first."""
         request: dict[str, Any] = {
             "applicationId": self.application_id,
             "createdAtAfter": since - timedelta(minutes=1),
@@ -83,11 +87,9 @@ class Engine:
         }
         while True:
             page = self.client.list_job_runs(**request)
-            for run in page["jobRuns"]:
-                if run.get("name") == name:
-                    return str(run["id"])
+            yield from ((str(run.get("name", "")), str(run["id"])) for run in page["jobRuns"])
             if not page.get("nextToken"):
-                return None
+                return
             request["nextToken"] = page["nextToken"]
 
     def run(self, run_id: str) -> Run | None:

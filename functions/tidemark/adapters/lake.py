@@ -14,6 +14,7 @@ What a commit costs must not grow with the table's history: manifests are merged
 from __future__ import annotations
 
 import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -96,6 +97,26 @@ class Lake:
                 table, table.name, batch_id, attempt, None, lambda it: self._show(table, it, batch_id, attempt)
             )
         return sequence
+
+    def shown(self, name: str) -> dict[str, dict[int, int]]:
+        """Batch → attempt → rows that the table of that name shows; reads two columns of all files."""
+        rows: dict[str, Counter[int]] = defaultdict(Counter)
+        try:
+            iceberg = self.catalog.load_table((self.database, name))
+        except NoSuchTableError:
+            return {}
+        for part in iceberg.scan(selected_fields=("_batch_id", "_attempt")).to_arrow_batch_reader():
+            counted = pa.Table.from_batches([part]).group_by(["_batch_id", "_attempt"]).aggregate([([], "count_all")])
+            for found in counted.to_pylist():
+                rows[found["_batch_id"]][found["_attempt"]] += found["count_all"]
+        return {batch_id: dict(attempts) for batch_id, attempts in rows.items()}
+
+    def sequence(self, name: str) -> int:
+        """The sequence number of the newest snapshot of the table of that name; 0 without one."""
+        try:
+            return int(self.catalog.load_table((self.database, name)).last_sequence_number)
+        except NoSuchTableError:
+            return 0
 
     def _commit(
         self,

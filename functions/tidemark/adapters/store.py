@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -56,6 +57,16 @@ class Store:
         """Key → bytes of every object below the prefix."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return {found["Key"]: found["Size"] for page in pages for found in page.get("Contents", ())}
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Every key below the prefix, with the time of its object, in the order of the keys."""
+        more: dict[str, str] = {}
+        while True:
+            page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
+            yield from ((found["Key"], found["LastModified"]) for found in page.get("Contents", ()))
+            if not page.get("NextContinuationToken"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def latest_version(self, bucket: str, key: str) -> str | None:
         """The identity of the version that the bucket shows of the key now; None where it shows none."""

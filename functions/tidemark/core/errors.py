@@ -6,6 +6,7 @@ TidemarkError
 ├── IllegalMove        the lifecycle has no such move: the event is stale, nothing changes
 ├── Conflict           somebody else wrote the item first: read again and decide anew
 ├── Transient          the world said "later": the same step is repeated
+│   └── Unsealed           the ledger is not whole: a person runs `tidemark recover`
 └── Terminal           repeating won't help: the batch is set aside with this reason
     └── Unbalanced     row counts that must agree do not (design invariant 3)
 """
@@ -71,6 +72,10 @@ class Conflict(TidemarkError):
 
 class Transient(TidemarkError):
     """Try the same step again later."""
+
+
+class Unsealed(Transient):
+    """The ledger was set back or lost; every step waits until it is whole."""
 
 
 class Terminal(TidemarkError):

@@ -6,7 +6,21 @@ from collections import Counter
 
 from tidemark.core.errors import Unbalanced
 from tidemark.core.job import Result, rows_of, shortened
+from tidemark.core.lifecycle import Batch, Published
 from tidemark.core.manifest import Manifest, NightlyManifest
+
+
+def published_as(batch: Batch, result: Result) -> Published:
+    """The event for a result that is verified and committed."""
+    return Published(
+        batch.attempt,
+        read=result.total("read"),
+        kept=result.total("kept"),
+        rejected=result.total("rejected"),
+        repeated=result.total("repeated"),
+        rows=result.rows,
+        problems=len(result.problems),
+    )
 
 
 def verify(result: Result, manifest: Manifest, tables: tuple[str, ...], facts: tuple[str, ...]) -> None:

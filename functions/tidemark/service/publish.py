@@ -16,13 +16,12 @@ from tidemark.core.lifecycle import (
     Bisected,
     FileRefused,
     Poisoned,
-    Published,
     RunStarted,
     State,
     failed_for_good,
 )  # fmt: skip
 from tidemark.core.naming import parse_run_name
-from tidemark.core.result import verify, verify_keys, verify_nightly
+from tidemark.core.result import published_as, verify, verify_keys, verify_nightly
 from tidemark.core.turns import takes_turns
 from tidemark.observability import count, logger
 from tidemark.service.artifacts import point_at_artifacts
@@ -115,19 +114,7 @@ def _save_published(world: World, dataset: Dataset, batch: Batch, result: Result
     """PUBLISHED; and where keys are remembered, in the same moment the keys that the batch shows."""
     keys = result.keys or ()
     save = (lambda moved: world.ledger.save_with_keys(moved, keys)) if takes_turns(dataset) else None
-    move(world, batch, _published(batch, result), save)
-
-
-def _published(batch: Batch, result: Result) -> Published:
-    return Published(
-        batch.attempt,
-        read=result.total("read"),
-        kept=result.total("kept"),
-        rejected=result.total("rejected"),
-        repeated=result.total("repeated"),
-        rows=result.rows,
-        problems=len(result.problems),
-    )
+    move(world, batch, published_as(batch, result), save)
 
 
 def _report_rejections(batch: Batch, result: Result, tolerance: float) -> None:

@@ -16,7 +16,7 @@
     TURN#<dataset>      TURN              the attempt that may run, where a dataset remembers keys
     KEYS#<dataset>      <created>#<id>    where the keys lie that a batch shows
     DATASETS            <name>            the declaration under which its batches began last
-    CONTROL             <name>            what a person or a long listing has set: pauses, markers
+    CONTROL             <name>            what a person or a long listing has set: pauses, markers; the seal
 
 Index `open` (open, due_at) holds batches and loads not at rest, what is in quarantine, and LOADED batches that have
 rejected records or files not read to their end; index `history`
@@ -26,16 +26,16 @@ a condition (aws-facts §8).
 
 from __future__ import annotations
 
-from tidemark.adapters.ledger.controls import Controls
 from tidemark.adapters.ledger.datasets import Datasets
-from tidemark.adapters.ledger.files import Files, Holder, RefusedFile
+from tidemark.adapters.ledger.files import Holder, RefusedFile
 from tidemark.adapters.ledger.loads import Loads
 from tidemark.adapters.ledger.marks import Marks
+from tidemark.adapters.ledger.recoveries import Recoveries
 from tidemark.adapters.ledger.segments import Segment, Segments
 from tidemark.adapters.ledger.turns import Turns
 
 __all__ = ["Holder", "Ledger", "RefusedFile", "Segment"]
 
 
-class Ledger(Segments, Files, Loads, Marks, Turns, Controls, Datasets):
+class Ledger(Recoveries, Segments, Loads, Marks, Turns, Datasets):
     """All of it; each part says which race its conditional writes close."""

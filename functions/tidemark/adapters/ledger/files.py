@@ -56,7 +56,7 @@ class Files(Batches):
         """
         try:
             self._put(
-                _claim_values("FILE", file, dataset, batch_id, now), condition="attribute_not_exists(pk)", old=True
+                claim_values("FILE", file, dataset, batch_id, now), condition="attribute_not_exists(pk)", old=True
             )
         except ClientError as error:
             if code(error) != "ConditionalCheckFailedException":
@@ -69,9 +69,9 @@ class Files(Batches):
 
         Raises `Conflict` when another has claimed it, as an older version or as the newest: no version has two batches.
         """
-        item = to_item(_claim_values(f"V#{file.version}", file, dataset, batch_id, now))
+        item = to_item(claim_values(f"V#{file.version}", file, dataset, batch_id, now))
         put = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-        check = {"TableName": self.table, "Key": key_of(file_key(file.bucket, file.key), "FILE"), **_still(known)}
+        check = {"TableName": self.table, "Key": key_of(file_key(file.bucket, file.key), "FILE"), **still(known)}
         self._transact([{"Put": put}, {"ConditionCheck": check}])
 
     def older_holder(self, file: FileVersion) -> Holder | None:
@@ -105,7 +105,7 @@ class Files(Batches):
             self._archive(known),
             {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
             # If the known version was refused, nobody need decide about it any more.
-            {"Delete": {"TableName": self.table, "Key": _refused_key(known.file)}},
+            {"Delete": {"TableName": self.table, "Key": refused_key(known.file)}},
         ]
         return self.save(revised, writes)
 
@@ -126,15 +126,7 @@ class Files(Batches):
     def refuse(self, revised: Batch, file: FileVersion) -> Batch:
         """Take a bad file out of the batch's next attempt, and begin that attempt; the file is in quarantine."""
         change = Change(file.bucket, file.key, None, file.version)
-        refused = {
-            "pk": file_key(file.bucket, file.key),
-            "sk": f"REFUSED#{file.version}",
-            "open": QUARANTINE,
-            "due_at": revised.updated_at,
-            "batch_id": revised.batch_id,
-            "reason": revised.reason,
-            **file_values(file),
-        }
+        refused = refused_values(file, revised.batch_id, revised.reason, revised.updated_at)
         items = [_change_item(revised, change), to_item(refused)]
         return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
 
@@ -154,7 +146,7 @@ class Files(Batches):
         writes = [
             {"ConditionCheck": held},
             {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
-            {"Delete": {"TableName": self.table, "Key": _refused_key(file)}},
+            {"Delete": {"TableName": self.table, "Key": refused_key(file)}},
         ]
         return self.save(revised, writes)
 
@@ -162,7 +154,7 @@ class Files(Batches):
         """Take a refused file off the list; what is known of it stays."""
         self.client.update_item(
             TableName=self.table,
-            Key=_refused_key(file),
+            Key=refused_key(file),
             UpdateExpression="REMOVE #open",
             ConditionExpression="attribute_exists(pk)",
             ExpressionAttributeNames={"#open": "open"},
@@ -216,7 +208,7 @@ class Files(Batches):
     def _replace_holder(self, known: Holder, file: FileVersion, batch_id: str) -> dict[str, Any]:
         item = to_item({"pk": file_key(file.bucket, file.key), "sk": "FILE", "holder": batch_id, **file_values(file)})
         # Closes the race of two newer versions: each must replace the one that it was compared with.
-        return {"Put": {"TableName": self.table, "Item": item, **_still(known)}}
+        return {"Put": {"TableName": self.table, "Item": item, **still(known)}}
 
     def _archive(self, known: Holder) -> dict[str, Any]:
         file = known.file
@@ -231,12 +223,13 @@ class Files(Batches):
         return {"Put": {"TableName": self.table, "Item": item}}
 
 
-def _claim_values(sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> dict[str, Any]:
+def claim_values(sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> dict[str, Any]:
+    """The item of a version that is held: `sk` is FILE for the newest of its key, V#… for an older one."""
     claimed = {"holder": batch_id, "claimed_by": dataset, "claimed_at": now}
     return {"pk": file_key(file.bucket, file.key), "sk": sk, **claimed, **file_values(file)}
 
 
-def _still(known: Holder) -> dict[str, Any]:
+def still(known: Holder) -> dict[str, Any]:
     """The condition that the key's newest version, and its batch, are those that were looked at."""
     return {
         "ConditionExpression": "version = :version AND holder = :holder",
@@ -270,5 +263,19 @@ def _refused(found: Mapping[str, Any]) -> RefusedFile:
     return RefusedFile(parse_file(found), found["batch_id"], found.get("reason", ""), found.get("due_at", ""))
 
 
-def _refused_key(file: FileVersion) -> dict[str, Any]:
+def refused_values(file: FileVersion, batch_id: str, reason: str, since: datetime) -> dict[str, Any]:
+    """The item of a file that waits for a person."""
+    return {
+        "pk": file_key(file.bucket, file.key),
+        "sk": f"REFUSED#{file.version}",
+        "open": QUARANTINE,
+        "due_at": since,
+        "batch_id": batch_id,
+        "reason": reason,
+        **file_values(file),
+    }
+
+
+def refused_key(file: FileVersion) -> dict[str, Any]:
+    """The key of that item."""
     return key_of(file_key(file.bucket, file.key), f"REFUSED#{file.version}")

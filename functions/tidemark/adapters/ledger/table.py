@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from tidemark.adapters.items import Item, to_item
+from tidemark.clock import from_iso, iso
 from tidemark.core.errors import Conflict, Terminal, Transient
 
 #: Why DynamoDB cancels a transaction (CancellationReasons): a condition did not hold, or somebody else was writing.
@@ -20,6 +22,15 @@ REFUSALS = ("ItemCollectionSizeLimitExceeded", "ValidationError")
 class Table:
     def __init__(self, client: Any, table: str) -> None:
         self.client, self.table = client, table
+
+    def identity(self) -> str:
+        """Which table this is: its name and when it was made. A restored one bears another time, whatever its name."""
+        found = self.client.describe_table(TableName=self.table)["Table"]
+        return f"{found['TableName']} made {iso(found['CreationDateTime'])}"
+
+    def made_at(self) -> datetime:
+        """When the table was made, or restored."""
+        return from_iso(self.identity().rpartition(" ")[2])
 
     def _put(
         self, values: Mapping[str, Any], condition: str = "", old: bool = False, missed_is_fine: bool = False

@@ -31,14 +31,12 @@ class Turns(Batches):
 
     def save_with_keys(self, batch: Batch, files: Sequence[DataFile]) -> Batch:
         """`save` for a batch just published, together with the files of the keys that it shows from now on."""
-        values = {
-            "pk": _keys_key(batch.dataset),
-            "sk": f"{iso(batch.created_at)}#{batch.batch_id}",
-            "batch_id": batch.batch_id,
-            "attempt": batch.attempt,
-            "files": [{"uri": file.uri, "rows": file.rows, "bytes": file.bytes} for file in files],
-        }
-        return self.save(batch, [{"Put": {"TableName": self.table, "Item": to_item(values)}}])
+        item = to_item(_keys_values(batch, batch.attempt, files))
+        return self.save(batch, [{"Put": {"TableName": self.table, "Item": item}}])
+
+    def put_keys(self, batch: Batch, attempt: int, files: Sequence[DataFile]) -> None:
+        """The files of the keys that the batch shows by that attempt, known from its result."""
+        self._put(_keys_values(batch, attempt, files))
 
     def shown_keys(self, dataset: str, first: datetime, last: datetime, besides: str) -> list[DataFile]:
         """The key files of all batches created in that time (consistent read), but for those of the batch `besides`."""
@@ -53,6 +51,16 @@ class Turns(Batches):
         )
         found = (from_item(item) for item in listed)
         return [DataFile(**file) for item in found if item["batch_id"] != besides for file in item["files"]]
+
+
+def _keys_values(batch: Batch, attempt: int, files: Sequence[DataFile]) -> dict[str, Any]:
+    return {
+        "pk": _keys_key(batch.dataset),
+        "sk": f"{iso(batch.created_at)}#{batch.batch_id}",
+        "batch_id": batch.batch_id,
+        "attempt": attempt,
+        "files": [{"uri": file.uri, "rows": file.rows, "bytes": file.bytes} for file in files],
+    }
 
 
 def _keys_key(dataset: str) -> str:

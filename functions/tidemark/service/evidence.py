@@ -1,0 +1,201 @@
+"""What lies outside of the ledger: documents in both buckets, rows in lake and warehouse, runs that EMR knows."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tidemark.core.dataset import Dataset
+from tidemark.core.declaration import parse_dataset
+from tidemark.core.errors import Terminal, TidemarkError
+from tidemark.core.failures import RunFailure
+from tidemark.core.lifecycle import Batch
+from tidemark.core.manifest import Manifest, NightlyManifest
+from tidemark.core.naming import attempt_prefix, run_name
+from tidemark.core.result import Result, parse_failure
+from tidemark.core.traces import DOCUMENT, AnyManifest, Documents, Trace, children_of, documents, is_behind
+from tidemark.core.warehouse_ddl import HISTORY, quoted
+from tidemark.core.warehouse_sql import LoadBatch
+from tidemark.service.common import known_datasets, read_result
+from tidemark.service.seal import BATCHES
+from tidemark.wiring import World
+
+READS_AT_ONCE = 8
+#: What the warehouse says of a table that nothing was ever loaded into.
+NO_TABLE = "does not exist"
+
+Rows = dict[str, dict[int, int]]  # batch → attempt → rows, of one table
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One look at everything. Tables go by their physical names."""
+
+    left: Mapping[str, Documents]  # by batch
+    known: Mapping[str, Batch]  # what the ledger has
+    datasets: Mapping[str, Dataset]  # declared, or as the newest order has it
+    lake: Mapping[str, Rows]  # by table
+    warehouse: Mapping[str, Rows]
+    loads: Mapping[str, Mapping[int, str]]  # batch → attempt → load, by the warehouse's own record
+    traces: Mapping[str, Trace]  # of the batches of which the ledger knows less than lies there
+    unreadable: tuple[str, ...]  # a line for each document that cannot be read
+
+
+def gather(world: World) -> Evidence:
+    """Look at everything, and read the documents of the batches that the ledger is behind with."""
+    left = documents(world.store.keys(world.settings.control_bucket, BATCHES))
+    datasets = _datasets(world, left)
+    tables = [table.physical_name for dataset in datasets.values() for table in dataset.tables]
+    known = _known(world, left, datasets)
+    lake = {table: world.lake.shown(table) for table in tables}
+    warehouse = {table: _in_warehouse(world, table) for table in tables}
+    loads = _loads(world)
+    behind = [one for one in left.values() if is_behind(known.get(one.batch_id), one, _is_split(one.batch_id, left))]
+    runs = _runs(world, behind)
+    lines: list[str] = []
+    read = partial(_trace, world, datasets, lake, warehouse, loads, runs, lines)
+    traces = {trace.batch_id: trace for trace in world.map(read, behind, READS_AT_ONCE) if trace}
+    return Evidence(left, known, datasets, lake, warehouse, loads, traces, tuple(sorted(lines)))
+
+
+def _is_split(batch_id: str, left: Mapping[str, Documents]) -> bool:
+    return any(child in left for child in children_of(batch_id))
+
+
+def _datasets(world: World, left: Mapping[str, Documents]) -> dict[str, Dataset]:
+    """Every dataset that has left anything; one that nobody declares any more, by its newest order."""
+    known = known_datasets(world)
+    newest: dict[str, Documents] = {}
+    for one in sorted(left.values(), key=lambda one: one.since):
+        if one.dataset not in world.datasets and one.orders:
+            newest[one.dataset] = one
+    for name, one in newest.items():
+        order = _order(world, one, max(one.orders))
+        known[name] = parse_dataset(order["dataset"])
+    return known
+
+
+def _known(world: World, left: Mapping[str, Documents], datasets: Iterable[str]) -> dict[str, Batch]:
+    """Every batch of the ledger, as it is now: the index may lag, and only tells of which to ask."""
+    listed = {batch.batch_id for name in datasets for batch in world.ledger.all_batches(name)}
+    return {batch.batch_id: batch for batch in world.ledger.named(sorted(listed | set(left)))}
+
+
+def _in_warehouse(world: World, table: str) -> Rows:
+    rows: Rows = defaultdict(dict)
+    columns = '"_batch_id", "_attempt"'
+    for batch_id, attempt, count in _read(world, f"SELECT {columns}, COUNT(*) FROM {quoted(table)} GROUP BY {columns}"):
+        rows[batch_id][attempt] = count
+    return dict(rows)
+
+
+def _loads(world: World) -> dict[str, dict[int, str]]:
+    loads: dict[str, dict[int, str]] = defaultdict(dict)
+    for batch_id, attempt, load_id in _read(world, f"SELECT DISTINCT batch_id, attempt, load_id FROM {HISTORY}"):
+        loads[batch_id][attempt] = max(load_id, loads[batch_id].get(attempt, ""))
+    return dict(loads)
+
+
+def _read(world: World, sql: str) -> list[tuple[Any, ...]]:
+    try:
+        return world.warehouse.read(sql)
+    except Terminal as error:
+        if NO_TABLE in str(error):
+            return []
+        raise
+
+
+def _runs(world: World, behind: Iterable[Documents]) -> dict[str, str]:
+    """Name → the newest run of it, of the newest attempts of these batches."""
+    wanted = {run_name(one.batch_id, one.newest) for one in behind if one.newest in one.orders}
+    since = min((one.since for one in behind), default=None)
+    runs: dict[str, str] = {}
+    if wanted and since:
+        for name, run_id in world.engine.named(since):
+            if name in wanted:
+                runs.setdefault(name, run_id)
+    return runs
+
+
+# ── one batch ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _trace(
+    world: World,
+    datasets: Mapping[str, Dataset],
+    lake: Mapping[str, Rows],
+    warehouse: Mapping[str, Rows],
+    loads: Mapping[str, Mapping[int, str]],
+    runs: Mapping[str, str],
+    lines: list[str],
+    left: Documents,
+) -> Trace | None:
+    """All that is found of a batch; None, and a line, where its documents cannot be read."""
+    try:
+        manifests = {attempt: _manifest(world, left, attempt) for attempt in left.manifests}
+        ordered = {attempt: _order(world, left, attempt) for attempt in left.orders}
+        by = _worked_by(left, ordered)
+        newest = ordered[max(ordered)]["dataset"] if ordered else None
+        dataset = parse_dataset(newest) if newest else datasets[left.dataset]
+        manifests[by]
+    except (ValueError, KeyError, TypeError, TidemarkError) as error:
+        lines.append(f"{left.batch_id}: its manifests and orders cannot be read: {error!r}")
+        return None
+    return Trace(
+        left,
+        manifests,
+        by,
+        dataset,
+        results=_results(world, left),
+        failures=_failures(world, left),
+        run_id=runs.get(run_name(left.batch_id, left.newest), ""),
+        lake={table: found[left.batch_id] for table, found in lake.items() if left.batch_id in found},
+        warehouse={table: found[left.batch_id] for table, found in warehouse.items() if left.batch_id in found},
+        loads=loads.get(left.batch_id, {}),
+    )
+
+
+def _manifest(world: World, left: Documents, attempt: int) -> AnyManifest:
+    text = _document(world, left, attempt, "manifest.json")
+    return NightlyManifest.loads(text) if "period" in json.loads(text) else Manifest.loads(text)
+
+
+def _order(world: World, left: Documents, attempt: int) -> dict[str, Any]:
+    return dict(json.loads(_document(world, left, attempt, "order.json")))
+
+
+def _document(world: World, left: Documents, attempt: int, name: str) -> bytes:
+    key = attempt_prefix(left.dataset, left.batch_id, attempt) + name
+    return world.store.get(world.settings.control_bucket, key) or b""
+
+
+def _worked_by(left: Documents, orders: Mapping[int, Mapping[str, Any]]) -> int:
+    """The attempt whose manifest the newest one works by; its order says so, if it has one."""
+    if left.newest in orders:
+        named = DOCUMENT.search(orders[left.newest]["manifest"])
+        if named:
+            return int(named[3])
+    return max(left.manifests)
+
+
+def _results(world: World, left: Documents) -> dict[int, Result]:
+    results = {}
+    for attempt in left.orders:
+        with suppress(ValueError, KeyError, TypeError):  # a report that publish would refuse
+            result = read_result(world, LoadBatch(left.dataset, left.batch_id, attempt))
+            if result:
+                results[attempt] = result
+    return results
+
+
+def _failures(world: World, left: Documents) -> dict[int, RunFailure]:
+    prefix = {attempt: attempt_prefix(left.dataset, left.batch_id, attempt) for attempt in left.orders}
+    texts = {
+        attempt: world.store.get(world.settings.lake_bucket, f"{prefix[attempt]}failure.json") for attempt in prefix
+    }
+    return {attempt: parse_failure(text) for attempt, text in texts.items() if text}

@@ -1,0 +1,182 @@
+"""A ledger that is set back to a moment of its past, or lost, and the person who recovers it.
+
+In the midst of a story the ledger becomes what it was some time ago, as a new table. Whoever stands still in a handler
+goes on with the old one. The pipeline's timers and events go on as well, and find the seal of another table. Some time
+later a person runs `recover`, again and again until it is through; then every promise holds as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.simulation.faults import Rates
+from tests.simulation.invariants import Invariants
+from tests.simulation.nightwatch import UNDER_WAY
+from tests.simulation.quiet import quiet
+from tests.simulation.scenario import Outcome, outcome, play, tell_story
+from tests.simulation.simulation import Simulation
+from tests.simulation.stage import Worker
+from tests.simulation.violation import Violation
+from tidemark.core.errors import Conflict, TidemarkError, Transient
+from tidemark.service.recover import recover, stop
+
+EVERY_SECONDS = 30  #: between two moments of which a backup is kept
+CHAOS_SECONDS = 100 * 60  #: recovery takes place among faults
+TRIES_MAX = 60
+Items = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When the ledger is set back, and to which moment."""
+
+    after: float  # seconds since the start
+    to: float  # 0: the ledger is empty; else as it was so many seconds after the start
+    away: float  # seconds until a person comes
+
+
+class SetBack(Invariants):
+    """The promises, but for the time from the loss of the ledger to its seal: then only what readers see must hold."""
+
+    def __init__(self, simulation: Simulation, plans: list[Plan]) -> None:
+        super().__init__(simulation)
+        simulation.looks_at_seal = True
+        self.is_whole = True
+        self.recovered = 0
+        self.backups: list[tuple[float, Items]] = []
+        self.tries = 0
+        self.plans = plans
+        for plan in plans:
+            simulation.stage.after(plan.after, "set back", lambda plan=plan: self._set_back(plan))
+        self._back_up()
+
+    def _back_up(self) -> None:
+        items = {pk: dict(under) for pk, under in self.sim.dynamodb.items.items()}
+        self.backups.append((self._elapsed(), items))
+        if self._elapsed() < max(plan.after for plan in self.plans):
+            self.sim.stage.after(EVERY_SECONDS, "backup", self._back_up)
+
+    def _elapsed(self) -> float:
+        return (self.sim.stage.time - self.sim.stage.epoch).total_seconds()
+
+    def _set_back(self, plan: Plan) -> None:
+        before = [items for when, items in self.backups if when <= plan.to]
+        items = before[-1] if before and plan.to else {}
+        self.sim.faults.count("ledger_set_back" if items else "ledger_lost")
+        self.sim.note(f"the ledger is set back from {self._elapsed():.0f} s to {plan.to:.0f} s")
+        self.sim.set_back(items)
+        self.is_whole = False
+        self.tries = 0
+        self._relearn()
+        self.sim.stage.after(plan.away, "recover", self._recover)
+
+    def _relearn(self) -> None:
+        """Know what the ledger now says, and nothing of what it said before."""
+        self.batches.clear()
+        self.pending.clear()
+        self._segments.clear()
+        self.moved.clear()
+        self.nights.under_way.clear()
+        items = [(pk, sk, item) for pk, under in self.sim.dynamodb.items.items() for sk, item in under.items()]
+        for pk, sk, item in sorted(items, key=lambda one: not one[0].startswith("SEGMENT#")):
+            if pk.startswith(("PENDING#", "BACKFILL#")):
+                self._segments.setdefault((pk.split("#")[1], sk), [])  # its body was deleted before it
+            self._written(pk, sk, None, item)
+        self.nights.broken.clear()  # nobody has begun any of these just now
+        for batch in self.batches.values():
+            if batch.period and batch.state in UNDER_WAY:
+                self.nights.under_way[batch.dataset, batch.period] = (self.sim.invocations, 0)
+
+    # ── the person ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _recover(self) -> None:
+        self.tries += 1
+        if self.tries > TRIES_MAX:
+            raise Violation(f"recovery was tried {TRIES_MAX} times")
+        self.sim.note("recover")
+        table = self.sim.dynamodb
+
+        def act(_: Worker) -> str:
+            try:
+                ready = stop(self.sim.world)
+                if self.sim.stage.now() < ready:
+                    self.tries -= 1
+                    return "too early"
+                found = recover(self.sim.world)
+            except (Transient, Conflict) as passing:
+                return f"again: {passing}"
+            except TidemarkError as error:
+                return f"refused: {error}"
+            return "; ".join(found.disagreements)
+
+        def ended(error: BaseException | None, answer: Any) -> None:
+            if table is not self.sim.dynamodb:
+                return  # set back once more meanwhile
+            if error is None and not answer:
+                self._relearn()
+                self.moved += self.batches.values()
+                self.is_whole, self.recovered = True, self.recovered + 1
+                self.sim.night_news += 1
+                self.sim.note("the ledger is whole")
+                return
+            self.sim.note(f"  recover: {error or answer}")
+            self.sim.stage.after(60, "recover", self._recover)
+
+        self.sim.run("recover", act, ended)
+
+    # ── the promises ────────────────────────────────────────────────────────────────────────────────────────
+
+    def check(self) -> None:
+        """All of them while the ledger is whole; of a broken one, what readers see, and that nobody crashes."""
+        if self.is_whole:
+            super().check()
+            return
+        # What a function had collected into the old table is found in the bucket, once the ledger is whole.
+        self.sim.received.clear()
+        self.moved.clear()
+        self.nights.broken.clear()
+        super().check()
+
+    def unfinished(self) -> list[str]:
+        """A ledger that is not whole is not at rest."""
+        return super().unfinished() + ([] if self.is_whole else ["the ledger is to be recovered"])
+
+
+def plans(simulation: Simulation) -> list[Plan]:
+    """One loss, or two; to a moment long ago, to one just now, or of everything."""
+    rng = simulation.rng
+    after = rng.uniform(300, 2700)
+    first = Plan(after, rng.choice((0.0, rng.uniform(1, after), max(1.0, after - rng.uniform(30, 300)))), _away(rng))
+    if rng.random() < 0.8:
+        return [first]
+    later = after + rng.uniform(60, 2400)
+    return [first, Plan(later, rng.uniform(1, later), _away(rng))]
+
+
+def _away(rng: Any) -> float:
+    return float(rng.choice((rng.uniform(10, 600), rng.uniform(960, 1800))))
+
+
+def run(
+    seed: int,
+    rates: Rates | None = None,
+    trace: bool = False,
+    chosen: Callable[[Simulation], list[Plan]] = plans,
+    story: Callable[[Simulation], None] = tell_story,
+) -> Outcome:
+    """Play a seed in which the ledger is set back. A broken promise is the outcome's `problem`."""
+    simulation = Simulation(seed, rates or Rates(), trace)
+    simulation.looks_at_seal = True
+    invariants = SetBack(simulation, chosen(simulation))
+    problem = ""
+    with quiet(simulation):
+        try:
+            story(simulation)
+            play(simulation, invariants, CHAOS_SECONDS)
+            if not invariants.recovered:
+                problem = "the ledger was never recovered"
+        except Violation as broken:
+            problem = str(broken)
+    return replace(outcome(simulation, invariants, problem))
