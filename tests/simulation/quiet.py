@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import tidemark.adapters.ledger.batches as batches_module
@@ -15,8 +16,6 @@ from tests.simulation.scans import arrow_scan
 from tests.simulation.simulation import Simulation
 import tidemark.service.seal as seal_module
 from tidemark.observability import logger, metrics
-
-WHOLE = seal_module.Seal.WHOLE
 
 
 @contextmanager
@@ -28,7 +27,9 @@ def quiet(simulation: Simulation) -> Iterator[None]:
     uncounted = mock.patch.object(metrics, "add_metric")
     parsing = mock.patch.object(batches_module, "parse_batch", simulation.parse_batch)
     # Only where a ledger is set back does its seal matter; elsewhere each look would be two calls more to disturb.
-    unlooked = nullcontext() if simulation.looks_at_seal else mock.patch.object(seal_module, "look", lambda _: WHOLE)
+    unlooked: Any = nullcontext()
+    if not simulation.looks_at_seal:
+        unlooked = mock.patch.object(seal_module, "look", lambda _: seal_module.Seal.WHOLE)
     scanning = mock.patch.object(newest_module, "ArrowScan", arrow_scan)
     with sleeping, uncounted, parsing, scanning, unlooked, warnings.catch_warnings():
         warnings.simplefilter("ignore")

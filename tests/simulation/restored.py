@@ -20,7 +20,7 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.stage import Worker
 from tests.simulation.violation import Violation
 from tidemark.core.errors import Conflict, TidemarkError, Transient
-from tidemark.service.recover import recover, stop
+from tidemark.service.recover import HANDLERS_END_AFTER, recover, stop
 
 EVERY_SECONDS = 30  #: between two moments of which a backup is kept
 CHAOS_SECONDS = 100 * 60  #: recovery takes place among faults
@@ -100,8 +100,7 @@ class SetBack(Invariants):
 
         def act(_: Worker) -> str:
             try:
-                ready = stop(self.sim.world)
-                if self.sim.stage.now() < ready:
+                if self.sim.stage.now() < stop(self.sim.world) + HANDLERS_END_AFTER:
                     self.tries -= 1
                     return "too early"
                 found = recover(self.sim.world)

@@ -80,7 +80,7 @@ class Simulation:
         return SimDynamoDB(self.call, self.stage.now, lambda: self.lag, self._written, cancelled)
 
     def set_back(self, items: Mapping[str, Mapping[str, Any]]) -> None:
-        """The ledger is restored as a new table of the same name; who is in the midst of something keeps the old one."""
+        """The ledger is restored as a new table; who is in the midst of something keeps the old one."""
         self.dynamodb.on_write = lambda *_: None
         self.dynamodb = self._ledger()
         self.dynamodb.items = {pk: dict(under) for pk, under in items.items()}

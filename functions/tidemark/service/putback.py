@@ -25,6 +25,7 @@ def put_back(world: World, seen: Evidence, batch: Batch, root: str) -> None:
     if trace:
         _claim(world, trace, root)
         _set_aside(world, trace)
+        _free_segments(world, seen.known.get(batch.batch_id))
         world.ledger.register(batch.dataset, seen.datasets[batch.dataset].declared)
         _remember_keys(world, batch, trace)
         _mark(world, trace)
@@ -57,6 +58,12 @@ def _claim_key(world: World, bucket: str, key: str, found: list[Held], now: date
             world.ledger.hold_older(one.file, one.batch_id, now)
     if newest != Holder(last.file, last.batch_id):
         world.ledger.hold(last.file, last.batch_id, now, instead=newest)
+
+
+def _free_segments(world: World, known: Batch | None) -> None:
+    """What it was made of is looked at again: a file of it may have become another batch's change, which is forgotten."""
+    for sk in known.segments if known else ():
+        world.ledger.free_segment(known.dataset, sk, known.background)
 
 
 def _set_aside(world: World, trace: Trace) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidemark.clock import from_iso, iso
+from tidemark.clock import from_iso
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.recovery import Held, files_of, held_twice, left_out, missing_child, rebuilt
@@ -35,20 +35,15 @@ class Findings:
     disagreements: tuple[str, ...]
 
 
-def stop(world: World, anyway: bool = False) -> datetime:
-    """Break the seal, so that nothing begins any more; answers when all that had begun has ended.
-
-    Raises `TidemarkError` for a ledger that bears its seal, unless it is to be looked at `anyway`.
-    """
-    found = world.ledger.seal()
-    if found.get("whole") == world.ledger.identity() and not anyway:
-        raise TidemarkError("the ledger is whole: expected one that was set back or lost (or --anyway)")
-    if "broken" not in found:
-        # A restored table has another's seal: nothing has begun since it was made.
-        restored = found.get("whole") != world.ledger.identity()
-        found = {"broken": iso(world.ledger.made_at() if restored else world.clock.now())}
-        world.ledger.break_seal(found["broken"])
-    return from_iso(found["broken"]) + HANDLERS_END_AFTER
+def stop(world: World) -> datetime:
+    """Break the seal, so that nothing begins any more; answers since when that is so."""
+    found, own = world.ledger.seal(), world.ledger.identity()
+    if found.get("broken") == own:
+        return from_iso(found["since"])
+    # A restored table bears another's seal or none: nothing has begun by it since it was made.
+    since = world.clock.now() if found.get("whole") == own else world.ledger.made_at()
+    world.ledger.break_seal(since)
+    return since
 
 
 def look(world: World) -> Findings:

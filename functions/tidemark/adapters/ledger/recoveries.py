@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from tidemark.adapters.items import to_item
+from tidemark.adapters.items import pending_key, to_item
+from tidemark.clock import iso
 from tidemark.adapters.ledger.controls import Controls
 from tidemark.adapters.ledger.files import Files, Holder, claim_values, refused_key, refused_values, still
 from tidemark.core.files import FileVersion
@@ -22,9 +23,9 @@ class Recoveries(Files, Controls):
         """Say that the ledger is whole in the table that it is in."""
         self.set_control(SEAL, {"whole": self.identity()})
 
-    def break_seal(self, since: str) -> None:
-        """Say that it is not, and since when nobody begins anything (ISO-8601)."""
-        self.set_control(SEAL, {"broken": since})
+    def break_seal(self, since: datetime) -> None:
+        """Say that it is not, and since when nobody begins anything by this table."""
+        self.set_control(SEAL, {"broken": self.identity(), "since": iso(since)})
 
     def hold(self, file: FileVersion, batch_id: str, now: datetime, instead: Holder | None) -> None:
         """Let the batch hold the version as the newest of its key, instead of what was seen there.
@@ -38,6 +39,13 @@ class Recoveries(Files, Controls):
     def hold_older(self, file: FileVersion, batch_id: str, now: datetime) -> None:
         """Let the batch hold the version as an older one. Repeating it changes nothing."""
         self._put(claim_values(f"V#{file.version}", file, batch_id.split(".", maxsplit=1)[0], batch_id, now))
+
+    def free_segment(self, dataset: str, sk: str, background: bool) -> None:
+        """Take a batch's mark off a pending segment, so that a planner looks at its files again."""
+        item = self._get(pending_key(dataset, background), sk)
+        if item:
+            free = {name: value for name, value in item.items() if name != "batch_id"}
+            self.client.put_item(TableName=self.table, Item=free)
 
     def set_aside(self, file: FileVersion, batch_id: str, reason: str, now: datetime) -> None:
         """The file waits for a person; not again if the ledger knows of it, for it may be decided about."""
