@@ -64,6 +64,11 @@ def count(text: str) -> int:
     return _whole(text, 1, COUNT_MAX, "a whole number from 1")
 
 
+def seconds(text: str) -> int:
+    """A whole number of seconds, from none to a day."""
+    return _whole(text, 0, 86_400, "a whole number of seconds from 0 to 86400")
+
+
 def days(text: str) -> int:
     """A number of days, from 1 to ten years."""
     return _whole(text, 1, DAYS_MAX, f"a number of days from 1 to {DAYS_MAX}")

@@ -20,6 +20,13 @@ def _world(options: argparse.Namespace) -> World:
     return connect(options.stack)
 
 
+def _whole_world(options: argparse.Namespace) -> World:
+    """For what changes the ledger: refused while it is not whole."""
+    from tidemark.service.seal import sealed
+
+    return sealed(_world(options))
+
+
 def demo(options: argparse.Namespace, console: Console) -> int:
     from cli.demo import run_demo
 
@@ -83,19 +90,19 @@ def model(options: argparse.Namespace, console: Console) -> None:
 def reconcile(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import reconcile_prefixes
 
-    reconcile_prefixes(_world(options), console, options.dataset)
+    reconcile_prefixes(_whole_world(options), console, options.dataset)
 
 
 def backfill(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import backfill
 
-    backfill(_world(options), console, options.uri, options.rate)
+    backfill(_whole_world(options), console, options.uri, options.rate)
 
 
 def replay(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import choose_batches, replay_batches
 
-    world = _world(options)
+    world = _whole_world(options)
     chosen = choose_batches(world, options.batches, options.dataset, options.since, options.until)
     replay_batches(world, console, chosen, options.plan)
 
@@ -109,7 +116,7 @@ def nightly_list(options: argparse.Namespace, console: Console) -> None:
 def nightly_run(options: argparse.Namespace, console: Console) -> None:
     from cli.nights import run_night
 
-    run_night(_world(options), console, options.jobs, options.dates, options.plan)
+    run_night(_whole_world(options), console, options.jobs, options.dates, options.plan)
 
 
 def quarantine_list(options: argparse.Namespace, console: Console) -> None:
@@ -127,19 +134,19 @@ def quarantine_show(options: argparse.Namespace, console: Console) -> None:
 def quarantine_release(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import release
 
-    release(_world(options), console, options.name)
+    release(_whole_world(options), console, options.name)
 
 
 def quarantine_discard(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import discard
 
-    discard(_world(options), console, options.name)
+    discard(_whole_world(options), console, options.name)
 
 
 def quarantine_acknowledge(options: argparse.Namespace, console: Console) -> None:
     from cli.operate import acknowledge_rejected
 
-    acknowledge_rejected(_world(options), console, options.batch)
+    acknowledge_rejected(_whole_world(options), console, options.batch)
 
 
 def pause(options: argparse.Namespace, console: Console) -> None:
@@ -158,6 +165,12 @@ def drain(options: argparse.Namespace, console: Console) -> int:
     from cli.operate import drain
 
     return drain(_world(options), console, options.dataset, seconds_max=3_600)
+
+
+def recover(options: argparse.Namespace, console: Console) -> int:
+    from cli.recover import run_recovery
+
+    return run_recovery(_world(options), console, options.plan, options.accept, options.anyway, options.wait)
 
 
 def validate(options: argparse.Namespace, console: Console) -> int:

@@ -149,6 +149,13 @@ def _operations(commands: argparse._SubParsersAction[of.Parser]) -> None:
     again.add_argument("--to", dest="until", type=of.moment, metavar="TIME", help="created before, UTC")
     again.add_argument("--plan", action="store_true", help="only show what would be replaced")
 
+    back = _add(commands, "recover", "make a ledger whole that was set back or lost", run.recover)
+    back.add_argument("--dry-run", dest="plan", action="store_true", help="only show what would be put back")
+    back.add_argument("--accept", action="store_true", help="go on although lake, warehouse and results disagree")
+    back.add_argument("--anyway", action="store_true", help="stop everything and look, though the ledger is whole")
+    wait_help = "seconds after which every function that had begun has ended (960)"
+    back.add_argument("--wait", type=of.seconds, metavar="N", help=wait_help)
+
     halts: tuple[tuple[str, str, Command], ...] = (
         ("pause", "form no new batches; nothing is lost meanwhile", run.pause),
         ("resume", "form batches again", run.resume),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 from rich.console import Console
 
 from cli.render import Part, capped, duration, plural, say, say_whole
 from tidemark.core.lifecycle import Batch
-from tidemark.service.recover import Findings, look, recover, stop
+from tidemark.service.recover import HANDLERS_END_AFTER, Findings, look, recover, stop
 from tidemark.service.seal import Seal
 from tidemark.service.seal import look as seal_of
 from tidemark.wiring import World
@@ -20,7 +21,7 @@ LOOK_SECONDS = 10.0
 
 
 def run_recovery(
-    world: World, console: Console, only_plan: bool, accept: bool, anyway: bool, wait_seconds: float
+    world: World, console: Console, only_plan: bool, accept: bool, anyway: bool, wait_seconds: float | None
 ) -> int:
     """Make the ledger whole, or say what would be put back. Exit status 1 while anything disagrees."""
     if only_plan:
@@ -31,7 +32,7 @@ def run_recovery(
     if seal_of(world) is Seal.WHOLE and not anyway:
         say(console, "the ledger is whole: it bears the seal of its table (--anyway stops everything, and looks)")
         return 0
-    _wait(world, console, timedelta(seconds=wait_seconds))
+    _wait(world, console, HANDLERS_END_AFTER if wait_seconds is None else timedelta(seconds=wait_seconds))
     found = recover(world, accept)
     if found.disagreements and not accept:
         _tell(console, found, "would be put back")
@@ -53,12 +54,17 @@ def _wait(world: World, console: Console, longest: timedelta) -> None:
 def _tell(console: Console, found: Findings, done: str) -> None:
     say(console, f"{plural(len(found.batches), 'batch')} {done}", _by_state(found.batches))
     batches: list[Part] = [f"{one.batch_id} {one.state} attempt {one.attempt}" for one in found.batches]
-    for told in capped(batches, "a pipe"):
+    for told in _shown(console, batches):
         say_whole(console, "  ", told)
     for batch_id in found.left_out:
         say_whole(console, f"left out: {batch_id} came to nothing, and another batch has its files")
-    for told in capped(list(found.disagreements), "a pipe"):
+    for told in _shown(console, found.disagreements):
         say_whole(console, ("disagrees: ", "red"), told)
+
+
+def _shown(console: Console, lines: Sequence[Part]) -> Sequence[Part]:
+    """Not all of a long list on a screen."""
+    return capped(lines, "`tidemark recover --dry-run` in a pipe") if console.is_terminal else lines
 
 
 def _by_state(batches: tuple[Batch, ...]) -> str:

@@ -10,12 +10,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.names import file_named, named
-from cli.render import NOTHING, Sheet, duration, line, name, number, plural, say_whole, shortened, size, state
+from cli.render import NOTHING, Sheet, duration, line, name, number, plural, say, say_whole, shortened, size, state
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.passes import Passed
 from tidemark.service.reconcile import passes
 from tidemark.service.report import AttemptStory, FileStory, Standing, explain, standing
+from tidemark.service.seal import Seal, look
 from tidemark.wiring import World
 
 REASON_MAX = 200  # characters of a reason in a list on the screen
@@ -45,6 +46,8 @@ def show_status(world: World, console: Console) -> None:
             _reconciled(passed[dataset], now) if dataset in passed else NOTHING,
         )
     console.print(table)
+    if look(world) is Seal.ANOTHERS:
+        say(console, ("the ledger was set back or lost", "red"), ": nothing goes on before `tidemark recover`")
 
 
 def _reconciled(passed: Passed, now: datetime) -> str:

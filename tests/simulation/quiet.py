@@ -12,9 +12,9 @@ from unittest import mock
 import tidemark.adapters.ledger.batches as batches_module
 import tidemark.adapters.newest as newest_module
 import tidemark.adapters.warehouse as warehouse_module
+import tidemark.service.seal as seal_module
 from tests.simulation.scans import arrow_scan
 from tests.simulation.simulation import Simulation
-import tidemark.service.seal as seal_module
 from tidemark.observability import logger, metrics
 
 
@@ -29,7 +29,7 @@ def quiet(simulation: Simulation) -> Iterator[None]:
     # Only where a ledger is set back does its seal matter; elsewhere each look would be two calls more to disturb.
     unlooked: Any = nullcontext()
     if not simulation.looks_at_seal:
-        unlooked = mock.patch.object(seal_module, "look", lambda _: seal_module.Seal.WHOLE)
+        unlooked = mock.patch.object(seal_module, "look", return_value=seal_module.Seal.WHOLE)
     scanning = mock.patch.object(newest_module, "ArrowScan", arrow_scan)
     with sleeping, uncounted, parsing, scanning, unlooked, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -8,17 +8,19 @@ later a person runs `recover`, again and again until it is through; then every p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation.faults import Rates
 from tests.simulation.invariants import Invariants
 from tests.simulation.nightwatch import UNDER_WAY
 from tests.simulation.quiet import quiet
+from tests.simulation.repeats import Once
 from tests.simulation.scenario import Outcome, outcome, play, tell_story
 from tests.simulation.simulation import Simulation
 from tests.simulation.stage import Worker
 from tests.simulation.violation import Violation
+from tests.simulation.world import SETTINGS, SimWorld
 from tidemark.core.errors import Conflict, TidemarkError, Transient
 from tidemark.service.recover import HANDLERS_END_AFTER, recover, stop
 
@@ -66,7 +68,7 @@ class SetBack(Invariants):
         items = before[-1] if before and plan.to else {}
         self.sim.faults.count("ledger_set_back" if items else "ledger_lost")
         self.sim.note(f"the ledger is set back from {self._elapsed():.0f} s to {plan.to:.0f} s")
-        self.sim.set_back(items)
+        set_back(self.sim, items)
         self.is_whole = False
         self.tries = 0
         self._relearn()
@@ -143,6 +145,21 @@ class SetBack(Invariants):
         return super().unfinished() + ([] if self.is_whole else ["the ledger is to be recovered"])
 
 
+class SetBackOnce(SetBack, Once):
+    """And no key is shown twice, where keys are remembered."""
+
+
+def set_back(simulation: Simulation, items: Items) -> None:
+    """The ledger is restored as a new table; who is in the midst of something keeps the old one."""
+    simulation.dynamodb.on_write = lambda *_: None
+    made = simulation.dynamodb = simulation.new_ledger()
+    made.items = {pk: dict(under) for pk, under in items.items()}
+    made.seen = {(pk, sk): item for pk, under in items.items() for sk, item in under.items()}
+    world = simulation.world
+    clients = {**world.clients, "dynamodb": made}
+    simulation.world = SimWorld(SETTINGS, simulation.stage, clients, world.declared, world.retired, world.catalog)
+
+
 def plans(simulation: Simulation) -> list[Plan]:
     """One loss, or two; to a moment long ago, to one just now, or of everything."""
     rng = simulation.rng
@@ -164,11 +181,12 @@ def run(
     trace: bool = False,
     chosen: Callable[[Simulation], list[Plan]] = plans,
     story: Callable[[Simulation], None] = tell_story,
+    promises: type[SetBack] = SetBack,
 ) -> Outcome:
     """Play a seed in which the ledger is set back. A broken promise is the outcome's `problem`."""
     simulation = Simulation(seed, rates or Rates(), trace)
     simulation.looks_at_seal = True
-    invariants = SetBack(simulation, chosen(simulation))
+    invariants = promises(simulation, chosen(simulation))
     problem = ""
     with quiet(simulation):
         try:
@@ -178,4 +196,4 @@ def run(
                 problem = "the ledger was never recovered"
         except Violation as broken:
             problem = str(broken)
-    return replace(outcome(simulation, invariants, problem))
+    return outcome(simulation, invariants, problem)

@@ -61,7 +61,7 @@ class Simulation:
         lag = self.rng.choice((0.0, 2.0, 20.0))
         now = self.stage.now
         self.lag = lag
-        self.dynamodb = self._ledger()
+        self.dynamodb = self.new_ledger()
         self.s3 = SimS3(self.call, now, self.data.files)
         self.emr = SimEMR(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
@@ -75,18 +75,10 @@ class Simulation:
         }  # fmt: skip
         self.world = SimWorld(SETTINGS, self.stage, clients, self.declared, self.retired, self._catalog)
 
-    def _ledger(self) -> SimDynamoDB:
+    def new_ledger(self) -> SimDynamoDB:
+        """An empty table that tells this simulation of each write."""
         cancelled = lambda: self.faults.chance("cancelled_transaction")  # noqa: E731
         return SimDynamoDB(self.call, self.stage.now, lambda: self.lag, self._written, cancelled)
-
-    def set_back(self, items: Mapping[str, Mapping[str, Any]]) -> None:
-        """The ledger is restored as a new table; who is in the midst of something keeps the old one."""
-        self.dynamodb.on_write = lambda *_: None
-        self.dynamodb = self._ledger()
-        self.dynamodb.items = {pk: dict(under) for pk, under in items.items()}
-        self.dynamodb.seen = {(pk, sk): item for pk, under in items.items() for sk, item in under.items()}
-        clients = {**self.world.clients, "dynamodb": self.dynamodb}
-        self.world = SimWorld(SETTINGS, self.stage, clients, self.declared, self.retired, self._catalog)
 
     def _catalog(self, options: Mapping[str, Any]) -> Any:
         self.catalog.options = options

@@ -61,8 +61,10 @@ def _claim_key(world: World, bucket: str, key: str, found: list[Held], now: date
 
 
 def _free_segments(world: World, known: Batch | None) -> None:
-    """What it was made of is looked at again: a file of it may have become another batch's change, which is forgotten."""
-    for sk in known.segments if known else ():
+    """Its segments are looked at again: a file of them may have become another batch's change, which is forgotten."""
+    if known is None:
+        return
+    for sk in known.segments:
         world.ledger.free_segment(known.dataset, sk, known.background)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from tidemark.adapters.items import pending_key, to_item
-from tidemark.clock import iso
 from tidemark.adapters.ledger.controls import Controls
 from tidemark.adapters.ledger.files import Files, Holder, claim_values, refused_key, refused_values, still
+from tidemark.clock import iso
 from tidemark.core.files import FileVersion
 
 SEAL = "SEAL"
