@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
+from tidemark.core.errors import Unsealed
+
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 #: Handler module → the service functions that it may call.
 SERVICES = {
@@ -26,6 +28,10 @@ SERVICES = {
     "predict": ("predict", "describe"),
     "sweep": ("sweep",),
     "reconcile": ("reconcile_all",),
+}
+#: By which name a handler looks whether the ledger is whole. Collect goes on without: what lands must be remembered.
+SEALED = {
+    name: "sealed_or_new" if name == "plan" else "sealed" for name in SERVICES if name not in ("collect", "predict")
 }
 CASES = sorted((path.parent.name, path.stem) for path in EVENTS.glob("*/*.json"))
 
@@ -55,6 +61,8 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, Any]], t
     def run(function: str, event: dict[str, Any]) -> tuple[Any, list[tuple[Any, ...]]]:
         module, calls = importlib.import_module(function), []
         monkeypatch.setattr(module, "world", lambda: "world")
+        if function in SEALED:
+            monkeypatch.setattr(module, SEALED[function], lambda world: world)
         for name in SERVICES[function]:
             _note(monkeypatch, module, name, calls)
         return module.handler(event, Context()), calls
@@ -76,6 +84,25 @@ def test_every_sample_event_is_handled(invoke: Any, function: str, case: str) ->
     _, calls = invoke(function, sample(function, case))
     assert calls
     assert {call[0] for call in calls} <= set(SERVICES[function])
+
+
+@pytest.mark.parametrize(("function", "case"), [one for one in CASES if one[0] in SEALED])
+def test_nothing_goes_on_by_a_ledger_that_is_not_whole(
+    monkeypatch: pytest.MonkeyPatch, function: str, case: str
+) -> None:
+    """Whatever the event, the handler looks at the seal first, fails, and no service is called."""
+    module, calls = importlib.import_module(function), []
+    monkeypatch.setattr(module, "world", lambda: "world")
+    monkeypatch.setattr(module, SEALED[function], _refuse)
+    for name in SERVICES[function]:
+        _note(monkeypatch, module, name, calls)
+    with pytest.raises(Unsealed):
+        module.handler(sample(function, case), Context())
+    assert calls == []
+
+
+def _refuse(_world: object) -> None:
+    raise Unsealed("the ledger was set back")
 
 
 def test_collect_remembers_keys_literally(invoke: Any) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulation.faults import Rates
+from tests.simulation.faults import Killed, Rates
 from tests.simulation.invariants import Invariants
 from tests.simulation.nightwatch import UNDER_WAY
 from tests.simulation.quiet import quiet
@@ -123,6 +123,8 @@ class SetBack(Invariants):
                 self.sim.note("the ledger is whole")
                 return
             self.sim.note(f"  recover: {error or answer}")
+            if isinstance(error, Killed):
+                self.sim.faults.count("recovery_killed")
             self.sim.stage.after(60, "recover", self._recover)
 
         self.sim.run("recover", act, ended)

@@ -3,7 +3,7 @@
 A batch of which the ledger knows less than its documents tell is put where its traces say that it is:
 
     a child has documents                           SPLIT; a child without any is formed anew
-    lake and warehouse show the newest attempt      LOADED
+    the warehouse has recorded the newest attempt   LOADED
     it has a manifest, and no order                 PLANNED: no run was ever started
     EMR knows its run                               RUNNING: publish looks how it ended, and repeats what is missing
     else                                            PLANNED, as the next attempt: whatever still runs is fenced off
@@ -54,7 +54,7 @@ def rebuilt(trace: Trace, known: Optional[Batch], split: bool, parent: str, now:
     attempt = trace.left.newest
     if split:
         return _split(_running(trace, known, attempt, parent, now), now)
-    if _is_loaded(trace):
+    if is_loaded(trace):
         return _loaded(trace, _running(trace, known, attempt, parent, now), now)
     if attempt not in trace.left.orders:
         return _planned(trace, known, attempt, parent, now)
@@ -73,10 +73,13 @@ def missing_child(parent: Batch, half: int, now: datetime) -> Batch:
     )  # fmt: skip
 
 
-def _is_loaded(trace: Trace) -> bool:
-    """A load begins when the lake is complete; so the warehouse's record of the newest attempt tells of both."""
-    recorded = max(trace.loads, default=0) == trace.left.newest
-    return recorded and trace.has_all(trace.warehouse) and trace.has_all(trace.lake)
+def is_loaded(trace: Trace) -> bool:
+    """A load begins when the lake is complete, so the warehouse's record of the newest attempt tells of both.
+
+    Whether they show it whole is another question: where they do not, a person has to look.
+    """
+    newest = trace.left.newest
+    return max(trace.loads, default=0) == newest and newest in trace.results
 
 
 def _may_show_keys_twice(trace: Trace) -> bool:

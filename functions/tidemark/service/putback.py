@@ -9,7 +9,7 @@ from tidemark.core.files import FileVersion, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 from tidemark.core.naming import born_at
-from tidemark.core.recovery import Held, files_of, in_order, listed, set_aside
+from tidemark.core.recovery import Held, files_of, in_order, is_loaded, listed, set_aside
 from tidemark.core.traces import Trace
 from tidemark.core.turns import takes_turns
 from tidemark.core.warehouse_ddl import declared_shape, relations
@@ -88,8 +88,11 @@ def _remember_keys(world: World, batch: Batch, trace: Trace) -> None:
 
 
 def _mark(world: World, trace: Trace) -> None:
-    """Its days count as changed by the newest commit: at worst a night is computed once more than it had to be."""
-    for table in trace.dataset.tables:
+    """Its days count as changed by the newest commit: at worst a night is computed once more than it had to be.
+
+    What is not loaded yet is published again, and marked then.
+    """
+    for table in trace.dataset.tables if is_loaded(trace) else ():
         name = table.name if table.kind == "latest" else table.physical_name
         mark(world, table, world.lake.sequence(name), trace.results.values())
 

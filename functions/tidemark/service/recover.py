@@ -144,20 +144,10 @@ def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
     """A line for each table that does not show what a loaded batch has in it."""
     now = {**seen.known, **{batch.batch_id: batch for batch in batches}}
     lines = []
-    for batch in now.values():
-        recorded = seen.loads.get(batch.batch_id, {})
-        if batch.state is State.LOADED:
-            attempt, rows = batch.attempt, batch.rows
-        elif batch.batch_id in seen.traces and max(recorded, default=0) == seen.traces[batch.batch_id].left.newest:
-            # The warehouse says that it is loaded, and it was not taken to be.
-            attempt = max(recorded)
-            result = seen.traces[batch.batch_id].results.get(attempt)
-            rows = result.rows if result else {}
-        else:
-            continue
+    for batch in (one for one in now.values() if one.state is State.LOADED):
         for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
             shown = {table: found[batch.batch_id] for table, found in tables.items() if batch.batch_id in found}
-            found = differences(where, seen.datasets[batch.dataset], rows, attempt, shown)
+            found = differences(where, seen.datasets[batch.dataset], batch.rows, batch.attempt, shown)
             lines += [f"{batch.batch_id}: {line}" for line in found]
     return lines
 
