@@ -55,6 +55,16 @@ def test_a_newer_attempt_replaces_the_rows_of_the_older_one(lake: Lake, s3: Any)
     assert shown(lake) == [(FIRST, 2, "3.00"), (SECOND, 1, "5.00")]
 
 
+def test_rows_are_counted_by_batch_and_attempt(lake: Lake, s3: Any) -> None:
+    """What readers see of each; nothing of a table that there is not."""
+    lake.publish(SALES, FIRST, 1, [wrote(s3, FIRST, 1, ["1.00", "2.00"])])
+    lake.publish(SALES, SECOND, 1, [wrote(s3, SECOND, 1, ["5.00"])])
+    lake.publish(SALES, FIRST, 2, [wrote(s3, FIRST, 2, ["3.00"]), wrote(s3, FIRST, 2, ["4.00", "6.00"], "2026-11-22")])
+    assert lake.shown("sales") == {FIRST: {2: 3}, SECOND: {1: 1}}
+    assert lake.shown("nothing") == {}
+    assert (lake.sequence("sales"), lake.sequence("nothing")) == (lake.publish(SALES, FIRST, 2, []), 0)
+
+
 def test_publishing_an_attempt_twice_shows_its_rows_once(lake: Lake, s3: Any) -> None:
     """A publisher that died after its commit, and is repeated, finds the attempt in the table's history."""
     uri = wrote(s3, FIRST, 1, ["1.00"])

@@ -49,10 +49,9 @@ def trace(
 ) -> Trace:
     """What lies outside of the ledger."""
     left = Documents(batch_id, "web", NOON, frozenset(manifests), frozenset(orders))
-    place = shown or {}
-    return Trace(
-        left, manifests, max(manifests), WEB, results or {}, failures or {}, run_id, place, place if loads else {}, loads or {}
-    )  # fmt: skip
+    lake, warehouse = shown or {}, (shown or {}) if loads else {}
+    told = (results or {}, failures or {}, run_id)
+    return Trace(left, manifests, max(manifests), WEB, *told, lake, warehouse, loads or {})
 
 
 PLANNED = trace({1: manifest(1, A, B)}, set())

@@ -30,9 +30,7 @@ SERVICES = {
     "reconcile": ("reconcile_all",),
 }
 #: By which name a handler looks whether the ledger is whole. Collect goes on without: what lands must be remembered.
-SEALED = {
-    name: "sealed_or_new" if name == "plan" else "sealed" for name in SERVICES if name not in ("collect", "predict")
-}
+SEALED = dict.fromkeys(set(SERVICES) - {"collect", "predict"}, "sealed") | {"plan": "sealed_or_new"}
 CASES = sorted((path.parent.name, path.stem) for path in EVENTS.glob("*/*.json"))
 
 

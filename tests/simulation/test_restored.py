@@ -1,0 +1,66 @@
+"""A ledger that is set back to any moment, or lost, in the midst of faults: after `recover` every promise holds."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+import tests.simulation.restored as restored_module
+import tidemark.service.putback as putback_module
+import tidemark.service.recover as recover_module
+import tidemark.service.seal as seal_module
+from tests.simulation.mutants import ROUGH, hunt
+from tests.simulation.patches import Patch
+from tests.simulation.repeats import tell_story
+from tests.simulation.restored import SetBackOnce, run
+
+#: CI plays these, and a tenth of the `TIDEMARK_SEEDS` that one asks for.
+SEEDS = max(12, int(os.environ.get("TIDEMARK_SEEDS", "60")) // 10)
+CHUNKS = 4
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_a_ledger_set_back_is_made_whole(chunk: int) -> None:
+    """Timers and events go on, old functions outlive their ledger, recovery dies: no row is lost, none there twice."""
+    for seed in range(chunk, SEEDS, CHUNKS):
+        found = run(seed)
+        assert not found.problem, f"restored seed {seed}: {found.problem}"
+
+
+def test_keys_are_remembered_by_a_ledger_that_was_set_back() -> None:
+    """Two batches show no key twice, though the ledger had forgotten which keys are shown."""
+    for seed in range(4):
+        found = run(seed, ROUGH, story=tell_story, promises=SetBackOnce)
+        assert not found.problem, f"restored seed {seed} of repeats: {found.problem}"
+
+
+def test_ledgers_are_lost_and_recoveries_die() -> None:
+    """What is to be borne happens: a ledger that is set back, one that is lost, a recovery that is killed."""
+    faults: Counter[str] = Counter()
+    wanted = {"ledger_set_back", "ledger_lost", "recovery_killed"}
+    for seed in range(100, 130):
+        faults.update(run(seed, ROUGH).faults)
+        if wanted <= set(faults):
+            return
+    assert wanted <= set(faults)
+
+
+MUTANTS: dict[str, Callable[[], list[Patch]]] = {
+    "claims nothing": lambda: [(putback_module, "_claim", lambda *_: None)],
+    "puts no batch back": lambda: [(recover_module, "_batches", lambda *_: [])],
+    "goes on by whatever ledger there is": lambda: [(seal_module, "look", lambda _: seal_module.Seal.WHOLE)],
+    "does not wait for functions that had begun": lambda: [
+        (restored_module, "HANDLERS_END_AFTER", timedelta(0)),
+    ],
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_recovery_without_a_safeguard_is_noticed(mutant: str) -> None:
+    """One part taken out of it, and some seed breaks a promise."""
+    tries, _ = hunt(MUTANTS[mutant], range(40), run)
+    assert tries, f"no seed noticed a recovery that {mutant}"
