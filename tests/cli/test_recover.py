@@ -38,6 +38,7 @@ def found(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """A ledger that was set back, a batch of it, and a table that disagrees; whether that was accepted, each time."""
     sealed_or_new(world)
     world.ledger.set_control("SEAL", {"whole": "another made 2020-01-01T00:00:00.000000Z"})
+    monkeypatch.setattr(world.clock, "moment", world.ledger.made_at())  # the table's birth is told by another clock
     now, asked = world.clock.now(), []
     batch = Batch(BATCH, "shop", now, now, State.LOADED, attempt=2)
     findings = Findings((batch,), (), (LINE,))

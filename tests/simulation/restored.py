@@ -142,6 +142,15 @@ class SetBack(Invariants):
         self.nights.broken.clear()
         super().check()
 
+    def check_rest(self) -> None:
+        """No reader sees a batch that the ledger does not know."""
+        for dataset in (found for found in self.sim.declared.values() if not found.nightly):
+            for place, rows in self.readers.rows(dataset.name).items():
+                strange = {row[len(dataset.tables[0].columns)] for row in rows} - set(self.batches)
+                if strange:
+                    raise Violation(f"{place}, {dataset.name}: rows of {min(strange)}, which the ledger forgot")
+        super().check_rest()
+
     def unfinished(self) -> list[str]:
         """A ledger that is not whole is not at rest."""
         return super().unfinished() + ([] if self.is_whole else ["the ledger is to be recovered"])

@@ -142,7 +142,8 @@ def _trace(
         by = _worked_by(left, ordered)
         newest = ordered[max(ordered)]["dataset"] if ordered else None
         dataset = parse_dataset(newest) if newest else datasets[left.dataset]
-        manifests[by]
+        if by not in manifests:
+            raise KeyError(f"manifest of attempt {by}")
     except (ValueError, KeyError, TypeError, TidemarkError) as error:
         lines.append(f"{left.batch_id}: its manifests and orders cannot be read: {error!r}")
         return None

@@ -27,9 +27,7 @@ def sealed(world: World) -> World:
 
     Without any seal there is no batch to go on with, and only who begins one has to know more: `sealed_or_new`.
     """
-    if look(world) is Seal.ANOTHERS:
-        raise _unsealed(world)
-    return world
+    return _unless_anothers(world, look(world))
 
 
 def sealed_or_new(world: World) -> World:
@@ -37,11 +35,12 @@ def sealed_or_new(world: World) -> World:
 
     A ledger without a seal and without a batch is new where no batch has left a document, and else lost.
     """
-    if look(world) is Seal.NONE:
+    found = look(world)
+    if found is Seal.NONE:
         if _has_documents(world) and not _has_batches(world):
             raise _unsealed(world)
         world.ledger.put_seal()
-    return sealed(world)
+    return _unless_anothers(world, found)
 
 
 def look(world: World) -> Seal:
@@ -50,6 +49,12 @@ def look(world: World) -> Seal:
     if not found:
         return Seal.NONE
     return Seal.WHOLE if found.get("whole") == world.ledger.identity() else Seal.ANOTHERS
+
+
+def _unless_anothers(world: World, found: Seal) -> World:
+    if found is Seal.ANOTHERS:
+        raise _unsealed(world)
+    return world
 
 
 def _has_documents(world: World) -> bool:
