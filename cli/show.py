@@ -46,7 +46,7 @@ def show_status(world: World, console: Console) -> None:
             _reconciled(passed[dataset], now) if dataset in passed else NOTHING,
         )
     console.print(table)
-    if look(world) is Seal.ANOTHERS:
+    if look(world) is Seal.FOREIGN:
         say(console, ("the ledger was set back or lost", "red"), ": nothing goes on before `tidemark recover`")
 
 

@@ -95,4 +95,4 @@ def test_functions_that_had_begun_are_waited_for(
     monkeypatch.setattr(command.time, "sleep", sleep)
     run_recovery(world, Console(file=out), only_plan=False, accept=True, anyway=False, wait_seconds=None)
     assert slept == [10, 9]
-    assert look(world) is Seal.ANOTHERS  # the seal is for the service to give
+    assert look(world) is Seal.FOREIGN  # the seal is for the service to give

@@ -45,7 +45,7 @@ def test_a_restored_table_bears_the_seal_of_another(world: NightWorld) -> None:
         with pytest.raises(Unsealed, match="set back or lost"):
             guard(world)
     assert stop(world) == world.ledger.made_at()
-    assert look(world) is Seal.ANOTHERS
+    assert look(world) is Seal.FOREIGN
 
 
 def test_whoever_looks_at_a_whole_ledger_stops_it_from_then_on(world: NightWorld) -> None:

@@ -203,8 +203,8 @@ def left_out(
     for trace in sure:
         root = roots.get(trace.batch_id, trace.batch_id)
         files = {file.identity for file in files_of(trace)}
-        is_anothers = any(holder.get(identity, root) != root for identity in files)
-        if is_anothers and not trace.is_shown and trace.batch_id not in known:
+        is_foreign = any(holder.get(identity, root) != root for identity in files)
+        if is_foreign and not trace.is_shown and trace.batch_id not in known:
             dropped.add(trace.batch_id)
         else:
             for identity in files:

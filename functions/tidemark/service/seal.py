@@ -18,7 +18,7 @@ BATCHES = "batches/"  # in the control bucket
 
 class Seal(Enum):
     WHOLE = "its own"
-    ANOTHERS = "of another table, or broken"
+    FOREIGN = "of another table, or broken"
     NONE = "none"
 
 
@@ -27,7 +27,7 @@ def sealed(world: World) -> World:
 
     Without any seal there is no batch to go on with, and only who begins one has to know more: `sealed_or_new`.
     """
-    return _unless_anothers(world, look(world))
+    return _unless_foreign(world, look(world))
 
 
 def sealed_or_new(world: World) -> World:
@@ -40,7 +40,7 @@ def sealed_or_new(world: World) -> World:
         if _has_documents(world) and not _has_batches(world):
             raise _unsealed(world)
         world.ledger.put_seal()
-    return _unless_anothers(world, found)
+    return _unless_foreign(world, found)
 
 
 def look(world: World) -> Seal:
@@ -48,11 +48,11 @@ def look(world: World) -> Seal:
     found = world.ledger.seal()
     if not found:
         return Seal.NONE
-    return Seal.WHOLE if found.get("whole") == world.ledger.identity() else Seal.ANOTHERS
+    return Seal.WHOLE if found.get("whole") == world.ledger.identity() else Seal.FOREIGN
 
 
-def _unless_anothers(world: World, found: Seal) -> World:
-    if found is Seal.ANOTHERS:
+def _unless_foreign(world: World, found: Seal) -> World:
+    if found is Seal.FOREIGN:
         raise _unsealed(world)
     return world
 
