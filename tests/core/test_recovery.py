@@ -39,7 +39,7 @@ def result(attempt: int, batch_id: str = ONE) -> Result:
 
 def trace(
     manifests: Mapping[int, Manifest],
-    orders: set[int],
+    specs: set[int],
     shown: Mapping[str, Mapping[int, int]] | None = None,
     loads: Mapping[int, str] | None = None,
     run_id: str = "",
@@ -48,7 +48,7 @@ def trace(
     batch_id: str = ONE,
 ) -> Trace:
     """What lies outside of the ledger."""
-    left = Documents(batch_id, "web", NOON, frozenset(manifests), frozenset(orders))
+    left = Documents(batch_id, "web", NOON, frozenset(manifests), frozenset(specs))
     lake, warehouse = shown or {}, (shown or {}) if loads else {}
     told = (results or {}, failures or {}, run_id)
     return Trace(left, manifests, max(manifests), WEB, *told, lake, warehouse, loads or {})
@@ -70,7 +70,7 @@ LOADED = trace({1: manifest(1, A, B)}, {1}, SHOWN, {1: "load.20260301T120000.000
         (LOADED, State.LOADED, 1, True),
         (replace(LOADED, results={}, run_id="run-7"), State.RUNNING, 1, True),
     ],
-    ids=["no order", "a run", "no run", "in the lake", "in the warehouse", "in the warehouse without a result"],
+    ids=["no job spec", "a run", "no run", "in the lake", "in the warehouse", "in the warehouse without a result"],
 )
 def test_a_batch_is_put_where_its_traces_say(found: Trace, state: State, attempt: int, exposed: bool) -> None:
     """What nobody can tell how it ended is fenced off by a next attempt; what readers see is never split."""

@@ -28,18 +28,18 @@ WEB: Dataset = parse_dataset(
 )
 
 
-def left(manifests: set[int], orders: set[int]) -> Documents:
+def left(manifests: set[int], specs: set[int]) -> Documents:
     """What lies there of the batch."""
-    return Documents(ONE, "web", NOON, frozenset(manifests), frozenset(orders))
+    return Documents(ONE, "web", NOON, frozenset(manifests), frozenset(specs))
 
 
-def test_a_listing_tells_which_attempts_have_a_manifest_and_an_order() -> None:
+def test_a_listing_tells_which_attempts_have_a_manifest_and_a_job_spec() -> None:
     """Other objects of the bucket are passed over, and the first document tells since when the batch has been."""
     prefix = f"batches/web/{ONE}"
     listed = [
         (f"{prefix}/0001/manifest.json", NOON),
-        (f"{prefix}/0001/order.json", NOON + timedelta(minutes=1)),
-        (f"{prefix}/0003/order.json", NOON + timedelta(minutes=9)),
+        (f"{prefix}/0001/job_spec.json", NOON + timedelta(minutes=1)),
+        (f"{prefix}/0003/job_spec.json", NOON + timedelta(minutes=9)),
         (f"{prefix}/0003/tables/hits/part-0.parquet", NOON),
         ("jobs/spark_jobs.zip", NOON),
         ("batches/web/manifest.json", NOON),

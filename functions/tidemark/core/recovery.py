@@ -4,7 +4,7 @@ A batch of which the ledger knows less than its documents tell is put where its 
 
     a child has documents                           SPLIT; a child without any is formed anew
     the warehouse has recorded the newest attempt   LOADED
-    it has a manifest, and no order                 PLANNED: no run was ever started
+    it has a manifest, and no job spec              PLANNED: no run was ever started
     EMR knows its run                               RUNNING: publish looks how it ended, and repeats what is missing
     else                                            PLANNED, as the next attempt: whatever still runs is fenced off
 
@@ -56,7 +56,7 @@ def rebuilt(trace: Trace, known: Optional[Batch], split: bool, parent: str, now:
         return _split(_running(trace, known, attempt, parent, now), now)
     if is_loaded(trace):
         return _loaded(trace, _running(trace, known, attempt, parent, now), now)
-    if attempt not in trace.left.orders:
+    if attempt not in trace.left.specs:
         return _planned(trace, known, attempt, parent, now)
     if trace.run_id and not _may_show_keys_twice(trace):
         return _running(trace, known, attempt, parent, now)

@@ -1,7 +1,7 @@
 """What is left of a batch outside of the ledger: documents in S3, rows in the tables, a run that EMR knows. Pure.
 
 The ledger alone says how a batch stands. But each step leaves something behind before the ledger says that it was
-made: a manifest before PLANNED, an order before a run, a result before rows, rows in the lake before any in the
+made: a manifest before PLANNED, a job spec before a run, a result before rows, rows in the lake before any in the
 warehouse. So a ledger that is older than the world can be told by what lies there.
 """
 
@@ -14,13 +14,12 @@ from datetime import datetime
 from typing import Optional, Union
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.failures import RunFailure
+from tidemark.core.job import Result, RunFailure
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.manifest import Manifest, NightlyManifest
 from tidemark.core.naming import attempt_prefix, born_at, child_id
-from tidemark.core.result import Result
 
-DOCUMENT = re.compile(r"batches/([^/]+)/([^/]+)/(\d{4,})/(manifest|order)\.json")
+DOCUMENT = re.compile(r"batches/([^/]+)/([^/]+)/(\d{4,})/(manifest|job_spec)\.json")
 
 AnyManifest = Union[Manifest, NightlyManifest]
 #: Physical table → attempt → rows, as readers see them.
@@ -35,12 +34,12 @@ class Documents:
     dataset: str
     since: datetime  # when the first of them was written
     manifests: frozenset[int] = frozenset()  # attempts with a manifest of their own
-    orders: frozenset[int] = frozenset()  # attempts of which a run may have been started
+    specs: frozenset[int] = frozenset()  # attempts of which a run may have been started
 
     @property
     def newest(self) -> int:
         """The newest attempt that anything tells of."""
-        return max(self.manifests | self.orders)
+        return max(self.manifests | self.specs)
 
 
 def documents(listed: Iterable[tuple[str, datetime]]) -> dict[str, Documents]:
@@ -59,7 +58,7 @@ def documents(listed: Iterable[tuple[str, datetime]]) -> dict[str, Documents]:
             owner[batch_id],
             min(when for _, _, when in parts),
             frozenset(attempt for attempt, kind, _ in parts if kind == "manifest"),
-            frozenset(attempt for attempt, kind, _ in parts if kind == "order"),
+            frozenset(attempt for attempt, kind, _ in parts if kind == "job_spec"),
         )
         for batch_id, parts in found.items()
     }
@@ -84,7 +83,7 @@ def is_behind(known: Optional[Batch], left: Documents, split: bool) -> bool:
         return True
     is_newest = left.newest == known.attempt
     is_formed = known.state is State.FORMING and known.attempt in left.manifests
-    was_started = known.state is State.PLANNED and known.attempt in left.orders
+    was_started = known.state is State.PLANNED and known.attempt in left.specs
     return is_newest and (is_formed or was_started)
 
 
@@ -95,7 +94,7 @@ class Trace:
     left: Documents
     manifests: Mapping[int, AnyManifest]  # by the attempt for which they were written
     by: int  # of these, the one that the newest attempt works by: a retry uses that of the attempt before it
-    dataset: Dataset  # as the newest order has it
+    dataset: Dataset  # as the newest job spec has it
     results: Mapping[int, Result] = field(default_factory=dict)
     failures: Mapping[int, RunFailure] = field(default_factory=dict)
     run_id: str = ""  # of the newest attempt, if EMR knows one

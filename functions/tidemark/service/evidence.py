@@ -11,13 +11,11 @@ from functools import partial
 from typing import Any
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
 from tidemark.core.errors import Terminal, TidemarkError
-from tidemark.core.failures import RunFailure
+from tidemark.core.job import FAILURE, JOB_SPEC, JobSpec, Result, RunFailure
 from tidemark.core.lifecycle import Batch
 from tidemark.core.manifest import Manifest, NightlyManifest
 from tidemark.core.naming import attempt_prefix, run_name
-from tidemark.core.result import Result, parse_failure
 from tidemark.core.traces import DOCUMENT, AnyManifest, Documents, Trace, children_of, documents, is_behind
 from tidemark.core.warehouse_ddl import HISTORY, quoted
 from tidemark.core.warehouse_sql import LoadBatch
@@ -38,7 +36,7 @@ class Evidence:
 
     left: Mapping[str, Documents]  # by batch
     known: Mapping[str, Batch]  # what the ledger has
-    datasets: Mapping[str, Dataset]  # declared, or as the newest order has it
+    datasets: Mapping[str, Dataset]  # declared, or as the newest job spec has it
     lake: Mapping[str, Rows]  # by table
     warehouse: Mapping[str, Rows]
     loads: Mapping[str, Mapping[int, str]]  # batch → attempt → load, by the warehouse's own record
@@ -68,15 +66,14 @@ def _is_split(batch_id: str, left: Mapping[str, Documents]) -> bool:
 
 
 def _datasets(world: World, left: Mapping[str, Documents]) -> dict[str, Dataset]:
-    """Every dataset that has left anything; one that nobody declares any more, by its newest order."""
+    """Every dataset that has left anything; one that nobody declares any more, by its newest job spec."""
     known = known_datasets(world)
     newest: dict[str, Documents] = {}
     for one in sorted(left.values(), key=lambda one: one.since):
-        if one.dataset not in world.datasets and one.orders:
+        if one.dataset not in world.datasets and one.specs:
             newest[one.dataset] = one
     for name, one in newest.items():
-        order = _order(world, one, max(one.orders))
-        known[name] = parse_dataset(order["dataset"])
+        known[name] = _spec(world, one, max(one.specs)).dataset
     return known
 
 
@@ -112,7 +109,7 @@ def _read(world: World, sql: str) -> list[tuple[Any, ...]]:
 
 def _runs(world: World, behind: Iterable[Documents]) -> dict[str, str]:
     """Name → the newest run of it, of the newest attempts of these batches."""
-    wanted = {run_name(one.batch_id, one.newest) for one in behind if one.newest in one.orders}
+    wanted = {run_name(one.batch_id, one.newest) for one in behind if one.newest in one.specs}
     since = min((one.since for one in behind), default=None)
     runs: dict[str, str] = {}
     if wanted and since:
@@ -138,14 +135,13 @@ def _trace(
     """All that is found of a batch; None, and a line, where its documents cannot be read."""
     try:
         manifests = {attempt: _manifest(world, left, attempt) for attempt in left.manifests}
-        ordered = {attempt: _order(world, left, attempt) for attempt in left.orders}
-        by = _worked_by(left, ordered)
-        newest = ordered[max(ordered)]["dataset"] if ordered else None
-        dataset = parse_dataset(newest) if newest else datasets[left.dataset]
+        specs = {attempt: _spec(world, left, attempt) for attempt in left.specs}
+        by = _worked_by(left, specs)
+        dataset = specs[max(specs)].dataset if specs else datasets[left.dataset]
         if by not in manifests:
             raise KeyError(f"manifest of attempt {by}")
     except (ValueError, KeyError, TypeError, TidemarkError) as error:
-        lines.append(f"{left.batch_id}: its manifests and orders cannot be read: {error!r}")
+        lines.append(f"{left.batch_id}: its manifests and job specs cannot be read: {error!r}")
         return None
     return Trace(
         left,
@@ -166,8 +162,8 @@ def _manifest(world: World, left: Documents, attempt: int) -> AnyManifest:
     return NightlyManifest.loads(text) if "period" in json.loads(text) else Manifest.loads(text)
 
 
-def _order(world: World, left: Documents, attempt: int) -> dict[str, Any]:
-    return dict(json.loads(_document(world, left, attempt, "order.json")))
+def _spec(world: World, left: Documents, attempt: int) -> JobSpec:
+    return JobSpec.loads(_document(world, left, attempt, JOB_SPEC))
 
 
 def _document(world: World, left: Documents, attempt: int, name: str) -> bytes:
@@ -175,10 +171,10 @@ def _document(world: World, left: Documents, attempt: int, name: str) -> bytes:
     return world.store.get(world.settings.control_bucket, key) or b""
 
 
-def _worked_by(left: Documents, orders: Mapping[int, Mapping[str, Any]]) -> int:
-    """The attempt whose manifest the newest one works by; its order says so, if it has one."""
-    if left.newest in orders:
-        named = DOCUMENT.search(orders[left.newest]["manifest"])
+def _worked_by(left: Documents, specs: Mapping[int, JobSpec]) -> int:
+    """The attempt whose manifest the newest one works by; its job spec says so, if it has one."""
+    if left.newest in specs:
+        named = DOCUMENT.search(specs[left.newest].manifest)
         if named:
             return int(named[3])
     return max(left.manifests)
@@ -186,7 +182,7 @@ def _worked_by(left: Documents, orders: Mapping[int, Mapping[str, Any]]) -> int:
 
 def _results(world: World, left: Documents) -> dict[int, Result]:
     results = {}
-    for attempt in left.orders:
+    for attempt in left.specs:
         with suppress(ValueError, KeyError, TypeError):  # a report that publish would refuse
             result = read_result(world, LoadBatch(left.dataset, left.batch_id, attempt))
             if result:
@@ -195,8 +191,6 @@ def _results(world: World, left: Documents) -> dict[int, Result]:
 
 
 def _failures(world: World, left: Documents) -> dict[int, RunFailure]:
-    prefix = {attempt: attempt_prefix(left.dataset, left.batch_id, attempt) for attempt in left.orders}
-    texts = {
-        attempt: world.store.get(world.settings.lake_bucket, f"{prefix[attempt]}failure.json") for attempt in prefix
-    }
-    return {attempt: parse_failure(text) for attempt, text in texts.items() if text}
+    prefix = {attempt: attempt_prefix(left.dataset, left.batch_id, attempt) for attempt in left.specs}
+    texts = {attempt: world.store.get(world.settings.lake_bucket, f"{prefix[attempt]}{FAILURE}") for attempt in prefix}
+    return {attempt: RunFailure.loads(text) for attempt, text in texts.items() if text}
