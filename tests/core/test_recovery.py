@@ -11,10 +11,10 @@ import pytest
 from tests.core.test_traces import NOON, ONE, WEB
 from tidemark.core.failures import RunFailure
 from tidemark.core.files import FileVersion
+from tidemark.core.job import DataFile, FileCount, Result
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.manifest import Manifest
 from tidemark.core.recovery import Held, held_twice, in_order, left_out, missing_child, rebuilt, set_aside
-from tidemark.core.result import DataFile, FileCount, Result
 from tidemark.core.traces import Documents, Trace, children_of
 
 A, B = FileVersion("raw", "web/a", "v1", 5, None, "0A"), FileVersion("raw", "web/b", "v1", 7, None, "0B")

@@ -16,7 +16,7 @@ from tests.simulation.invariants import Invariants
 from tests.simulation.nightwatch import UNDER_WAY
 from tests.simulation.quiet import quiet
 from tests.simulation.repeats import Once
-from tests.simulation.scenario import Outcome, outcome, play, tell_story
+from tests.simulation.scenario import REST_HOURS_MAX, Outcome, outcome, play, tell_story
 from tests.simulation.simulation import Simulation
 from tests.simulation.stage import Worker
 from tests.simulation.violation import Violation
@@ -193,6 +193,7 @@ def run(
     chosen: Callable[[Simulation], list[Plan]] = plans,
     story: Callable[[Simulation], None] = tell_story,
     promises: type[SetBack] = SetBack,
+    rest_hours: int = REST_HOURS_MAX,
 ) -> Outcome:
     """Play a seed in which the ledger is set back. A broken promise is the outcome's `problem`."""
     simulation = Simulation(seed, rates or Rates(), trace)
@@ -202,7 +203,7 @@ def run(
     with quiet(simulation):
         try:
             story(simulation)
-            play(simulation, invariants, CHAOS_SECONDS)
+            play(simulation, invariants, CHAOS_SECONDS, rest_hours)
             if not invariants.recovered:
                 problem = "the ledger was never recovered"
         except Violation as broken:

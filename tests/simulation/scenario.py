@@ -69,14 +69,19 @@ def outcome(simulation: Simulation, invariants: Invariants, problem: str) -> Out
     )  # fmt: skip
 
 
-def play(simulation: Simulation, invariants: Invariants, chaos_seconds: float = CHAOS_SECONDS) -> None:
+def play(
+    simulation: Simulation,
+    invariants: Invariants,
+    chaos_seconds: float = CHAOS_SECONDS,
+    rest_hours: int = REST_HOURS_MAX,
+) -> None:
     """Faults for a while, then calm until everything is at rest; promises are checked after every step."""
     nights = any(dataset.nightly for dataset in simulation.declared.values())
     for function in ("plan", "load", "sweep", "reconcile", *(["nightly"] if nights else [])):
         simulation.schedule(function)
     chaos = True
     elapsed = 0.0
-    while elapsed < chaos_seconds + REST_HOURS_MAX * 3600:
+    while elapsed < chaos_seconds + rest_hours * 3600:
         simulation.stage.step()
         invariants.check()
         elapsed = (simulation.stage.time - simulation.stage.epoch).total_seconds()
@@ -88,7 +93,7 @@ def play(simulation: Simulation, invariants: Invariants, chaos_seconds: float = 
         if not chaos and at_rest(simulation, invariants):
             invariants.check_rest()
             return
-    raise Violation(f"stuck {REST_HOURS_MAX} hours after the last fault: {invariants.unfinished()[:5]}")
+    raise Violation(f"stuck {rest_hours} hours after the last fault: {invariants.unfinished()[:5]}")
 
 
 def at_rest(simulation: Simulation, invariants: Invariants) -> bool:
