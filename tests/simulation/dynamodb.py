@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ EQUALS = re.compile(r"(#?\w+) = (:\w+)")
 BEGINS = re.compile(r"begins_with\((#?\w+), (:\w+)\)")
 BETWEEN = re.compile(r"(\w+) BETWEEN (:\w+) AND (:\w+)")
 SET = re.compile(r"SET (\w+) = (:\w+)")
+REMOVE = re.compile(r"REMOVE (#\w+)")
 ITEM_BYTES_MAX = 400 * 1024
 INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
 
@@ -124,6 +126,9 @@ class SimDynamoDB:
             new: Item | None = dict(request["Item"])
         elif kind == "Delete":
             new = None
+        elif removed := REMOVE.fullmatch(request["UpdateExpression"]):
+            gone = request["ExpressionAttributeNames"][removed[1]]
+            new = {name: value for name, value in (old or {}).items() if name != gone}
         else:
             name, value = SET.fullmatch(request["UpdateExpression"]).groups()  # type: ignore[union-attr]
             new = {**(old or request["Key"]), name: request["ExpressionAttributeValues"][value]}
@@ -135,8 +140,14 @@ class SimDynamoDB:
                 raise refuse("ValidationException", kind, "Item size has exceeded the maximum allowed size")
             self.items.setdefault(pk, {})[sk] = new
         if "open" in (new or {}) or "open" in (old or {}) or sk == "BATCH":
-            self.late.append((self.now() + timedelta(seconds=self.lag()), (pk, sk), new))
+            self._show_later((pk, sk), new)
         self.on_write(pk, sk, old, new)
+
+    def _show_later(self, key: tuple[str, str], new: Item | None) -> None:
+        """In the indexes after the lag of this write: items may overtake one another, an item's own writes do not."""
+        own = [when for when, known, _ in self.late if known == key]
+        when = max([self.now() + timedelta(seconds=self.lag()), *own])
+        insort(self.late, (when, key, new), key=lambda one: one[0])
 
     def _query(self, request: Item) -> Item:
         names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -31,6 +31,7 @@ class Rates:
     event_dropped: float = 0.25  # EMR and Redshift events, ledger stream: best effort, or past their retries
     event_doubled: float = 0.15
     landing_dropped: float = 0.01  # an S3 event that never comes: reconcile has to find the file
+    multipart: float = 0.05  # S3 gives the version the time at which its upload began
     token_forgotten: float = 0.2
     run_transient: float = 0.10
     run_unknown: float = 0.05
@@ -42,12 +43,17 @@ class Rates:
     oversized: float = 0.005  # rows that the warehouse refuses
     zombie: float = 0.5  # a run that EMR has given up writes its output all the same
     load_failed: float = 0.10
+    load_conflict: float = 0.03  # Redshift's error 1023: another transaction has written what this one has read
+    copy_short: float = 0.004  # a COPY brings fewer rows than its files have: only the counts can tell
     load_late: float = 0.15  # a statement waits for half an hour
     statement_forgotten: float = 0.02
+    result_expired: float = 0.02  # a day has passed between two looks: the statement was known, its rows are not
     cancelled_transaction: float = 0.01  # DynamoDB: another transaction is under way
 
 
 CALM = Rates(*[0.0] * len(Rates.__dataclass_fields__))
+#: Nothing fails, and yet nothing is tidy: what comes late then has no excuse.
+FAIR = replace(CALM, event_doubled=0.15, multipart=0.05, load_late=0.0)
 PER_CALL = ("kill_before", "kill_after", "throttle", "lost_reply", "repeated", "pause")
 
 

@@ -7,7 +7,8 @@ manifests gone nobody can read the table any more: `Ruined`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import SimpleNamespace, TracebackType
@@ -16,6 +17,8 @@ from typing import Any, Self
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.schema import Schema
+from pyiceberg.types import NestedField
 
 from tests.simulation.faults import Faults
 from tests.simulation.job import DataStore, Row
@@ -51,6 +54,7 @@ class SimCatalog:
     deleted: list[int] = field(default_factory=list)
     commits: int = 0
     written: int = 0  # files
+    known: dict[tuple[str, ...], set[str]] = field(default_factory=dict)  # files that a table's history may have
 
     def load_table(self, name: tuple[str, ...]) -> SimTable:
         def effect() -> SimTable:
@@ -80,13 +84,22 @@ class SimCatalog:
         name = next(name for name in self.tables if name[-1] == table)
         held, self.written = self.tables[name], self.written + 1
         uri = f"s3://lake/tables/{table}/data/compacted-{self.written:06d}.parquet"
-        self.data.write(uri, self.rows(table))
+        self.data.write(uri, self.rows(table), tuple(held.schema.column_names))
         snapshots = (*held.snapshots, {"operation": "replace"})
         milliseconds = int(now.timestamp() * 1000)
         self.tables[name] = replace(
             held, version=held.version + 1, files=(uri,), snapshots=snapshots,
             expired=len(snapshots) - 1, expired_ms=milliseconds,
         )  # fmt: skip
+
+    def expire(self, table: str, now: datetime) -> None:
+        """Another tool expires every snapshot but the current one, and deletes the files that no snapshot has now."""
+        name = next(name for name in self.tables if name[-1] == table)
+        held = self.tables[name]
+        self.data.gone |= self.known.get(name, set()) - set(held.files)
+        milliseconds = int(now.timestamp() * 1000)
+        expired = max(held.expired, len(held.snapshots) - 1)
+        self.tables[name] = replace(held, version=held.version + 1, expired=expired, expired_ms=milliseconds)
 
     def rows(self, table: str) -> list[Row]:
         """What a reader sees; nothing where the table does not exist yet."""
@@ -95,7 +108,11 @@ class SimCatalog:
             return []
         if any(commit in self.deleted for commit in contents.commits):
             raise Ruined(f"{table}: a manifest of the current snapshot was deleted")
-        return [row for uri in contents.files for row in self.data.files[uri][1]]
+        return [row for uri in contents.files for row in self.shaped(contents, uri)]
+
+    def shaped(self, contents: Contents, uri: str) -> list[Row]:
+        """A file's rows with the columns of the table."""
+        return self.data.shaped(uri, contents.schema.column_names)
 
     def commit(self, name: tuple[str, ...], based_on: int, made: Contents) -> None:
         """Replace the table's metadata if its version is still the one that the change was based on."""
@@ -108,6 +125,7 @@ class SimCatalog:
             if self.tables[name].version != based_on:
                 raise CommitFailedException(f"Glue detected concurrent update to table version {based_on}")
             self.tables[name] = made
+            self.known.setdefault(name, set()).update(made.files)
             landed.append(True)
 
         try:
@@ -167,6 +185,19 @@ class SimTable:
         """The table's schema, as it was made."""
         return self.contents.schema
 
+    @contextmanager
+    def update_schema(self) -> Iterator[Any]:
+        """Columns that are added, in a commit of their own."""
+        fields = list(self.contents.schema.fields)
+
+        def add(name: str, kind: Any) -> None:
+            fields.append(NestedField(len(fields) + 1, name, kind, required=False))
+
+        yield SimpleNamespace(add_column=add)
+        made = replace(self.contents, schema=Schema(*fields))
+        self.catalog.commit(self.name, self.contents.version, made)
+        self.contents = replace(made, version=self.contents.version + 1)
+
     def spec(self) -> Any:
         """As the table was made."""
         return self.contents.spec
@@ -194,7 +225,7 @@ class SimTransaction:
         goes = matching(where, self.staged.schema)
         kept = []
         for uri in self.staged.files:
-            rows = self.table.catalog.data.files[uri][1]
+            rows = self.table.catalog.shaped(self.staged, uri)
             left = [row for row in rows if not goes(row)]
             if left:
                 kept.append(uri if len(left) == len(rows) else self._write(left))
@@ -210,7 +241,7 @@ class SimTransaction:
         catalog = self.table.catalog
         catalog.written += 1
         uri = f"s3://lake/tables/{self.table.name[-1]}/data/{catalog.written:06d}.parquet"
-        catalog.data.write(uri, rows)
+        catalog.data.write(uri, rows, tuple(self.staged.schema.column_names))
         return uri
 
     def add_files(

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.simulation.job import Row
 from tests.simulation.nightwatch import NightWatch
-from tests.simulation.readers import Readers, same_rows
+from tests.simulation.readers import Readers, batch_at, same_rows
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
@@ -23,6 +23,9 @@ from tidemark.core.lifecycle import Batch, State
 
 #: What a handler may die of in a bad world; anything else is a fault of its own.
 EXPECTED_ERRORS = (ClientError, ReadTimeoutError, Transient)
+#: What a person is asked about though the batch's files are good: another tool has deleted what was to be copied, or a
+#: deployment has taken a column back.
+EXCUSES = ("The specified key does not exist", "as in the warehouse, found no such column")
 SHOWN = (State.PUBLISHED, State.LOADING, State.LOADED)
 
 
@@ -35,6 +38,7 @@ class Invariants:
         self.pending: Counter[tuple[str, str, str]] = Counter()
         self._segments: dict[tuple[str, str], list[FileVersion]] = {}  # by dataset and name of the head
         self.moved: list[Batch] = []
+        self.given_up: set[tuple[str, str, str]] = set()  # versions that a person has discarded
         self.readers = Readers(simulation)
         self.nights = NightWatch(simulation, self.readers)
         simulation.watchers.append(self._written)
@@ -42,6 +46,7 @@ class Invariants:
     def _written(self, pk: str, sk: str, old: Any, new: Any) -> None:
         if sk == "BATCH":
             batch = self.sim.parse_batch(new)
+            self._note_discarded(self.batches.get(batch.batch_id), batch)
             self.batches[batch.batch_id] = batch
             self.moved.append(batch)
             if new.get("open", {"S": ""})["S"] != place_in_index(batch):
@@ -52,9 +57,20 @@ class Invariants:
                 self.pending[file.identity] += 1 if new else -1
             if new is None:
                 self._all_accounted(files)
+        elif sk.startswith("REFUSED#") and new and "open" not in new:
+            file = parse_file(from_item(new))
+            self.given_up.add(file.identity)
         elif pk.startswith("SEGMENT#") and new:
             dataset, _, name = pk.removeprefix("SEGMENT#").partition("/")
             self._segments[dataset, name] = unpack(from_item(new)["packed"])
+
+    def _note_discarded(self, before: Batch | None, batch: Batch) -> None:
+        if before is None or before.discarded == batch.discarded:
+            return
+        changes = self.sim.dynamodb.items[f"BATCH#{batch.batch_id}"].items()
+        changed = [from_item(item) for sk, item in changes if sk.startswith("CHANGE#") and "version" in item]
+        listed = self.manifest(before.manifest or before.base) if before.manifest or before.base else []
+        self.given_up.update(listed, (parse_file(found).identity for found in changed))
 
     def _all_accounted(self, files: list[FileVersion]) -> None:
         for file in files:
@@ -69,20 +85,21 @@ class Invariants:
         claimed = [parse_file(from_item(item)) for sk, item in known.items() if not sk.startswith("REFUSED")]
         if any(held.version == file.version for held in claimed):
             return True
-        policy = self.policy(file.key)
+        policies = self.policies(file.key)
         # Whatever happens to a version that was overwritten, at rest the newest one must be there.
         overwritten = any(
             self._order(other) > self._order(file) for other in self.sim.s3.versions(file.bucket, file.key)
         )
-        return (policy == "ignore" and bool(claimed)) or (policy == "supersede" and overwritten)
+        return ("ignore" in policies and bool(claimed)) or ("supersede" in policies and overwritten)
 
     def _order(self, file: FileVersion | Landed) -> int:
         """Which version of its key this is, as S3 knows it: a listing does not tell, an event does."""
         return int(self.sim.s3.raw[(file.bucket, file.key, file.version)].sequencer, 16)
 
-    def policy(self, key: str) -> str:
-        """What the key's dataset does with an overwritten key."""
-        return self.sim.declared[key.split("/", maxsplit=1)[0]].on_overwrite
+    def policies(self, key: str) -> set[str]:
+        """What the key's dataset does with an overwritten key, or did before a deployment."""
+        name = key.split("/", maxsplit=1)[0]
+        return self.sim.policies.get(name) or {self.sim.declared[name].on_overwrite}
 
     # ── after every step ────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,7 +113,7 @@ class Invariants:
         if self.sim.emr.doubled:
             raise Violation(f"a second run was started of {self.sim.emr.doubled[0]}")
         for landed in self.sim.received:
-            if not self.accounted(landed):
+            if not self.accounted(landed) and landed.key.split("/")[0] not in self.sim.retired_once:
                 raise Violation(f"{landed.identity} is lost: taken from the queue, neither pending nor claimed")
         self.sim.received.clear()
         self.readers.check()
@@ -121,6 +138,8 @@ class Invariants:
                 current = self.batches[batch.batch_id]
                 if rows and shown != batch.attempt and current == batch:
                     raise Violation(f"{batch.batch_id} is {batch.state} at {batch.attempt}, the {place} shows {shown}")
+                if batch.state is State.LOADED and (table, batch.batch_id) in self.readers.short:
+                    raise Violation(f"{batch.batch_id} is LOADED, and rows of {table} are lost in the warehouse")
 
     def _check_claims(self) -> None:
         """No file version, and under `supersede` and `ignore` no key, is in the manifests of two live batches."""
@@ -129,7 +148,7 @@ class Invariants:
             if batch.state in (State.SPLIT, State.EMPTY) or not batch.manifest or batch.period:
                 continue
             for identity in self.manifest(batch.manifest):
-                name = identity if self.policy(identity[1]) == "append" else identity[:2]
+                name = identity if "append" in self.policies(identity[1]) else identity[:2]
                 other = holders.setdefault(name, batch.batch_id)
                 if other != batch.batch_id:
                     raise Violation(f"{identity} is in two live batches, {other} and {batch.batch_id}")
@@ -151,7 +170,9 @@ class Invariants:
         found += self.nights.unfinished()
         found += [f"{identity} is pending" for identity, count in self.pending.items() if count > 0]
         found += [
-            f"{landed.identity} is not seen" for landed in self.sim.landed if not (found or self.accounted(landed))
+            f"{landed.identity} is not seen"
+            for landed in self.sim.landed
+            if not (found or self.accounted(landed) or self.deleted(landed))
         ]
         loads = (items["LOAD"] for pk, items in self.sim.dynamodb.items.items() if pk.startswith("LOAD#"))
         return found + [f"{item['load_id']['S']} is open" for item in loads if "open" in item]
@@ -163,7 +184,7 @@ class Invariants:
         holder = {identity: batch for batch in of_files for identity in self.manifest(batch.manifest)}
         for landed in self._winners():
             batch = holder.get(landed.identity)
-            if batch is None and not self._refused(landed):
+            if batch is None and not self._is_set_aside(landed):
                 raise Violation(f"{landed.identity} is lost: in no batch, and not set aside with a reason")
             if batch is not None and batch.state is State.QUARANTINED:
                 self._check_quarantine(batch)
@@ -176,21 +197,28 @@ class Invariants:
         for landed in self.sim.landed:
             by_key.setdefault(landed.key, []).append(landed)
         for key, versions in by_key.items():
-            policy = self.policy(key)
-            if policy == "append":
+            policies = self.policies(key)
+            if policies == {"append"}:
                 yield from versions
-            elif policy == "supersede":
+            elif "ignore" not in policies:
                 yield versions[-1]
-            else:
-                first = self.sim.dynamodb.items[f"FILE#{versions[0].bucket}/{key}"]["FILE"]["version"]["S"]
-                yield next(one for one in versions if one.version == first)
+            elif known := self.sim.dynamodb.items.get(f"FILE#{versions[0].bucket}/{key}"):
+                yield next(one for one in versions if one.version == known["FILE"]["version"]["S"])
+
+    def deleted(self, landed: Landed) -> bool:
+        """Whether the bucket has no such version any more, or shows the key no more: a listing does not bring it."""
+        s3 = self.sim.s3
+        return landed.identity in s3.gone or (landed.bucket, landed.key) in s3.marked
+
+    def _is_set_aside(self, landed: Landed) -> bool:
+        return self._refused(landed) or self.deleted(landed) or landed.identity in self.given_up
 
     def _refused(self, landed: Landed) -> bool:
         """Whether the ledger says why a file is in no batch."""
-        poison = bool(landed.records and landed.records[0].get("poison") == "named")
         known = self.sim.dynamodb.items.get(f"FILE#{landed.bucket}/{landed.key}", {})
         refused = known.get(f"REFUSED#{landed.version}", {})
-        return poison and "reason" in refused and refused.get("open") == {"S": QUARANTINE}
+        waits = refused.get("open") == {"S": QUARANTINE} or landed.identity in self.given_up
+        return landed.identity in self.sim.s3.bad and "reason" in refused and waits
 
     def _check_quarantine(self, batch: Batch) -> None:
         files = [self.sim.s3.raw[identity] for identity in self.manifest(batch.manifest)]
@@ -202,7 +230,11 @@ class Invariants:
             return
         if any(record.get("note", "") > "oversized" for record in records):
             return
-        poisoned = [file for file in files if file.records and file.records[0].get("poison")]
+        if any(words in batch.reason for words in EXCUSES):
+            return
+        if (batch.batch_id, batch.attempt) in self.sim.redshift.shorted and "rows in the warehouse" in batch.reason:
+            return
+        poisoned = [file for file in files if file.identity in self.sim.s3.bad]
         unexplained = sum(run.outcome in ("unknown", "late", "empty") for run in runs)
         if not poisoned and not (unexplained >= 2 and (batch.files == 1 or batch.exposed)):
             raise Violation(f"{batch.batch_id} is in quarantine though its files are good: {batch.reason}")
@@ -216,7 +248,7 @@ class Invariants:
             for batch in live.values():
                 if batch.dataset == dataset.name and batch.state is State.LOADED:
                     expected.update(self.readers.output(batch.batch_id, batch.attempt)[dataset.name])
-            at = len(dataset.tables[0].columns)
+            at = batch_at(dataset.tables[0])
             for place, rows in self.readers.rows(dataset.name).items():
                 shown = Counter(row for row in rows if live[row[at]].state is State.LOADED)
                 same_rows(f"{place}, {dataset.name}", expected, shown)
@@ -229,6 +261,6 @@ def place_in_index(batch: Batch) -> str:
     """Where the `open` index has to have it; empty for nowhere."""
     if batch.state is State.QUARANTINED:
         return QUARANTINE
-    if batch.state is State.LOADED and (batch.problems or batch.rejected):
+    if batch.state is State.LOADED and (batch.problems or batch.rejected) and batch.acknowledged != batch.attempt:
         return BLEMISHED
     return "" if batch.at_rest else batch.dataset

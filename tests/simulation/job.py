@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation.world import ADDED, COLUMNS
 from tidemark.adapters.store import split_uri
 
+SYSTEM = ("_batch_id", "_attempt", "_file", "_rescued")  #: of the facts
 Row = tuple[Any, ...]
 Record = Mapping[str, Any]  # as it landed, with its `file`, `landed_at` and `ordinal`
 Halves = tuple[Row, Row]  # a row's declared columns, and those that follow batch and attempt
@@ -24,17 +26,36 @@ class DataStore:
     """Parquet files by URI: their rows and sizes. Shared by the job, the lake and COPY."""
 
     files: dict[str, tuple[int, list[Row]]] = field(default_factory=dict)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # columns of a file, where some were added
     under: DataStore | None = None  # where files are that others have written
+    gone: set[str] = field(default_factory=set)  # what another tool has deleted; kept here to check what was read
 
-    def write(self, uri: str, rows: list[Row]) -> dict[str, Any]:
+    def write(self, uri: str, rows: list[Row], names: tuple[str, ...] = ()) -> dict[str, Any]:
         """A new file; its name is never used twice."""
         assert uri not in self.files, f"{uri} written twice"
+        if names:
+            self.names[uri] = names
         size = 1_000 + 37 * len(rows)
         self.files[uri] = (size, rows)
         return {"uri": uri, "rows": len(rows), "bytes": size}
 
+    def shaped(self, uri: str, names: Sequence[str]) -> list[Row]:
+        """A file's rows with these columns; a column that the file lacks is null."""
+        rows, own = self.files[uri][1], self.names.get(uri)
+        if not rows or (own is None and len(rows[0]) == len(names)):
+            return rows
+        if (uri, len(names)) not in self.reshaped:
+            known = own or [name for name in names if name not in ADDED]
+            at = [known.index(name) if name in known else None for name in names]
+            self.reshaped[uri, len(names)] = [tuple(None if i is None else row[i] for i in at) for row in rows]
+        return self.reshaped[uri, len(names)]
+
+    reshaped: dict[tuple[str, int], list[Row]] = field(default_factory=dict)
+
     def read(self, uri: str) -> list[Row]:
-        """A file's rows."""
+        """A file's rows, for a job."""
+        if uri in self.gone:
+            raise RunFailed(f"NoSuchKey: {uri}")
         return (self.under.files if self.under else self.files)[uri][1]
 
 
@@ -64,7 +85,7 @@ def run_batch(
     uri = f"{output}rejected/part-{run_id}.json"
     set_aside = [{"uri": uri, "rows": rejected, "bytes": 10 * rejected}] if rejected else []
     tables = spec["dataset"]["tables"]
-    made = {name: MAKERS[table.get("kind", "facts")](kept) for name, table in tables.items()}
+    made = {name: MAKERS[table.get("kind", "facts")](kept, table["columns"]) for name, table in tables.items()}
     report = {"files": counts, "rejected": {"rows": rejected, "files": set_aside}}
     if "seen" in spec:
         report["keys"] = _write(data, f"{output}keys/part-{run_id}", [(record["id"],) for record in kept])
@@ -79,8 +100,10 @@ def put_result(
     ids = (spec["batch_id"], spec["attempt"])
     tables = {}
     for name, declared in spec["dataset"]["tables"].items():
+        more = tuple(column for column in declared["columns"] if column in ADDED)
         rows = [own + ids + rest for own, rest in made[name]]
-        written = _write(data, f"{spec['output']}tables/{name}/part-{run_id}", rows)
+        names = (*COLUMNS, *more, *SYSTEM) if more else ()
+        written = _write(data, f"{spec['output']}tables/{name}/part-{run_id}", rows, names)
         day = list(declared["columns"]).index(declared["day"]) if "day" in declared else None
         days = [] if day is None else sorted({row[day] for row in rows} - {None})
         tables[name] = {**written, "days": days}
@@ -118,40 +141,44 @@ def _read_file(landed: Any, landed_at: str | None, kept: list[Record], seen: set
 # ── what the dataset's tables are made of, by their kind; the columns are declared in `world` ────────────────
 
 
-def _facts(kept: Iterable[Record]) -> Iterator[Halves]:
+def _facts(kept: Iterable[Record], columns: Iterable[str]) -> Iterator[Halves]:
+    more = [column for column in columns if column in ADDED]
     for one in kept:
-        yield (one["id"], one["user"], one["note"], one.get("day")), (one["file"], None)
+        added = (one.get(column) for column in more)
+        yield (one["id"], one["user"], one["note"], one.get("day"), *added), (one["file"], None)
 
 
-def _by_user(kept: Iterable[Record]) -> Iterator[Halves]:
+def _by_user(kept: Iterable[Record], _: Iterable[str]) -> Iterator[Halves]:
     users = Counter(one["user"] for one in kept)
     for user, events in sorted(users.items(), key=str):
         yield (user, events), ()
 
 
-def _newest(kept: Iterable[Record]) -> Iterator[Halves]:
+def _newest(kept: Iterable[Record], _: Iterable[str]) -> Iterator[Halves]:
     for one in kept:
         yield (one["user"], one["id"], one.get("day")), (one["file"], None, one["landed_at"], one["ordinal"])
 
 
-MAKERS: dict[str, Callable[[Iterable[Record]], Iterable[Halves]]] = {
+MAKERS: dict[str, Callable[[Iterable[Record], Iterable[str]], Iterable[Halves]]] = {
     "facts": _facts, "additive": _by_user, "latest": _newest,
 }  # fmt: skip
 
 
 def _refuse_poison(s3: Any, spec: dict[str, Any], file: dict[str, Any], records: tuple[dict[str, Any], ...]) -> None:
     poison = records[0].get("poison") if records else None
-    if poison == "named":
-        named = {name: file[name] for name in ("bucket", "key", "version")}
+    named = {name: file[name] for name in ("bucket", "key", "version")}
+    is_gone = tuple(named.values()) in s3.gone
+    if is_gone or poison == "named":
         report = {"batch_id": spec["batch_id"], "attempt": spec["attempt"], "kind": "file", "file": named}
-        put_document(s3, spec["output"] + "failure.json", {**report, "message": "not a JSON file"})
-    if poison:
+        message = "NoSuchVersion" if is_gone else "not a JSON file"
+        put_document(s3, spec["output"] + "failure.json", {**report, "message": message})
+    if is_gone or poison:
         raise RunFailed("Job failed, please check complete logs")
 
 
-def _write(data: DataStore, stem: str, rows: list[Row], parts: int = 2) -> dict[str, Any]:
+def _write(data: DataStore, stem: str, rows: list[Row], names: tuple[str, ...] = (), parts: int = 2) -> dict[str, Any]:
     slices = [rows[part::parts] for part in range(parts)]
-    files = [data.write(f"{stem}-{number}.parquet", piece) for number, piece in enumerate(slices) if piece]
+    files = [data.write(f"{stem}-{number}.parquet", piece, names) for number, piece in enumerate(slices) if piece]
     return {"rows": len(rows), "files": files}
 
 
@@ -162,6 +189,8 @@ def put_document(s3: Any, uri: str, document: dict[str, Any]) -> None:
 
 class Beside:
     """S3 for the check's own run of the job: reads the world's objects, writes nowhere."""
+
+    gone = frozenset[tuple[str, str, str]]()  # what an attempt has read was there then
 
     def __init__(self, objects: dict[tuple[str, str], bytes], raw: Any) -> None:
         self.objects, self.raw = _Overlay(objects), raw

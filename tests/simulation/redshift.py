@@ -28,6 +28,9 @@ VARCHAR = re.compile(r"VARCHAR\((\d+)\)")
 IGNORED = re.compile(r"LOCK tidemark\.load_history(_\w)?|CREATE SCHEMA IF NOT EXISTS tidemark")
 
 
+CONFLICT = "ERROR: 1023 DETAIL: Serializable isolation violation on table in Redshift"
+
+
 class Forgotten(ClientError):
     """ResourceNotFoundException, as `client.exceptions` gives it."""
 
@@ -56,6 +59,7 @@ class SimRedshift:
         self.down_until = stage.time
         self.own_tokens = 0  # that boto3 has made up
         self.changes = 0  # committed transactions
+        self.shorted: set[tuple[str, int]] = set()  # (batch, attempt) of which a COPY has left a row out
         self.longest = 60.0  # seconds that a statement takes when nothing is wrong
         self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.database.execute("ATTACH ':memory:' AS tidemark")
@@ -105,7 +109,11 @@ class SimRedshift:
 
     def get_statement_result(self, Id: str, NextToken: str = "0") -> Any:  # noqa: N803
         def effect() -> dict[str, Any]:
-            rows, start = self._statement(Id.partition(":")[0]).rows, int(NextToken)
+            found, start = self._statement(Id.partition(":")[0]), int(NextToken)
+            if self.faults.chance("result_expired"):
+                found.forgotten = True
+                raise Forgotten({"Error": {"Code": "ResourceNotFoundException"}}, "GetStatementResult")
+            rows = found.rows
             records = [[_field(value) for value in row] for row in rows[start : start + 20]]
             return {"Records": records, "NextToken": str(start + 20) if start + 20 < len(rows) else ""}
 
@@ -136,6 +144,8 @@ class SimRedshift:
         failed = self._is_exposed(statement.name) and self.faults.chance("load_failed")
         if failed or self.stage.time < self.down_until:
             statement.state, statement.error = "FAILED", "connection to the workgroup was lost"
+        elif self._is_load(statement.name) and self.faults.chance("load_conflict"):
+            statement.state, statement.error = "FAILED", CONFLICT
         else:
             self._transaction(statement)
         name, state = statement.name, statement.state
@@ -146,7 +156,11 @@ class SimRedshift:
 
     def _is_exposed(self, name: str) -> bool:
         """Every load, and one in four statements that make a table: else most loads would wait for these to go well."""
-        return name.startswith("load.") or self.faults.rng.random() < 0.25
+        return self._is_load(name) or self.faults.rng.random() < 0.25
+
+    @staticmethod
+    def _is_load(name: str) -> bool:
+        return name.startswith("load.")
 
     def _transaction(self, statement: SimStatement) -> None:
         temporary: list[str] = []
@@ -157,8 +171,9 @@ class SimRedshift:
                 statement.rows = self._one(sql)
         except (sqlite3.Error, ValueError) as error:
             self.database.execute("ROLLBACK")
-            told = re.sub(r"no such table: (\S+)", r'relation "\1" does not exist', str(error))
-            statement.state, statement.error = "FAILED", f"ERROR: {told}"
+            words = re.sub(r"no such table: (\S+)", r'relation "\1" does not exist', str(error))
+            words = words.replace("duplicate column name", "column already exists")
+            statement.state, statement.error = "FAILED", f"ERROR: {words}"
             return
         for table in temporary:
             self.database.execute(f"DROP TABLE temp.{table}")
@@ -180,11 +195,14 @@ class SimRedshift:
     def _copy(self, table: str, manifest: str) -> None:
         """By position, each file once for every entry, exact sizes, strings no longer than declared."""
         columns = [(name, VARCHAR.fullmatch(kind)) for _, name, kind, *_ in self._one(f"PRAGMA table_info({table})")]
+        names = [name for name, _ in columns]
         longest = [(at, name, int(found[1])) for at, (name, found) in enumerate(columns) if found]
         for entry in json.loads(self.s3.objects[split_uri(manifest)])["entries"]:
             if entry["url"] not in self.data.files:
                 raise ValueError(f"S3ServiceException:NoSuchKey, mandatory file {entry['url']}")
             size, rows = self.data.files[entry["url"]]
+            if entry["url"] in self.data.gone:
+                raise ValueError(f"S3ServiceException: The specified key does not exist: {entry['url']}")
             if entry["meta"]["content_length"] != size:
                 raise ValueError(f"Spectrum Scan Error: content_length of {entry['url']}")
             for at, name, most in longest:
@@ -192,7 +210,10 @@ class SimRedshift:
                     raise ValueError(
                         f"Spectrum Scan Error code 15001: the length of the data column {name} is longer than allowed"
                     )
-            self.database.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
+            if self.faults.chance("copy_short"):
+                *rows, lost = rows
+                self.shorted.add((lost[names.index("_batch_id")], lost[names.index("_attempt")]))
+            self.database.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(columns))})", rows)
 
     def _statement(self, statement_id: str) -> SimStatement:
         found = next((one for one in self.statements if one.statement_id == statement_id), None)

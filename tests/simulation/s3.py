@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 from tests.simulation.faults import refuse
+from tests.simulation.job import DataStore
 
 Call = Callable[..., Any]
 PAGE = 50  #: keys and folders of a listing
@@ -48,14 +49,17 @@ class Landed:
 
 
 class SimS3:
-    def __init__(self, call: Call, now: Callable[[], datetime], files: Mapping[str, tuple[int, Any]]) -> None:
+    def __init__(self, call: Call, now: Callable[[], datetime], data: DataStore) -> None:
         self.call, self.now = call, now
-        self.files = files  # Parquet, by URI: size and rows
+        self.data = data
         self.raw: dict[tuple[str, str, str], Landed] = {}
         self.keys: dict[tuple[str, str], list[Landed]] = {}
         self.objects: dict[tuple[str, str], bytes] = {}
         self.written = 0
         self.since = now()  # which is how old every document is said to be
+        self.gone: set[tuple[str, str, str]] = set()  # versions that are deleted for good
+        self.marked: set[tuple[str, str]] = set()  # keys whose newest version is a delete marker
+        self.bad: set[tuple[str, str, str]] = set()  # versions that no run could read, at some time
 
     def land(self, bucket: str, key: str, records: tuple[dict[str, Any], ...]) -> Landed:
         """A writer puts a raw object; each put is a version of its own with a higher sequencer."""
@@ -63,6 +67,9 @@ class SimS3:
         landed = Landed(bucket, key, f"v{self.written:05d}", f"{0xF0 + self.written:X}", self.now(), records)
         self.raw[landed.identity] = landed
         self.keys.setdefault((bucket, key), []).append(landed)
+        self.marked.discard((bucket, key))
+        if records and "poison" in records[0]:
+            self.bad.add(landed.identity)
         return landed
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
@@ -90,7 +97,7 @@ class SimS3:
     def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         def effect() -> dict[str, Any]:
             versions = self._versions(Bucket, Key)
-            if not versions:
+            if not versions or (Bucket, Key) in self.marked:
                 raise refuse("404", "HeadObject")
             return {name: versions[0][name] for name in ("VersionId", "ETag")}
 
@@ -116,7 +123,8 @@ class SimS3:
         start, uri = f"s3://{Bucket}/", f"s3://{Bucket}/{Prefix}"
 
         def effect() -> list[dict[str, Any]]:
-            found = {name: size for name, (size, _) in self.files.items() if name.startswith(uri)}
+            sizes = ((name, size) for name, (size, _) in self.data.files.items() if name not in self.data.gone)
+            found = {name: size for name, size in sizes if name.startswith(uri)}
             return [{"Contents": [{"Key": name[len(start) :], "Size": size} for name, size in found.items()]}]
 
         return self.call("s3.ListObjectsV2", effect)  # type: ignore[no-any-return]
@@ -149,10 +157,20 @@ class SimS3:
         """The version was a multipart upload: its time is that of its initiation, not of its completion."""
         self._replace(landed, replace(landed, at=at))
 
-    def heal(self, bucket: str, key: str, records: tuple[dict[str, Any], ...]) -> None:
-        """What made the first version of a key unreadable is gone."""
-        first = self.keys[bucket, key][0]
-        self._replace(first, replace(first, records=records))
+    def heal(self, bucket: str, key: str, records: tuple[dict[str, Any], ...], version: str = "") -> None:
+        """What made a version of a key unreadable, or the first one, is gone."""
+        known = self.keys[bucket, key]
+        found = next((one for one in known if one.version == version), known[0])
+        self._replace(found, replace(found, records=records))
+
+    def delete(self, bucket: str, key: str) -> None:
+        """The producer deletes the key: its versions stay, behind a marker."""
+        self.marked.add((bucket, key))
+
+    def expire(self, landed: Landed) -> None:
+        """A rule of the bucket, or a person, deletes a version for good."""
+        self.gone.add(landed.identity)
+        self.bad.add(landed.identity)
 
     def _replace(self, landed: Landed, by: Landed) -> None:
         self.raw[landed.identity] = by
@@ -161,14 +179,14 @@ class SimS3:
         ]
 
     def versions(self, bucket: str, key: str) -> list[Landed]:
-        """Every version of a key, the newest first."""
-        return self.keys.get((bucket, key), [])[::-1]
+        """Every version of a key that is left, the newest first."""
+        return [one for one in self.keys.get((bucket, key), [])[::-1] if one.identity not in self.gone]
 
     def _versions(self, bucket: str, key: str) -> list[dict[str, Any]]:
-        found = self.versions(bucket, key)
+        found, shown = self.versions(bucket, key), (bucket, key) not in self.marked
         return [
             {"Key": one.key, "VersionId": one.version, "ETag": f'"{one.version}"', "Size": 100 + len(one.records),
-             "LastModified": one.at.replace(microsecond=0), "IsLatest": one is found[0]}
+             "LastModified": one.at.replace(microsecond=0), "IsLatest": shown and one is found[0]}
             for one in found
         ]  # fmt: skip
 

@@ -61,7 +61,7 @@ class SimScan:
         conditions = _conditions(self.where, self.schema)
         planned = []
         for uri in self.files:
-            size, rows = self.data.files[uri]
+            size, rows = self.data.files[uri][0], self._rows(uri)
             if all(_may_meet(condition, rows) for condition in conditions):
                 file = SimpleNamespace(file_path=uri, file_size_in_bytes=size, record_count=len(rows))
                 planned.append(SimpleNamespace(file=file))
@@ -70,8 +70,11 @@ class SimScan:
     def to_table(self, tasks: Iterable[Any]) -> pa.Table:
         """The rows of the tasks' files that meet the condition."""
         meets = matching(self.where, self.schema)
-        rows = [row for task in tasks for row in self.data.files[task.file.file_path][1] if meets(row)]
+        rows = [row for task in tasks for row in self._rows(task.file.file_path) if meets(row)]
         return to_arrow(self.schema, rows)
+
+    def _rows(self, uri: str) -> list[Row]:
+        return self.data.shaped(uri, self.schema.column_names)
 
     def to_arrow(self) -> pa.Table:
         """All of them."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 
+from tests.simulation.actors import engage
 from tests.simulation.faults import CALM, Rates
 from tests.simulation.invariants import Invariants
 from tests.simulation.nights import declare_nights
+from tests.simulation.people import resume
 from tests.simulation.quiet import quiet
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
-from tests.simulation.world import declare
+from tests.simulation.world import ADDED
 
 CHAOS_SECONDS = 45 * 60
 REST_HOURS_MAX = 12  #: of calm; hours, for a long backoff may have just begun and reconcile comes hourly
@@ -85,15 +86,23 @@ def play(
         simulation.stage.step()
         invariants.check()
         elapsed = (simulation.stage.time - simulation.stage.epoch).total_seconds()
-        if chaos and elapsed > chaos_seconds:
+        if chaos and elapsed > chaos_seconds and simulation.outages.over:
             chaos = False
-            simulation.faults.use(CALM)
-            simulation.events_lost = simulation.rng.random() < 0.5
-            simulation.redrive()
+            chaos_seconds = elapsed
+            calm_down(simulation)
         if not chaos and at_rest(simulation, invariants):
             invariants.check_rest()
             return
     raise Violation(f"stuck {rest_hours} hours after the last fault: {invariants.unfinished()[:5]}")
+
+
+def calm_down(simulation: Simulation) -> None:
+    """Nothing fails from now on, nobody is paused or retired, and what has given up is tried again."""
+    simulation.faults.use(CALM)
+    simulation.events_lost = simulation.rng.random() < 0.5
+    simulation.redrive()
+    for name in simulation.settings:
+        resume(simulation, name)
 
 
 def at_rest(simulation: Simulation, invariants: Invariants) -> bool:
@@ -104,12 +113,13 @@ def at_rest(simulation: Simulation, invariants: Invariants) -> bool:
 
 
 def tell_story(simulation: Simulation) -> None:
-    """Declare datasets, and put landings, outages and deployments on the stage."""
+    """Declare datasets, and put on the stage what lands, until the end or not, and who else acts."""
     rng = simulation.rng
     for name, newest_by in (("orders", None), ("clicks", rng.choice(("", "day")))):
-        limits = rng.choice((6, 15, 30, 60)), rng.choice((2, 3, 4))
-        simulation.declared[name] = declare(name, rng.choice(POLICIES), *limits, newest_by=newest_by)
+        limits = {"max_files": rng.choice((6, 15, 30, 60)), "max_running": rng.choice((2, 3, 4))}
+        simulation.deploy(name, on_overwrite=rng.choice(POLICIES), newest_by=newest_by, **limits)
     simulation.declared.update(declare_nights())
+    until = rng.choice((1500, CHAOS_SECONDS))
     keys: list[str] = []
     for number in range(rng.randint(60, 180)):
         name = rng.choice(("orders", "orders", "clicks"))
@@ -118,14 +128,9 @@ def tell_story(simulation: Simulation) -> None:
         keys.append(key)
         records = contents(simulation, number)
         simulation.stage.after(
-            rng.uniform(0, 1500), "land", lambda key=key, records=records: simulation.land(key, records)
+            rng.uniform(0, until), "land", lambda key=key, records=records: simulation.land(key, records)
         )
-    if rng.random() < 0.3:
-        simulation.stage.after(rng.uniform(300, 2400), "outage", lambda: _outage(simulation))
-    for _ in range(rng.choice((0, 0, 1, 2))):
-        simulation.stage.after(rng.uniform(60, 2400), "deploy", lambda: _deploy(simulation))
-    for _ in range(rng.choice((0, 0, 3, 12))):
-        simulation.stage.after(rng.uniform(60, 4800), "compaction", lambda: _compact(simulation))
+    engage(simulation, CHAOS_SECONDS)
 
 
 def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:
@@ -137,32 +142,17 @@ def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:
     records: list[dict[str, Any]] = []
     for line in range(rng.choice((0, 1, 1, 2, 3, 4))):
         user, day = rng.choice((None, *"aabbcdefghij")), rng.choice(DAYS)
-        record = {"id": f"{number}-{line}", "user": user, "note": "fine", "day": day}
+        record = {
+            "id": f"{number}-{line}",
+            "user": user,
+            "note": "fine",
+            "day": day,
+            ADDED[0]: "x",
+            ADDED[1]: f"{line}",
+        }
         if rng.random() < 0.1:
             record = {"bad": True}
         records += [record] * (2 if rng.random() < 0.05 else 1)
     if records and faults.chance("oversized"):
         records.append({"id": f"{number}-long", "user": "a", "note": "oversized for the column", "day": DAYS[0]})
     return tuple(records)
-
-
-def _outage(simulation: Simulation) -> None:
-    simulation.faults.count("warehouse_down")
-    simulation.redshift.down_until = simulation.stage.time + timedelta(seconds=simulation.rng.uniform(60, 1500))
-
-
-def _compact(simulation: Simulation) -> None:
-    """Another tool tidies up a table whose rows are ours: new files, and no history."""
-    tables = sorted(name[-1] for name in simulation.catalog.tables)
-    if tables:
-        simulation.faults.count("compacted")
-        simulation.catalog.compact(simulation.rng.choice(tables), simulation.stage.time)
-
-
-def _deploy(simulation: Simulation) -> None:
-    """A deployment changes a batch policy in the middle of everything."""
-    simulation.faults.count("policy_changed")
-    name = simulation.rng.choice(("orders", "clicks"))
-    dataset = simulation.declared[name]
-    policy = replace(dataset.batch, max_files=simulation.rng.choice((3, 10, 40)))
-    simulation.declared[name] = replace(dataset, batch=policy)

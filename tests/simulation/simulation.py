@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +17,25 @@ from tests.simulation.emr import SimEMR
 from tests.simulation.faults import Faults, Killed, Rates, disturbed
 from tests.simulation.iceberg import SimCatalog
 from tests.simulation.job import DataStore
+from tests.simulation.outages import Outages
 from tests.simulation.redshift import SimRedshift
 from tests.simulation.s3 import Landed, SimS3
 from tests.simulation.stage import POOL, Stage, Worker
-from tests.simulation.world import CONTEXT, ROUTES, SCHEDULES, SETTINGS, TIMEOUTS, SimWorld, handler, remembered
+from tests.simulation.world import (
+    CONTEXT,
+    ROUTES,
+    SCHEDULES,
+    SETTINGS,
+    TIMEOUTS,
+    Clocks,
+    SimWorld,
+    declare,
+    handler,
+    remembered,
+)
 from tidemark.adapters.items import parse_batch
 from tidemark.core.dataset import Dataset
+from tidemark.core.errors import TidemarkError
 
 
 @dataclass
@@ -56,13 +71,15 @@ class Simulation:
         self.calls_of: dict[int, str] = {}
         self.function_of: dict[Worker, str] = {}
         self.invocation_of: dict[Worker, int] = {}
+        self.deployed_to: dict[Worker, Mapping[str, Dataset]] = {}  # the declarations as its invocation began
         self.night_news = 0  # writes by which a period may have become due
         self.night_seen = 0  # after so many of them a whole pass has found nothing due
         lag = self.rng.choice((0.0, 2.0, 20.0))
         now = self.stage.now
+        self.outages = Outages(now, self.rng)
         self.lag = lag
         self.dynamodb = self.new_ledger()
-        self.s3 = SimS3(self.call, now, self.data.files)
+        self.s3 = SimS3(self.call, now, self.data)
         self.emr = SimEMR(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.catalog = SimCatalog(self.call, self.faults, self.data, {})
@@ -73,7 +90,39 @@ class Simulation:
             "dynamodb": self.dynamodb, "s3": self.s3, "emr-serverless": self.emr, "redshift-data": self.redshift,
             "events": SimpleNamespace(put_events=self._put_events),
         }  # fmt: skip
-        self.world = SimWorld(SETTINGS, self.stage, clients, self.declared, self.retired, self._catalog)
+        self.retired_once: set[str] = set()  # datasets that were not declared at some time
+        self.policies: dict[str, set[str]] = {}  # dataset → what it has done with overwritten keys, by `deploy`
+        self.settings: dict[str, dict[str, Any]] = {}  # of `deploy`, by dataset
+        self.skews: dict[str, timedelta] = {}  # by which a function's clock is fast
+        clock = Clocks(self.stage, self.function, self.skews)
+        self.world = SimWorld(SETTINGS, clock, clients, self._deployed, self._catalog)
+
+    def _declared(self) -> Mapping[str, Dataset]:
+        return {name: found for name, found in self.declared.items() if name not in self.retired}
+
+    def _deployed(self) -> Mapping[str, Dataset]:
+        """A function that is in the midst of something goes on with the declarations that it began with."""
+        known = self.deployed_to.get(POOL.current) if POOL.current else None
+        return self._declared() if known is None else known
+
+    def function(self) -> str:
+        """Whose code runs at the moment."""
+        return self.function_of.get(POOL.current, "") if POOL.current else ""
+
+    def deploy(self, name: str, **changes: Any) -> None:
+        """Declare a dataset, or change what was declared of it; see `world.declare`."""
+        self.settings[name] = {**self.settings.get(name, {}), **changes}
+        self.declared[name] = declare(name, **self.settings[name])
+        self.policies.setdefault(name, set()).add(self.declared[name].on_overwrite)
+
+    def retire(self, name: str) -> None:
+        """Take a dataset's declaration away, until `revive`."""
+        self.retired.add(name)
+        self.retired_once.add(name)
+
+    def revive(self) -> None:
+        """Declare again whatever was taken away."""
+        self.retired.clear()
 
     def new_ledger(self) -> SimDynamoDB:
         """An empty table that tells this simulation of each write."""
@@ -93,11 +142,15 @@ class Simulation:
         if worker:
             self.calls_of[self.faults.calls + 1] = f"{self.function_of.get(worker, '?')} {operation}"
         try:
-            return disturbed(self.faults, self.pause, operation, effect, once)
+            return disturbed(self.faults, self.pause, operation, lambda: self._reach(operation, effect), once)
         finally:
             if before is not None:
                 kinds = ", ".join((self.faults.counts - before).keys())
                 self.note(f"    {self.faults.calls:5d} {self.function_of.get(worker, '?')} {operation} {kinds}")  # type: ignore[arg-type]
+
+    def _reach(self, operation: str, effect: Callable[[], Any]) -> Any:
+        self.outages.check(operation)
+        return effect()
 
     def pause(self, seconds: float = 0.0) -> None:
         """Stand still inside a handler; the world goes on."""
@@ -127,7 +180,11 @@ class Simulation:
 
         def task(worker: Worker) -> None:
             self.function_of[worker], self.invocation_of[worker] = name, number
-            answers.append(act(worker))
+            self.deployed_to[worker] = self._declared()
+            try:
+                answers.append(act(worker))
+            finally:
+                del self.deployed_to[worker]
 
         worker = POOL.start(task)
         self._after(worker, name, lambda error: ended(error, answers[0] if answers else None))
@@ -174,6 +231,16 @@ class Simulation:
     def later(self, function: str, event: dict[str, Any], retries: int = 2) -> None:
         """An asynchronous invocation: tried again twice, then left to the dead letters (and to sweep)."""
         self.stage.after(self.rng.uniform(0.1, 20), function, lambda: self._async(function, event, retries))
+
+    def person(self, command: str, act: Callable[[SimWorld], object]) -> None:
+        """A person does something at the command line, and is told where it cannot be done."""
+
+        def tried(_: Worker) -> None:
+            with suppress(TidemarkError):
+                act(self.world)
+
+        self.note(f"person: {command}")
+        self.run("person", tried, lambda *_: None)
 
     def _async(self, function: str, event: dict[str, Any], retries: int) -> None:
         def ended(error: BaseException | None, _: Any) -> None:
@@ -246,6 +313,8 @@ class Simulation:
         landed = self.s3.land(SETTINGS.raw_bucket, key, records)
         self.landed.append(landed)
         self.note(f"landed {key} {landed.version} {json.dumps(records)[:60]}")
+        if self.faults.chance("multipart"):
+            self.s3.began(landed, self.stage.time - timedelta(seconds=self.rng.uniform(0, 1800)))
         if self.faults.chance("landing_dropped"):
             return landed
         for _ in range(2 if self.rng.random() < 0.05 else 1):

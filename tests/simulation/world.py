@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from tidemark.wiring import World
 
 if TYPE_CHECKING:
     from tests.simulation.iceberg import SimCatalog
-    from tests.simulation.stage import Worker
+    from tests.simulation.stage import Stage, Worker
     from tidemark.adapters.lake import Lake
 
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
@@ -49,11 +50,28 @@ TIMEOUTS = {
     "sweep": 60,
     "reconcile": 600,
     "recover": 600,  # a person's patience
+    "person": 300,  # commands have no limit; somebody who waits for longer gives up
 }
+SKEW_MAX = timedelta(seconds=3)  #: by which a function's clock is fast or slow
 ROUTES = {"FORMING": "plan", "PLANNED": "submit", "RUNNING": "publish", "PUBLISHED": "load", "LOADING": "settle"}
 SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "nightly": 900, "reconcile": 3600}  #: nights come quickly
 REMEMBERED_MAX = 50_000  #: parsed items; more are forgotten together
 COLUMNS = {"record_id": "string(64)", "user_id": "string(64)", "note": "string(8)", "day": "date"}
+
+ADDED = ("first_added", "second_added")  #: columns of the facts, one deployment after the other
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The clock of the function that asks: those of two functions differ."""
+
+    stage: Stage
+    function: Callable[[], str]
+    skews: Mapping[str, timedelta]
+
+    def now(self) -> datetime:
+        """The present moment, as it takes it to be."""
+        return self.stage.now() + self.skews.get(self.function(), timedelta(0))
 
 
 @dataclass(frozen=True)
@@ -61,14 +79,13 @@ class SimWorld(World):
     """The product's world, with doubles where boto3's clients and pyiceberg's catalog would be."""
 
     clients: Mapping[str, Any]
-    declared: Mapping[str, Dataset]
-    retired: set[str]  # of these, the ones that the deployed code does not declare
+    deployed: Callable[[], Mapping[str, Dataset]]  # what the code that runs at the moment was deployed with
     catalog: Callable[..., SimCatalog]
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:  # type: ignore[override]
-        """May change between two calls, as by a deployment."""
-        return {name: found for name, found in self.declared.items() if name not in self.retired}
+        """May change between two invocations, as by a deployment."""
+        return self.deployed()
 
     @cached_property
     def lake(self) -> Lake:
@@ -86,15 +103,18 @@ class SimWorld(World):
 
 
 def declare(
-    name: str, on_overwrite: str, max_files: int, max_running: int, remember: str = "", newest_by: str | None = None
-) -> Dataset:
+    name: str, on_overwrite: str, max_files: int, max_running: int, remember: str = "", newest_by: str | None = None,
+    added: int = 0,
+) -> Dataset:  # fmt: skip
     """A dataset with a table of facts and an additive one; perhaps it remembers keys, or shows each user's newest row.
 
-    `newest_by` is the column that tells which row is the newest, or "" for the order of arrival.
+    `newest_by` is the column that tells which row is the newest, or "" for the order of arrival. So many columns are
+    `added` to the facts.
     """
+    more = dict.fromkeys(ADDED[:added], "string(8)")
     once = {"deduplicate": "record_id", "remember": remember} if remember else {}
     tables: dict[str, Any] = {
-        name: {"columns": COLUMNS, "day": "day", **once},
+        name: {"columns": {**COLUMNS, **more}, "day": "day", **once},
         f"{name}_users": {
             "kind": "additive", "columns": {"user_id": "string(64)", "events": "bigint"}, "sums": ["events"],
         },
@@ -109,7 +129,7 @@ def declare(
             "prefix": f"{name}/",
             "record": {
                 "record_id": {"type": "string(64)", "required": True, "from": "id"},
-                "user": "string(64)", "note": "string(8)", "day": "date",
+                "user": "string(64)", "note": "string(8)", "day": "date", **more,
             },
             "tables": tables,
             "batch": {"max_files": max_files, "max_bytes": "100MB", "max_wait": "60s", "max_running": max_running},

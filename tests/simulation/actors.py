@@ -1,0 +1,173 @@
+"""Who acts beside the handlers: people, deployers, the bucket's owners, other tools at the tables, and the cloud.
+
+Each is a function of one moment, and how often it comes is drawn from the seed. What they do is counted like a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tests.simulation.outages import SERVICES
+from tests.simulation.people import command, pause
+from tests.simulation.s3 import Landed
+from tests.simulation.simulation import Simulation
+from tests.simulation.world import SKEW_MAX, TIMEOUTS
+
+MINUTE, HOUR = 60, 3600  # seconds
+POLICIES = ("supersede", "append", "ignore")
+OF_FILES = ("orders", "clicks")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """What happens, in how many of the seeds, and there so many times within the chaos, from and to."""
+
+    act: Callable[[Simulation], None]
+    seeds: float
+    times: tuple[int, int] = (1, 2)
+
+
+# ── the cloud ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def warehouse_down(simulation: Simulation) -> None:
+    """No statement is taken, and those under way fail."""
+    seconds = simulation.rng.uniform(MINUTE, 25 * MINUTE)
+    simulation.redshift.down_until = simulation.stage.time + timedelta(seconds=seconds)
+    simulation.outages.trouble(seconds)
+
+
+def outage(simulation: Simulation) -> None:
+    """A service answers no call, for minutes or hours."""
+    rng = simulation.rng
+    seconds = rng.choice((rng.uniform(MINUTE, 20 * MINUTE), rng.uniform(HOUR, 3 * HOUR)))
+    simulation.outages.begin(rng.choice(SERVICES), seconds, 1.0, "ServiceUnavailable")
+
+
+def storm(simulation: Simulation) -> None:
+    """A service refuses most calls, for there are too many."""
+    rng = simulation.rng
+    simulation.outages.begin(rng.choice(SERVICES), rng.uniform(MINUTE, 15 * MINUTE), 0.7, "ThrottlingException")
+
+
+# ── the deployer ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def policy_changed(simulation: Simulation) -> None:
+    """Batches are to be of another size."""
+    simulation.deploy(simulation.rng.choice(OF_FILES), max_files=simulation.rng.choice((3, 10, 40)))
+
+
+def on_overwrite_changed(simulation: Simulation) -> None:
+    """What becomes of overwritten keys is to be something else, or what it was before."""
+    simulation.deploy(simulation.rng.choice(OF_FILES), on_overwrite=simulation.rng.choice(POLICIES))
+
+
+def column_added(simulation: Simulation) -> None:
+    """The facts get a column, or one more."""
+    name = simulation.rng.choice(OF_FILES)
+    simulation.deploy(name, added=min(2, simulation.settings[name].get("added", 0) + 1))
+
+
+def rolled_back(simulation: Simulation) -> None:
+    """The last column goes again, until the next deployment."""
+    name = simulation.rng.choice(OF_FILES)
+    added = simulation.settings[name].get("added", 0)
+    simulation.deploy(name, added=max(0, added - 1))
+    simulation.stage.after(
+        simulation.rng.uniform(MINUTE, 15 * MINUTE), "deploy", lambda: _forward(simulation, name, added)
+    )
+
+
+def _forward(simulation: Simulation, name: str, added: int) -> None:
+    simulation.deploy(name, added=max(added, simulation.settings[name]["added"]))
+
+
+def dataset_removed(simulation: Simulation) -> None:
+    """A declaration is taken away, and comes back with the next deployment: or it is new."""
+    seconds = simulation.rng.uniform(2 * MINUTE, 20 * MINUTE)
+    simulation.retire("clicks")
+    simulation.outages.trouble(seconds + HOUR)  # what landed meanwhile is for reconcile to find
+    simulation.stage.after(seconds, "deploy", simulation.revive)
+
+
+# ── the bucket's owners ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def key_deleted(simulation: Simulation) -> None:
+    """A producer deletes a key: the bucket shows it no more."""
+    landed = _some_landed(simulation)
+    if landed:
+        simulation.s3.delete(landed.bucket, landed.key)
+
+
+def version_expired(simulation: Simulation) -> None:
+    """A lifecycle rule deletes a version that is not the current one, for good."""
+    landed = _some_landed(simulation)
+    if landed and simulation.s3.versions(landed.bucket, landed.key)[0].identity != landed.identity:
+        simulation.s3.expire(landed)
+
+
+def _some_landed(simulation: Simulation) -> Landed | None:
+    return simulation.rng.choice(simulation.landed) if simulation.landed else None
+
+
+# ── other tools at the tables ───────────────────────────────────────────────────────────────────────────────
+
+
+def compacted(simulation: Simulation) -> None:
+    """A table's rows are written into one file, and its history is let go of."""
+    if table := _some_table(simulation):
+        simulation.catalog.compact(table, simulation.stage.time)
+
+
+def snapshots_expired(simulation: Simulation) -> None:
+    """A table's history is let go of, and with it every file that only the history has."""
+    if table := _some_table(simulation):
+        simulation.catalog.expire(table, simulation.stage.time)
+
+
+def _some_table(simulation: Simulation) -> str:
+    tables = sorted(name[-1] for name in simulation.catalog.tables)
+    return simulation.rng.choice(tables) if tables else ""
+
+
+#: What happens in the seeds' stories, by the name under which it is counted.
+ACTORS = {
+    "warehouse_down": Actor(warehouse_down, 0.3, (1, 1)),
+    "outage": Actor(outage, 0.2, (1, 2)),
+    "storm": Actor(storm, 0.2, (1, 3)),
+    "policy_changed": Actor(policy_changed, 0.5),
+    "on_overwrite_changed": Actor(on_overwrite_changed, 0.25),
+    "column_added": Actor(column_added, 0.3),
+    "rolled_back": Actor(rolled_back, 0.3),
+    "dataset_removed": Actor(dataset_removed, 0.15, (1, 1)),
+    "person": Actor(command, 0.5, (2, 20)),
+    "paused": Actor(pause, 0.2),
+    "key_deleted": Actor(key_deleted, 0.25, (1, 4)),
+    "version_expired": Actor(version_expired, 0.25, (2, 10)),
+    "compacted": Actor(compacted, 0.3, (1, 8)),
+    "snapshots_expired": Actor(snapshots_expired, 0.25, (1, 4)),
+}
+
+
+def engage(simulation: Simulation, seconds: float) -> None:
+    """Put what the seed has in store on the stage, within so many seconds; and set its functions' clocks."""
+    rng = simulation.rng
+    for name, actor in ACTORS.items():
+        if rng.random() < actor.seeds:
+            for _ in range(rng.randint(*actor.times)):
+                simulation.stage.after(rng.uniform(MINUTE, seconds), name, lambda name=name: _act(simulation, name))
+    most = simulation.dynamodb.lag()
+    if rng.random() < 0.5:
+        simulation.dynamodb.lag = lambda: rng.uniform(0, most)
+    skew = SKEW_MAX.total_seconds()
+    simulation.skews.update({function: timedelta(seconds=rng.uniform(-skew, skew)) for function in TIMEOUTS})
+
+
+def _act(simulation: Simulation, name: str) -> None:
+    simulation.faults.count(name)
+    simulation.note(name)
+    ACTORS[name].act(simulation)
