@@ -25,7 +25,7 @@ from tidemark.core.lifecycle import Batch, State
 EXPECTED_ERRORS = (ClientError, ReadTimeoutError, Transient)
 #: What a person is asked about though the batch's files are good: another tool has deleted what was to be copied, or a
 #: deployment has taken a column back.
-EXCUSES = ("The specified key does not exist", "as in the warehouse, found no such column")
+EXCUSES = ("The specified key does not exist", "found no such column", "has no column named")
 SHOWN = (State.PUBLISHED, State.LOADING, State.LOADED)
 
 
@@ -65,7 +65,7 @@ class Invariants:
             self._segments[dataset, name] = unpack(from_item(new)["packed"])
 
     def _note_discarded(self, before: Batch | None, batch: Batch) -> None:
-        if before is None or before.discarded == batch.discarded:
+        if before is None or before.state is not State.QUARANTINED or batch.because != "discarded by a person":
             return
         changes = self.sim.dynamodb.items[f"BATCH#{batch.batch_id}"].items()
         changed = [from_item(item) for sk, item in changes if sk.startswith("CHANGE#") and "version" in item]
