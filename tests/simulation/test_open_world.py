@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.faults import CALM
+from tests.simulation.faults import CALM, Killed
 from tests.simulation.invariants import Invariants
 from tests.simulation.quiet import quiet
 from tests.simulation.simulation import Simulation
@@ -22,6 +22,7 @@ from tests.simulation.world import declare
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service import operate
+from tidemark.service.plan import plan
 from tidemark.service.reconcile import reconcile_all
 from tidemark.service.sweep import sweep
 
@@ -234,6 +235,22 @@ def test_what_is_under_way_outlives_its_declaration() -> None:
         assert len(it.in_warehouse("clicks")) == len(it.in_warehouse()) == 3
 
 
+def test_a_policy_that_changes_while_a_batch_is_formed_loses_no_file() -> None:
+    """A planner dies with the newer version claimed; by the policy deployed meanwhile the older one would count."""
+    with world("load", "sweep") as it:
+        it.declare("orders", "supersede")
+        it.at(1, lambda: it.land("orders/k", _record("v1")))
+        it.at(2, lambda: it.land("orders/k", _record("v2")))
+        it.until(700)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(it.sim.world.store, "put_once", _dies)
+            with pytest.raises(Killed):
+                it.person(plan)
+        it.declare("orders", "ignore")
+        it.until(2400)
+        assert it.in_warehouse() == {"v2"}
+
+
 def test_an_outage_of_the_warehouse_leaves_no_trace() -> None:
     """An hour down, a batch each half minute: no batch is marked, and the backlog goes in a few loads afterwards."""
     with world() as it:
@@ -308,6 +325,10 @@ def _tidy_up(it: OpenWorld, dataset: str) -> None:
 
 def _record(name: str) -> dict[str, Any]:
     return {"id": name, "user": "a", "note": "fine", "day": "2025-12-30"}
+
+
+def _dies(*_: Any) -> None:
+    raise Killed
 
 
 def _file(number: int) -> list[Any]:

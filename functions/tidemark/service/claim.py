@@ -16,8 +16,8 @@ from tidemark.wiring import World
 TRIES_MAX = 20
 
 
-def claim(world: World, dataset: Dataset, batch_id: str, file: FileVersion) -> bool:
-    """Whether the file version belongs to the batch.
+def claim(world: World, dataset: Dataset, batch_id: str, file: FileVersion) -> FileVersion | None:
+    """The version that the batch has of the file's key; None where the file is not for it to read.
 
     absent                         claimed
     same version, this batch       a crash is being rolled forward: ours
@@ -27,19 +27,21 @@ def claim(world: World, dataset: Dataset, batch_id: str, file: FileVersion) -> b
     for _ in range(TRIES_MAX):
         known = world.ledger.claim(file, dataset.name, batch_id, world.clock.now())
         if known is None:
-            return True
+            return file
+        ours = known.batch_id == batch_id
         if known.file.version == file.version:
-            return known.batch_id == batch_id
+            return file if ours else None
+        if dataset.on_overwrite == "ignore":
+            # Whoever formed the batch before a crash may have chosen by another policy: what is claimed stands.
+            return known.file if ours else None
         try:
-            return _overwritten(world, dataset, batch_id, file, known)
+            return file if _overwritten(world, dataset, batch_id, file, known) else None
         except Conflict:
             continue  # the holder has moved on meanwhile: look again
     raise Transient(f"{file.uri} is overwritten faster than it can be claimed")
 
 
 def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder) -> bool:
-    if dataset.on_overwrite == "ignore":
-        return False
     newer = is_newer(file, known.file)
     if newer is None:
         # One of them is known from a listing. What the bucket shows now is the newest; if that is neither of them, its

@@ -185,9 +185,8 @@ def _base(world: World, batch: Batch) -> list[FileVersion]:
 
 
 def _claimed(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileVersion]) -> list[FileVersion]:
-    wanted = list(files)
-    outcomes = world.map(lambda file: claim(world, dataset, batch.batch_id, file), wanted, CLAIMS_AT_ONCE)
-    return [file for file, mine in zip(wanted, outcomes, strict=True) if mine]
+    claimed = world.map(lambda file: claim(world, dataset, batch.batch_id, file), files, CLAIMS_AT_ONCE)
+    return [file for file in claimed if file]
 
 
 def _write_manifest(world: World, batch: Batch, files: list[FileVersion]) -> tuple[str, Manifest]:
