@@ -22,7 +22,7 @@ from tests.simulation.world import declare
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service import operate
-from tidemark.service.plan import plan
+from tidemark.service.plan import form, plan
 from tidemark.service.reconcile import reconcile_all
 from tidemark.service.sweep import sweep
 
@@ -248,6 +248,29 @@ def test_a_policy_that_changes_while_a_batch_is_formed_loses_no_file() -> None:
                 it.person(plan)
         it.declare("orders", "ignore")
         it.until(2400)
+        assert it.in_warehouse() == {"v2"}
+
+
+def test_two_planners_with_two_policies_lose_no_newer_version() -> None:
+    """The manifest of one stands, with the older version; the other has claimed the newer one, and died."""
+    with world("load", "sweep", "plan") as it:
+        it.declare("orders", "ignore")
+        it.at(1, lambda: it.land("orders/k", _record("v1")))
+        it.at(2, lambda: it.land("orders/k", _record("v2")))
+        store = it.sim.world.store
+        put_once = store.put_once
+
+        def meanwhile(*arguments: Any) -> bool:
+            it.declare("orders", "supersede")
+            patched.setattr(store, "put_once", _dies)
+            with pytest.raises(Killed):
+                it.person(lambda world: form(world, it.batches(State.FORMING)[0].batch_id))
+            patched.undo()
+            return put_once(*arguments)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(store, "put_once", meanwhile)
+            it.until(3000)
         assert it.in_warehouse() == {"v2"}
 
 

@@ -52,11 +52,12 @@ def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersio
     if not newer:
         return False
     holder = holding_batch(world, known.batch_id, file.bucket, file.key)
-    if holder is None or holder.batch_id == batch_id:
+    if holder is None:
         world.ledger.append(known, file, batch_id)
         return True
+    # Of this very batch, too: somebody who formed it with the other version may be about to write its manifest.
     _supersede(world, holder, file, known)
-    return False
+    return holder.batch_id == batch_id
 
 
 def _append(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder, newer: bool) -> bool:
