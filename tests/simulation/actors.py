@@ -120,13 +120,13 @@ def _some_landed(simulation: Simulation) -> Landed | None:
 def compacted(simulation: Simulation) -> None:
     """A table's rows are written into one file, and its history is let go of."""
     if table := _some_table(simulation):
-        simulation.catalog.compact(table, simulation.stage.time)
+        simulation.catalog.compact(table)
 
 
 def snapshots_expired(simulation: Simulation) -> None:
     """A table's history is let go of, and with it every file that only the history has."""
     if table := _some_table(simulation):
-        simulation.catalog.expire(table, simulation.stage.time)
+        simulation.catalog.expire(table)
 
 
 def _some_table(simulation: Simulation) -> str:

@@ -12,6 +12,7 @@ from tests.simulation.job import DataStore, RunFailed, report_failure
 from tests.simulation.nights import run_job
 from tests.simulation.s3 import SimS3
 from tests.simulation.stage import Stage
+from tidemark.adapters.store import split_uri
 
 PASSING = ("transient", "capacity")
 DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": ""}
@@ -21,8 +22,8 @@ DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": ""}
 class SimRun:
     run_id: str
     name: str
-    spec: str
-    outcome: str  # what the seed has in store: good | transient | capacity | unknown | late | empty | short
+    told: bytes  # its job spec, as it read it when it started
+    outcome: str  # what the seed has in store: good | transient | capacity | unknown | late | empty | short | blames
     created_at: datetime
     state: str = "SUBMITTED"
     details: str = ""
@@ -38,6 +39,7 @@ class SimEMR:
         self.tokens: dict[str, tuple[SimRun, datetime | None]] = {}
         self.run_seconds: Callable[[], float] = lambda: self.faults.rng.uniform(20, 240)
         self.script: list[str] = []  # outcomes of the next runs, instead of the seed's
+        self.blamed: dict[str, str] = {}  # the file that a run of outcome `blames` names
         self.doubled: list[str] = []  # attempts that got a second run although EMR would have known the first
 
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
@@ -76,7 +78,8 @@ class SimEMR:
         known, until = self.tokens.get(token, (None, None))
         if known and (until is None or self.stage.time < until):
             return known
-        run = SimRun(f"run{len(self.runs):05d}", name, spec, self._outcome(), self.stage.time)
+        told = self.s3.objects[split_uri(spec)]
+        run = SimRun(f"run{len(self.runs):05d}", name, told, self._outcome(), self.stage.time)
         if known:
             self.faults.count("second_run_of_an_attempt")
         elif any(run.name == name for run in self.runs):
@@ -113,10 +116,12 @@ class SimEMR:
     def _work(self, run: SimRun) -> str:
         """Do the run's work and answer the state that it ends in."""
         if run.outcome == "transient":
-            report_failure(self.s3, run.spec, "transient", "SlowDown: please reduce your request rate")
+            report_failure(self.s3, run.told, "transient", "SlowDown: please reduce your request rate")
+        elif run.outcome == "blames":
+            report_failure(self.s3, run.told, "file", "not a JSON file", self.blamed)
         elif run.outcome == "capacity":
             run.details = "Insufficient capacity available"
-        if run.outcome in PASSING or run.outcome == "unknown":
+        if run.outcome in (*PASSING, "unknown", "blames"):
             return "FAILED"
         return "FAILED" if not self._write(run, run.run_id) or run.outcome == "late" else "SUCCESS"
 
@@ -124,7 +129,7 @@ class SimEMR:
         """Write the run's output, its files named by `run_id`; False when the job gives up."""
         try:
             if run.outcome != "empty":
-                run_job(self.s3, self.data, run.spec, run_id, short=run.outcome == "short")
+                run_job(self.s3, self.data, run.told, run_id, short=run.outcome == "short")
         except RunFailed as failed:
             run.details = str(failed)
             return False

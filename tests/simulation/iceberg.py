@@ -38,10 +38,10 @@ class Contents:
     spec: Any
     properties: Mapping[str, str]
     snapshots: tuple[Mapping[str, str], ...] = ()
+    times: tuple[int, ...] = ()  # of the snapshots, milliseconds
     files: tuple[str, ...] = ()
     commits: tuple[int, ...] = ()  # ids of the commits whose manifests the newest snapshot needs
     expired: int = 0  # so many of the snapshots, the oldest, are in the history no more
-    expired_ms: int = 0  # time of the oldest that is left; 0 while all are
 
 
 @dataclass
@@ -54,6 +54,7 @@ class SimCatalog:
     deleted: list[int] = field(default_factory=list)
     commits: int = 0
     written: int = 0  # files
+    now_ms: Callable[[], int] = lambda: 0
     known: dict[tuple[str, ...], set[str]] = field(default_factory=dict)  # files that a table's history may have
 
     def load_table(self, name: tuple[str, ...]) -> SimTable:
@@ -79,27 +80,25 @@ class SimCatalog:
         """The table as it is now; None where it does not exist yet."""
         return next((found for name, found in self.tables.items() if name[-1] == table), None)
 
-    def compact(self, table: str, now: datetime) -> None:
+    def compact(self, table: str) -> None:
         """Another tool writes all rows into one file and expires every snapshot but its own, in one moment."""
         name = next(name for name in self.tables if name[-1] == table)
         held, self.written = self.tables[name], self.written + 1
         uri = f"s3://lake/tables/{table}/data/compacted-{self.written:06d}.parquet"
         self.data.write(uri, self.rows(table), tuple(held.schema.column_names))
         snapshots = (*held.snapshots, {"operation": "replace"})
-        milliseconds = int(now.timestamp() * 1000)
         self.tables[name] = replace(
             held, version=held.version + 1, files=(uri,), snapshots=snapshots,
-            expired=len(snapshots) - 1, expired_ms=milliseconds,
+            times=(*held.times, self.now_ms()), expired=len(snapshots) - 1,
         )  # fmt: skip
 
-    def expire(self, table: str, now: datetime) -> None:
+    def expire(self, table: str) -> None:
         """Another tool expires every snapshot but the current one, and deletes the files that no snapshot has now."""
         name = next(name for name in self.tables if name[-1] == table)
         held = self.tables[name]
         self.data.gone |= self.known.get(name, set()) - set(held.files)
-        milliseconds = int(now.timestamp() * 1000)
         expired = max(held.expired, len(held.snapshots) - 1)
-        self.tables[name] = replace(held, version=held.version + 1, expired=expired, expired_ms=milliseconds)
+        self.tables[name] = replace(held, version=held.version + 1, expired=expired)
 
     def rows(self, table: str) -> list[Row]:
         """What a reader sees; nothing where the table does not exist yet."""
@@ -155,7 +154,7 @@ class SimTable:
             snapshots=[
                 SimpleNamespace(
                     summary=SimpleNamespace(additional_properties=dict(found)),
-                    timestamp_ms=self.contents.expired_ms, sequence_number=number, snapshot_id=1_000 + number,
+                    timestamp_ms=self.contents.times[number - 1], sequence_number=number, snapshot_id=1_000 + number,
                 )
                 for number, found in enumerate(self.contents.snapshots, start=1)
                 if number > self.contents.expired
@@ -185,6 +184,22 @@ class SimTable:
         """The table's schema, as it was made."""
         return self.contents.schema
 
+    @property
+    def maintenance(self) -> Any:
+        """`expire_snapshots().older_than(moment).commit()`: a commit of its own."""
+        return SimpleNamespace(expire_snapshots=lambda: SimpleNamespace(older_than=self._older_than))
+
+    def _older_than(self, moment: datetime) -> Any:
+        return SimpleNamespace(commit=lambda: self._forget(int(moment.timestamp() * 1000)))
+
+    def _forget(self, before: int) -> None:
+        old = sum(time < before for time in self.contents.times[:-1])
+        self._commit(replace(self.contents, expired=max(self.contents.expired, old)))
+
+    def _commit(self, made: Contents) -> None:
+        self.catalog.commit(self.name, self.contents.version, made)
+        self.contents = replace(made, version=self.contents.version + 1)
+
     @contextmanager
     def update_schema(self) -> Iterator[Any]:
         """Columns that are added, in a commit of their own."""
@@ -194,9 +209,7 @@ class SimTable:
             fields.append(NestedField(len(fields) + 1, name, kind, required=False))
 
         yield SimpleNamespace(add_column=add)
-        made = replace(self.contents, schema=Schema(*fields))
-        self.catalog.commit(self.name, self.contents.version, made)
-        self.contents = replace(made, version=self.contents.version + 1)
+        self._commit(replace(self.contents, schema=Schema(*fields)))
 
     def spec(self) -> Any:
         """As the table was made."""
@@ -217,8 +230,7 @@ class SimTransaction:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if kind is None and self.staged is not self.table.contents:
-            self.table.catalog.commit(self.table.name, self.table.contents.version, self.staged)
-            self.table.contents = self.staged
+            self.table._commit(self.staged)
 
     def delete(self, where: Any, snapshot_properties: Mapping[str, str]) -> None:
         """Copy on write: a file that keeps some of its rows is written anew."""
@@ -268,4 +280,7 @@ class SimTransaction:
         return SimpleNamespace(fast_append=Append)
 
     def _stage(self, files: tuple[str, ...], summary: Mapping[str, str]) -> None:
-        self.staged = replace(self.staged, files=files, snapshots=(*self.staged.snapshots, dict(summary)))
+        self.staged = replace(
+            self.staged, files=files, snapshots=(*self.staged.snapshots, dict(summary)),
+            times=(*self.staged.times, self.table.catalog.now_ms()),
+        )  # fmt: skip

@@ -157,7 +157,10 @@ class Invariants:
         """The identities that a manifest lists."""
         body = self.sim.s3.objects[(SETTINGS.control_bucket, key)]
         if body not in self._manifests:
-            self._manifests[body] = [(f["bucket"], f["key"], f["version"]) for f in json.loads(body)["files"]]
+            files = json.loads(body)["files"]
+            if blank := next((f for f in files if not (f["size"] and f["landed_at"])), None):
+                raise Violation(f"{key} lists {blank['key']} without its size, or when it landed")
+            self._manifests[body] = [(f["bucket"], f["key"], f["version"]) for f in files]
         return self._manifests[body]
 
     _manifests: dict[bytes, list[tuple[str, str, str]]] = {}  # noqa: RUF012 - a cache of immutable documents
@@ -250,6 +253,10 @@ class Invariants:
                     expected.update(self.readers.output(batch.batch_id, batch.attempt)[dataset.name])
             at = batch_at(dataset.tables[0])
             for place, rows in self.readers.rows(dataset.name).items():
+                if left := next((row[at] for row in rows if row[at] not in live), ""):
+                    raise Violation(
+                        f"{place}, {dataset.name} shows rows of {left}, which is {self.batches[left].state}"
+                    )
                 shown = Counter(row for row in rows if live[row[at]].state is State.LOADED)
                 same_rows(f"{place}, {dataset.name}", expected, shown)
                 twice = [name for name, times in Counter(row[0] for row in rows).items() if times > 1]

@@ -111,9 +111,9 @@ def put_result(
     put_document(s3, spec["output"] + "result.json", {**named, "tables": tables, **report})
 
 
-def report_failure(s3: Any, spec_uri: str, kind: str, message: str, file: dict[str, Any] | None = None) -> None:
+def report_failure(s3: Any, told: bytes, kind: str, message: str, file: dict[str, Any] | None = None) -> None:
     """failure.json, as the job's driver writes it before it ends."""
-    spec = json.loads(s3.objects[split_uri(spec_uri)])
+    spec = json.loads(told)
     report = {
         "batch_id": spec["batch_id"],
         "attempt": spec["attempt"],

@@ -91,8 +91,8 @@ def run_night(
     put_result(s3, data, spec, run_id, made, more)
 
 
-def run_job(s3: Any, data: DataStore, spec_uri: str, run_id: str, short: bool = False) -> None:
-    """What a run does, if nothing is wrong: a batch of files, or a period of a nightly job."""
-    spec = json.loads(s3.objects[split_uri(spec_uri)])
+def run_job(s3: Any, data: DataStore, told: bytes, run_id: str, short: bool = False) -> None:
+    """What a run does by its job spec, if nothing is wrong: a batch of files, or a period of a nightly job."""
+    spec = json.loads(told)
     manifest = json.loads(s3.objects[split_uri(spec["manifest"])])
     (run_night if "period" in manifest else run_batch)(s3, data, spec, manifest, run_id, short)

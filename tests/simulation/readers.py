@@ -44,9 +44,9 @@ class Readers:
         """The rows, by physical table, that an attempt must have made: the job run once more, beside the world."""
         if (batch_id, attempt) not in self.outputs:
             dataset = batch_id.split(".", 1)[0]
-            spec = f"s3://{SETTINGS.control_bucket}/batches/{dataset}/{batch_id}/{attempt:04d}/job_spec.json"
-            data = DataStore(under=self.sim.data)
-            run_job(Beside(self.sim.s3.objects, self.sim.s3.raw), data, spec, "check")
+            spec = (SETTINGS.control_bucket, f"batches/{dataset}/{batch_id}/{attempt:04d}/job_spec.json")
+            data, objects = DataStore(under=self.sim.data), self.sim.s3.objects
+            run_job(Beside(objects, self.sim.s3.raw), data, objects[spec], "check")
             self.outputs[(batch_id, attempt)] = {
                 table.physical_name: [
                     row for uri in data.files if f"/tables/{table.name}/" in uri for row in _of_file(data, uri)

@@ -82,7 +82,7 @@ class Simulation:
         self.s3 = SimS3(self.call, now, self.data)
         self.emr = SimEMR(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
-        self.catalog = SimCatalog(self.call, self.faults, self.data, {})
+        self.catalog = SimCatalog(self.call, self.faults, self.data, {}, now_ms=lambda: int(now().timestamp() * 1000))
         self.declared: dict[str, Dataset] = {}
         self.retired: set[str] = set()
         self.parse_batch = remembered(parse_batch)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -14,75 +12,13 @@ from typing import Any
 import pytest
 
 from tests.simulation.faults import CALM, Killed
-from tests.simulation.invariants import Invariants
-from tests.simulation.quiet import quiet
-from tests.simulation.simulation import Simulation
-from tests.simulation.stage import POOL
-from tests.simulation.world import declare
+from tests.simulation.open_world import LOAD_EVERY, MAX_WAIT, OpenWorld, row, world
 from tidemark.core.errors import TidemarkError
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import State
 from tidemark.service import operate
 from tidemark.service.plan import form, plan
 from tidemark.service.reconcile import reconcile_all
 from tidemark.service.sweep import sweep
-
-MAX_WAIT, LOAD_EVERY = 60.0, 300.0  # seconds, as `declare` has them
-
-
-class OpenWorld:
-    """A simulation without faults, and what a test does to it."""
-
-    def __init__(self, *functions: str) -> None:
-        self.sim = Simulation(5, CALM)
-        self.invariants = Invariants(self.sim)
-        for function in functions or ("plan", "load", "sweep"):
-            self.sim.schedule(function)
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return (self.sim.stage.time - self.sim.stage.epoch).total_seconds()
-
-    def declare(self, name: str, policy: str = "supersede", files: int = 30, running: int = 3) -> None:
-        self.sim.declared[name] = declare(name, policy, files, running)
-
-    def at(self, seconds: float, act: Callable[[], Any]) -> None:
-        self.sim.stage.after(seconds - self.seconds, "by the test", act)
-
-    def land(self, key: str, record: dict[str, Any] | None = None) -> Any:
-        return self.sim.land(key, (record or {"id": key, "user": "a", "note": "fine", "day": "2025-12-30"},))
-
-    def until(self, seconds: float) -> None:
-        """Let the world go on, and check every promise after every step."""
-        while self.seconds < seconds:
-            self.sim.stage.step()
-            self.invariants.check()
-
-    def person(self, act: Callable[[Any], Any]) -> Any:
-        """What a command does, at this moment; what it raises is raised here."""
-        answers: list[Any] = []
-
-        def task(worker: Any) -> None:
-            self.sim.function_of[worker], self.sim.invocation_of[worker] = "plan", -1
-            answers.append(act(self.sim.world))
-
-        worker = POOL.start(task)
-        if worker.error:
-            raise worker.error
-        return answers[0]
-
-    def batches(self, *states: State) -> list[Batch]:
-        return [batch for batch in self.invariants.batches.values() if not states or batch.state in states]
-
-    def in_warehouse(self, table: str = "orders") -> set[str]:
-        return {row[0] for row in self.sim.redshift.read(f'SELECT * FROM "{table}"')}
-
-
-@contextmanager
-def world(*functions: str) -> Iterator[OpenWorld]:
-    opened = OpenWorld(*functions)
-    with quiet(opened.sim):
-        yield opened
 
 
 @pytest.mark.parametrize("every", [20, 60, 150])
@@ -94,7 +30,7 @@ def test_a_key_that_is_overwritten_all_the_time_holds_up_no_other_file(every: in
         for number in range(19):
             it.at(1, lambda number=number: it.land(f"orders/other{number:02}"))
         for second in range(1, 7200, every):
-            it.at(second, lambda second=second: it.land("orders/hot", _record(f"hot{second}")))
+            it.at(second, lambda second=second: it.land("orders/hot", row(f"hot{second}")))
         it.until(120 + 2 * (MAX_WAIT + run + LOAD_EVERY + load))  # events take up to two minutes in this world
         assert len([name for name in it.in_warehouse() if "other" in name]) == 19
         it.until(7200)
@@ -106,11 +42,11 @@ def test_what_a_listing_shows_as_the_latest_is_the_latest() -> None:
     """A multipart upload that began before the older version was put, and whose event is lost, is loaded."""
     with world("plan", "load", "sweep", "reconcile") as it:
         it.declare("orders")
-        it.at(60, lambda: it.land("orders/big", _record("v1")))
+        it.at(60, lambda: it.land("orders/big", row("v1")))
 
         def complete() -> None:
             it.sim.faults.use(replace(CALM, landing_dropped=1.0))
-            newer = it.land("orders/big", _record("v2"))
+            newer = it.land("orders/big", row("v2"))
             it.sim.faults.use(CALM)
             it.sim.s3.began(newer, it.sim.stage.epoch + timedelta(seconds=30))
 
@@ -191,7 +127,7 @@ def test_a_refused_file_is_released_though_its_batch_was_split() -> None:
             it.land(f"orders/good{number}")
         it.until(3 * 3600)
         assert [batch.files for batch in it.batches(State.QUARANTINED)] == [1]
-        it.sim.s3.heal("raw", "orders/a_gone", (_record("a_gone"),))
+        it.sim.s3.heal("raw", "orders/a_gone", (row("a_gone"),))
         it.person(lambda world: operate.release_file(world, operate.find_refused(world, "raw", "orders/a_gone")))
         it.until(it.seconds + 3600)
         assert it.in_warehouse() == {"a_gone", *(f"orders/good{number}" for number in range(4))}
@@ -206,10 +142,10 @@ def test_a_refused_version_is_released_beside_a_newer_one_under_append() -> None
             it.land(f"{name}/k", {"poison": "named"})
             it.land(f"{name}/x")
         it.until(1800)
-        it.sim.s3.heal("raw", "orders/k", (_record("v1"),))
+        it.sim.s3.heal("raw", "orders/k", (row("v1"),))
         refused = it.person(lambda world: world.ledger.quarantine()[1])
         for name in ("orders", "clicks"):
-            it.land(f"{name}/k", _record(f"{name} v2"))
+            it.land(f"{name}/k", row(f"{name} v2"))
         it.until(3600)
         of = {one.file.key: one for one in refused}
         it.person(lambda world: operate.release_file(world, of["orders/k"]))
@@ -239,8 +175,8 @@ def test_a_policy_that_changes_while_a_batch_is_formed_loses_no_file() -> None:
     """A planner dies with the newer version claimed; by the policy deployed meanwhile the older one would count."""
     with world("load", "sweep") as it:
         it.declare("orders", "supersede")
-        it.at(1, lambda: it.land("orders/k", _record("v1")))
-        it.at(2, lambda: it.land("orders/k", _record("v2")))
+        it.at(1, lambda: it.land("orders/k", row("v1")))
+        it.at(2, lambda: it.land("orders/k", row("v2")))
         it.until(700)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(it.sim.world.store, "put_once", _dies)
@@ -255,8 +191,8 @@ def test_two_planners_with_two_policies_lose_no_newer_version() -> None:
     """The manifest of one stands, with the older version; the other has claimed the newer one, and died."""
     with world("load", "sweep", "plan") as it:
         it.declare("orders", "ignore")
-        it.at(1, lambda: it.land("orders/k", _record("v1")))
-        it.at(2, lambda: it.land("orders/k", _record("v2")))
+        it.at(1, lambda: it.land("orders/k", row("v1")))
+        it.at(2, lambda: it.land("orders/k", row("v2")))
         store = it.sim.world.store
         put_once = store.put_once
 
@@ -344,10 +280,6 @@ def _tidy_up(it: OpenWorld, dataset: str) -> None:
         it.sim.catalog.compact(table.physical_name, it.sim.stage.time)
     for uri in [uri for uri in it.sim.data.files if f"/batches/{dataset}/" in uri]:
         del it.sim.data.files[uri]
-
-
-def _record(name: str) -> dict[str, Any]:
-    return {"id": name, "user": "a", "note": "fine", "day": "2025-12-30"}
 
 
 def _dies(*_: Any) -> None:
