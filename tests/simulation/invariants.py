@@ -9,8 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from tests.simulation.faults import FAIR
 from tests.simulation.job import Row
 from tests.simulation.nightwatch import NightWatch
+from tests.simulation.progress import Progress
 from tests.simulation.readers import Readers, batch_at, same_rows
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
@@ -41,12 +43,16 @@ class Invariants:
         self.given_up: set[tuple[str, str, str]] = set()  # versions that a person has discarded
         self.readers = Readers(simulation)
         self.nights = NightWatch(simulation, self.readers)
+        self.progress = Progress(simulation) if simulation.faults.rates == FAIR else None
         simulation.watchers.append(self._written)
 
     def _written(self, pk: str, sk: str, old: Any, new: Any) -> None:
         if sk == "BATCH":
             batch = self.sim.parse_batch(new)
-            self._note_discarded(self.batches.get(batch.batch_id), batch)
+            before = self.batches.get(batch.batch_id)
+            self._note_discarded(before, batch)
+            if self.progress and before and before.manifest and not batch.period:
+                self.progress.moved(before, batch, self.manifest(before.manifest))
             self.batches[batch.batch_id] = batch
             self.moved.append(batch)
             if new.get("open", {"S": ""})["S"] != place_in_index(batch):
@@ -118,6 +124,8 @@ class Invariants:
         self.sim.received.clear()
         self.readers.check()
         self.nights.check()
+        if self.progress:
+            self.progress.check(self._need_not_be_read)
         if self.moved:
             for batch in self.moved:
                 self._check_batch(batch)
@@ -193,6 +201,8 @@ class Invariants:
                 self._check_quarantine(batch)
         self._check_readers({batch.batch_id: batch for batch in live})
         self.nights.check_rest([batch for batch in live if batch.period])
+        if self.progress:
+            self.progress.check_passes()
 
     def _winners(self) -> Iterator[Landed]:
         """The versions whose rows readers must see."""
@@ -212,6 +222,9 @@ class Invariants:
         """Whether the bucket has no such version any more, or shows the key no more: a listing does not bring it."""
         s3 = self.sim.s3
         return landed.identity in s3.gone or (landed.bucket, landed.key) in s3.marked
+
+    def _need_not_be_read(self, landed: Landed) -> bool:
+        return self._is_set_aside(landed) or landed.identity in self.sim.s3.bad
 
     def _is_set_aside(self, landed: Landed) -> bool:
         return self._refused(landed) or self.deleted(landed) or landed.identity in self.given_up

@@ -1,0 +1,76 @@
+"""Progress while input goes on: a file that is not overwritten is queryable in time, and every pass of reconcile ends.
+
+Only in fair weather (`faults.FAIR`), where nothing fails; what actors have done to the world is added to the bound.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.simulation.s3 import Landed
+from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
+from tests.simulation.world import SETTINGS
+from tidemark.core.lifecycle import Batch, State
+
+#: Seconds, as `world.declare`, `SimEMR` and `SimRedshift` have them.
+MAX_WAIT, RUN, LOAD_EVERY, LOAD = 60, 240, 300, 60
+#: An S3 event may take ten minutes, the queue and the poller what a batch of messages takes.
+HEARD_OF = 600 + 60
+IN_TIME = timedelta(seconds=HEARD_OF + 2 * (MAX_WAIT + RUN + LOAD_EVERY + LOAD))
+#: What waits for a service that is back may wait for the longest backoff, and one that has given up for reconcile.
+AFTERMATH = timedelta(hours=1, minutes=30)
+PASS_IN_TIME = timedelta(hours=2 * SETTINGS.reconcile_hours)
+
+
+class Progress:
+    """Watches the files of one simulation, the oldest that is not queryable first."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.sim = simulation
+        self.waiting: dict[tuple[str, str, str], tuple[Landed, datetime]] = {}  # with the moment at which it landed
+        self.heard = 0  # of the landed ones
+        self.longest = timedelta(0)  # that a file has waited
+
+    def moved(self, before: Batch | None, batch: Batch, files: list[tuple[str, str, str]]) -> None:
+        """A batch has moved: what its attempt has brought into the warehouse is queryable, what waits for people too."""
+        loaded = before is not None and before.state is State.LOADING and batch.waiting_since is None
+        if loaded or batch.state is State.QUARANTINED:
+            for identity in files:
+                self.drop(identity)
+
+    def drop(self, identity: tuple[str, str, str]) -> None:
+        """The file is queryable, or has no claim to be."""
+        _, since = self.waiting.pop(identity, (None, self.sim.stage.time))
+        self.longest = max(self.longest, self.sim.stage.time - since)
+
+    def check(self, set_aside: Any) -> None:
+        """Raise `Violation` for a file that waits for too long; `set_aside` tells whether one need not wait."""
+        now = self.sim.stage.time
+        for landed in self.sim.landed[self.heard :]:
+            for identity in [one for one in self.waiting if one[:2] == (landed.bucket, landed.key)]:
+                del self.waiting[identity]  # overwritten
+            if len(self.sim.s3.keys[landed.bucket, landed.key]) == 1:
+                self.waiting[landed.identity] = (landed, now)
+        self.heard = len(self.sim.landed)
+        if not self.waiting:
+            return
+        landed, since = next(iter(self.waiting.values()))
+        if now - since > IN_TIME + self._excuse(since):
+            if not set_aside(landed):
+                raise Violation(f"{landed.identity} is stuck: not queryable after {now - since}")
+            self.drop(landed.identity)
+
+    def check_passes(self) -> None:
+        """Raise `Violation` for a dataset whose last complete pass of reconcile is too long ago."""
+        now, controls = self.sim.stage.time, self.sim.dynamodb.items.get("CONTROL", {})
+        for name in self.sim.settings:
+            found = controls.get(f"RECONCILED#{name}")
+            last = datetime.fromisoformat(found["value"]["M"]["finished"]["S"]) if found else self.sim.stage.epoch
+            if now - last > PASS_IN_TIME + self._excuse(last):
+                raise Violation(f"reconcile is stuck: no pass over {name} has ended for {now - last}")
+
+    def _excuse(self, since: datetime) -> timedelta:
+        seconds = self.sim.outages.seconds_since(since - AFTERMATH)
+        return timedelta(seconds=2 * seconds) + AFTERMATH if seconds else timedelta(0)
