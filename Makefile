@@ -36,7 +36,7 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 	tidemark local up
 
 ##@ Change
-.PHONY: check fast lint test simulate fuzz format requirements
+.PHONY: check fast lint test simulate mutants fuzz format requirements
 
 check: lint test ## all that CI asks for
 
@@ -55,6 +55,9 @@ test: $(READY) ## all tests, two at a time
 
 simulate: $(READY) ## the long simulation: SEEDS=10000 histories of faults, and the report in docs/evidence/
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md
+
+mutants: $(READY) ## SAMPLE=150 small changes to core and services, drawn by SEED=1: do tests and simulation notice?
+	PYTHONPATH=.:functions nice python -m tests.mutation.run --sample $(or $(SAMPLE),150) --seed $(or $(SEED),1)
 
 fuzz: $(FUZZ)/.ready ## the readers, fuzzed: SECONDS=600 for each format; what is found is kept in build/fuzz
 	PYTHONPATH=.:functions nice $(FUZZ)/bin/python -m tests.fuzz.run --seconds $(or $(SECONDS),600)

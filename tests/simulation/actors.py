@@ -16,6 +16,8 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.world import SKEW_MAX, TIMEOUTS
 
 MINUTE, HOUR = 60, 3600  # seconds
+#: A batch that the warehouse refuses fails the loads that it is in, until it is loaded alone: the company is late.
+TO_BLAME_ONE = 30 * MINUTE
 POLICIES = ("supersede", "append", "ignore")
 OF_FILES = ("orders", "clicks")
 
@@ -75,6 +77,7 @@ def rolled_back(simulation: Simulation) -> None:
     """The last column goes again, until the next deployment."""
     name = simulation.rng.choice(OF_FILES)
     added = simulation.settings[name].get("added", 0)
+    simulation.outages.trouble(TO_BLAME_ONE)
     simulation.deploy(name, added=max(0, added - 1))
     simulation.stage.after(
         simulation.rng.uniform(MINUTE, 15 * MINUTE), "deploy", lambda: _forward(simulation, name, added)
@@ -126,6 +129,7 @@ def compacted(simulation: Simulation) -> None:
 def snapshots_expired(simulation: Simulation) -> None:
     """A table's history is let go of, and with it every file that only the history has."""
     if table := _some_table(simulation):
+        simulation.outages.trouble(TO_BLAME_ONE)
         simulation.catalog.expire(table)
 
 

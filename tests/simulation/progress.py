@@ -5,13 +5,15 @@ Only in fair weather (`faults.FAIR`), where nothing fails; what actors have done
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS
+from tidemark.adapters.items import from_item
+from tidemark.clock import from_iso
 from tidemark.core.lifecycle import Batch, State
 
 #: Seconds, as `world.declare`, `SimEMR` and `SimRedshift` have them.
@@ -34,7 +36,7 @@ class Progress:
         self.longest = timedelta(0)  # that a file has waited
 
     def moved(self, before: Batch | None, batch: Batch, files: list[tuple[str, str, str]]) -> None:
-        """A batch has moved: what its attempt has brought into the warehouse is queryable, what waits for people too."""
+        """A batch has moved: what its load has brought in is queryable, and what waits for people is not late."""
         loaded = before is not None and before.state is State.LOADING and batch.waiting_since is None
         if loaded or batch.state is State.QUARANTINED:
             for identity in files:
@@ -45,7 +47,7 @@ class Progress:
         _, since = self.waiting.pop(identity, (None, self.sim.stage.time))
         self.longest = max(self.longest, self.sim.stage.time - since)
 
-    def check(self, set_aside: Any) -> None:
+    def check(self, set_aside: Callable[[Landed], bool]) -> None:
         """Raise `Violation` for a file that waits for too long; `set_aside` tells whether one need not wait."""
         now = self.sim.stage.time
         for landed in self.sim.landed[self.heard :]:
@@ -67,7 +69,7 @@ class Progress:
         now, controls = self.sim.stage.time, self.sim.dynamodb.items.get("CONTROL", {})
         for name in self.sim.settings:
             found = controls.get(f"RECONCILED#{name}")
-            last = datetime.fromisoformat(found["value"]["M"]["finished"]["S"]) if found else self.sim.stage.epoch
+            last = from_iso(from_item(found)["value"]["finished"]) if found else self.sim.stage.epoch
             if now - last > PASS_IN_TIME + self._excuse(last):
                 raise Violation(f"reconcile is stuck: no pass over {name} has ended for {now - last}")
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
+from tests.simulation.harms import HARMS, suffer
 from tests.simulation.interleavings import CAUGHT_IN, Caught, catch, explore
 from tests.simulation.killpoints import KINDS, STORIES, coverage, points
 from tests.simulation.mutants import MUTANTS, hunt
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> int:
         outcomes = list(_progress(pool.imap_unordered(run, seeds, chunksize=10), options.seeds))
         seconds = time.monotonic() - started
         mutants = pool.map(_hunt, MUTANTS, chunksize=1)
+        harms = dict(zip(HARMS, pool.map(suffer, HARMS, chunksize=1), strict=True))
         days = [point for found in pool.map(_points, product(STORIES, KINDS), chunksize=1) for point in found]
         races = dict(zip(WORLDS, pool.map(explore, WORLDS, chunksize=1), strict=True))
         caught = pool.map(catch, CAUGHT_IN, chunksize=1)
@@ -45,7 +47,7 @@ def main(arguments: list[str]) -> int:
     failed = sorted((one for one in outcomes if one.problem), key=lambda one: one.seed)
     lines = [
         *_head(options.first, outcomes, seconds, options.processes), *_broken(failed), *_faults(outcomes),
-        *_mutants(mutants), *_days(days), *_races(races), *_caught(caught), *_peers(peers),
+        *_mutants(mutants), *_harms(harms), *_days(days), *_races(races), *_caught(caught), *_peers(peers),
     ]  # fmt: skip
     text = "\n".join(lines) + "\n"
     if options.out:
@@ -86,8 +88,12 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
     return [
         "# Simulation", "",
         "The real handlers, services and adapters over simulated AWS clients; one process, one thread at a time, no",
-        "clock but the simulated one (tests/simulation). Each seed lands files for 25 minutes, injects faults for 45,",
-        "and then has to come to rest by its schedules alone. Promises are checked after every step.", "",
+        "clock but the simulated one (tests/simulation). Each seed lands files for 25 minutes, or until the end, has",
+        "faults for 45, and then has to come to rest by its schedules alone. Beside the handlers act people,",
+        "deployers, the bucket's owners, other tools at the tables, and a cloud whose services fail for hours.",
+        "Promises are checked after every step; in every fourth seed the weather is fair, and then each file must be",
+        "queryable in time.",
+        "[What is not simulated](not-simulated.md).", "",
         "Two datasets: both have a table of facts and one of sums, one shows the newest row of each user as well. Two",
         "nightly jobs, of which the second reads the first, look every 15 minutes at days that are over: rows come",
         "late, are replaced and taken out while nights are under way, and a day ends in the midst of it.", "",
@@ -144,6 +150,17 @@ def _mutants(mutants: list[tuple[str, int, str]]) -> list[str]:
     rows = [f"| {name} | {tries or 'never'} | {problem[:110].replace('|', '/')} |" for name, tries, problem in mutants]
     head = ["| a product that … | caught by seed no. | what was noticed |", "|---|--:|---|"]
     return ["## Mutants", "", "One safeguard taken out at a time; the simulation has to notice.", "", *head, *rows, ""]
+
+
+def _harms(harms: dict[str, str]) -> list[str]:
+    rows = [
+        f"| {name} | {(HARMS[name].scenario.__doc__ or '').strip()} | {problem[:90] or '**nothing**'} |"
+        for name, problem in harms.items()
+    ]
+    text = (
+        "And those that need a scenario of their own to do harm (tests/simulation/harms.py); the product comes through."
+    )
+    return [text, "", "| a product that … | scenario | what was noticed |", "|---|---|---|", *rows, ""]
 
 
 def _days(days: list[object]) -> list[str]:
