@@ -91,6 +91,15 @@ class OpenWorld:
             raise worker.error
         return answers[0]
 
+    @contextmanager
+    def deployed_just_now(self) -> Iterator[None]:
+        """What runs in here is as if another function ran, with the present declarations, while this one waits."""
+        worker = POOL.current
+        assert worker, "no function runs"
+        before = self.sim.deployed_to.pop(worker)
+        yield
+        self.sim.deployed_to[worker] = before
+
     def batches(self, *states: State) -> list[Batch]:
         return [batch for batch in self.invariants.batches.values() if not states or batch.state in states]
 

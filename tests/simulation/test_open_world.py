@@ -199,8 +199,8 @@ def test_two_planners_with_two_policies_lose_no_newer_version() -> None:
         def meanwhile(*arguments: Any) -> bool:
             it.declare("orders", "supersede")
             patched.setattr(store, "put_once", _dies)
-            with pytest.raises(Killed):
-                it.person(lambda world: form(world, it.batches(State.FORMING)[0].batch_id))
+            with it.deployed_just_now(), pytest.raises(Killed):
+                form(it.sim.world, it.batches(State.FORMING)[0].batch_id)
             patched.undo()
             return put_once(*arguments)
 
