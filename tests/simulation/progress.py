@@ -69,9 +69,10 @@ class Progress:
         now, controls = self.sim.stage.time, self.sim.dynamodb.items.get("CONTROL", {})
         for name in self.sim.settings:
             found = controls.get(f"RECONCILED#{name}")
-            last = from_iso(from_item(found)["value"]["finished"]) if found else self.sim.stage.epoch
+            began = from_item(found)["value"].get("began") if found else None
+            last = from_iso(began) if began else self.sim.stage.epoch
             if now - last > PASS_IN_TIME + self._excuse(last):
-                raise Violation(f"reconcile is stuck: no pass over {name} has ended for {now - last}")
+                raise Violation(f"reconcile is stuck: no pass over {name} that has ended began in {now - last}")
 
     def _excuse(self, since: datetime) -> timedelta:
         seconds = self.sim.outages.seconds_since(since - AFTERMATH)

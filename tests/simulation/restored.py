@@ -8,7 +8,7 @@ later a person runs `recover`, again and again until it is through; then every p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.simulation.faults import Killed, Rates
@@ -16,11 +16,10 @@ from tests.simulation.invariants import Invariants
 from tests.simulation.nightwatch import UNDER_WAY
 from tests.simulation.quiet import quiet
 from tests.simulation.repeats import Once
-from tests.simulation.scenario import REST_HOURS_MAX, Outcome, outcome, play, tell_story
+from tests.simulation.scenario import REST_HOURS_MAX, Outcome, land_files, outcome, play
 from tests.simulation.simulation import Simulation
 from tests.simulation.stage import Worker
 from tests.simulation.violation import Violation
-from tests.simulation.world import SETTINGS, SimWorld
 from tidemark.core.errors import Conflict, TidemarkError, Transient
 from tidemark.service.recover import HANDLERS_END_AFTER, recover, stop
 
@@ -167,8 +166,7 @@ def set_back(simulation: Simulation, items: Items) -> None:
     made.items = {pk: dict(under) for pk, under in items.items()}
     made.seen = {(pk, sk): item for pk, under in items.items() for sk, item in under.items()}
     world = simulation.world
-    clients = {**world.clients, "dynamodb": made}
-    simulation.world = SimWorld(SETTINGS, simulation.stage, clients, world.declared, world.retired, world.catalog)
+    simulation.world = replace(world, clients={**world.clients, "dynamodb": made})
 
 
 def plans(simulation: Simulation) -> list[Plan]:
@@ -191,7 +189,7 @@ def run(
     rates: Rates | None = None,
     trace: bool = False,
     chosen: Callable[[Simulation], list[Plan]] = plans,
-    story: Callable[[Simulation], None] = tell_story,
+    story: Callable[[Simulation], None] = land_files,
     promises: type[SetBack] = SetBack,
     rest_hours: int = REST_HOURS_MAX,
 ) -> Outcome:

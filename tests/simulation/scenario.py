@@ -118,7 +118,13 @@ def at_rest(simulation: Simulation, invariants: Invariants) -> bool:
 
 
 def tell_story(simulation: Simulation) -> None:
-    """Declare datasets, and put on the stage what lands, until the end or not, and who else acts."""
+    """What lands, and who else acts."""
+    land_files(simulation)
+    engage(simulation, CHAOS_SECONDS)
+
+
+def land_files(simulation: Simulation) -> None:
+    """Declare datasets, and put on the stage what lands, until the end or not."""
     rng = simulation.rng
     for name, newest_by in (("orders", None), ("clicks", rng.choice(("", "day")))):
         limits = {"max_files": rng.choice((6, 15, 30, 60)), "max_running": rng.choice((2, 3, 4))}
@@ -135,7 +141,6 @@ def tell_story(simulation: Simulation) -> None:
         simulation.stage.after(
             rng.uniform(0, until), "land", lambda key=key, records=records: simulation.land(key, records)
         )
-    engage(simulation, CHAOS_SECONDS)
 
 
 def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:

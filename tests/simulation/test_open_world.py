@@ -277,7 +277,7 @@ def test_a_sweep_costs_the_same_whatever_is_pending(segments: int) -> None:
 def _tidy_up(it: OpenWorld, dataset: str) -> None:
     """A neighbour compacts the lake's tables of the dataset, and deletes the files that it has replaced."""
     for table in it.sim.declared[dataset].tables:
-        it.sim.catalog.compact(table.physical_name, it.sim.stage.time)
+        it.sim.catalog.compact(table.physical_name)
     for uri in [uri for uri in it.sim.data.files if f"/batches/{dataset}/" in uri]:
         del it.sim.data.files[uri]
 
