@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import tidemark.service.plan as plan_module
 from tests.simulation.faults import CALM, Killed
 from tests.simulation.open_world import LOAD_EVERY, MAX_WAIT, OpenWorld, row, world
 from tidemark.core.errors import TidemarkError
@@ -185,6 +186,22 @@ def test_a_policy_that_changes_while_a_batch_is_formed_loses_no_file() -> None:
         it.declare("orders", "ignore")
         it.until(2400)
         assert it.in_warehouse() == {"v2"}
+
+
+def test_a_version_that_the_manifest_lacks_comes_with_the_next_attempt() -> None:
+    """A planner dies with its manifest written; by the policy deployed meanwhile both versions count."""
+    with world("load", "sweep", "plan") as it:
+        it.declare("orders", "ignore")
+        landed = [it.put("orders/k", row("v1")), it.put("orders/k", row("v2"))]
+        for one in landed:
+            it.hear(one)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(plan_module, "move", _dies)
+            while not it.sim.s3.objects:
+                it.until(it.seconds + 1)
+        it.declare("orders", "append")
+        it.until(3000)
+        assert it.in_warehouse() == {"v1", "v2"}
 
 
 def test_two_planners_with_two_policies_lose_no_newer_version() -> None:

@@ -15,7 +15,7 @@ from tidemark.core.batching import due_batches
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, IllegalMove
 from tidemark.core.files import FileVersion, changed_files, resolve_versions, undecided_keys
-from tidemark.core.lifecycle import PATIENCE, Batch, Emptied, Formed, State
+from tidemark.core.lifecycle import PATIENCE, Batch, Emptied, Formed, State, advance, changed
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import batch_id
 from tidemark.core.slots import Request, grant, holds_slot, is_background
@@ -195,4 +195,21 @@ def _write_manifest(world: World, batch: Batch, files: list[FileVersion]) -> tup
     manifest = Manifest(batch.batch_id, batch.attempt, batch.dataset, tuple(files), batch.changes)
     if world.store.put_once(world.settings.control_bucket, key, manifest.dumps()):
         return key, manifest
-    return key, read_manifest(world, key)
+    standing = read_manifest(world, key)
+    _note_missing(world, batch, standing, files)
+    return key, standing
+
+
+def _note_missing(world: World, batch: Batch, standing: Manifest, files: Iterable[FileVersion]) -> None:
+    """What the manifest lacks of the files claimed is a change of the batch, for its next attempt to have.
+
+    So it is where the manifest was written under another policy for overwritten keys, before a deployment.
+    """
+    listed = changed_files(standing.files, world.ledger.changes(batch.batch_id, after=standing.changes))
+    for file in files:
+        if file.identity not in listed:
+            found, holder = world.ledger.batch(batch.batch_id), world.ledger.holder(file.bucket, file.key)
+            assert found, "a batch is never deleted"
+            assert holder, "the file is claimed"
+            revised, _ = advance(found, changed(found, f"{file.uri} was left out of the manifest"), world.clock.now())
+            world.ledger.restore(revised, file, newest=holder.file.version == file.version)
