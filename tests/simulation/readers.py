@@ -94,6 +94,8 @@ class Readers:
         by_batch: dict[str, list[Row]] = {}
         for row in self._in_warehouse(table.physical_name):
             by_batch.setdefault(row[batch_at(table)], []).append(row)
+        name = table.physical_name
+        self.short = {one for one in self.short if one[0] != name or one[1] in by_batch}  # an attempt may have no rows
         for batch_id, rows in by_batch.items():
             self._check_batch("warehouse", table, batch_id, rows)
         if table.kind == "latest":

@@ -119,6 +119,11 @@ class SimRedshift:
 
         return self.call("redshift.GetStatementResult", effect)
 
+    def make(self, statements: list[str]) -> None:
+        """Carry out DDL of times before the story begins."""
+        for sql in statements:
+            self._one(sql)
+
     # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
 
     def _submit(self, sqls: list[str], name: str, token: str) -> SimStatement:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.simulation.dynamodb import SimDynamoDB
 from tests.simulation.emr import SimEMR
-from tests.simulation.faults import Faults, Killed, Rates, disturbed
+from tests.simulation.faults import CALM, Faults, Killed, Rates, disturbed
 from tests.simulation.iceberg import SimCatalog
 from tests.simulation.job import DataStore
 from tests.simulation.outages import Outages
@@ -36,6 +36,14 @@ from tests.simulation.world import (
 from tidemark.adapters.items import parse_batch
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
+from tidemark.core.warehouse_ddl import (
+    HISTORY,
+    HISTORY_SHAPE,
+    declared_shape,
+    history_statements,
+    relations,
+    table_changes,
+)
 
 
 @dataclass
@@ -123,6 +131,19 @@ class Simulation:
     def revive(self) -> None:
         """Declare again whatever was taken away."""
         self.retired.clear()
+
+    def open_warehouse(self) -> None:
+        """Make every table of the warehouse, as the first loads would: in most seeds it is not new."""
+        rates = self.faults.rates
+        self.faults.use(CALM)
+        self.redshift.make(history_statements())
+        self.world.ledger.put_warehouse_columns(HISTORY, HISTORY_SHAPE)
+        for table in (table for dataset in self.declared.values() for table in dataset.tables):
+            for relation in relations(table):
+                for statements in table_changes(table, relation, None):
+                    self.redshift.make(statements)
+                self.world.ledger.put_warehouse_columns(relation, declared_shape(table, relation))
+        self.faults.use(rates)
 
     def new_ledger(self) -> SimDynamoDB:
         """An empty table that tells this simulation of each write."""
