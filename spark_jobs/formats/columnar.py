@@ -18,7 +18,7 @@ from spark_jobs import content
 from spark_jobs.content.source import DamagedError
 from spark_jobs.formats import joined, rows
 from spark_jobs.formats.columns import schema_of
-from spark_jobs.formats.isolated import isolated
+from spark_jobs.formats.isolated import answered, isolated
 from spark_jobs.formats.members import one_line, read_members
 from spark_jobs.formats.orc_moments import beyond_nanoseconds
 from spark_jobs.formats.records import End, Piece, Rejected
@@ -53,7 +53,8 @@ class ColumnarReader:
 
     def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """The same of the content of one file within the object; it may be several, joined by hand."""
-        with SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        # Without a buffer, for a process of its own moves in the same file, behind a buffer's back.
+        with SpooledTemporaryFile(SPOOL_BYTES, buffering=0) as spool:
             damage = _spooled(parts, spool)
             files = joined.files(spool, self._type)
             state = _State(damage)
@@ -137,11 +138,20 @@ def _parquet(source: pa.NativeFile) -> tuple[list[str], _Opened]:
 
 
 def _orc(source: pa.NativeFile) -> tuple[list[str], _Opened]:
-    file = ORCFile(source)
-    if beyond_nanoseconds(file, source):
+    try:
+        names, said, is_beyond = answered(lambda: _orc_footer(source))
+    except DamagedError as error:
+        raise pa.ArrowInvalid(str(error)) from None
+    if is_beyond:
         raise DamagedError("moments before 1677 or after 2262, which cannot be read from ORC")
-    count = _count(file.nrows)
-    return file.schema.names, (count, [(count, isolated(lambda: _stripes(file)))])
+    count = _count(said)
+    return names, (count, [(count, isolated(lambda: _stripes(source)))])
+
+
+def _orc_footer(source: pa.NativeFile) -> tuple[list[str], int, bool]:
+    """Names, number of rows, and whether there are moments that nanoseconds cannot tell."""
+    file = ORCFile(source)
+    return file.schema.names, file.nrows, beyond_nanoseconds(file, source)
 
 
 def _count(said: int) -> int:
@@ -149,7 +159,8 @@ def _count(said: int) -> int:
     return min(max(0, said), ROWS_MAX)
 
 
-def _stripes(file: ORCFile) -> Iterator[pa.RecordBatch]:
+def _stripes(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    file = ORCFile(source)
     for number in range(file.nstripes):
         stripe = file.read_stripe(number)
         yield from (stripe.slice(start, ROWS) for start in range(0, stripe.num_rows, ROWS))

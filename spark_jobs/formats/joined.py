@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, Optional
 import pyarrow as pa
 from pyarrow.orc import ORCFile
 
+from spark_jobs.content.source import DamagedError
+from spark_jobs.formats.isolated import answered
 from spark_jobs.formats.orc_moments import content_end
 from spark_jobs.formats.parquet_extent import extent
 
@@ -70,17 +72,27 @@ class _Kind(NamedTuple):
 
 def files(spool: Any, type_: str) -> list[Any]:
     """The files in their order; what is no file, or a torn one, stands there as one, for the reader to name."""
-    kind, end = _KINDS[type_], spool.seek(0, 2)
+    end = spool.seek(0, 2)
+    try:
+        spans = answered(lambda: _spans(spool, type_, end)) if type_ == "orc" else _spans(spool, type_, end)
+    except DamagedError:  # ORC's library can be taken down by what it looks at
+        spans = [(0, end)]
+    return [spool if last - first == end else Part(spool, first, last) for first, last in spans]
+
+
+def _spans(spool: Any, type_: str, end: int) -> list[tuple[int, int]]:
+    """Where each file begins and ends."""
+    kind = _KINDS[type_]
     whole = Part(spool, 0, end)
     small = kind.footer(whole) * _PER_FOOTER_BYTE < end
     if (small and kind.length(whole) == end) or _marks(spool, kind.magic) <= _MARKS:
-        return [spool] if end else []
+        return [(0, end)] if end else []
     places = _places(whole, kind.meets)
     meets = [at + len(kind.meets) - len(kind.magic) for at in deque(places, _MEETS_MAX)]
-    found: list[Part] = []
+    found: list[tuple[int, int]] = []
     while end:
         begin = _begin(spool, end, kind, meets)
-        found.append(Part(spool, begin, end))
+        found.append((begin, end))
         end = begin
     return found[::-1]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import signal
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,7 +25,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs.formats import columnar
+from spark_jobs.formats import columnar, joined
 from spark_jobs.formats.columnar import ColumnarReader
 from spark_jobs.formats.records import End, RecordReader, Rejected
 from spark_jobs.formats.rescue import plain
@@ -340,11 +342,23 @@ def test_hives_moments_reach_beyond_the_nanoseconds(spark: SparkSession, tmp_pat
 
 
 def test_an_object_may_be_larger_than_what_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then it is spooled to disk; its bytes may come in any parts, and compressed once more."""
+    """Then it is spooled to disk; its bytes may come in any parts, compressed once more, and be several files'."""
     monkeypatch.setattr(columnar, "SPOOL_BYTES", 100)
-    body = gzip.compress(parquet(pa.table({"id": range(5_000)})))
-    rows, _, end = read((body[at : at + 999] for at in range(0, len(body), 999)), ID)
-    assert ([row["id"] for row in rows], end.problem) == (list(range(5_000)), None)
+    for type_, written in (("parquet", parquet), ("orc", orc)):
+        files = [written(pa.table({"id": range(start, start + 5_000)})) for start in (0, 5_000)]
+        body = gzip.compress(b"".join(files))
+        rows, _, end = read((body[at : at + 999] for at in range(0, len(body), 999)), ID, type_=type_)
+        assert ([row["id"] for row in rows], end.problem) == (list(range(10_000)), None)
+
+
+@pytest.mark.parametrize("module", [columnar, joined])
+def test_an_orc_file_that_takes_its_library_down_costs_itself(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opened to find where it ends, or to be read: the process that reads files goes on."""
+    monkeypatch.setattr(module, "ORCFile", lambda _: os.kill(os.getpid(), signal.SIGSEGV))
+    rows, rejected, end = read(orc(pa.table({"id": [1, 2]})), field("id", "bigint"), type_="orc")
+    broken = module is columnar
+    assert ([row["id"] for row in rows], len(rejected)) == (([], 1) if broken else ([1, 2], 0))
+    assert end.problem == ("ORC damaged: its reader broke down" if broken else None)
 
 
 @pytest.mark.parametrize("type_", ["parquet", "orc"])

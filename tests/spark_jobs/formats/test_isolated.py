@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from spark_jobs.content.source import DamagedError
-from spark_jobs.formats.isolated import isolated
+from spark_jobs.formats.isolated import answered, isolated
 
 BATCHES = [pa.record_batch({"id": [1, 2], "x": ["a", None]}), pa.record_batch({"id": [3], "x": ["c"]})]
 
@@ -61,3 +61,12 @@ def test_who_asks_for_no_more_ends_the_process() -> None:
     batches.close()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def test_an_answer_comes_as_json_tells_it() -> None:
+    """Lists and numbers; an error has the same text as here, and a library's crash is damage."""
+    assert answered(lambda: [["a", "b"], 7, False]) == [["a", "b"], 7, False]
+    with pytest.raises(DamagedError, match=r"^bad footer$"):
+        answered(lambda: (_ for _ in ()).throw(OSError("bad footer")))
+    with pytest.raises(DamagedError, match="its reader broke down"):
+        answered(lambda: os.kill(os.getpid(), signal.SIGSEGV))
