@@ -38,10 +38,12 @@ hypothesis.settings.register_profile("laptop", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "laptop")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers: one for the whole way on the laptop cloud, one for all the rest, each in the order of the tree.
 
-    Files must not be dealt out one by one: moto has one memory for a process, and a server that is up keeps it.
+    Files must not be dealt out one by one: moto has one memory for a process, and a server that is up keeps it. xdist
+    reads the marks in a hook of this name, too, so this one has to come first.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group("e2e" if "e2e" in item.path.parts else "rest"))
