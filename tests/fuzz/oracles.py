@@ -7,6 +7,7 @@ bounded   the work on broken text is bounded by its length
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import traceback
@@ -16,6 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from unittest import mock
 
+import fastavro
 import pyarrow as pa
 
 from spark_jobs import content
@@ -140,6 +142,17 @@ def _malformed(answer: Answer) -> Iterator[str]:
         yield f"{answer.end.bytes} bytes"
 
 
+def _ends_between_blocks(case: Case) -> bool:
+    """Avro has no end of its own: what is cut off between two blocks is a whole file with fewer records."""
+    if case.format.type != "avro" or not case.content:
+        return False
+    try:
+        sync: bytes = fastavro.reader(io.BytesIO(case.content))._header["sync"]
+    except Exception:  # noqa: BLE001 -- a header that cannot be read is the reader's to name
+        return False
+    return case.content.endswith(sync)
+
+
 def _printable(text: str) -> bool:
     return _encodable(text) and "\n" not in text and "\r" not in text and "\0" not in text and "\x1b" not in text
 
@@ -157,7 +170,7 @@ def _untold(case: Case, answer: Answer) -> Iterator[str]:
     if case.intact and (rejected or end.problem or len(rows) != case.rows):
         reason = end.problem or (rejected[0].reason if rejected else "")
         yield f"of an intact file {len(rows)} rows of {case.rows}: {reason}"
-    if case.rows is not None and len(rows) < case.rows and not (rejected or end.problem):
+    if case.rows is not None and len(rows) < case.rows and not (rejected or end.problem or _ends_between_blocks(case)):
         yield f"silence: {len(rows)} rows of {case.rows}"
     counted = case.content is not None and not end.problem and not _may_be_utf16(case)
     if counted and end.bytes != len(case.content or b""):
