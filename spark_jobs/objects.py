@@ -48,8 +48,8 @@ class ReadError(Exception):
 
     def __init__(self, kind: str, file: FileVersion, message: str) -> None:
         self.kind, self.file, self.message = kind, file, message
-        named = {"bucket": file.bucket, "key": file.key, "version": file.version} if kind == "file" else None
-        super().__init__(self.MARK + json.dumps({"kind": kind, "file": named, "message": message}))
+        told = RunFailure(message, kind, file if kind == "file" else None)
+        super().__init__(self.MARK + json.dumps(told.to_json()))
 
     def __reduce__(self) -> Any:
         return ReadError, (self.kind, self.file, self.message)
@@ -60,10 +60,7 @@ class ReadError(Exception):
         at = text.find(cls.MARK)
         if at < 0:
             return None
-        told = json.JSONDecoder().raw_decode(text, at + len(cls.MARK))[0]
-        named = told.get("file")
-        file = FileVersion(named["bucket"], named["key"], named["version"], 0) if named else None
-        return RunFailure(told["message"], told["kind"], file)
+        return RunFailure.from_json(json.JSONDecoder().raw_decode(text, at + len(cls.MARK))[0])
 
 
 @dataclass(frozen=True)

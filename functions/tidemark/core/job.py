@@ -214,20 +214,27 @@ class RunFailure:
 
     def dumps(self, batch_id: str, attempt: int, traceback: str) -> str:
         """The text of failure.json; the traceback is for people, and not read back."""
-        file = self.file and {"bucket": self.file.bucket, "key": self.file.key, "version": self.file.version}
-        told = {"kind": self.kind, "file": file, "message": self.message, "traceback": traceback}
-        return json.dumps({"batch_id": batch_id, "attempt": attempt, **told})
+        return json.dumps({"batch_id": batch_id, "attempt": attempt, **self.to_json(), "traceback": traceback})
 
     @classmethod
     def loads(cls, text: Text) -> RunFailure:
         """The inverse of `dumps`; a report that cannot be read counts as an unknown failure."""
         try:
-            document = json.loads(text)
-            named = document.get("file")
-            file = FileVersion(named["bucket"], named["key"], named["version"], 0) if named else None
-            return cls(str(document["message"])[:REASON_MAX], str(document["kind"]), file)
+            return cls.from_json(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(f"the job failed with an unreadable report: {shortened(text)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """What of it is read back, as failure.json and a task's error bear it."""
+        file = self.file and {"bucket": self.file.bucket, "key": self.file.key, "version": self.file.version}
+        return {"kind": self.kind, "file": file, "message": self.message}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> RunFailure:
+        """The inverse of `to_json`; where no file is named, `file` may be left out."""
+        named = told.get("file")
+        file = FileVersion(named["bucket"], named["key"], named["version"], 0) if named else None
+        return cls(str(told["message"])[:REASON_MAX], str(told["kind"]), file)
 
 
 def shortened(value: object) -> str:

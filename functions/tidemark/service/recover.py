@@ -131,7 +131,7 @@ def _strange_rows(seen: Evidence) -> list[str]:
             for batch_id, attempts in rows.items():
                 if max(attempts) > _newest_known(seen, batch_id):
                     told = f"rows of {batch_id}, attempt {max(attempts)}"
-                    lines.append(f"{where}, {table}: {told}, of which neither the ledger nor any document knows")
+                    lines.append(f"{where}, {table}: {told}, which is in neither the ledger nor any document")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What recovery puts back: claims, files set aside, and the seal that says of which table the ledger is whole."""
+"""What recovery puts back: claims, files set aside, and the seal, which names the table of a whole ledger."""
 
 from __future__ import annotations
 
