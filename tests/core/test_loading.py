@@ -108,6 +108,14 @@ def test_batches_of_limited_company_wait_for_no_policy_and_drag_nobody_along() -
     assert due_loads([three], DATASETS, NOW) == [[three]]
 
 
+def test_batches_of_limited_company_do_not_wait_for_an_end_of_the_others() -> None:
+    """Where others are published all the time, they go first after three times `load.every`, and not before."""
+    other = batch("web.9", YOUNG)
+    for minutes, expected in ((14, "web.9"), (15, "web.1")):
+        limited = batch("web.1", NOW - timedelta(minutes=minutes), company=2)
+        assert [[one.batch_id for one in group] for group in due_loads([limited, other], DATASETS, NOW)] == [[expected]]
+
+
 def test_the_wait_counts_from_the_first_publication() -> None:
     """A batch that is published again and again is due when its first attempt would have been."""
     hot = batch("web.1", NOW, waiting_since=OLD)

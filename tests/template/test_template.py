@@ -17,6 +17,7 @@ import yaml
 from local.bus import Pattern
 from local.template import expand, load
 from tidemark.observability import COUNTS, GAUGES
+from tidemark.service.recover import HANDLERS_END_AFTER
 from tidemark.settings import Settings
 
 Json = Any
@@ -546,3 +547,10 @@ def test_spark_is_capped_and_sleeps() -> None:
     assert application["AutoStopConfiguration"]["Enabled"] is True
     assert "InitialCapacity" not in application
     assert application["Architecture"] == "X86_64"
+
+
+def test_recovery_waits_for_the_slowest_function() -> None:
+    """One that had begun by the old ledger would else write to it while the new one is made whole."""
+    timeouts = [one["Properties"]["Timeout"] for one in RESOURCES.values() if one["Type"] == "AWS::Lambda::Function"]
+    assert timeouts
+    assert HANDLERS_END_AFTER.total_seconds() >= max(timeouts) + 60

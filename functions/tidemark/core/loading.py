@@ -20,6 +20,8 @@ from tidemark.core.warehouse_sql import STATEMENTS_MAX, statements_needed
 
 #: One DynamoDB transaction writes the load and moves its batches, each with its attempt: 100 items.
 BATCHES_MAX = 45
+#: After how many times its dataset's `load.every` a batch of limited company goes before all others of its shard.
+LIMITED_WAIT = 3
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def due_loads(
     woken = set(SHARDS) if due and not under_way else due
     begun = sorted(woken - {shard for load in under_way for shard in shards_of(load)})
     of_shards = ([batch for batch in ready if shard_of(batch.dataset) == shard] for shard in begun)
-    return [_oldest_load(members, datasets) for members in of_shards if members]
+    return [_next_load(members, datasets, now) for members in of_shards if members]
 
 
 def is_due(batch: Batch, datasets: Mapping[str, Dataset], now: datetime) -> bool:
@@ -69,11 +71,14 @@ def shards_of(load: Load) -> set[str]:
     return set(map(shard_of, load.datasets))
 
 
-def _oldest_load(ready: list[Batch], datasets: Mapping[str, Dataset]) -> list[Batch]:
-    # Whose company is limited may be to blame for a failure: the others do not wait for it to be found out.
+def _next_load(ready: list[Batch], datasets: Mapping[str, Dataset], now: datetime) -> list[Batch]:
+    # Whose company is limited may be to blame for a failure: the others do not wait for it to be found out. But where
+    # others never end, it would never be found out, and those that are not to blame would wait for ever.
     free = [batch for batch in ready if not batch.company]
+    limited = [batch for batch in ready if batch.company]
+    starved = limited and now - _waits_since(limited[0]) >= LIMITED_WAIT * datasets[limited[0].dataset].load.every
     group: list[Batch] = []
-    for batch in free or ready:
+    for batch in limited if starved else free or limited:
         if not group or _fits(group, batch, datasets):
             group.append(batch)
     return group

@@ -16,7 +16,7 @@ from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.recovery import Held, files_of, held_twice, left_out, missing_child, rebuilt
 from tidemark.core.traces import Trace, children_of, differences
-from tidemark.service.evidence import Evidence, gather
+from tidemark.service.evidence import READS_AT_ONCE, Evidence, gather
 from tidemark.service.putback import put_back
 from tidemark.wiring import World
 
@@ -154,5 +154,5 @@ def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
 
 def _holders(world: World, traces: Iterable[Trace]) -> list[Held]:
     keys = sorted({(file.bucket, file.key) for trace in traces for file in files_of(trace)})
-    found = world.map(lambda key: world.ledger.holders(*key), keys, 8)
+    found = world.map(lambda key: world.ledger.holders(*key), keys, READS_AT_ONCE)
     return [Held(one.file, one.batch_id) for holders in found for one in holders]
