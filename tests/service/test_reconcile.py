@@ -12,6 +12,7 @@ import pytest
 
 from tests.service.nights import DATASETS, NightWorld
 from tests.simulation import s3
+from tests.simulation.job import DataStore
 from tests.simulation.s3 import SimS3
 from tidemark.core import passes as passes_module
 from tidemark.service.reconcile import AT_ONCE, RECONCILED, Pass, reconcile, reconcile_all
@@ -35,7 +36,7 @@ class Bucket(SimS3):
     """The raw bucket in memory, an hour after whatever landed there; listings are counted by prefix."""
 
     def __init__(self, clock: Any) -> None:
-        super().__init__(lambda _, effect: effect(), lambda: clock.now() - timedelta(hours=1))
+        super().__init__(lambda _, effect: effect(), lambda: clock.now() - timedelta(hours=1), DataStore())
         self.asked = Counter[str]()
 
     def list_object_versions(self, **asked: Any) -> dict[str, Any]:  # type: ignore[override]
