@@ -20,8 +20,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.table import Table as IcebergTable
 
-from tidemark.adapters import lake as lake_module
-from tidemark.adapters.lake import PROPERTIES, Lake, iceberg_schema
+from tidemark.adapters import iceberg as iceberg_module
+from tidemark.adapters.iceberg import PROPERTIES, Lake, iceberg_schema
 from tidemark.core.dataset import Column, ColumnType, Table
 
 SALES = Table("sales", "facts", (Column("amount", ColumnType("bigint")),))
@@ -53,7 +53,7 @@ def main() -> None:
     asked.add_argument("--kept", type=float, default=10.0, help="seconds for which snapshots are kept")
     options = asked.parse_args()
     commits = options.commits
-    lake_module.SNAPSHOTS_KEPT = timedelta(seconds=options.kept)
+    iceberg_module.SNAPSHOTS_KEPT = timedelta(seconds=options.kept)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         catalog = SqlCatalog("lake", uri=f"sqlite:///{folder / 'catalog.db'}", warehouse=folder.as_uri())

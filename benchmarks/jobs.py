@@ -5,7 +5,7 @@ requests, requests by user and day, failed requests by status, path and day. Wri
 
     plain     what tutorials show: `read.json` with inference, one action for each table, double reading
     schema    the same with an explicit schema
-    ours      spark_jobs.batch: exact reading, checks, quarantine, lineage, counts, result
+    ours      spark_jobs.engine.batch: exact reading, checks, quarantine, lineage, counts, result
     duckdb    the same tables by DuckDB alone, on two threads
 
 Prints medians in seconds, and ratios of one run; the first round warms up and does not count.
@@ -27,10 +27,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from benchmarks.stage import large_files, objects, session, versions
-from spark_jobs.batch import run
+from spark_jobs.engine.batch import run
+from tidemark.adapters.dataset_files import load_file
 from tidemark.core.job import JobSpec
 from tidemark.core.manifest import Manifest
-from tidemark.declarations import load_file
 
 DATASET = load_file(Path(__file__).resolve().parent.parent / "datasets" / "web_logs.yaml")
 SCHEMA = ", ".join(f"`{field.name}` {field.type.spark}" for field in DATASET.record)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession, functions
 
 from benchmarks.stage import objects, session
-from spark_jobs import keys
+from spark_jobs.engine import seen_keys
 from tidemark.core.files import FileVersion
 
 SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so that no two numbers share a key
@@ -82,8 +82,8 @@ def measure(spark: SparkSession, count: int, files: int, records: int) -> None:
         written = write(Path(folder), count, files)
         peak_megabytes(spark, reset=True)
         began = time.monotonic()
-        seen = keys.read(spark, written)
-        marked = keys.duplicates_marked(batch(spark, records, count), "transaction_id", seen)
+        seen = seen_keys.read(spark, written)
+        marked = seen_keys.duplicates_marked(batch(spark, records, count), "transaction_id", seen)
         repeated = marked.where("_duplicate").count()
         seconds = time.monotonic() - began
     assert repeated == records / 10, repeated

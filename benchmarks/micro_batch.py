@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 
 from local.cloud import Cloud
 from local.drive import Progress, drive
-from local.laptop import LaptopWorld, laptop_world
-from local.traffic import generate
+from local.sample_data.generate import generate
+from local.world import LaptopWorld, laptop_world
 from tidemark.core.lifecycle import State
 from tidemark.core.naming import attempt_prefix
 
@@ -57,18 +57,18 @@ def one_batch(cloud: Cloud, world: LaptopWorld, turn: int, records: int) -> dict
     marks = {"landed": time.monotonic() - began}
 
     def look(progress: Progress) -> None:
-        newest = max(progress.batches["web_logs"], key=lambda batch: batch.created_at, default=None)
-        if newest is None or len(progress.batches["web_logs"]) <= turn:
+        latest = max(progress.batches["web_logs"], key=lambda batch: batch.created_at, default=None)
+        if latest is None or len(progress.batches["web_logs"]) <= turn:
             return
-        if newest.state in (State.PLANNED, State.RUNNING):
+        if latest.state in (State.PLANNED, State.RUNNING):
             marks.setdefault("planned", time.monotonic() - began)
-        if newest.state in (State.PUBLISHED, State.LOADING):
+        if latest.state in (State.PUBLISHED, State.LOADING):
             marks.setdefault("published", time.monotonic() - began)
 
     drive(cloud, world, look)
     marks["loaded"] = time.monotonic() - began
-    [newest] = world.ledger.recent("web_logs", 1)
-    key = attempt_prefix(newest.dataset, newest.batch_id, newest.attempt) + "result.json"
+    [latest] = world.ledger.recent("web_logs", 1)
+    key = attempt_prefix(latest.dataset, latest.batch_id, latest.attempt) + "result.json"
     job = json.loads(world.store.get(world.settings.lake_bucket, key) or b"{}")["seconds"]
     times = [0.0, *(marks[step] for step in STEPS)]
     steps = {step: later - before for step, (before, later) in zip(STEPS, itertools.pairwise(times), strict=True)}

@@ -20,8 +20,8 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from benchmarks.stage import large_files, objects, session, small_files, versions
-from spark_jobs import reader
-from tidemark.declarations import load_file
+from spark_jobs.engine import reader
+from tidemark.adapters.dataset_files import load_file
 
 DATASET = load_file(Path(__file__).resolve().parent.parent / "datasets" / "web_logs.yaml")
 

@@ -21,14 +21,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from botocore.awsrequest import AWSRequest, AWSResponse
 
+from tidemark.adapters.world import World
 from tidemark.clock import SystemClock
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.passes import LATE
 from tidemark.service import reconcile as reconcile_module
 from tidemark.service.reconcile import reconcile
 from tidemark.settings import Settings
-from tidemark.wiring import World
 
 LOGS = parse_dataset(
     {"name": "logs", "prefix": "logs/", "record": {"day": "date"}, "tables": {"rows": {"columns": {"day": "date"}}}}

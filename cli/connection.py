@@ -11,10 +11,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from tidemark.adapters.world import World
 from tidemark.clock import SystemClock
 from tidemark.core.errors import TidemarkError
 from tidemark.settings import Settings
-from tidemark.wiring import World
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 #: A person waits: an endpoint that refuses is told of soon.

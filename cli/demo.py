@@ -10,12 +10,12 @@ from typing import Any
 from rich.console import Console
 
 from cli.folders import clear_demo, mark_demo
-from cli.local_commands import run_local, weight
+from cli.local_cloud import run_local, weight
 from cli.predict import Api, identity, prediction_table
 from cli.render import Sheet, say
 from local.cloud import Cloud
-from local.traffic import generate, sampled, write
-from tidemark.declarations import load_all
+from local.sample_data.generate import generate, sampled, write
+from tidemark.adapters.dataset_files import load_all
 from tidemark.settings import DATASETS
 
 DEMO_RECORDS = 6_000

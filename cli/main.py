@@ -125,7 +125,7 @@ def _laptop(commands: argparse._SubParsersAction[of.Parser]) -> None:
 
 def _reading(commands: argparse._SubParsersAction[of.Parser]) -> None:
     _add(commands, "status", "how every dataset stands", run.status)
-    batches = _add(commands, "batches", "the newest batches", run.batches)
+    batches = _add(commands, "batches", "the latest batches", run.batches)
     batches.add_argument("--dataset", type=of.text, help="only its batches")
     batches.add_argument("--limit", type=of.count, metavar="N", default=20, help="how many (%(default)s)")
     story = _add(commands, "explain", "the story of a file: batch, attempts, rows, load", run.explain)
@@ -167,7 +167,7 @@ def _operations(commands: argparse._SubParsersAction[of.Parser]) -> None:
 
 def _nights_and_quarantine(commands: argparse._SubParsersAction[of.Parser]) -> None:
     nights = _group(_parser(commands, "nightly", "jobs over whole days, weeks or months"))
-    _add(nights, "list", "every job, its newest period, and how many periods are due", run.nightly_list)
+    _add(nights, "list", "every job, its latest period, and how many periods are due", run.nightly_list)
     night = _add(nights, "run", "compute what is due now, without waiting for the night", run.nightly_run)
     night.add_argument("jobs", type=of.text, nargs="*", metavar="JOB", help="all jobs, if left out")
     date_help = "only its periods, ended or not; may be given again"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tidemark.adapters.store import split_uri
+from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
-from tidemark.wiring import World
+from tidemark.core.files import split_uri
 
 DATASET_ALL = "all"
 

@@ -24,9 +24,10 @@ from cli.render import (
     shortened,
     state,
 )
-from tidemark.adapters.store import split_uri
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
+from tidemark.core.files import split_uri
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service.operate import (
     acknowledge,
@@ -41,7 +42,6 @@ from tidemark.service.operate import (
 )
 from tidemark.service.reconcile import SETTLED_AFTER, reconcile
 from tidemark.service.report import files_of
-from tidemark.wiring import World
 
 LOOK_SECONDS = 2.0
 RAW_MAX = 80  # characters of a rejected record on the screen

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from cli.render import NOTHING, Sheet, plural, say
+from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
-from tidemark.wiring import World
 
 QUERY_SECONDS_MAX = 900
 #: As the Data API calls them; a figure is never folded.

@@ -10,11 +10,11 @@ from datetime import timedelta
 from rich.console import Console
 
 from cli.render import Part, capped, duration, plural, say, say_whole
+from tidemark.adapters.world import World
 from tidemark.core.lifecycle import Batch
 from tidemark.service.recover import HANDLERS_END_AFTER, Findings, look, recover, stop
 from tidemark.service.seal import Seal
 from tidemark.service.seal import look as seal_of
-from tidemark.wiring import World
 
 NEEDS_A_PERSON = 1  # exit status
 LOOK_SECONDS = 10.0

@@ -43,7 +43,7 @@ def _counts(summary: Summary) -> Sheet:
         spare=("files", "batches", "repeated", "kept", "read"), figures=("batches",),
     )  # fmt: skip
     for dataset, found in summary.datasets.items():
-        counts = (found.files, len(found.batches), found.read, found.kept, found.rejected, found.repeated)
+        counts = (found.files, len(found.batches), found.read, found.kept, found.rejected, found.duplicate_records)
         for position, (title, rows) in enumerate(found.tables.items()):
             shown = [number(value) for value in counts] if position == 0 else [""] * len(counts)
             table.add_row(dataset if position == 0 else "", title, *shown, number(rows.lake), number(rows.warehouse))

@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.render import name, number, say
-from local.traffic import LandedObject, history, sampled, write
+from local.sample_data.generate import LandedObject, history, sampled, write
+from tidemark.adapters.dataset_files import load_all
 from tidemark.clock import SystemClock
 from tidemark.core.errors import TidemarkError
-from tidemark.declarations import load_all
 from tidemark.settings import DATASETS
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
+from tidemark.adapters.world import World
 from tidemark.core.errors import Transient
 from tidemark.core.strict_json import strict_loads
 from tidemark.observability import logger, metrics
-from tidemark.service.predict import BODY_BYTES_MAX, DEPTH_MAX, Refused, TooLarge, describe, predict
+from tidemark.segmentation.predict import BODY_BYTES_MAX, DEPTH_MAX, Refused, TooLarge, describe, predict
+from tidemark.segmentation.registry import Models
 from tidemark.wiring import world
 
 RETRY_SECONDS = 60  # as often as the function looks for a newer model
@@ -40,12 +43,18 @@ def _predict() -> Response[str]:
         request = strict_loads(body, DEPTH_MAX)
     except ValueError as error:
         return _answer(400, {"error": f"expected JSON, found: {error}"})
-    return _answer(200, predict(world(), request))
+    return _answer(200, predict(_models(world()), request))
 
 
 @app.get("/model")
 def _model() -> Response[str]:
-    return _answer(200, describe(world()))
+    return _answer(200, describe(_models(world())))
+
+
+@cache
+def _models(world: World) -> Models:
+    """Kept as long as the world, for it remembers the model."""
+    return Models(world.store, world.settings.lake_bucket, world.clock)
 
 
 @app.exception_handler(Refused)

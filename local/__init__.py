@@ -1,0 +1,1 @@
+"""The laptop cloud: what AWS does for the pipeline, on one machine."""

@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 from botocore.config import Config
 
+from local.account import REGION, STACK
 from local.clock import Clock
-from local.deployer import deploy
-from local.deployment import REGION, STACK, Deployment
-from local.endpoint import Call, Endpoint
-from local.functions import Functions, Response
-from local.http_api import SCOPE, HttpApi
-from local.job_code import job_archive
-from local.pump import Pump
-from local.schedules import schedule_input
+from local.delivery.dispatcher import Dispatcher
+from local.delivery.schedules import schedule_input
+from local.endpoint.server import Call, Endpoint
+from local.lambda_runtime.functions import Functions, Response
+from local.lambda_runtime.http_api import SCOPE, HttpApi
+from local.stack.deploy import deploy
+from local.stack.deployment import Deployment
+from spark_jobs.archive import job_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +73,7 @@ class Cloud:
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
         self._calls_lock = threading.Lock()
-        self._pump: Pump | None = None
+        self._dispatcher: Dispatcher | None = None
         self._http_api: HttpApi | None = None
         self._closers: list[Callable[[], None]] = []
 
@@ -109,13 +110,13 @@ class Cloud:
         functions = Functions(self.deployment.functions, self.url, self.state_dir)
         self._closers.append(functions.stop)
         self._functions = functions
-        pump = Pump(self.deployment, self.client, functions.invoke, self.clock)
-        self._pump = pump
-        pump.start()
+        dispatcher = Dispatcher(self.deployment, self.client, functions.invoke, self.clock)
+        self._dispatcher = dispatcher
+        dispatcher.start()
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
         # Closed from the last to the first: take nothing new, end the handlers, then wait for the threads.
-        self._closers.insert(-1, pump.stop)
-        self._closers.append(pump.halt)
+        self._closers.insert(-1, dispatcher.stop)
+        self._closers.append(dispatcher.halt)
 
     def stop(self) -> None:
         """Ends everything at once; what ran is killed."""
@@ -134,9 +135,9 @@ class Cloud:
         return dict(json.loads(answer["Parameter"]["Value"]))
 
     @property
-    def pump(self) -> Pump:
-        assert self._pump is not None, "the cloud has not started"
-        return self._pump
+    def dispatcher(self) -> Dispatcher:
+        assert self._dispatcher is not None, "the cloud has not started"
+        return self._dispatcher
 
     def client(self, service: str) -> Any:
         """A boto3 client for this cloud; one for each service, shared by all threads."""
@@ -148,7 +149,7 @@ class Cloud:
 
     def invoke(self, function: str, event: Any) -> Response:
         """Runs a function, named by logical id, name or ARN, and waits for its outcome."""
-        return self.pump.invoke(self.deployment.function(function).logical_id, event)
+        return self.dispatcher.invoke(self.deployment.function(function).logical_id, event)
 
     def fire(self, function: str, payload: Any = None) -> Response:
         """Runs a function with `payload`, or with what its schedule hands it now, and waits for its outcome."""
@@ -161,34 +162,34 @@ class Cloud:
         return self.invoke(spec.logical_id, payload)
 
     def idle(self) -> bool:
-        return self.pump.idle()
+        return self.dispatcher.idle()
 
     def wait_idle(self, timeout: float) -> None:
         """Waits until nothing waits or runs, job runs and statements aside; TimeoutError after `timeout` seconds."""
-        self.pump.wait_idle(timeout)
+        self.dispatcher.wait_idle(timeout)
 
     def _on_call(self, call: Call) -> None:
         with self._calls_lock:
             self.calls[call] += 1
-        if self._pump is not None:
-            self._pump.wake(call.service, call.operation)
+        if self._dispatcher is not None:
+            self._dispatcher.wake(call.service, call.operation)
 
     def _unsigned(self, environ: WSGIEnvironment) -> str:
         return SCOPE if self._http_api and self._http_api.takes(environ) else ""
 
     def _put_events(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-        return self.pump.bus.put_events(entries)
+        return self.dispatcher.bus.put_events(entries)
 
     def _emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
-        if self._pump is not None:
-            self._pump.publish(source, detail_type, detail, resources)
+        if self._dispatcher is not None:
+            self._dispatcher.publish(source, detail_type, detail, resources)
 
     def _own_services(self) -> dict[str, WSGIApplication]:
-        from local.emr_serverless import EmrServerlessApp
-        from local.redshift_data import RedshiftDataApp
-        from local.spark_runner import Place, WarmRunner
+        from local.emr_serverless.api import EmrServerlessApp
+        from local.redshift.data_api import RedshiftDataApp
+        from local.spark.runner import WarmRunner, Workspace
 
-        emr = EmrServerlessApp(self._emit, WarmRunner(Place(self.state_dir, self.url)))
+        emr = EmrServerlessApp(self._emit, WarmRunner(Workspace(self.state_dir, self.url)))
         self._closers.append(emr.stop)
         redshift = RedshiftDataApp(self._emit, self.state_dir / "warehouse.duckdb", lambda: self.client("s3"))
         self._closers.append(redshift.close)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from local.cloud import Cloud
+from tidemark.adapters.world import World
+from tidemark.core.due_periods import WHOLE
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.nightly import WHOLE
-from tidemark.wiring import World
 
 LOOK_SECONDS = 0.3
 SWEEP_SECONDS = 20.0
@@ -70,7 +70,7 @@ def drive(
         _wait_idle(cloud, seconds_max)
         progress = look(world, time.monotonic() - began)
         seen(progress)
-        if progress.at_rest and cloud.pump.idle() and not (nights and _begin_nights(cloud, world)):
+        if progress.at_rest and cloud.dispatcher.idle() and not (nights and _begin_nights(cloud, world)):
             return progress
         if progress.seconds > seconds_max:
             raise Stuck(f"not at rest after {seconds_max:.0f} s, waiting for {progress.waiting_for}")
@@ -83,7 +83,7 @@ def drive(
 
 def _wait_idle(cloud: Cloud, seconds_max: float) -> None:
     try:
-        cloud.pump.wait_idle(seconds_max)
+        cloud.dispatcher.wait_idle(seconds_max)
     except TimeoutError as error:
         raise Stuck(f"not at rest after {seconds_max:.0f} s: {error}") from error
 
@@ -100,7 +100,7 @@ def look(world: World, seconds: float) -> Progress:
 def _begin_nights(cloud: Cloud, world: World) -> bool:
     """Whether some period of a day with rows was due; the clock need not have seen the day's end."""
     tables = (table for dataset in world.datasets.values() if not dataset.nightly for table in dataset.tables)
-    days = {day for table in tables for day in world.ledger.marks(table.name) if WHOLE < day < NEVER}
+    days = {day for table in tables for day in world.ledger.day_changes(table.name) if WHOLE < day < NEVER}
     answer = cloud.invoke("Nightly", {"dates": sorted(days)}) if days else None
     if answer and answer.error:
         raise Stuck(f"the nightly jobs cannot begin: {answer.payload}")

@@ -14,17 +14,17 @@ from urllib.parse import quote
 import duckdb
 import pyarrow.compute as pc
 
-from local.laptop import LaptopWorld
-from tidemark.adapters.store import split_uri
+from local.world import LaptopWorld
 from tidemark.core.dataset import Dataset, Table
+from tidemark.core.files import split_uri
 from tidemark.core.lifecycle import Batch, State
-from tidemark.service.common import read_result
+from tidemark.service.documents import read_result
 from tidemark.service.report import files_of
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Of a table of the newest rows: the keys that are stored, and the rows that are shown of them."""
+    """Of a table of the latest rows: the keys that are stored, and the rows that are shown of them."""
 
     keys: int
     rows: int
@@ -58,7 +58,7 @@ class DatasetSummary:
     read: int
     kept: int
     rejected: int
-    repeated: int
+    duplicate_records: int
     files_with_problems: int
     tolerance: float
     tables: Mapping[str, TableSummary]
@@ -153,7 +153,7 @@ def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -
         read=sum(batch.read for batch in loaded),
         kept=sum(batch.kept for batch in loaded),
         rejected=sum(batch.rejected for batch in loaded),
-        repeated=sum(batch.repeated for batch in loaded),
+        duplicate_records=sum(batch.duplicate_records for batch in loaded),
         files_with_problems=sum(batch.problems for batch in loaded),
         tolerance=dataset.tolerance,
         tables={table.name: _table(world, table, loaded) for table in dataset.tables},
@@ -208,7 +208,7 @@ def _unsettled(world: LaptopWorld, keys: list[str], batches: Mapping[str, tuple[
 def _uneven(world: LaptopWorld, datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:
     """Invariant 3: records read are accounted for, and the same rows are in lake and warehouse."""
     for name, found in datasets.items():
-        accounted = found.kept + found.rejected + found.repeated
+        accounted = found.kept + found.rejected + found.duplicate_records
         if found.read != accounted:
             yield f"{name}: expected {found.read} records accounted for, found {accounted}"
         for table, counts in found.tables.items():
@@ -224,7 +224,7 @@ def _uneven(world: LaptopWorld, datasets: Mapping[str, DatasetSummary]) -> Itera
 
 
 def _unshown(name: str, counts: TableSummary) -> Iterable[str]:
-    """A table of the newest rows shows each key that is stored, once."""
+    """A table of the latest rows shows each key that is stored, once."""
     for place, shown in (("lake", counts.shown_by_lake), ("warehouse", counts.shown_by_warehouse)):
         if shown and shown.keys != shown.rows:
             yield f"{name}: expected a row for each of {shown.keys} keys in the {place}, found {shown.rows}"

@@ -16,8 +16,8 @@ from typing import Any, Optional
 
 from pyspark import SparkContext
 
-from spark_jobs import batch, failures, night, objects, storage
-from spark_jobs.hadoop import FileSystem
+from spark_jobs.engine import batch, failures, period, s3_objects, writer
+from spark_jobs.engine.hadoop import FileSystem
 from tidemark.core.job import FAILURE, RESULT, JobSpec, RunFailure
 from tidemark.core.manifest import Manifest, NightlyManifest
 
@@ -29,7 +29,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     uri = asked.parse_args(arguments).spec
     document: Mapping[str, Any] = {}
     try:
-        document = json.loads(objects.text(uri))
+        document = json.loads(s3_objects.text(uri))
         _run(JobSpec.parse(document))
     except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
         failure, traceback = failures.of(error), failures.traceback_of(error)
@@ -41,13 +41,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _run(spec: JobSpec) -> None:
-    manifest = objects.text(spec.manifest)
+    manifest = s3_objects.text(spec.manifest)
     started = time.monotonic()
-    spark = storage.session(f"{spec.batch_id}.{spec.attempt}")
+    spark = writer.session(f"{spec.batch_id}.{spec.attempt}")
     try:
         seconds = {"session": time.monotonic() - started}
         if spec.dataset.nightly:
-            result = night.run(spark, spec, NightlyManifest.loads(manifest), seconds)
+            result = period.run(spark, spec, NightlyManifest.loads(manifest), seconds)
         else:
             result = batch.run(spark, spec, Manifest.loads(manifest), seconds)
         FileSystem(spark).write(f"{spec.output}{RESULT}", result.dumps())
@@ -70,7 +70,7 @@ def _report(document: Mapping[str, Any], failure: RunFailure, traceback: str) ->
     """
     try:
         report = failure.dumps(document["batch_id"], document["attempt"], traceback)
-        objects.put_text(f"{document['output'].rstrip('/')}/{FAILURE}", report)
+        s3_objects.put_text(f"{document['output'].rstrip('/')}/{FAILURE}", report)
     except Exception as error:  # noqa: BLE001  # the reason on stderr must come out in any case
         print(f"failure.json not written: {error}", file=sys.stderr, flush=True)
 

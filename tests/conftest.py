@@ -58,7 +58,7 @@ def root() -> Path:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """moto behind the laptop cloud's cures."""
-    from local.endpoint import Endpoint  # boto reads the environment when it is imported
+    from local.endpoint.server import Endpoint  # boto reads the environment when it is imported
 
     server = Endpoint({}, lambda entries: [])
     server.start()

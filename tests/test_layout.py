@@ -131,3 +131,51 @@ def test_a_group_of_tests_keeps_to_its_worker(request: pytest.FixtureRequest) ->
     """Else every cloud and every Spark session would be there twice; xdist shows the group behind the test's name."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         assert request.node.nodeid.endswith("@rest")
+
+
+#: Who may import what of the product: folder → the packages that it must not know.
+WALLS = {
+    "functions": ("local", "cli", "spark_jobs"),
+    "spark_jobs": ("local", "cli", "tidemark.adapters", "tidemark.service", "tidemark.wiring", "tidemark.settings"),
+    "local": ("cli",),
+}
+#: What a user writes: transforms and nightly jobs.
+USERS = [path for folder in ("transforms", "nightly") for path in sorted((ROOT / "spark_jobs" / folder).glob("*.py"))]
+
+
+def is_in(name: str, package: str) -> bool:
+    return (name + ".").startswith(package + ".")
+
+
+@pytest.mark.parametrize("folder", sorted(WALLS))
+def test_no_room_reaches_into_one_that_stands_on_it(folder: str) -> None:
+    """Functions run without the laptop cloud and the command line, jobs without the control plane."""
+    paths = [path for path in sorted((ROOT / folder).rglob("*.py")) if "datasets" not in path.parts]
+    assert paths
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in paths
+        for name in imports(path)
+        if any(is_in(name, package) for package in WALLS[folder])
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["model", "profiles"])
+def test_what_a_job_brings_along_of_segmentation_is_pure(name: str) -> None:
+    """The job and the function predict with the same code, so that code knows neither Spark nor AWS."""
+    path = ROOT / "functions" / "tidemark" / "segmentation" / f"{name}.py"
+    allowed = ("tidemark.core", "tidemark.segmentation")
+    foreign = {
+        one
+        for one in imports(path)
+        if one.split(".")[0] not in sys.stdlib_module_names and not any(is_in(one, package) for package in allowed)
+    }
+    assert foreign == set()
+
+
+@pytest.mark.parametrize("path", USERS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_transforms_and_nightly_jobs_import_nothing_of_the_engine(path: Path) -> None:
+    """What a user's code needs comes from the two packages that it is written in."""
+    engine = {name for name in imports(path) if is_in(name, "spark_jobs.engine")}
+    assert path.name == "__init__.py" or engine == set()

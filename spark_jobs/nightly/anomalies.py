@@ -16,9 +16,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs.days import day_literal
-from spark_jobs.night import Night
-from tidemark.core.periods import Period
+from spark_jobs.nightly import Night, Period, day_literal
 
 PAST_DAYS = 28
 SAME_WEEKDAYS = 4

@@ -19,10 +19,10 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_jobs.days import day_literal
-from tidemark.core import segments
-from tidemark.core.profiles import TOLD, Profile
-from tidemark.core.segments import CATEGORIES, KEY, NUMBERS, PURCHASES, UNKNOWN, Encoding, Scale
+from spark_jobs.nightly import day_literal
+from tidemark.segmentation import model as segment_model
+from tidemark.segmentation.model import CATEGORIES, KEY, NUMBERS, PURCHASES, UNKNOWN, Encoding, Scale
+from tidemark.segmentation.profiles import TOLD, Profile
 
 CUSTOMERS_MIN = 10  # fewer are no population to find segments in
 ITERATIONS_MAX = 100
@@ -72,11 +72,11 @@ def fit_encoding(customers: DataFrame) -> Encoding:
 
 
 def _coded(columns: Sequence[str], values: Sequence[Any]) -> list[Optional[float]]:
-    return list(segments.numbers(dict(zip(columns, values))))
+    return list(segment_model.numbers(dict(zip(columns, values))))
 
 
 def _categories(customers: DataFrame, field: str) -> tuple[str, ...]:
-    found = {segments.category(row.asDict(), field) for row in customers.select(field).distinct().collect()}
+    found = {segment_model.category(row.asDict(), field) for row in customers.select(field).distinct().collect()}
     return (*sorted(found - {UNKNOWN}), UNKNOWN)
 
 

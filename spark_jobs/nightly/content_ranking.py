@@ -10,8 +10,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.days import day_literal
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night, day_literal
 
 Z = 1.959963984540054  # the normal distribution holds 95 % between -Z and Z
 

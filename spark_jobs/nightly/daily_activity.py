@@ -10,7 +10,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night
 
 
 def compute(night: Night) -> dict[str, DataFrame]:

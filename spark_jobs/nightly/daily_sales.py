@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night
 
 MONEY = "decimal(18,2)"
 

@@ -15,8 +15,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.days import day_literal
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night, day_literal
 
 WEEKS = 4
 MONEY = "decimal(18,2)"

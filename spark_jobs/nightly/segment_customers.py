@@ -1,7 +1,7 @@
 """Customers in segments by k-means: who they are, how lately, how often and for how much they buy.
 
-Features are those of `tidemark.core.segments`: bands as numbers, the logarithm of money and frequency, all scaled to
-mean 0 and deviation 1, and a 1 for each category. Every k from `k_min` to `k_max` is tried and the best silhouette
+Features are those of `tidemark.segmentation.model`: bands as numbers, the logarithm of money and frequency, all scaled
+to mean 0 and deviation 1, and a 1 for each category. Every k from `k_min` to `k_max` is tried and the best silhouette
 wins, ties to the smaller k. Spark's silhouette is that of squared distances, which costs no more than one pass.
 """
 
@@ -18,12 +18,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_jobs.days import day_literal
-from spark_jobs.night import Night
-from spark_jobs.nightly import clusters
-from tidemark.core.periods import Period
-from tidemark.core.profiles import TOLD, Profile, descriptions, names, whole
-from tidemark.core.segments import KEY, Encoding, Model, Segment
+from spark_jobs.nightly import Night, Period, clusters, day_literal
+from tidemark.segmentation.model import KEY, Encoding, Model, Segment
+from tidemark.segmentation.profiles import TOLD, Profile, descriptions, names, whole
 
 log = logging.getLogger(__name__)
 

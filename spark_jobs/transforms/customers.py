@@ -1,4 +1,4 @@
-"""Households as exported. Which row of a household is the newest is for its table to say, not for a batch."""
+"""Households as exported. Which row of a household is the latest is for its table to say, not for a batch."""
 
 from __future__ import annotations
 

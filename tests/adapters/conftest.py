@@ -11,9 +11,9 @@ import pytest
 from moto import mock_aws
 from pyiceberg.catalog import load_catalog
 
-from tidemark.adapters.lake import Lake, glue_properties
+from tidemark.adapters.iceberg import Lake, glue_properties
 from tidemark.adapters.ledger import Ledger
-from tidemark.adapters.store import Store
+from tidemark.adapters.s3_documents import Store
 from tidemark.core.files import FileVersion
 
 

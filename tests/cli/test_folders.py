@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli import demo, local_commands
+from cli import demo, local_cloud
 from cli.folders import MARKER, clear_demo, mark_demo, refuse_used, whole_or_nothing
 from cli.main import main
 from cli.traffic import write_traffic
@@ -222,7 +222,7 @@ def test_a_run_that_is_ended_from_outside_leaves_nothing(tmp_path: Path, monkeyp
     (tmp_path / "in" / "a.json").write_text("{}")
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
-    monkeypatch.setattr(local_commands, "_drive_folder", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(local_cloud, "_drive_folder", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as end:
         main(["local", "run", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
@@ -239,8 +239,8 @@ def test_a_demo_whose_reader_has_gone_is_marked_all_the_same(tmp_path: Path, mon
     def print_nothing(*_: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr(local_commands, "_drive_folder", drive)
-    monkeypatch.setattr(local_commands, "show_summary", print_nothing)
+    monkeypatch.setattr(local_cloud, "_drive_folder", drive)
+    monkeypatch.setattr(local_cloud, "show_summary", print_nothing)
     monkeypatch.setattr(demo, "DEMO_RECORDS", 5)
     with pytest.raises(BrokenPipeError):
         demo.run_demo(Console(file=io.StringIO()), tmp_path / "out")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cli import local_commands
-from cli.local_commands import _explain_up, stay_up
+from cli import local_cloud
+from cli.local_cloud import _explain_up, stay_up
 from cli.main import build_parser
 from cli.render import open_console
 from tests.cli.nasty import printed
@@ -51,7 +51,7 @@ def test_a_cloud_is_stopped_even_if_nobody_hears_of_it(monkeypatch: pytest.Monke
     """Its processes would outlive it."""
     done: list[str] = []
     cloud = SimpleNamespace(start=lambda: done.append("start"), stop=lambda: done.append("stop"), **vars(CLOUD))
-    monkeypatch.setattr(local_commands, "Cloud", lambda **_: cloud)
+    monkeypatch.setattr(local_cloud, "Cloud", lambda **_: cloud)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(BrokenPipeError):
         stay_up(open_console(Gone()), 0)

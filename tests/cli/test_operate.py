@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.operate import backfill, choose_batches
-from cli.show import show_batches
+from cli.status import show_batches
 from tests.service.nights import NightWorld, land
 from tidemark.core.errors import TidemarkError
 

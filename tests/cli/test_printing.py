@@ -11,12 +11,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from cli.nights import list_jobs, run_night
+from cli.nightly import list_jobs, run_night
 from cli.operate import choose_batches, list_quarantine, replay_batches, show_quarantined
 from cli.predict import Api, show_model, show_predictions
 from cli.query import run_query
 from cli.render import PIPE_WIDTH, name, visible
-from cli.show import show_batches, show_file, show_status
+from cli.status import show_batches, show_file, show_status
 from cli.summary import show_summary
 from local.summary import DatasetSummary, Finding, QuarantinedBatch, Summary, TableSummary
 from tests.cli.nasty import NASTY, is_plain, printed
@@ -49,7 +49,7 @@ def hold(world: NightWorld, key: str, state: State = State.QUARANTINED, reason: 
     now = world.clock.now()
     place = attempt_prefix("shop", BATCH, 1)
     world.store.put_once("control", f"{place}manifest.json", Manifest(BATCH, 1, "shop", (file,)).dumps())
-    counted = {"read": 3, "kept": 1, "rejected": 1, "duplicates": 1, "problem": reason}
+    counted = {"read": 3, "kept": 1, "rejected": 1, "duplicate_records": 1, "problem": reason}
     world.store.put(
         "lake", f"{place}rejected/1.json", json.dumps({"file": file.uri, "position": 12, "reason": reason, "raw": key})
     )
@@ -63,7 +63,7 @@ def hold(world: NightWorld, key: str, state: State = State.QUARANTINED, reason: 
     known = world.ledger.batch(BATCH) or Batch(BATCH, "shop", now, now)
     held = replace(
         known, state=state, reason=reason, manifest=f"{place}manifest.json", files=1, bytes=7, read=3, kept=1,
-        rejected=1, repeated=1, problems=1, rows={"sales": 1},
+        rejected=1, duplicate_records=1, problems=1, rows={"sales": 1},
     )  # fmt: skip
     return world.ledger.save(held)
 

@@ -9,22 +9,23 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from cli.show import show_status
+from cli.status import show_status
 from tests.service.nights import DATASETS, NightWorld, land, run_nights
+from tidemark.adapters.dataset_files import load_all
+from tidemark.adapters.world import World
 from tidemark.clock import iso
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.lifecycle import Batch, State
-from tidemark.declarations import load_all
 from tidemark.service.nightly import nightly
 from tidemark.service.submit import submit
 from tidemark.settings import DATASETS as DECLARATIONS
-from tidemark.wiring import World
 
 SHOP = parse_dataset(
     {
         "name": "shop", "prefix": "shop/", "record": {"id": "string(8)"},
-        "tables": {"sales": {"kind": "facts", "columns": {"id": "string(8)"}, "deduplicate": "id", "remember": "7d"}},
+        "tables": {"sales": {"kind": "facts", "columns": {"id": "string(8)"}, "deduplicate": "id",
+            "deduplication_window": "7d"}},
     }
 )  # fmt: skip
 DECLARED = load_all(DECLARATIONS)
@@ -88,7 +89,7 @@ def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
 def test_a_pause_and_repeated_records_are_shown(world: NightWorld) -> None:
     """A dataset that forms no batches says so first; records dropped because their key was kept already are counted."""
     first = planned(world, "aaaaaaaa")
-    world.ledger.save(replace(first, state=State.LOADED, read=12, kept=5, rejected=3, repeated=4))
+    world.ledger.save(replace(first, state=State.LOADED, read=12, kept=5, rejected=3, duplicate_records=4))
     world.ledger.pause("shop", paused=True)
     assert status(world)["shop"] == "shop 0 0 B – – paused, LOADED 1 12 5 3 4 never"
     assert "paused" not in status(world)["totals"]
@@ -105,7 +106,7 @@ def test_the_last_pass_of_reconcile_is_shown(world: NightWorld) -> None:
     assert status(world)["totals"].endswith(" –")
 
 
-def test_a_nightly_job_shows_its_newest_period(world: NightWorld) -> None:
+def test_a_nightly_job_shows_its_latest_period(world: NightWorld) -> None:
     """In the column of the same name as in the list of batches; a dataset of files has none."""
     land(world, "shop.20261119T080000.aaaaaaaa", {"2026-11-20": [1], "2026-11-21": [2]})
     nightly(world)

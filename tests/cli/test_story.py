@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from cli.operate import list_quarantine, show_quarantined
 from cli.render import PIPE_WIDTH
-from cli.show import show_batches, show_file
+from cli.status import show_batches, show_file
 from tests.cli.nasty import printed
 from tests.service.nights import NightWorld, advance
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import Batch, Formed, Poisoned, RunRetried, RunStarted, State
 from tidemark.core.manifest import Manifest
-from tidemark.service.common import move
+from tidemark.service.transitions import move
 
 BATCH = "shop.20261121T080000.aaaaaaaa"
 FILES = tuple(FileVersion("raw", f"shop/{place}.json", "v1", 7) for place in range(12))

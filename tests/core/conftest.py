@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 
 
 @pytest.fixture

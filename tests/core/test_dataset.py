@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.core.dataset import Column, ColumnType, Dataset, Field, Format
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.errors import DeclarationError
 
 TYPES = [
@@ -125,9 +125,10 @@ WRONG: list[tuple[str, Any, str]] = [
     (f"{ACTIVITY}.columns.user_id", None, f"{ACTIVITY}.sums: expected at least one column that is not summed"),
     (f"{ACTIVITY}.deduplicate", "user_id", f"{ACTIVITY}.deduplicate: expected a key only for a table of kind facts or"),
     (f"{EVENTS}.day", "user_id", f"{EVENTS}.day: expected columns of the table (event_date), found 'user_id'"),
-    (f"{EVENTS}.kind", "latest", f"{EVENTS}.key: expected the column of which the newest row is shown, for a table of"),
+    (f"{EVENTS}.kind", "latest", f"{EVENTS}.key: expected the column of which the latest row is shown, for a table of"),
     (f"{EVENTS}.key", "user_id", f"{EVENTS}.key: expected a key only for a table of kind latest, found 'user_id'"),
-    (f"{EVENTS}.remember", "7d", f"{EVENTS}.remember: expected a key only beside `deduplicate`, found '7d'"),
+    (f"{EVENTS}.deduplication_window", "7d",
+     f"{EVENTS}.deduplication_window: expected a key only beside `deduplicate`, found '7d'"),
     (f"{EVENTS}.ratios", {"a": "b / c"}, f"{EVENTS}.ratios: expected a key only for a table of kind additive, found"),
     (f"{ACTIVITY}.ratios", {"rate": "events"}, f"{ACTIVITY}.ratios.rate: expected a new column as a"),
     (f"{ACTIVITY}.ratios", {"ctid": "events/events"}, f"{ACTIVITY}.ratios.ctid: expected a name that Redshift has no"),
@@ -275,7 +276,7 @@ def test_a_dataset_has_no_more_tables_than_one_load_takes(declaration: dict[str,
         parse_dataset(declaration)
 
 
-def test_tables_of_the_newest_row_count_for_more(declaration: dict[str, Any]) -> None:
+def test_tables_of_the_latest_row_count_for_more(declaration: dict[str, Any]) -> None:
     """They are stored and shown, by seven statements each: five fit one load, six do not."""
     homes = {"kind": "latest", "key": "home_id", "columns": {"home_id": "int"}}
     declaration["tables"] = {f"t{number}": homes for number in range(5)}

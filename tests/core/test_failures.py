@@ -149,7 +149,7 @@ def test_a_slow_batch_is_tried_once_more_and_then_its_halves_are_halved_at_once(
     assert (runs, found.files, event) == (6, 1, Poisoned(2, slow.message))
 
 
-@pytest.mark.parametrize("changes", [{"exposed": True}, {"period": "2026-03-01"}])
+@pytest.mark.parametrize("changes", [{"maybe_visible": True}, {"period": "2026-03-01"}])
 def test_a_slow_batch_that_cannot_be_halved_goes_to_a_person(changes: dict[str, Any]) -> None:
     """After the second try: rows that readers saw, and nights, are replaced whole or not at all."""
     slow = RunFailure("the run did not finish within 120 minutes", "slow")
@@ -196,7 +196,7 @@ def test_the_unknown_is_bisected_when_it_repeats(message: str) -> None:
     assert after_run_failure(failed, RunFailure(message)) == Bisected(2, children, message)
 
 
-@pytest.mark.parametrize("changes", [{"files": 1}, {"files": 0}, {"exposed": True}])
+@pytest.mark.parametrize("changes", [{"files": 1}, {"files": 0}, {"maybe_visible": True}])
 def test_what_cannot_be_halved_goes_to_a_person(changes: dict[str, Any]) -> None:
     """A single file stands alone already, and rows that were shown must be replaced by the batch that showed them."""
     failed = batch(run_failures=1, unknown_failures=1, **changes)
@@ -215,7 +215,7 @@ def test_a_bad_file_without_a_name_is_unknown() -> None:
     assert after_run_failure(batch(), RunFailure("not JSON", "file")) == RunRetried(2, "not JSON", unknown=True)
 
 
-@pytest.mark.parametrize("changes", [{}, {"unknown_failures": 1}, {"exposed": True}])
+@pytest.mark.parametrize("changes", [{}, {"unknown_failures": 1}, {"maybe_visible": True}])
 def test_what_no_try_and_no_half_would_cure_goes_to_a_person(changes: dict[str, Any]) -> None:
     """The keys of another batch are gone: a thousand halves would fail one by one."""
     failed = batch(**changes)

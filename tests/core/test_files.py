@@ -115,7 +115,7 @@ def test_only_keys_with_versions_that_do_not_tell_are_looked_up() -> None:
 
 @pytest.mark.parametrize(("latest", "kept"), [(NEW, NEW), (OLD, OLD)])
 @pytest.mark.parametrize("first", [True, False])
-def test_what_the_bucket_shows_is_the_newest(latest: FileVersion, kept: FileVersion, first: bool) -> None:
+def test_what_the_bucket_shows_is_the_latest(latest: FileVersion, kept: FileVersion, first: bool) -> None:
     """Whichever of the two was seen first, and whatever their times say."""
     listed = [replace(NEW, sequencer=None), OLD][:: 1 if first else -1]
     found, _ = resolve_versions(listed, "supersede", {(OLD.bucket, OLD.key): latest.version})

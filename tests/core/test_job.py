@@ -14,8 +14,8 @@ from tidemark.core.job import REASON_MAX, DataFile, FileCount, JobSpec, Result, 
 
 KEYS = (DataFile("s3://lake/k", 3, 90),)
 COUNTS = (
-    FileCount(("raw", "a", "v1"), read=5, kept=3, rejected=1, repeated=1),
-    FileCount(("raw", "c", "v1"), read=2, kept=2, rejected=0, repeated=0, problem="gzip truncated at byte 17"),
+    FileCount(("raw", "a", "v1"), read=5, kept=3, rejected=1, duplicate_records=1),
+    FileCount(("raw", "c", "v1"), read=2, kept=2, rejected=0, duplicate_records=0, problem="gzip truncated at byte 17"),
 )
 RESULT = Result(
     batch_id="b", attempt=2, dataset="web", files=COUNTS,
@@ -60,8 +60,8 @@ def test_a_result_is_read_as_it_was_written(result: Result) -> None:
 @pytest.mark.parametrize(
     ("result", "totals", "rows"),
     [
-        (RESULT, {"read": 7, "kept": 5, "rejected": 1, "duplicates": 1}, 5),
-        (NIGHT, {"read": 7, "kept": 7, "rejected": 0, "duplicates": 0}, 4),
+        (RESULT, {"read": 7, "kept": 5, "rejected": 1, "duplicate_records": 1}, 5),
+        (NIGHT, {"read": 7, "kept": 7, "rejected": 0, "duplicate_records": 0}, 4),
     ],
     ids=["batch", "night"],
 )

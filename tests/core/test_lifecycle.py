@@ -56,12 +56,12 @@ VALUES: dict[str, Any] = {
     "manifest": "batches/web/b/0003/manifest.json",
     "files": 2,
     "bytes": 10,
-    "duplicates": 1,
+    "duplicate_files": 1,
     "run_id": "run-3",
     "read": 5,
     "kept": 4,
     "rejected": 1,
-    "repeated": 0,
+    "duplicate_records": 0,
     "rows": {"web_events": 4},
     "problems": 0,
     "inputs": {},
@@ -208,7 +208,7 @@ def test_any_history_keeps_the_promises(data: st.DataObject) -> None:
         moved, _ = advance(batch, event, NOW)
         assert moved.attempt - batch.attempt == isinstance(event, NEW_ATTEMPT)
         assert (moved.due_at is None) == moved.at_rest
-        assert moved.exposed >= batch.exposed
+        assert moved.maybe_visible >= batch.maybe_visible
         assert moved.changes >= batch.changes
         assert not (moved.at_rest and moved.outdated and moved.state in (State.LOADED, State.EMPTY))
         batch = moved
@@ -250,7 +250,7 @@ def test_a_load_that_was_refused_is_tried_at_once_in_smaller_company() -> None:
 def test_files_gone_before_their_load_are_counted_until_a_load_succeeds() -> None:
     """The next attempt is made at once, of the same files; a person's replay counts anew, as does what was loaded."""
     moved, _ = advance(batch_in(State.LOADING, vanished=1), event_of(Vanished), NOW)
-    assert (moved.state, moved.attempt, moved.base, moved.vanished) == (State.FORMING, 4, "m3", 2)
+    assert (moved.state, moved.attempt, moved.base_manifest, moved.vanished) == (State.FORMING, 4, "m3", 2)
     assert (moved.because, moved.not_before) == ("because", None)
     again = replace(moved, state=State.LOADING, load_id="load-3")
     assert advance(again, event_of(Loaded, attempt=4), NOW)[0].vanished == 0
@@ -282,7 +282,7 @@ def test_an_attempt_that_is_loaded_makes_way_for_the_changes_that_wait() -> None
     """One attempt for all that came meanwhile; without changes the batch is at rest."""
     batch = batch_in(State.LOADING, changes=6, formed=4, waiting_since=NOW)
     moved, _ = advance(batch, loaded(batch), NOW)
-    assert (moved.state, moved.attempt, moved.base, moved.waiting_since) == (State.FORMING, 4, "m3", None)
+    assert (moved.state, moved.attempt, moved.base_manifest, moved.waiting_since) == (State.FORMING, 4, "m3", None)
     assert advance(batch_in(State.LOADING), loaded(batch_in(State.LOADING)), NOW)[0].state is State.LOADED
 
 
@@ -306,7 +306,7 @@ def test_failures_count_on_over_changes() -> None:
     """A job that fails for every version of a hot key must come to a person's notice."""
     batch = batch_in(State.RUNNING, run_failures=3, unknown_failures=1, changes=1)
     moved, _ = advance(batch, event_of(Renewed), NOW)
-    assert (moved.run_failures, moved.unknown_failures, moved.exposed) == (3, 1, True)
+    assert (moved.run_failures, moved.unknown_failures, moved.maybe_visible) == (3, 1, True)
 
 
 def test_the_wait_for_the_warehouse_counts_from_the_first_publication() -> None:
@@ -330,22 +330,22 @@ def test_a_replay_stays_in_the_background_until_it_is_loaded() -> None:
 
 def test_forming_ends_with_a_manifest() -> None:
     """The segments are worked off, duplicates add up over attempts."""
-    moved, _ = advance(batch_in(State.FORMING, segments=("s1",), duplicates=2), event_of(Formed), NOW)
+    moved, _ = advance(batch_in(State.FORMING, segments=("s1",), duplicate_files=2), event_of(Formed), NOW)
     assert (moved.manifest, moved.files, moved.bytes) == (VALUES["manifest"], 2, 10)
-    assert (moved.segments, moved.duplicates) == ((), 3)
+    assert (moved.segments, moved.duplicate_files) == ((), 3)
 
 
 def test_a_batch_of_duplicates_holds_nothing() -> None:
     """EMPTY keeps only the count of what it dropped."""
     moved, _ = advance(batch_in(State.FORMING, segments=("s1",)), event_of(Emptied), NOW)
-    assert (moved.files, moved.segments, moved.duplicates) == (0, (), 1)
+    assert (moved.files, moved.segments, moved.duplicate_files) == (0, (), 1)
 
 
 def test_publishing_brings_the_counts_and_clears_the_failures() -> None:
     """From here on the lake shows the attempt."""
     moved, _ = advance(batch_in(State.RUNNING, run_failures=1, reason="throttled"), event_of(Published), NOW)
     assert (moved.read, moved.kept, moved.rejected, moved.rows) == (5, 4, 1, {"web_events": 4})
-    assert (moved.exposed, moved.run_failures, moved.reason) == (True, 0, "")
+    assert (moved.maybe_visible, moved.run_failures, moved.reason) == (True, 0, "")
 
 
 def test_loading_ends_without_a_trace_of_failure() -> None:
@@ -357,13 +357,13 @@ def test_loading_ends_without_a_trace_of_failure() -> None:
 def test_a_file_set_aside_leaves_the_rest_to_the_next_attempt() -> None:
     """The next manifest is the last one without the file, which is a change like others."""
     moved, _ = advance(batch_in(State.RUNNING), event_of(FileRefused), NOW)
-    assert (moved.base, moved.manifest, moved.changes) == ("m3", "", 1)
+    assert (moved.base_manifest, moved.manifest, moved.changes) == ("m3", "", 1)
 
 
 def test_a_discarded_batch_begins_an_attempt_without_files() -> None:
     """A person gives the files up, and whatever was shown of them is replaced by nothing."""
     moved, effects = advance(batch_in(State.QUARANTINED, changes=7), event_of(Discarded), NOW)
-    assert (moved.discarded, moved.base, moved.manifest, moved.attempt) == (7, "", "", 4)
+    assert (moved.discarded, moved.base_manifest, moved.manifest, moved.attempt) == (7, "", "", 4)
     assert effects == ()
 
 
@@ -371,7 +371,7 @@ def test_a_discarded_batch_begins_an_attempt_without_files() -> None:
 def test_the_next_attempt_forms_its_manifest_of_the_last_one(state: State, event: type) -> None:
     """Its files, with the changes since; before the first manifest, what that one was to be made of."""
     moved, _ = advance(batch_in(state), event_of(event), NOW)
-    assert (moved.base, moved.manifest, moved.state) == ("m3", "", State.FORMING)
+    assert (moved.base_manifest, moved.manifest, moved.state) == ("m3", "", State.FORMING)
 
 
 def test_a_retry_keeps_its_manifest() -> None:
@@ -391,7 +391,7 @@ def test_a_split_batch_names_its_children() -> None:
 
 def test_a_run_poisoned_while_publishing_may_have_been_seen() -> None:
     """The tables are committed one by one, so a batch refused by the second shows in the first."""
-    assert advance(batch_in(State.RUNNING), event_of(Poisoned), NOW)[0].exposed
+    assert advance(batch_in(State.RUNNING), event_of(Poisoned), NOW)[0].maybe_visible
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tidemark.core.dataset import Column, ColumnType, Dataset, LoadPolicy, Table
 from tidemark.core.lifecycle import Batch, State
+from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
 from tidemark.core.loading import BATCHES_MAX, Load, due_loads, is_due, of_one_layout
 from tidemark.core.warehouse_ddl import SHARDS, shard_of
-from tidemark.core.warehouse_sql import STATEMENTS_MAX, statements_needed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OLD, YOUNG = NOW - timedelta(minutes=5), NOW - timedelta(minutes=4, seconds=59)
@@ -136,7 +136,7 @@ def test_tables_that_do_not_fit_one_transaction_make_two() -> None:
     assert due_loads([mail], DATASETS, NOW, eager=True) == [[mail]]
 
 
-def test_tables_of_the_newest_row_take_more_room() -> None:
+def test_tables_of_the_latest_row_take_more_room() -> None:
     """Five of them fill the forty statements, so even one table more takes a second load."""
     assert due_loads([batch("crm.1"), batch("sms.1")], DATASETS, NOW) == [[batch("crm.1")]]
 

@@ -61,7 +61,7 @@ LOADED = trace({1: manifest(1, A, B)}, {1}, SHOWN, {1: "load.20260301T120000.000
 
 
 @pytest.mark.parametrize(
-    ("found", "state", "attempt", "exposed"),
+    ("found", "state", "attempt", "maybe_visible"),
     [
         (PLANNED, State.PLANNED, 1, False),
         (RUNNING, State.RUNNING, 1, False),
@@ -72,10 +72,10 @@ LOADED = trace({1: manifest(1, A, B)}, {1}, SHOWN, {1: "load.20260301T120000.000
     ],
     ids=["no job spec", "a run", "no run", "in the lake", "in the warehouse", "in the warehouse without a result"],
 )
-def test_a_batch_is_put_where_its_traces_say(found: Trace, state: State, attempt: int, exposed: bool) -> None:
+def test_a_batch_is_put_where_its_traces_say(found: Trace, state: State, attempt: int, maybe_visible: bool) -> None:
     """What nobody can tell how it ended is fenced off by a next attempt; what readers see is never split."""
     batch = rebuilt(found, None, False, "", LATER)
-    assert (batch.state, batch.attempt, batch.exposed) == (state, attempt, exposed)
+    assert (batch.state, batch.attempt, batch.maybe_visible) == (state, attempt, maybe_visible)
     assert batch.manifest == f"batches/web/{ONE}/0001/manifest.json"
     assert (batch.files, batch.bytes) == (2, 12)
     assert (batch.due_at is None) is batch.at_rest
@@ -109,11 +109,13 @@ def test_a_batch_whose_children_have_documents_was_split() -> None:
     parent = rebuilt(LOST_RUN, None, True, "", LATER)
     assert (parent.state, parent.children) == (State.SPLIT, children_of(ONE))
     halves = [missing_child(parent, half, LATER) for half in (0, 1)]
-    assert [(child.batch_id, child.part) for child in halves] == [
+    assert [(child.batch_id, child.file_range) for child in halves] == [
         (parent.children[0], (0, 1)),
         (parent.children[1], (1, 2)),
     ]
-    assert {(child.state, child.base, child.parent) for child in halves} == {(State.FORMING, parent.manifest, ONE)}
+    assert {(child.state, child.base_manifest, child.parent) for child in halves} == {
+        (State.FORMING, parent.manifest, ONE)
+    }
 
 
 # ── who holds what ──────────────────────────────────────────────────────────────────────────────────────────
@@ -131,10 +133,10 @@ def test_a_batch_whose_children_have_documents_was_split() -> None:
     ],
     ids=["free", "overwritten", "an older one", "the bucket shows the first", "the second", "neither"],
 )
-def test_the_newest_version_of_a_key_is_told_by_sequencer_or_bucket(
+def test_the_latest_version_of_a_key_is_told_by_sequencer_or_bucket(
     known: list[FileVersion], found: list[FileVersion], latest: str | None, versions: list[str]
 ) -> None:
-    """Where neither tells, a later manifest's is the newest."""
+    """Where neither tells, a later manifest's is the latest."""
     ordered = in_order([Held(file, ONE) for file in known], [Held(file, TWO) for file in found], latest)
     assert [one.file.version for one in ordered] == versions
 

@@ -30,7 +30,7 @@ BEYOND = (
     "facts",
     "of its own",
     "one column",
-    "newest row is shown",
+    "latest row is shown",
     "key only",
     "a new column",
     "name of an encoding",

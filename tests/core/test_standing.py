@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tidemark.core.batching import PendingSegment
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.lifecycle import AT_REST, Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.standing import FAILING_FROM, Look, Taken, Waiting, numbers
@@ -26,7 +26,10 @@ WEB = parse_dataset(
         "load": {"every": "1h"},
     }
 )
-DATASETS = {"web": WEB, "orders": replace(WEB, name="orders", tables=(replace(WEB.tables[0], remember=WEEK),))}
+DATASETS = {
+    "web": WEB,
+    "orders": replace(WEB, name="orders", tables=(replace(WEB.tables[0], deduplication_window=WEEK),)),
+}
 NAME = "web.20260301T110000.00000000"
 
 
@@ -69,7 +72,7 @@ def test_overdue_batches_are_told_by_state(state: State) -> None:
         ({"state": State.RUNNING}, 3.9, 4.1),
         ({"state": State.PUBLISHED}, 1.9, 2.1),
         ({"state": State.LOADING}, 1.9, 2.1),
-        ({"state": State.PLANNED, "exposed": True}, 0.9, 1.1),
+        ({"state": State.PLANNED, "maybe_visible": True}, 0.9, 1.1),
     ],
 )
 def test_a_batch_is_stuck_after_more_than_a_healthy_wait(
@@ -88,7 +91,7 @@ def test_a_batch_that_waits_for_its_turn_is_not_stuck() -> None:
     assert numbers(look(waiting))["BatchesStuck"] == 1
 
 
-@pytest.mark.parametrize("changes", [{}, {"exposed": True}, {"period": "2026-02-28"}, {"parent": NAME}])
+@pytest.mark.parametrize("changes", [{}, {"maybe_visible": True}, {"period": "2026-02-28"}, {"parent": NAME}])
 def test_three_failures_in_a_row_are_told(changes: dict[str, Any]) -> None:
     """Of new batches, of replays, whose lag begins anew with each failure, and of nights."""
     for count in (FAILING_FROM - 1, FAILING_FROM, FAILING_FROM + 1):
@@ -147,7 +150,7 @@ def test_tolerance_is_the_datasets(rejected: int, count: int) -> None:
 
 def test_lag_is_that_of_the_oldest_file_that_shows_nothing() -> None:
     """Pending files since they landed, new batches since they were formed, others since their last move."""
-    replay = batch(exposed=True, created_at=hours(90), updated_at=hours(1))
+    replay = batch(maybe_visible=True, created_at=hours(90), updated_at=hours(1))
     night = batch(period="2026-02-28", created_at=hours(90))
     assert numbers(look(replay, night))["LagSeconds"] == 3_600
     assert numbers(look(batch(created_at=hours(3)), segments=[segment(2)]))["LagSeconds"] == 3 * 3_600

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.traces import Documents, differences, documents, is_behind
 
@@ -45,7 +45,7 @@ def test_a_listing_tells_which_attempts_have_a_manifest_and_a_job_spec() -> None
         ("batches/web/manifest.json", NOON),
     ]
     assert documents(listed) == {ONE: left({1}, {1, 3})}
-    assert documents(listed)[ONE].newest == 3
+    assert documents(listed)[ONE].latest == 3
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_listing_tells_which_attempts_have_a_manifest_and_a_job_spec() -> None
 def test_the_ledger_is_behind_where_a_document_tells_more(
     known: Batch | None, found: Documents, split: bool, behind: bool
 ) -> None:
-    """Under way with the newest attempt is not behind: the function whose step is due asks the world."""
+    """Under way with the latest attempt is not behind: the function whose step is due asks the world."""
     assert is_behind(known, found, split) is behind
 
 

@@ -52,15 +52,15 @@ def test_a_latest_table_is_stored_and_shown_alike() -> None:
 @pytest.mark.parametrize(
     ("changed", "found"),
     [
-        (replace(HOMES, key="as_of"), "the newest row of each as_of by as_of"),
-        (replace(HOMES, newest_by=None), "the newest row of each home_id by arrival"),
+        (replace(HOMES, key="as_of"), "the latest row of each as_of by as_of"),
+        (replace(HOMES, newest_by=None), "the latest row of each home_id by arrival"),
     ],
 )
-def test_another_rule_for_the_newest_row_is_refused(changed: Table, found: str) -> None:
+def test_another_rule_for_the_latest_row_is_refused(changed: Table, found: str) -> None:
     """Rows that nobody touches would go on showing what the old rule chose."""
     with pytest.raises(DeclarationError) as raised:
         table_changes(changed, "homes", declared_shape(HOMES, "homes"))
-    expected = "expected the newest row of each home_id by as_of as in the warehouse"
+    expected = "expected the latest row of each home_id by as_of as in the warehouse"
     assert str(raised.value) == f"tables.homes: {expected}, found {found}"
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tidemark.core.dataset import KINDS, Column, ColumnType, Table
 from tidemark.core.errors import Terminal
+from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed, statements_of
 from tidemark.core.loading import BATCHES_MAX
 from tidemark.core.warehouse_ddl import (
     HISTORY,
@@ -23,14 +24,7 @@ from tidemark.core.warehouse_ddl import (
     shard_of,
     table_changes,
 )
-from tidemark.core.warehouse_sql import (
-    STATEMENTS_MAX,
-    LoadBatch,
-    LoadTable,
-    load_statements,
-    statements_needed,
-    statements_of,
-)
+from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 
 ROLE = "arn:aws:iam::123456789012:role/tidemark-CopyRole"
 SQL_BYTES_MAX = 100_000  # Data API, aws-facts §5
@@ -248,7 +242,7 @@ def test_files_of_an_older_declaration_are_loaded_by_their_own_columns(warehouse
     assert warehouse.run(['SELECT user_id, page, _batch_id FROM "events"']) == [("ann", None, "b1")]
 
 
-# ── tables of the newest row ────────────────────────────────────────────────────────────────────────────────
+# ── tables of the latest row ────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_row_that_landed_last_is_shown(warehouse: Warehouse) -> None:
@@ -275,7 +269,7 @@ def test_the_declared_column_comes_before_the_arrival(warehouse: Warehouse) -> N
     assert warehouse.homes() == {"h1": "2026", "h2": ""}
 
 
-def test_an_older_row_comes_back_when_the_newest_goes(warehouse: Warehouse) -> None:
+def test_an_older_row_comes_back_when_the_latest_goes(warehouse: Warehouse) -> None:
     """A batch is replaced by an attempt without the key: what was shown before it is shown again."""
     warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, "h1", "low"))
     warehouse.load_homes("load.2", {"b2": 1}, home("b2", 1, "h1", "high", landed="2026-11-02"))
@@ -305,14 +299,14 @@ def test_two_batches_in_one_load_show_the_newer_of_a_key(warehouse: Warehouse) -
 
 
 def test_a_row_without_a_key_is_stored_and_not_shown(warehouse: Warehouse) -> None:
-    """It counts among the batch's rows, so nothing is lost; it is nobody's newest row."""
+    """It counts among the batch's rows, so nothing is lost; it is nobody's latest row."""
     counted = warehouse.load_homes("load.1", {"b1": 1}, home("b1", 1, None, "low"), home("b1", 1, "h1", "low"))
     assert warehouse.homes() == {"h1": "low"}
     assert counted == {("b1", 1, "homes_by_batch", 2)}
 
 
 def test_a_batch_of_an_older_declaration_takes_no_column_from_others(warehouse: Warehouse) -> None:
-    """A key's newest row is of another batch and has the new column: it is shown with it, whoever touched the key."""
+    """A key's latest row is of another batch and has the new column: it is shown with it, whoever touched the key."""
     wider = Table("homes", "latest", (*HOMES.columns, *columns(size="int")), key="home_id")
     warehouse.change(wider, HOMES)
     landed = home("b2", 1, "h1", "high", landed="2026-11-02")
@@ -332,8 +326,8 @@ ROWS = st.lists(st.tuples(st.sampled_from(["h1", "h2", None]), st.integers(1, 3)
 def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
     drawn: dict[tuple[str, int], list[tuple[str | None, int]]], loads: list[tuple[str, int]]
 ) -> None:
-    """Whatever came, came twice, was replaced or late: of each key the newest row of the newest attempts is shown."""
-    warehouse, newest = Warehouse(), dict[str, int]()
+    """Whatever came, came twice, was replaced or late: of each key the latest row of the latest attempts is shown."""
+    warehouse, latest = Warehouse(), dict[str, int]()
     content = {
         (batch, attempt): [
             home(batch, attempt, key, f"{batch}.{attempt}.{place}", f"2026-11-0{day}", place)
@@ -343,8 +337,8 @@ def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
     }
     for number, (batch, attempt) in enumerate(loads):
         warehouse.load_homes(f"load.{number}", {batch: attempt}, *content[(batch, attempt)])
-        newest[batch] = max(attempt, newest.get(batch, 0))
-    stored = [row for member in newest.items() for row in content[member] if row[0]]
+        latest[batch] = max(attempt, latest.get(batch, 0))
+    stored = [row for member in latest.items() for row in content[member] if row[0]]
     ranked = sorted(stored, key=lambda row: (row[6], row[4], row[7]))  # landed, file, place
     assert warehouse.homes() == {row[0]: row[1] for row in ranked}
     warehouse.db.close()
@@ -371,8 +365,8 @@ def test_a_table_of_facts_may_be_called_like_what_a_load_makes(warehouse: Wareho
 
 
 @pytest.mark.parametrize("name", OWN_NAMES)
-def test_a_table_of_the_newest_row_may_be_called_like_what_a_load_makes(warehouse: Warehouse, name: str) -> None:
-    """Its newest rows are shown, and go with the attempt that brought them."""
+def test_a_table_of_the_latest_row_may_be_called_like_what_a_load_makes(warehouse: Warehouse, name: str) -> None:
+    """Its latest rows are shown, and go with the attempt that brought them."""
     table = Table(name, "latest", HOMES.columns, key="home_id")
     warehouse.change(table)
     for attempt, income in ((1, "low"), (2, "high")):

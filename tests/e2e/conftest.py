@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError
 
 from local.cloud import Cloud
 from local.drive import Progress, drive
-from local.laptop import LaptopWorld, laptop_world
-from local.traffic import LandedObject
-from tidemark.adapters.items import batch_key, load_key, to_item
+from local.sample_data.generate import LandedObject
+from local.world import LaptopWorld, laptop_world
+from tidemark.adapters.ledger.items import batch_key, load_key, to_item
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 from tidemark.service.report import explain
@@ -74,7 +74,7 @@ class Laptop:
             self.cloud.fire(scheduled)
 
     def batch(self, key: str) -> Batch:
-        """The batch that works off the newest claimed version of a key."""
+        """The batch that works off the latest claimed version of a key."""
         stories = explain(self.world, self.world.settings.raw_bucket, key)
         assert stories, f"nobody has claimed {key}"
         assert stories[0].batch, f"{key} is held by {stories[0].holder.batch_id}, which is not there"

@@ -94,7 +94,7 @@ def content_performance(paths: Iterable[Path]) -> list[Row]:
         return connection.execute(PERFORMANCE).fetchall()
 
 
-def newest_customers(exports: Sequence[Path]) -> list[Row]:
+def latest_customers(exports: Sequence[Path]) -> list[Row]:
     """The last row of each household in exports that arrived in this order; ragged and nameless rows left out."""
     with duckdb.connect() as connection:
         parts = " UNION ALL ".join(

@@ -26,11 +26,11 @@ from moto.s3 import notifications
 from moto.s3.models import s3_backends
 from pyiceberg.expressions import EqualTo, StartsWith
 
-from local.deployment import ACCOUNT
+from local.account import ACCOUNT
 from local.summary import summarize
 from tests.e2e.conftest import Laptop
-from tidemark.adapters.store import split_uri
 from tidemark.core.errors import TidemarkError
+from tidemark.core.files import split_uri
 from tidemark.core.lifecycle import State
 from tidemark.service.operate import discard_batch, rejected_files, release_file, replay
 
@@ -386,8 +386,8 @@ class Unanswered:
         return answer
 
     def _named_load(self) -> bool:
-        newest = list(self.app._statements.values())[-1]
-        return str(newest.asked.get("StatementName", "")).startswith("load.")
+        latest = list(self.app._statements.values())[-1]
+        return str(latest.asked.get("StatementName", "")).startswith("load.")
 
 
 @pytest.mark.parametrize(("trouble", "loads"), [(lose_connection, 2), (kill_caller, 1)])

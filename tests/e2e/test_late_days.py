@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from local.drive import drive
-from local.traffic import LandedObject, generate
+from local.sample_data.generate import LandedObject, generate
 from tests.e2e.conftest import Laptop
 from tidemark.core.lifecycle import State
 
@@ -200,7 +200,7 @@ def test_the_middle_day_is_again_what_it_was_before_the_late_sales(mornings: tup
     assert first == third != second
 
 
-def test_readers_see_the_newest_attempt_of_each_day_and_nothing_older(mornings: tuple[Morning, ...]) -> None:
+def test_readers_see_the_latest_attempt_of_each_day_and_nothing_older(mornings: tuple[Morning, ...]) -> None:
     """In lake and warehouse, every row of a report bears the batch and the attempt that the ledger has now."""
     for morning in mornings:
         for place, shown in morning.shown.items():

@@ -19,8 +19,8 @@ import duckdb
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from local.traffic import Expected, generate, write
-from local.traffic_sources import SOURCES
+from local.sample_data.generate import Expected, generate, write
+from local.sample_data.records import SOURCES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
@@ -77,7 +77,7 @@ def test_the_warehouse_file_answers_by_plain_names(done: Any, landed: Any) -> No
     assert money == (landed[1]["transactions"].sums["amount"],)
 
 
-def test_the_warehouse_shows_rates_and_the_newest_rows(done: Any, landed: Any) -> None:
+def test_the_warehouse_shows_rates_and_the_latest_rows(done: Any, landed: Any) -> None:
     """Views and clicks are all the events there are, and no household stands in the exports' table twice."""
     with duckdb.connect(str(done[1] / "warehouse.duckdb"), read_only=True) as warehouse:
         events = warehouse.execute("SELECT SUM(views + clicks) FROM content_performance").fetchone()

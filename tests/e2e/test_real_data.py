@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Laptop
-from tests.e2e.independent import Row, Totals, content_performance, newest_customers, totals
+from tests.e2e.independent import Row, Totals, content_performance, latest_customers, totals
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
@@ -126,7 +126,7 @@ def customers_in_lake(laptop: Laptop) -> list[Row]:
     return sorted(tuple(value for name, value in row.items() if not name.startswith("_")) for row in found)
 
 
-def test_of_each_household_the_newest_row_is_shown(laptop: Laptop, shared: Path, tmp_path: Path) -> None:
+def test_of_each_household_the_latest_row_is_shown(laptop: Laptop, shared: Path, tmp_path: Path) -> None:
     """After every export, lake and warehouse show one row of each household: the last that came, as DuckDB says."""
     land_real(shared, tmp_path, "customers", "none", "none", 1)
     first, *rest = sorted(path for path in (tmp_path / "customers").rglob("*") if path.is_file())
@@ -135,7 +135,7 @@ def test_of_each_household_the_newest_row_is_shown(laptop: Laptop, shared: Path,
     for number in range(len(exports)):
         laptop.land(f"customers/export-{number}", exports[number].read_bytes())
         laptop.rest()
-        expected = newest_customers(exports[: number + 1])
+        expected = latest_customers(exports[: number + 1])
         assert customers_in_warehouse(laptop) == expected
         assert customers_in_lake(laptop) == expected
     assert len(expected) == 479

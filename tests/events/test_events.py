@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tidemark.adapters.items import parse_batch
+from tidemark.adapters.ledger.items import parse_batch
 from tidemark.core.lifecycle import State
 
 Json = Any

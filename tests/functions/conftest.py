@@ -12,15 +12,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tidemark.core.segments import CATEGORIES, NUMBERS, UNKNOWN, Encoding, Model, Scale, Segment
+from tidemark.adapters.world import World
+from tidemark.segmentation.model import CATEGORIES, NUMBERS, UNKNOWN, Encoding, Model, Scale, Segment
 from tidemark.settings import Settings
-from tidemark.wiring import World
 
 LAKE = "lake"
 CURRENT = "artifacts/segment_customers/current.json"
 
 
-@dataclass
+@dataclass(eq=False)
 class Now:
     """A clock that a test turns."""
 

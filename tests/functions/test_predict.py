@@ -19,9 +19,9 @@ from openapi_spec_validator import validate
 
 from tests.functions.conftest import LAKE, Now, small_model
 from tests.functions.test_handlers import Context, sample
-from tidemark.core.segments import BANDS
-from tidemark.service.predict import BODY_BYTES_MAX, CUSTOMERS_MAX, PROBLEMS_MAX
-from tidemark.wiring import World
+from tidemark.adapters.world import World
+from tidemark.segmentation.model import BANDS
+from tidemark.segmentation.predict import BODY_BYTES_MAX, CUSTOMERS_MAX, PROBLEMS_MAX
 
 OPENAPI = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
 ANN = {

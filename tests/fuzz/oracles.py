@@ -20,12 +20,12 @@ from unittest import mock
 import fastavro
 import pyarrow as pa
 
-from spark_jobs import content
-from spark_jobs.formats import FileReader, columns, reader_for, texts
-from spark_jobs.formats.bounds import bounded
-from spark_jobs.formats.members import read_members
-from spark_jobs.formats.records import RAW_MAX, End, RecordReader, Rejected
-from spark_jobs.formats.scanner import CREDIT, EARNED, Budget
+from spark_jobs.engine import decompression
+from spark_jobs.engine.formats import FileReader, columns, reader_for, texts
+from spark_jobs.engine.formats.bounds import bounded
+from spark_jobs.engine.formats.members import read_members
+from spark_jobs.engine.formats.records import RAW_MAX, End, RecordReader, Rejected
+from spark_jobs.engine.formats.scanner import CREDIT, EARNED, Budget
 from tests.fuzz.cases import STATEFUL, Case
 
 INT64_MAX = (1 << 63) - 1
@@ -95,14 +95,14 @@ def _pieces(reader: FileReader, parts: Sequence[bytes], budget: Budget, slowly: 
 def _cuts(case: Case) -> Iterator[tuple[str, bool, int, list[bytes]]]:
     body = case.body
     seed = len(body) * 31 + sum(body[:64])
-    yield "exactly", True, content.BLOCK, [body]
+    yield "exactly", True, decompression.BLOCK, [body]
     for block, step in ((37 + seed % 60, 1 + seed % 17), (300 + seed % 300, 256 + seed % 256)):
         yield f"in blocks of {block}", False, block, [body[at : at + step] for at in range(0, len(body), step)]
 
 
 @contextmanager
 def _blocks_of(size: int) -> Iterator[None]:
-    with mock.patch.object(content, "BLOCK", size):
+    with mock.patch.object(decompression, "BLOCK", size):
         yield
 
 
@@ -201,7 +201,7 @@ def _may_be_utf16(case: Case) -> bool:
 
 
 def _is_plain(case: Case) -> bool:
-    members = list(content.members([case.body], "utf-8"))
+    members = list(decompression.members([case.body], "utf-8"))
     return len(members) == 1 and members[0].name == "" and b"".join(members[0].parts) == case.body
 
 

@@ -21,8 +21,8 @@ if "--child" in sys.argv:  # what is imported from here on tells the fuzzer whic
     import atheris
 
     with atheris.instrument_imports(include=["spark_jobs"]):
-        import spark_jobs.formats.avro
-        import spark_jobs.formats.columnar  # noqa: F401 -- imported here to be instrumented
+        import spark_jobs.engine.formats.avro
+        import spark_jobs.engine.formats.columnar  # noqa: F401 -- imported here to be instrumented
 
 from tests.fuzz.cases import AS_IT_IS, TYPES, case_of
 from tests.fuzz.choices import Choices

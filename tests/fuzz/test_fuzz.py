@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_jobs.formats import records
+from spark_jobs.engine.formats import records
 from tests.fuzz import oracles, samples
 from tests.fuzz.cases import TYPES, Case, case_of
 from tests.fuzz.choices import Choices

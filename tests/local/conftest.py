@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 from local.cloud import Cloud, forget_everything
-from local.endpoint import Call, Endpoint
+from local.endpoint.server import Call, Endpoint
 
 SMALL = Path(__file__).parent / "small" / "template.yaml"
 

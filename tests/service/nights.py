@@ -16,20 +16,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import load_catalog
 
-from tidemark.adapters.lake import Lake, glue_properties
-from tidemark.adapters.store import split_uri
+from tidemark.adapters.iceberg import Lake, glue_properties
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
-from tidemark.core.files import FileVersion
+from tidemark.core.dataset_parser import parse_dataset
+from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.lifecycle import TRANSITIONS, Batch, Renewed, State, Superseded
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import attempt_prefix
-from tidemark.service.common import move
 from tidemark.service.nightly import read_nightly_manifest
 from tidemark.service.publish import publish
 from tidemark.service.submit import submit
+from tidemark.service.transitions import move
 from tidemark.settings import Settings
-from tidemark.wiring import World
 
 SETTINGS = Settings(
     ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="tide",
@@ -191,7 +190,13 @@ def _report(
         "tables": {table: written}, "rejected": {"rows": 0, "files": []}, "inputs": inputs or {}, "artifacts": {},
     }  # fmt: skip
     if inputs is None:
-        kept = {"read": written["rows"], "kept": written["rows"], "rejected": 0, "duplicates": 0, "problem": None}
+        kept = {
+            "read": written["rows"],
+            "kept": written["rows"],
+            "rejected": 0,
+            "duplicate_records": 0,
+            "problem": None,
+        }
         report["files"] = [{"bucket": FILE.bucket, "key": FILE.key, "version": FILE.version, **kept}]
     world.store.put("lake", split_uri(output)[1] + "result.json", json.dumps(report))
 

@@ -1,4 +1,4 @@
-"""The pointer to a job's newest artifacts: it leads to the newest period and attempt, in whichever order they come."""
+"""The pointer to a job's latest artifacts: it leads to the latest period and attempt, in whichever order they come."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pointed(world: NightWorld) -> object:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_the_pointer_leads_to_the_newest_period_and_attempt(world: NightWorld, order: tuple[int, ...]) -> None:
+def test_the_pointer_leads_to_the_latest_period_and_attempt(world: NightWorld, order: tuple[int, ...]) -> None:
     """An older period that is restated, or a publisher that comes late, does not turn it back."""
     attempts = [attempt("2026-02-27", 3), attempt("2026-02-28", 1), attempt("2026-02-28", 2)]
     for number in order:

@@ -14,11 +14,11 @@ from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import Batch, Poisoned, State
 from tidemark.core.naming import nightly_id
 from tidemark.service import nightly as service
-from tidemark.service.common import move
-from tidemark.service.nightly import follow, form, nightly, outlook, read_nightly_manifest
+from tidemark.service.nightly import due_report, follow, form, nightly, read_nightly_manifest
 from tidemark.service.operate import discard_batch, replay
 from tidemark.service.plan import plan
 from tidemark.service.sweep import sweep
+from tidemark.service.transitions import move
 
 FIRST, SECOND = "shop.20261119T080000.aaaaaaaa", "shop.20261121T080000.bbbbbbbb"
 
@@ -56,7 +56,7 @@ def test_a_night_computes_the_days_that_have_ended_and_then_what_reads_them(worl
     ]  # fmt: skip
     assert shown(world, "totals") == {"2026-11-20": [3], "2026-11-21": [10]}
     assert shown(world, "trends") == {"2026-11-20": [3], "2026-11-21": [13]}
-    assert outlook(world).due == ()
+    assert due_report(world).due == ()
 
 
 def test_late_rows_restate_the_days_that_they_touch_and_only_those(world: NightWorld) -> None:
@@ -66,7 +66,7 @@ def test_late_rows_restate_the_days_that_they_touch_and_only_those(world: NightW
     untouched = held(world, "totals", "2026-11-21"), held(world, "trends", "2026-11-19")
     advance(world, days=1)
     land(world, SECOND, {"2026-11-20": [4]})
-    assert [one.reason for one in outlook(world).due] == ["rows of 2026-11-20 changed in sales"]
+    assert [one.reason for one in due_report(world).due] == ["rows of 2026-11-20 changed in sales"]
     ran = until_rest(world)
     assert ran == [night("totals", "2026-11-20"), night("trends", "2026-11-20"), night("trends", "2026-11-21")]
     assert shown(world, "totals") == {"2026-11-19": [5], "2026-11-20": [7], "2026-11-21": [10]}
@@ -81,7 +81,7 @@ def test_a_replaced_batch_restates_the_days_that_it_has_left(world: NightWorld) 
     land(world, SECOND, {"2026-11-20": [2], "2026-11-21": [10]})
     until_rest(world)
     land(world, FIRST, {"2026-11-21": [7]})
-    assert [one.period.name for one in outlook(world).due if one.job == "totals"] == ["2026-11-20", "2026-11-21"]
+    assert [one.period.name for one in due_report(world).due if one.job == "totals"] == ["2026-11-20", "2026-11-21"]
     until_rest(world)
     assert shown(world, "totals") == {"2026-11-20": [2], "2026-11-21": [17]}
 
@@ -91,12 +91,12 @@ def test_what_was_published_before_a_publisher_died_is_marked_by_the_attempt_aft
 ) -> None:
     """It dies between commit and mark, and the batch is superseded: the next attempt marks the days of both."""
     with monkeypatch.context() as broken:
-        broken.setattr(world.ledger, "mark", fail)
+        broken.setattr(world.ledger, "record_day_change", fail)
         with pytest.raises(ConnectionError):
             land(world, FIRST, {"2026-11-20": [1]})
-    assert world.ledger.marks("sales") == {}
+    assert world.ledger.day_changes("sales") == {}
     land(world, FIRST, {"2026-11-21": [1]})
-    assert sorted(world.ledger.marks("sales")) == ["2026-11-20", "2026-11-21"]
+    assert sorted(world.ledger.day_changes("sales")) == ["2026-11-20", "2026-11-21"]
 
 
 def test_a_manifest_pins_the_snapshot_and_the_files_of_the_days_read(world: NightWorld) -> None:
@@ -108,7 +108,7 @@ def test_a_manifest_pins_the_snapshot_and_the_files_of_the_days_read(world: Nigh
     (pinned,) = manifest.inputs
     assert [file.key.rsplit("/", 1)[-1] for file in pinned.files] == ["2026-11-20.parquet"]
     assert (pinned.rows, pinned.day, pinned.days) == (2, "day", (date(2026, 11, 20), date(2026, 11, 21)))
-    assert world.ledger.marks("sales")["2026-11-20"] == pinned.sequence == batch.inputs["sales"]
+    assert world.ledger.day_changes("sales")["2026-11-20"] == pinned.sequence == batch.inputs["sales"]
     assert (batch.state, batch.files, batch.bytes) == (State.PLANNED, 1, pinned.files[0].size)
 
 
@@ -117,7 +117,7 @@ def test_rows_that_come_while_a_night_is_under_way_wait_for_its_end(world: Night
     land(world, FIRST, {"2026-11-20": [1]})
     nightly(world)
     land(world, SECOND, {"2026-11-20": [2]})
-    assert outlook(world).due == ()
+    assert due_report(world).due == ()
     run_nights(world)
     assert shown(world, "totals") == {"2026-11-20": [1]}
     until_rest(world)
@@ -131,7 +131,7 @@ def test_a_result_that_has_not_read_every_pinned_row_is_quarantined(world: Night
     run_nights(world, unread=1)
     batch = held(world, "totals", "2026-11-20")
     assert (batch.state, batch.reason) == (State.QUARANTINED, "rows read of sales: expected 2, found 1")
-    assert world.ledger.marks("totals") == {}
+    assert world.ledger.day_changes("totals") == {}
 
 
 def test_a_crash_after_begin_or_after_the_manifest_is_finished_by_the_next_pass(
@@ -149,7 +149,7 @@ def test_a_crash_after_begin_or_after_the_manifest_is_finished_by_the_next_pass(
     batch = held(world, "totals", "2026-11-20")
     assert (batch.state, read_nightly_manifest(world, batch.manifest).rows) == (State.PLANNED, {"sales": 1})
     run_nights(world)
-    assert [one.reason for one in outlook(world, jobs=["totals"]).due] == ["rows of 2026-11-20 changed in sales"]
+    assert [one.reason for one in due_report(world, jobs=["totals"]).due] == ["rows of 2026-11-20 changed in sales"]
 
 
 def test_nights_take_half_of_the_runs_and_the_rest_waits_its_turn(world: NightWorld) -> None:
@@ -177,9 +177,9 @@ def test_a_paused_job_begins_nothing_and_its_successors_go_on_without_it(world: 
 def test_two_passes_at_once_begin_a_period_once(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both see that nothing is there: the ledger lets one of them write, and the other goes on."""
     land(world, FIRST, {"2026-11-20": [1]})
-    seen = outlook(world)
+    seen = due_report(world)
     nightly(world)
-    monkeypatch.setattr(service, "outlook", lambda *_: seen)
+    monkeypatch.setattr(service, "due_report", lambda *_: seen)
     monkeypatch.setattr(world.ledger, "batch", lambda _: None)
     assert nightly(world) == 0
 
@@ -189,7 +189,7 @@ def test_a_quarantined_night_is_restated_when_its_rows_change(world: NightWorld)
     land(world, FIRST, {"2026-11-20": [1]})
     nightly(world)
     move(world, held(world, "totals", "2026-11-20"), Poisoned(1, "the job does not bear odd numbers"))
-    assert outlook(world).due == ()
+    assert due_report(world).due == ()
     land(world, SECOND, {"2026-11-20": [1]})
     until_rest(world)
     assert shown(world, "totals") == {"2026-11-20": [2]}
@@ -273,7 +273,7 @@ def test_sweep_tells_how_long_ago_the_last_night_was_seen_through(
     nightly(world, dates=[date(2026, 11, 20)])
     follow(world, ["totals"])
     with monkeypatch.context() as broken:
-        broken.setattr(world.pins, "pin", fail)
+        broken.setattr(world.snapshots, "pin", fail)
         with pytest.raises(ConnectionError):
             nightly(world)
     sweep(world)

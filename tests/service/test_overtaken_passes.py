@@ -6,7 +6,7 @@ import pytest
 
 from tests.service.nights import NightWorld, land, run_nights
 from tidemark.service import nightly as service
-from tidemark.service.nightly import nightly, outlook
+from tidemark.service.nightly import due_report, nightly
 
 FIRST, SECOND = "shop.20261119T080000.aaaaaaaa", "shop.20261121T080000.bbbbbbbb"
 
@@ -17,10 +17,10 @@ def test_a_pass_that_was_overtaken_computes_no_period_again(world: NightWorld, m
     nightly(world)
     run_nights(world)
     land(world, SECOND, {"2026-11-20": [2]})
-    seen = outlook(world, jobs=["totals"])
+    seen = due_report(world, jobs=["totals"])
     assert [found.job for found in seen.due] == ["totals"]
     nightly(world, jobs=["totals"])
     run_nights(world)
-    monkeypatch.setattr(service, "outlook", lambda *_: seen)
+    monkeypatch.setattr(service, "due_report", lambda *_: seen)
     assert nightly(world, jobs=["totals"]) == 0
     assert run_nights(world) == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tidemark.adapters.warehouse import Statement
+from tidemark.adapters.redshift import Statement
 from tidemark.core.dataset import Dataset, LoadPolicy
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load

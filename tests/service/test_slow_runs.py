@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.emr_serverless import EmrServerlessApp
-from local.spark_runner import JobSpec, Outcome
+from local.emr_serverless.api import EmrServerlessApp
+from local.spark.runner import JobSpec, Outcome
 from tests.local.stand_ins import client, eventually, served
 from tests.service.nights import SETTINGS, NightWorld, advance
 from tidemark.core.files import FileVersion

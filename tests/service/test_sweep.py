@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.template import expand, load
+from local.stack.template import expand, load
 from tests.conftest import ROOT
 from tests.service.nights import DATASETS, NightWorld, advance
 from tidemark.clock import iso

@@ -12,7 +12,7 @@ from tests.simulation.job import DataStore, RunFailed, report_failure
 from tests.simulation.nights import run_job
 from tests.simulation.s3 import SimS3
 from tests.simulation.stage import Stage
-from tidemark.adapters.store import split_uri
+from tidemark.core.files import split_uri
 
 PASSING = ("transient", "capacity")
 DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": ""}

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import tidemark.adapters.lake as lake_module
+import tidemark.adapters.iceberg as iceberg_module
 import tidemark.adapters.ledger.files as files_module
 import tidemark.service.claim as claim_module
-import tidemark.service.marking as marking_module
+import tidemark.service.day_changes as day_changes_module
 import tidemark.service.plan as plan_module
 import tidemark.service.publish as publish_module
 import tidemark.service.settle as settle_module
@@ -27,7 +27,7 @@ from tidemark.core.errors import DeclarationError
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import State
 from tidemark.service import operate
-from tidemark.service.common import read_result
+from tidemark.service.documents import read_result
 
 BAD = {"poison": "named"}
 
@@ -129,7 +129,7 @@ def an_attempt_is_given_up_between_two_tables(it: OpenWorld) -> None:
         it.until_some(State.QUARANTINED)
     it.land("orders/k", row("v3", "2025-12-30"))
     it.until_rest()
-    marks = it.person(lambda world: world.ledger.marks("orders"))
+    marks = it.person(lambda world: world.ledger.day_changes("orders"))
     it.expect(marks["2025-12-29"] == marks["2025-12-30"], f"the day that lost its rows is not marked: {marks}")
 
 
@@ -191,7 +191,7 @@ def _unsliced() -> list[Patch]:
     original = claim_module.inherited
 
     def whole(world: Any, child: Any) -> Any:
-        return original(world, replace(child, part=(0, 1 << 30)))
+        return original(world, replace(child, file_range=(0, 1 << 30)))
 
     return [(claim_module, "inherited", whole)]
 
@@ -218,7 +218,7 @@ HARMS = {
             (
                 publish_module,
                 *rewritten(
-                    marking_module,
+                    day_changes_module,
                     "replaced_results",
                     "range(max(1, batch.published), batch.attempt)",
                     "range(max(1, batch.published), batch.published + 1)",
@@ -228,7 +228,7 @@ HARMS = {
         an_attempt_is_given_up_between_two_tables,
     ),
     "keeps snapshots for a minute": Harm(
-        lambda: [(lake_module, "SNAPSHOTS_KEPT", lake_module.SNAPSHOTS_KEPT / (24 * 60))],
+        lambda: [(iceberg_module, "SNAPSHOTS_KEPT", iceberg_module.SNAPSHOTS_KEPT / (24 * 60))],
         a_publisher_sleeps_for_minutes,
     ),
     "does not look a refused file up in its manifest": Harm(
@@ -243,7 +243,7 @@ HARMS = {
 def suffer(name: str, mutated: bool = True) -> str:
     """Play the scenario, with the mutant or without: what was noticed; nothing if all went well."""
     harm = HARMS[name]
-    few_snapshots = (lake_module, "FORGOTTEN_AT_ONCE", 1)  # so that a small table forgets as a large one does
+    few_snapshots = (iceberg_module, "FORGOTTEN_AT_ONCE", 1)  # so that a small table forgets as a large one does
     with applied([few_snapshots, *(harm.mutant() if mutated else [])]), world("plan", "load", "sweep") as it:
         try:
             harm.scenario(it)

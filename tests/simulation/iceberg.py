@@ -1,4 +1,5 @@
-"""A catalog of Iceberg tables that the real `tidemark.adapters.lake.Lake` commits to: snapshots, and a version check.
+"""A catalog of Iceberg tables that the real `tidemark.adapters.iceberg.Lake` commits to: snapshots, and a version
+check.
 
 It does what pyiceberg 0.12 does around a commit: a refused commit deletes the manifests that it wrote. Where the
 transport repeats a commit whose reply was lost, the repetition is refused although the commit stands, and with its
@@ -40,7 +41,7 @@ class Contents:
     snapshots: tuple[Mapping[str, str], ...] = ()
     times: tuple[int, ...] = ()  # of the snapshots, milliseconds
     files: tuple[str, ...] = ()
-    commits: tuple[int, ...] = ()  # ids of the commits whose manifests the newest snapshot needs
+    commits: tuple[int, ...] = ()  # ids of the commits whose manifests the latest snapshot needs
     expired: int = 0  # so many of the snapshots, the oldest, are in the history no more
 
 
@@ -167,17 +168,17 @@ class SimTable:
         return self.contents.properties
 
     def current_snapshot(self) -> Any:
-        """The newest one; None before the first."""
+        """The latest one; None before the first."""
         return next(reversed(self.metadata.snapshots), None)
 
     def scan(self, where: Any = None, snapshot_id: int = 0, **_: Any) -> SimScan:
-        """The rows of the newest snapshot that meet the condition."""
-        assert snapshot_id in (0, 1_000 + self.last_sequence_number), "only the newest snapshot is read"
+        """The rows of the latest snapshot that meet the condition."""
+        assert snapshot_id in (0, 1_000 + self.last_sequence_number), "only the latest snapshot is read"
         return SimScan(self.catalog.data, self.contents.schema, self.contents.files, where or AlwaysTrue())
 
     @property
     def last_sequence_number(self) -> int:
-        """Number of the newest snapshot."""
+        """Number of the latest snapshot."""
         return len(self.contents.snapshots)
 
     def schema(self) -> Any:

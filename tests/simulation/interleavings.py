@@ -29,7 +29,7 @@ CAUGHT_IN = {
     "closes a load whose batches have not moved": "settle, settle",
     "marks the days only after the batch is PUBLISHED": "nightly, publish",
     "lets a mark fall": "publish, publish: two batches",
-    "commits the newest rows that it chose before it was overtaken": "publish, publish: newest rows of one user",
+    "commits the latest rows that it chose before it was overtaken": "publish, publish: latest rows of one user",
     "takes a turn that is not over": "submit, submit: in turn",
 }
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {**mutants.MUTANTS, **repeats.MUTANTS}

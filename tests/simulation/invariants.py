@@ -18,7 +18,7 @@ from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS
-from tidemark.adapters.items import BLEMISHED, QUARANTINE, from_item, parse_file
+from tidemark.adapters.ledger.items import BLEMISHED, QUARANTINE, from_item, parse_file
 from tidemark.core.errors import Transient
 from tidemark.core.files import FileVersion, unpack
 from tidemark.core.lifecycle import Batch, State
@@ -75,7 +75,9 @@ class Invariants:
             return
         changes = self.sim.dynamodb.items[f"BATCH#{batch.batch_id}"].items()
         changed = [from_item(item) for sk, item in changes if sk.startswith("CHANGE#") and "version" in item]
-        listed = self.manifest(before.manifest or before.base) if before.manifest or before.base else []
+        listed = (
+            self.manifest(before.manifest or before.base_manifest) if before.manifest or before.base_manifest else []
+        )
         self.given_up.update(listed, (parse_file(found).identity for found in changed))
 
     def _all_accounted(self, files: list[FileVersion]) -> None:
@@ -92,7 +94,7 @@ class Invariants:
         if any(held.version == file.version for held in claimed):
             return True
         policies = self.policies(file.key)
-        # Whatever happens to a version that was overwritten, at rest the newest one must be there.
+        # Whatever happens to a version that was overwritten, at rest the latest one must be there.
         overwritten = any(
             self._order(other) > self._order(file) for other in self.sim.s3.versions(file.bucket, file.key)
         )
@@ -137,7 +139,7 @@ class Invariants:
             raise Violation(f"{batch.batch_id} is {batch.state} and due at {batch.due_at}")
         if batch.state not in SHOWN:
             return
-        if batch.read != batch.kept + batch.rejected + batch.repeated:
+        if batch.read != batch.kept + batch.rejected + batch.duplicate_records:
             raise Violation(f"{batch.batch_id}: read {batch.read} is not kept + rejected + repeated")
         places = ("lake", "warehouse") if batch.state is State.LOADED else ("lake",)
         for place in places:
@@ -252,13 +254,13 @@ class Invariants:
             return
         poisoned = [file for file in files if file.identity in self.sim.s3.bad]
         unexplained = sum(run.outcome in ("unknown", "late", "empty") for run in runs)
-        if not poisoned and not (unexplained >= 2 and (batch.files == 1 or batch.exposed)):
+        if not poisoned and not (unexplained >= 2 and (batch.files == 1 or batch.maybe_visible)):
             raise Violation(f"{batch.batch_id} is in quarantine though its files are good: {batch.reason}")
-        if poisoned and batch.files > 1 and not batch.exposed:
+        if poisoned and batch.files > 1 and not batch.maybe_visible:
             raise Violation(f"{batch.batch_id} takes {batch.files} files into quarantine for {len(poisoned)} bad ones")
 
     def _check_readers(self, live: dict[str, Batch]) -> None:
-        self.readers.newest.check_rest([name for name, batch in live.items() if batch.state is State.QUARANTINED])
+        self.readers.latest.check_rest([name for name, batch in live.items() if batch.state is State.QUARANTINED])
         for dataset in (found for found in self.sim.declared.values() if not found.nightly):
             expected: Counter[Row] = Counter()
             for batch in live.values():

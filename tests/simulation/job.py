@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulation.world import ADDED, COLUMNS
-from tidemark.adapters.store import split_uri
+from tidemark.core.files import split_uri
 
 SYSTEM = ("_batch_id", "_attempt", "_file", "_rescued")  #: of the facts
 Row = tuple[Any, ...]
@@ -135,7 +135,7 @@ def _read_file(landed: Any, landed_at: str | None, kept: list[Record], seen: set
             seen.add(record["id"])
             kept.append({**record, **place, "ordinal": ordinal})
     read, new = len(landed.records), len(kept) - before
-    return {"read": read, "kept": new, "rejected": bad, "duplicates": read - new - bad}
+    return {"read": read, "kept": new, "rejected": bad, "duplicate_records": read - new - bad}
 
 
 # ── what the dataset's tables are made of, by their kind; the columns are declared in `world` ────────────────
@@ -154,13 +154,13 @@ def _by_user(kept: Iterable[Record], _: Iterable[str]) -> Iterator[Halves]:
         yield (user, events), ()
 
 
-def _newest(kept: Iterable[Record], _: Iterable[str]) -> Iterator[Halves]:
+def _latest(kept: Iterable[Record], _: Iterable[str]) -> Iterator[Halves]:
     for one in kept:
         yield (one["user"], one["id"], one.get("day")), (one["file"], None, one["landed_at"], one["ordinal"])
 
 
 MAKERS: dict[str, Callable[[Iterable[Record], Iterable[str]], Iterable[Halves]]] = {
-    "facts": _facts, "additive": _by_user, "latest": _newest,
+    "facts": _facts, "additive": _by_user, "latest": _latest,
 }  # fmt: skip
 
 

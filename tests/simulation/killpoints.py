@@ -54,7 +54,7 @@ def files(simulation: Simulation) -> None:
 
 
 def nights(simulation: Simulation) -> None:
-    """Rows of two days; after the first night one comes late, and one goes. A user's newest row goes as well."""
+    """Rows of two days; after the first night one comes late, and one goes. A user's latest row goes as well."""
     simulation.declared["orders"] = declare("orders", "supersede", 6, 3, newest_by="")
     simulation.declared.update(declare_nights())
     simulation.redshift.longest = 2.0

@@ -50,7 +50,7 @@ def _parts(simulation: Simulation, invariants: Invariants) -> Iterator[Any]:
     yield from (simulation, simulation.stage, simulation.faults, simulation.data)
     yield from (simulation.dynamodb, simulation.s3, simulation.emr, simulation.redshift, simulation.catalog)
     yield from (*simulation.emr.runs, *simulation.redshift.statements)
-    yield from (invariants, invariants.readers, invariants.readers.newest, invariants.nights)
+    yield from (invariants, invariants.readers, invariants.readers.latest, invariants.nights)
 
 
 def _all_kept(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Fingerprints:
     def promises(self, invariants: Invariants) -> Hashable:
         """What they remember of earlier moments."""
         readers, nights = invariants.readers, invariants.nights
-        ever = frozenset((table, row) for table, rows in readers.newest.ever.items() for row in rows)
+        ever = frozenset((table, row) for table, rows in readers.latest.ever.items() for row in rows)
         return hash((frozenset(readers.attempts.items()), ever, repr(nights.under_way), nights.pointer))
 
     def reply(self, operation: str, reply: object) -> int:

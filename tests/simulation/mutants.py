@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-import tidemark.adapters.lake as lake_module
+import tidemark.adapters.iceberg as iceberg_module
 import tidemark.adapters.ledger as ledger_module
 import tidemark.core.failures as failures_module
 import tidemark.core.lifecycle as lifecycle_module
@@ -92,25 +92,25 @@ def _loads_without_clearing() -> list[Patch]:
 
 
 def _appends_to_the_lake() -> list[Patch]:
-    return [(lake_module, "_delete", lambda *_: None)]
+    return [(iceberg_module, "_delete", lambda *_: None)]
 
 
 def _part_stays() -> list[Patch]:
     original = lifecycle_module._next_attempt
 
     def old(batch: Any, event: Any, now: Any) -> Any:
-        return replace(original(batch, event, now), part=batch.part)
+        return replace(original(batch, event, now), file_range=batch.file_range)
 
     return [(lifecycle_module, "_next_attempt", old)]
 
 
 def _glue_repeats() -> list[Patch]:
-    original = lake_module.glue_properties
+    original = iceberg_module.glue_properties
 
     def old(*arguments: Any) -> Any:
         return {**original(*arguments), "glue.max-retries": 10}
 
-    return [(lake_module, "glue_properties", old)]
+    return [(iceberg_module, "glue_properties", old)]
 
 
 def _closes_too_soon() -> list[Patch]:
@@ -150,7 +150,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "forgets which files of a batch were overwritten": lambda: [(ledger_module.Ledger, "changes", lambda *_, **__: [])],
     "starts a run without the attempt's token": _any_token,
     "believes a result without counting": lambda: [(publish_module, "verify", lambda *_: None)],
-    "publishes without the attempt fence": lambda: [(lake_module, "_published_attempt", lambda *_: 0)],
+    "publishes without the attempt fence": lambda: [(iceberg_module, "_published_attempt", lambda *_: 0)],
     "adds a new attempt beside the old one in the lake": _appends_to_the_lake,
     "lets botocore repeat a commit to Glue": _glue_repeats,
     "loads whatever attempt the load was made for": _accepts_stale_loads,
@@ -171,9 +171,9 @@ RARELY_CAUGHT = frozenset(
         "slices a child's own manifest by its part of the parent's",
         "marks the days of new rows, and not those of replaced ones",
         "lets a mark fall",
-        "leaves the warehouse's newest row where its batch has lost it",
-        "leaves the lake's newest row where its batch has lost it",
-        "commits the newest rows that it chose before it was overtaken",
+        "leaves the warehouse's latest row where its batch has lost it",
+        "leaves the lake's latest row where its batch has lost it",
+        "commits the latest rows that it chose before it was overtaken",
     }
 )
 

@@ -12,9 +12,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from tests.simulation.job import DataStore, Halves, Row, put_document, put_result, run_batch
-from tidemark.adapters.store import split_uri
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
+from tidemark.core.files import split_uri
 
 DAILY, TRENDS = "daily", "trends"
 ARTIFACT = "summary.json"  #: of `daily`

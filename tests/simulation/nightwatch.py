@@ -125,9 +125,9 @@ class NightWatch:
             else:
                 self._check_report(batch, rows)
         published = {batch.period: batch.published for batch in known.values() if batch.dataset == DAILY}
-        newest = max(((day, attempt) for day, attempt in published.items() if attempt), default=("", 0))
-        if self.pointer != newest:
-            raise Violation(f"the artifacts are those of {self.pointer}, the newest ones those of {newest}")
+        latest = max(((day, attempt) for day, attempt in published.items() if attempt), default=("", 0))
+        if self.pointer != latest:
+            raise Violation(f"the artifacts are those of {self.pointer}, the latest ones those of {latest}")
 
     def _check_report(self, batch: Batch, rows: dict[str, list[Row]]) -> None:
         job, days = batch.dataset, _days_read(batch)

@@ -4,7 +4,7 @@ Each is the algorithm and nothing else, from reading the peer's source or docume
 
 - `StaleManifest`: aws-lambda-redshift-loader writes the manifest from a list that it read before it locked the batch.
 - `DeleteFirst`: SDLF deletes queue messages before their work is done.
-- `NewestTime`: Hudi's and dlt's cursor is the newest modification time seen, in seconds.
+- `LatestTime`: Hudi's and dlt's cursor is the latest modification time seen, in seconds.
 - `CheckThenAct`: "is it loaded? no: load it, then note it", as Lambda deduplication is often written.
 - `CopyAgain`: COPY appends, and is sent again when its outcome is unknown.
 """
@@ -92,7 +92,7 @@ class DeleteFirst(Peer):
 
 
 @dataclass
-class NewestTime(Peer):
+class LatestTime(Peer):
     listed: list[Landed] = field(default_factory=list)
     cursor: float = -1.0
 
@@ -143,7 +143,7 @@ class CopyAgain(Peer):
 
 PEERS: dict[str, type[Peer]] = {
     "manifest from a stale read": StaleManifest, "message deleted before the work": DeleteFirst,
-    "cursor of modification times": NewestTime, "check, then act": CheckThenAct, "COPY sent again": CopyAgain,
+    "cursor of modification times": LatestTime, "check, then act": CheckThenAct, "COPY sent again": CopyAgain,
 }  # fmt: skip
 
 

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
+from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch
 from tidemark.service import operate
 from tidemark.service.reconcile import reconcile
-from tidemark.wiring import World
 
 T = TypeVar("T")
 RECENT = 30

@@ -12,7 +12,7 @@ from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS
-from tidemark.adapters.items import from_item
+from tidemark.adapters.ledger.items import from_item
 from tidemark.clock import from_iso
 from tidemark.core.lifecycle import Batch, State
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import tidemark.adapters.latest_rows as latest_rows_module
 import tidemark.adapters.ledger.batches as batches_module
-import tidemark.adapters.newest as newest_module
-import tidemark.adapters.warehouse as warehouse_module
+import tidemark.adapters.redshift as redshift_module
 import tidemark.service.seal as seal_module
 from tests.simulation.scans import arrow_scan
 from tests.simulation.simulation import Simulation
@@ -23,14 +23,14 @@ def quiet(simulation: Simulation) -> Iterator[None]:
     """No log, no real sleeping, no warnings about metrics that nobody collects."""
     level = logger.log_level
     logger.setLevel("CRITICAL")
-    sleeping = mock.patch.object(warehouse_module, "time", SimpleNamespace(sleep=simulation.pause))
+    sleeping = mock.patch.object(redshift_module, "time", SimpleNamespace(sleep=simulation.pause))
     uncounted = mock.patch.object(metrics, "add_metric")
     parsing = mock.patch.object(batches_module, "parse_batch", simulation.parse_batch)
     # Only where a ledger is set back does its seal matter; elsewhere each look would be two calls more to disturb.
     unlooked: Any = nullcontext()
     if not simulation.looks_at_seal:
         unlooked = mock.patch.object(seal_module, "look", return_value=seal_module.Seal.WHOLE)
-    scanning = mock.patch.object(newest_module, "ArrowScan", arrow_scan)
+    scanning = mock.patch.object(latest_rows_module, "ArrowScan", arrow_scan)
     with sleeping, uncounted, parsing, scanning, unlooked, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

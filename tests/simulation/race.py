@@ -17,8 +17,8 @@ from tests.simulation.schedules import CANCELLED, KILL, LOST_REPLY, Allowed, Gap
 from tests.simulation.simulation import Simulation
 from tests.simulation.stage import POOL, Worker
 from tests.simulation.violation import Violation
+from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
-from tidemark.wiring import World
 
 
 class Raced(Simulation):

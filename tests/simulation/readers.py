@@ -8,12 +8,12 @@ from typing import Any
 
 from tests.simulation.iceberg import Contents, Ruined
 from tests.simulation.job import Beside, DataStore, Row
-from tests.simulation.newest import NewestRows
+from tests.simulation.latest_rows import LatestRows
 from tests.simulation.nights import run_job
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
 from tests.simulation.world import ADDED, SETTINGS
-from tidemark.adapters.lake import ATTEMPT, BATCH
+from tidemark.adapters.iceberg import ATTEMPT, BATCH
 from tidemark.core.dataset import Table
 from tidemark.core.lifecycle import Batch
 
@@ -23,7 +23,7 @@ class Readers:
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
-        self.newest = NewestRows(simulation)
+        self.latest = LatestRows(simulation)
         self.attempts: dict[tuple[str, str, str], int] = {}  # (place, table, batch) → attempt shown
         self.lake_seen: dict[str, int] = {}
         self.lake_files: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -66,7 +66,7 @@ class Readers:
                 raise Violation(str(error)) from error
             if name in stored:
                 self._check_stored(stored[name], contents)
-            self.newest.check_lake(name)
+            self.latest.check_lake(name)
 
     def _check_stored(self, table: Table, contents: Contents) -> None:
         name = table.physical_name
@@ -99,7 +99,7 @@ class Readers:
         for batch_id, rows in by_batch.items():
             self._check_batch("warehouse", table, batch_id, rows)
         if table.kind == "latest":
-            self.newest.check_warehouse(table)
+            self.latest.check_warehouse(table)
 
     def _check_batch(self, place: str, table: Table, batch_id: str, rows: list[Row]) -> None:
         """A batch's rows are exactly those of one attempt, and never of an older one than before."""

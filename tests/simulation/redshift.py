@@ -18,7 +18,7 @@ from tests.simulation.faults import Faults, refuse
 from tests.simulation.job import DataStore, Row
 from tests.simulation.s3 import SimS3
 from tests.simulation.stage import Stage
-from tidemark.adapters.store import split_uri
+from tidemark.core.files import split_uri
 
 COPY = re.compile(r"COPY (\S+) FROM '([^']+)' IAM_ROLE '[^']+' FORMAT AS PARQUET MANIFEST")
 USING = re.compile(r'DELETE FROM ("\w+") USING (\S+) AS (\w+) WHERE \1\.("\w+") = \3\.("?\w+"?)')

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import tidemark.service.dataset_lock as dataset_lock_module
 import tidemark.service.submit as submit_module
-import tidemark.service.turns as turns_module
 from tests.simulation import scenario
 from tests.simulation.faults import Rates
 from tests.simulation.invariants import SHOWN, Invariants
@@ -82,12 +82,12 @@ def run(seed: int, rates: Rates = ROUGH, trace: bool = False) -> Outcome:
 
 
 def _forgets_the_younger() -> list[Patch]:
-    original = turns_module.window
-    return [(turns_module, "window", lambda dataset, batch: (original(dataset, batch)[0], batch.created_at))]
+    original = dataset_lock_module.window
+    return [(dataset_lock_module, "window", lambda dataset, batch: (original(dataset, batch)[0], batch.created_at))]
 
 
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
-    "runs batches without their turn": lambda: [(submit_module, "next_in_turn", lambda _, batch: batch)],
-    "takes a turn that is not over": lambda: [(turns_module, "is_over", lambda *_: True)],
+    "runs batches without their turn": lambda: [(submit_module, "next_to_run", lambda _, batch: batch)],
+    "takes a turn that is not over": lambda: [(dataset_lock_module, "is_released", lambda *_: True)],
     "forgets what younger batches have shown": _forgets_the_younger,
 }

@@ -94,7 +94,7 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
         "Promises are checked after every step; in every fourth seed the weather is fair, and then each file must be",
         "queryable in time.",
         "[What is not simulated](not-simulated.md).", "",
-        "Two datasets: both have a table of facts and one of sums, one shows the newest row of each user as well. Two",
+        "Two datasets: both have a table of facts and one of sums, one shows the latest row of each user as well. Two",
         "nightly jobs, of which the second reads the first, look every 15 minutes at days that are over: rows come",
         "late, are replaced and taken out while nights are under way, and a day ends in the midst of it.", "",
         f"Python {platform.python_version()}, boto3 {version('boto3')}, pyiceberg {version('pyiceberg')},",

@@ -58,7 +58,7 @@ class SimS3:
         self.written = 0
         self.since = now()  # which is how old every document is said to be
         self.gone: set[tuple[str, str, str]] = set()  # versions that are deleted for good
-        self.marked: set[tuple[str, str]] = set()  # keys whose newest version is a delete marker
+        self.marked: set[tuple[str, str]] = set()  # keys whose latest version is a delete marker
         self.bad: set[tuple[str, str, str]] = set()  # versions that no run could read, at some time
 
     def land(self, bucket: str, key: str, records: tuple[dict[str, Any], ...]) -> Landed:
@@ -179,7 +179,7 @@ class SimS3:
         ]
 
     def versions(self, bucket: str, key: str) -> list[Landed]:
-        """Every version of a key that is left, the newest first."""
+        """Every version of a key that is left, the latest first."""
         return [one for one in self.keys.get((bucket, key), [])[::-1] if one.identity not in self.gone]
 
     def _versions(self, bucket: str, key: str) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a snapshot's files hold: conditions on rows, files left out by their bounds, rows as Arrow tables.
 
-As much of pyiceberg's scans as `tidemark.adapters.newest` and `tidemark.adapters.pins` ask for; anything else raises.
+As much of pyiceberg's scans as `tidemark.adapters.latest_rows` and `tidemark.adapters.snapshots` ask for; anything else
+raises.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from tests.simulation.world import (
     handler,
     remembered,
 )
-from tidemark.adapters.items import parse_batch
+from tidemark.adapters.ledger.items import parse_batch
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
 from tidemark.core.warehouse_ddl import (

@@ -161,7 +161,7 @@ NEXT_PUBLISHED = (land("c", "c1"), plan, submit(1), wait, publish(1))
 TWO_RAN = (land("a", "a1"), plan, land("b", "b1"), plan, submit(0), submit(1), wait)
 REFUSED = (orders(), land("a", poison="named"), land("b", "b1"), plan, *RUN, publish(), plan)
 NIGHTS = (orders(), nights, land("a", "a1"), plan, *RUN)
-TURNS = (orders(remember="7d"), land("a", "k"), plan, minutes(1), land("b", "k", "l"), plan)
+TURNS = (orders(deduplication_window="7d"), land("a", "k"), plan, minutes(1), land("b", "k", "l"), plan)
 
 WORLDS = {
     "plan, plan": SmallWorld((orders(), land("a", "a1"), land("b", "b1"), collect(0)), (plan,), (plan,)),
@@ -187,7 +187,7 @@ WORLDS = {
     "publish, submit: in turn": SmallWorld((*TURNS, *RUN), (publish(0),), (submit(1),), Once),
     "publish, publish": SmallWorld(RAN, (publish(),), (publish(),)),
     "publish, publish: two batches": SmallWorld((orders(), *TWO_RAN), (publish(0),), (publish(1),)),
-    "publish, publish: newest rows of one user": SmallWorld(
+    "publish, publish: latest rows of one user": SmallWorld(
         (orders(newest_by=""), *TWO_RAN), (publish(0),), (publish(1),)
     ),
     "publish, overwritten": SmallWorld((*RAN, OVERWRITTEN), (publish(),), (plan,)),

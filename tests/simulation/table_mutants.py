@@ -1,4 +1,4 @@
-"""Mutants of what keeps nightly jobs right, and tables of the newest row."""
+"""Mutants of what keeps nightly jobs right, and tables of the latest row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pyiceberg.expressions import AlwaysFalse
 
-import tidemark.adapters.lake as lake_module
+import tidemark.adapters.iceberg as iceberg_module
 import tidemark.adapters.ledger as ledger_module
 import tidemark.core.warehouse_sql as sql_module
 import tidemark.service.artifacts as artifacts_module
@@ -20,7 +20,7 @@ from tests.simulation.patches import Patch
 
 
 def _marks_last() -> list[Patch]:
-    save, mark = publish_module._save_published, publish_module.mark
+    save, mark = publish_module._save_published, publish_module.record_day_changes
     later: dict[tuple[str, int], list[Any]] = defaultdict(list)
 
     def remember(world: Any, table: Any, sequence: int, results: Any) -> None:
@@ -31,14 +31,14 @@ def _marks_last() -> list[Patch]:
         for marks in later.pop((batch.batch_id, batch.attempt), ()):
             mark(*marks)
 
-    return [(publish_module, "mark", remember), (publish_module, "_save_published", save_first)]
+    return [(publish_module, "record_day_changes", remember), (publish_module, "_save_published", save_first)]
 
 
 def _marks_fall() -> list[Patch]:
     def careless(self: Any, table: str, day: str, sequence: int) -> None:
         self._put({"pk": f"MARK#{table}", "sk": f"DAY#{day}", "committed": sequence})
 
-    return [(ledger_module.Ledger, "mark", careless)]
+    return [(ledger_module.Ledger, "record_day_change", careless)]
 
 
 def _forgets_after() -> list[Patch]:
@@ -70,7 +70,7 @@ def _keeps_what_went() -> list[Patch]:
 
 
 def _shows_what_went() -> list[Patch]:
-    original = lake_module.newest_rows
+    original = iceberg_module.latest_rows
 
     def lax(table: Any, shown: Any, stored: Any, batch_id: str) -> Any:
         def scan(where: Any = None, selected_fields: Any = ("*",)) -> Any:
@@ -79,18 +79,18 @@ def _shows_what_went() -> list[Patch]:
         blind = SimpleNamespace(scan=scan, current_snapshot=shown.current_snapshot, schema=shown.schema)
         return original(table, blind, stored, batch_id)
 
-    return [(lake_module, "newest_rows", lax)]
+    return [(iceberg_module, "latest_rows", lax)]
 
 
 def _chooses_once() -> list[Patch]:
-    original = lake_module.newest_rows
+    original = iceberg_module.latest_rows
     chosen: dict[Any, Any] = {}
 
     def stubborn(table: Any, shown: Any, stored: Any, batch_id: str) -> Any:
         files = tuple(file for file in stored.contents.files if batch_id in file)
         return chosen.setdefault((id(shown.catalog), files), original(table, shown, stored, batch_id))
 
-    return [(lake_module, "newest_rows", stubborn)]
+    return [(iceberg_module, "latest_rows", stubborn)]
 
 
 TABLE_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
@@ -101,7 +101,7 @@ TABLE_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "lets a mark fall": _marks_fall,
     "begins a job without waiting for those that go first": _forgets_after,
     "points at the artifacts that were published last": _points_anywhere,
-    "leaves the warehouse's newest row where its batch has lost it": _keeps_what_went,
-    "leaves the lake's newest row where its batch has lost it": _shows_what_went,
-    "commits the newest rows that it chose before it was overtaken": _chooses_once,
+    "leaves the warehouse's latest row where its batch has lost it": _keeps_what_went,
+    "leaves the lake's latest row where its batch has lost it": _shows_what_went,
+    "commits the latest rows that it chose before it was overtaken": _chooses_once,
 }

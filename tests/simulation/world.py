@@ -13,20 +13,20 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.settings import Settings
-from tidemark.wiring import World
 
 if TYPE_CHECKING:
     from tests.simulation.iceberg import SimCatalog
     from tests.simulation.stage import Stage, Worker
-    from tidemark.adapters.lake import Lake
+    from tidemark.adapters.iceberg import Lake
 
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
 os.environ.setdefault("AWS_REGION", "us-east-1")
 
-import tidemark.adapters.lake as lake_module
+import tidemark.adapters.iceberg as iceberg_module
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 SETTINGS = Settings(
@@ -90,8 +90,8 @@ class SimWorld(World):
     @cached_property
     def lake(self) -> Lake:
         """The real lake, as `glue_lake` makes it, over the simulated catalog."""
-        with mock.patch.object(lake_module, "load_catalog", lambda _, **options: self.catalog(options)):
-            return lake_module.glue_lake("us-east-1", None, SETTINGS.lake_database, SETTINGS.lake_bucket)
+        with mock.patch.object(iceberg_module, "load_catalog", lambda _, **options: self.catalog(options)):
+            return iceberg_module.glue_lake("us-east-1", None, SETTINGS.lake_database, SETTINGS.lake_bucket)
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], at_once: int) -> list[Any]:
         """One after the other."""
@@ -103,16 +103,16 @@ class SimWorld(World):
 
 
 def declare(
-    name: str, on_overwrite: str, max_files: int, max_running: int, remember: str = "", newest_by: str | None = None,
-    added: int = 0,
+    name: str, on_overwrite: str, max_files: int, max_running: int, deduplication_window: str = "",
+    newest_by: str | None = None, added: int = 0,
 ) -> Dataset:  # fmt: skip
-    """A dataset with a table of facts and an additive one; perhaps it remembers keys, or shows each user's newest row.
+    """A dataset with a table of facts and an additive one; perhaps it remembers keys, or shows each user's latest row.
 
-    `newest_by` is the column that tells which row is the newest, or "" for the order of arrival. So many columns are
+    `newest_by` is the column that tells which row is the latest, or "" for the order of arrival. So many columns are
     `added` to the facts.
     """
     more = dict.fromkeys(ADDED[:added], "string(8)")
-    once = {"deduplicate": "record_id", "remember": remember} if remember else {}
+    once = {"deduplicate": "record_id", "deduplication_window": deduplication_window} if deduplication_window else {}
     tables: dict[str, Any] = {
         name: {"columns": {**COLUMNS, **more}, "day": "day", **once},
         f"{name}_users": {
@@ -122,7 +122,7 @@ def declare(
     if newest_by is not None:
         columns = {"user_id": "string(64)", "record_id": "string(64)", "day": "date"}
         rule = {"newest_by": newest_by} if newest_by else {}
-        tables[f"{name}_newest"] = {"kind": "latest", "columns": columns, "key": "user_id", **rule}
+        tables[f"{name}_latest"] = {"kind": "latest", "columns": columns, "key": "user_id", **rule}
     return parse_dataset(
         {
             "name": name,

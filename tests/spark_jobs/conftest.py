@@ -18,9 +18,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyspark.sql import SparkSession
 
-from spark_jobs import objects, run_batch, storage
+from spark_jobs import run_batch
+from spark_jobs.engine import s3_objects, writer
+from tidemark.adapters.dataset_files import load_file
 from tidemark.core.dataset import Dataset
-from tidemark.declarations import load_file
 
 LAKE = "lake"
 
@@ -52,10 +53,10 @@ def s3_endpoint() -> Iterator[str]:
     server.start()
     host, port = near.recv()
     os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
-    objects.client.cache_clear()
+    s3_objects.client.cache_clear()
     yield os.environ["AWS_ENDPOINT_URL"]
     del os.environ["AWS_ENDPOINT_URL"]
-    objects.client.cache_clear()
+    s3_objects.client.cache_clear()
     server.terminate()
     server.join()
 
@@ -76,7 +77,7 @@ def spark(s3_endpoint: str, lake: Path) -> Iterator[SparkSession]:
     }.items():
         builder = builder.config(key, value)
     builder.getOrCreate()
-    session = storage.session("tests")
+    session = writer.session("tests")
     yield session
     session.stop()
 

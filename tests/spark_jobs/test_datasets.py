@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from pyspark.sql import SparkSession
 
-from local.traffic import Expected, generate
+from local.sample_data.generate import Expected, generate
 from tests.spark_jobs.test_run_batch import Job, job, pytestmark
 
 __all__ = ["job", "pytestmark"]  # the fixture and the marks are for this module, too
@@ -34,7 +34,7 @@ def test_the_totals_are_those_of_the_generator(job: Job, name: str) -> None:
         "read": expected.records,
         "kept": kept,
         "rejected": expected.dirty,
-        "duplicates": repeated,
+        "duplicate_records": repeated,
     }
     assert len(job.rows(FACTS[name])) == kept
     assert sum(expected.dirt.values()) == expected.dirty > 60
@@ -52,7 +52,7 @@ def test_an_event_of_a_third_kind_is_rejected_with_both_others_named(job: Job) -
 
 
 def test_an_exported_row_keeps_its_place(spark: SparkSession, job: Job) -> None:
-    """By the file's landing and the row's ordinal the newest row of a household is told from the others."""
+    """By the file's landing and the row's ordinal the latest row of a household is told from the others."""
     header, row = b"household_id,age,income\r\n", b'"household-00001","45-54",\r\n'
     file = job.raw.put("customers/export.csv", header + row + row.replace(b"45", b"55"))
     assert job.run("customers", file | {"landed_at": "2026-11-20T23:58:00+00:00"}) == 0

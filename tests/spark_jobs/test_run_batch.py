@@ -17,13 +17,14 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs import objects, run_batch
+from spark_jobs import run_batch
+from spark_jobs.engine import s3_objects
 from tests.spark_jobs.conftest import Attempt
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
 from tidemark.core.job import Result, RunFailure
 from tidemark.core.manifest import Manifest
-from tidemark.core.result import verify
+from tidemark.core.verification import verify
 
 pytestmark = [
     pytest.mark.spark,
@@ -92,7 +93,7 @@ def test_a_batch_becomes_tables_rejected_records_and_a_result(job: Job) -> None:
         ("web_events", "user_activity", "error_patterns"),
         ("web_events",),
     )
-    assert result["totals"] == {"read": 5, "kept": 3, "rejected": 2, "duplicates": 0}
+    assert result["totals"] == {"read": 5, "kept": 3, "rejected": 2, "duplicate_records": 0}
     assert [(file["read"], file["kept"], file["rejected"], file["problem"]) for file in result["files"]] == [
         (3, 2, 1, None),
         (2, 1, 1, None),
@@ -166,12 +167,12 @@ def test_a_file_of_an_unversioned_bucket_is_known_by_its_etag(job: Job) -> None:
 
 def test_a_large_object_is_read_in_ranges(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies in memory stays bounded, files stay in order, and one that is left early is skipped to its end."""
-    monkeypatch.setattr(objects, "PART", 1_000)
+    monkeypatch.setattr(s3_objects, "PART", 1_000)
     bodies = [bytes([number]) * size for number, size in enumerate((2_500, 10, 0, 1_000, 20_000))]
     files = [FileVersion.from_json(raw.put(f"web_logs/part{number}", body)) for number, body in enumerate(bodies)]
-    got = [(index, b"".join(parts)) for index, _, parts in objects.fetch(enumerate(files))]
+    got = [(index, b"".join(parts)) for index, _, parts in s3_objects.fetch(enumerate(files))]
     assert got == list(enumerate(bodies))
-    assert [len(next(parts)) for _, _, parts in objects.fetch(enumerate(files))] == [1_000, 10, 0, 1_000, 1_000]
+    assert [len(next(parts)) for _, _, parts in s3_objects.fetch(enumerate(files))] == [1_000, 10, 0, 1_000, 1_000]
 
 
 def test_a_record_that_comes_twice_is_kept_once(job: Job) -> None:
@@ -179,7 +180,7 @@ def test_a_record_that_comes_twice_is_kept_once(job: Job) -> None:
     first = job.raw.put("transactions/a", sale("t1", "0.10") + sale("t2", "0.20") + sale("t1", "0.10"))
     second = job.raw.put("transactions/b", sale("t2", "0.20") + sale("t3", "0.70") + sale("t4", "1.005"))
     assert job.run("transactions", first, second) == 0
-    assert [(f["read"], f["kept"], f["duplicates"], f["rejected"]) for f in job.result["files"]] == [
+    assert [(f["read"], f["kept"], f["duplicate_records"], f["rejected"]) for f in job.result["files"]] == [
         (3, 2, 1, 0),
         (3, 1, 1, 1),
     ]
@@ -286,7 +287,7 @@ def test_real_files_come_out_as_expected(job: Job, shared: Path, tmp_path: Path,
     assert job.run(name, *files) == 0
     totals = job.result["totals"]
     assert totals["rejected"] == expected["dirty"]
-    assert totals["kept"] + totals["duplicates"] == expected["clean"] + expected["duplicates"]
+    assert totals["kept"] + totals["duplicate_records"] == expected["clean"] + expected["duplicates"]
     if name == "transactions":
         assert totals["kept"] == expected["clean"]
         total = sum(row["total_amount"] for row in job.rows("daily_user_totals"))

@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs import storage
-from spark_jobs.keys import duplicates_marked
+from spark_jobs.engine import writer
+from spark_jobs.engine.seen_keys import duplicates_marked
 from spark_jobs.transforms import content, customers, transactions, web_logs
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import DeclarationError
@@ -110,7 +110,7 @@ def test_content_performance_counts_views_and_clicks(spark: SparkSession, declar
 
 
 def test_customers_are_every_row_of_every_export(spark: SparkSession, declared: dict[str, Dataset]) -> None:
-    """Two rows of one household are both kept: which is the newest, other batches may have a say in."""
+    """Two rows of one household are both kept: which is the latest, other batches may have a say in."""
     bands = ("50-74K", None, "Married", "5+", "2 Adults Kids", "3+")
     exported = records(spark, declared["customers"], ("h1", "35-44", *bands), ("h1", "45-54", *bands))
     assert rows(customers.transform(exported)["customers"].select("household_id", "age", "home_ownership")) == [
@@ -128,7 +128,7 @@ def test_every_table_is_as_declared(spark: SparkSession, declared: dict[str, Dat
     dataset = declared[name]
     frames = MODULES[name].transform(records(spark, dataset))
     for table in dataset.tables:
-        conforming = storage.conforming(frames[table.name], table, "web_logs.20260701T120000.0a1b2c3d", 2)
+        conforming = writer.conforming(frames[table.name], table, "web_logs.20260701T120000.0a1b2c3d", 2)
         assert schema(conforming) == [(column.name, column.type.spark) for column in table.all_columns]
 
 
@@ -156,14 +156,14 @@ def test_a_frame_that_breaks_the_contract_is_named(
     """Missing, extra, or of a type that could lose something: the message says which column, expected and found."""
     table = declared["web_logs"].table("user_activity")
     with pytest.raises(DeclarationError) as raised:
-        storage.conforming(change(requests["user_activity"]), table, "b", 1)
+        writer.conforming(change(requests["user_activity"]), table, "b", 1)
     assert message in str(raised.value)
 
 
 def test_a_type_that_loses_nothing_is_widened(requests: dict[str, DataFrame], declared: dict[str, Dataset]) -> None:
     """An int fits a bigint."""
     frame = requests["user_activity"].withColumn("events", F.col("events").cast("int"))
-    conforming = storage.conforming(frame, declared["web_logs"].table("user_activity"), "b", 1)
+    conforming = writer.conforming(frame, declared["web_logs"].table("user_activity"), "b", 1)
     assert dict(schema(conforming))["events"] == "bigint"
 
 
@@ -172,7 +172,7 @@ def test_a_text_longer_than_its_column_fails_before_it_fails_the_load(
 ) -> None:
     """Redshift counts bytes, and refuses the whole COPY for one text too long."""
     frame = requests["user_activity"].withColumn("user_id", F.repeat(F.lit("é"), 129))
-    conforming = storage.conforming(frame, declared["web_logs"].table("user_activity"), "b", 1)
+    conforming = writer.conforming(frame, declared["web_logs"].table("user_activity"), "b", 1)
     with pytest.raises(Exception, match=r"user_activity.user_id: expected at most 256 bytes, found 258"):
         conforming.collect()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from local.template import load
+from local.stack.template import load
 
 Json = Any
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +136,7 @@ def test_the_lake_works_with_the_trimmed_layer(build: Path, runtime: Path) -> No
     """What was cut out of pyiceberg and pyarrow is not missed: Glue, S3 and Parquet are all there."""
     environment = path_of(code(build, "Publish"), layer(build), runtime)
     program = (
-        "import tidemark.adapters.lake, pyiceberg.catalog.glue, pyiceberg.io.pyarrow\n"
+        "import tidemark.adapters.iceberg, pyiceberg.catalog.glue, pyiceberg.io.pyarrow\n"
         "import io, os, pyarrow, pyarrow.fs, pyarrow.parquet\n"
         "pyarrow.fs.S3FileSystem\n"
         "sink = io.BytesIO()\n"

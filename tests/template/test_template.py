@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from local.bus import Pattern
-from local.template import expand, load
+from local.stack.event_pattern import Pattern
+from local.stack.template import expand, load
 from tidemark.observability import COUNTS, GAUGES
 from tidemark.service.recover import HANDLERS_END_AFTER
 from tidemark.settings import Settings

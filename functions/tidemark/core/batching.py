@@ -70,3 +70,12 @@ def _is_due(group: tuple[PendingSegment, ...], policy: BatchPolicy, now: datetim
         or len(group) >= SEGMENTS_MAX
     )
     return full or now - group[0].oldest_at >= policy.max_wait
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A pending segment as listed: what the policy needs, its item's key, and the batch that has taken it."""
+
+    head: PendingSegment
+    sk: str
+    batch_id: str

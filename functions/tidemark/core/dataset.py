@@ -1,7 +1,7 @@
 """What a dataset declares, as values: the one source of schemas, tables, policies and column order.
 
 One type system maps to Spark, Iceberg and Redshift; the order of the columns here is the order of COPY, which maps by
-position. `tidemark.core.declaration` reads these values from a declaration.
+position. `tidemark.core.dataset_parser` reads these values from a declaration.
 """
 
 from __future__ import annotations
@@ -113,12 +113,12 @@ LINEAGE_COLUMNS = (
     Column("_file", ColumnType("string", (2048,))),
     Column("_rescued", ColumnType("string", (STRING_BYTES_MAX,))),
 )
-#: By these, after `newest_by`, the newest row of a key is told: when the file landed, and where in it the row stood.
+#: By these, after `newest_by`, the latest row of a key is told: when the file landed, and where in it the row stood.
 ARRIVAL_COLUMNS = (Column("_landed_at", ColumnType("timestamp")), Column("_ordinal", ColumnType("bigint")))
 
 #: What a table is to its batches.
 #:     facts     one row for every record kept
-#:     latest    one row for every record kept, stored by batch; shown is the newest row of each key
+#:     latest    one row for every record kept, stored by batch; shown is the latest row of each key
 #:     additive  sums per batch, stored by batch; shown are the sums over all batches
 #:     report    whatever a nightly job makes of its period
 KINDS = ("facts", "latest", "additive", "report")
@@ -141,7 +141,7 @@ class Table:
     partition: Optional[str] = None  # identity partition of the lake table
     day: Optional[str] = None  # the date column by which nightly jobs read it
     deduplicate: Optional[str] = None  # facts, latest: this key is kept once within a batch
-    remember: Optional[timedelta] = None  # and once among the batches of so long a time
+    deduplication_window: Optional[timedelta] = None  # and once among the batches of so long a time
     sums: tuple[str, ...] = ()  # additive: columns that add up; the others are the keys
     ratios: tuple[Ratio, ...] = ()  # additive: shown by the view
     key: Optional[str] = None  # latest: one row for each value is shown
@@ -160,15 +160,15 @@ class Table:
         return self.kind in ("facts", "latest")
 
     @property
-    def newest_first(self) -> tuple[str, ...]:
-        """Latest: by these columns, each descending and nulls last, the first of a key's rows is the newest."""
+    def latest_first(self) -> tuple[str, ...]:
+        """Latest: by these columns, each descending and nulls last, the first of a key's rows is the latest."""
         arrival = ("_landed_at", "_file", "_ordinal", "_batch_id")
         return ((self.newest_by,) if self.newest_by else ()) + arrival
 
     @property
     def shows(self) -> str:
         """Latest: the rule in words, under which readers see its rows."""
-        return f"the newest row of each {self.key} by {self.newest_by or 'arrival'}"
+        return f"the latest row of each {self.key} by {self.newest_by or 'arrival'}"
 
     @property
     def own_columns(self) -> tuple[Column, ...]:
@@ -256,9 +256,9 @@ class Dataset:
         return next(table for table in self.tables if table.name == name)
 
     @property
-    def remember(self) -> Optional[timedelta]:
+    def deduplication_window(self) -> Optional[timedelta]:
         """For how long its batches know each other's keys; None where each only knows its own."""
-        return max((table.remember for table in self.tables if table.remember), default=None)
+        return max((table.deduplication_window for table in self.tables if table.deduplication_window), default=None)
 
     @property
     def key_required(self) -> bool:

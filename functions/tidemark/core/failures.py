@@ -128,7 +128,7 @@ def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRef
 
 
 def _can_be_halved(batch: Batch) -> bool:
-    return batch.files > 1 and not batch.exposed and not batch.period
+    return batch.files > 1 and not batch.maybe_visible and not batch.period
 
 
 def _is_slow_half(batch: Batch, failure: RunFailure) -> bool:

@@ -71,7 +71,7 @@ def resolve_versions(
 ) -> tuple[list[FileVersion], list[FileVersion]]:
     """Split the files of one batch into (kept, dropped): no version twice, and one version a key if policy says so.
 
-    `append` keeps every version, `supersede` the newest, `ignore` the oldest. `latest` are the versions that the bucket
+    `append` keeps every version, `supersede` the latest, `ignore` the oldest. `latest` are the versions that the bucket
     shows of the `undecided_keys`. The order of first sight stays.
     """
     distinct = list({file.identity: file for file in files}.values())
@@ -162,3 +162,27 @@ def _fitting(files: list[FileVersion]) -> Iterator[list[FileVersion]]:
         half = len(files) // 2
         yield from _fitting(files[:half])
         yield from _fitting(files[half:])
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a key at present: the version that was claimed, and the batch."""
+
+    file: FileVersion
+    batch_id: str
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file that is set aside, with the batch that went on without it."""
+
+    file: FileVersion
+    batch_id: str
+    reason: str
+    since: str  # ISO-8601
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """`s3://bucket/key` → (bucket, key)."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Optional, Union
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.declaration import parse_dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.files import FileVersion
 
 #: Names of the documents below the prefix of an attempt.
@@ -89,7 +89,7 @@ class FileCount:
     read: int
     kept: int
     rejected: int
-    repeated: int
+    duplicate_records: int
     problem: Optional[str] = None  # why the file could not be read to its end
 
     @property
@@ -104,7 +104,7 @@ class FileCount:
             "read": self.read,
             "kept": self.kept,
             "rejected": self.rejected,
-            "duplicates": self.repeated,
+            "duplicate_records": self.duplicate_records,
             "problem": self.problem,
         }
 
@@ -113,7 +113,7 @@ class FileCount:
         """The form of result.json, back."""
         return cls(
             (listed["bucket"], listed["key"], listed["version"]),
-            listed["read"], listed["kept"], listed["rejected"], listed["duplicates"], listed["problem"],
+            listed["read"], listed["kept"], listed["rejected"], listed["duplicate_records"], listed["problem"],
         )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ class Result:
         return {table: rows_of(files) for table, files in self.tables.items()}
 
     def total(self, what: str) -> int:
-        """Sum of `read`, `kept`, `rejected` or `repeated` over all files; a nightly job keeps all that it reads."""
+        """Sum of that count, such as `read`, over all files; a nightly job keeps all that it reads."""
         if self.inputs and what in ("read", "kept"):
             return sum(self.inputs.values())
         return sum(getattr(file, what) for file in self.files)
@@ -168,7 +168,7 @@ class Result:
                 "read": self.total("read"),
                 "kept": self.total("kept"),
                 "rejected": self.total("rejected"),
-                "duplicates": self.total("repeated"),
+                "duplicate_records": self.total("duplicate_records"),
             },
             "seconds": {step: round(spent, 3) for step, spent in self.seconds.items()},
             "versions": dict(self.versions),

@@ -81,20 +81,20 @@ class Batch:
     segments: tuple[str, ...] = ()  #: FORMING: ids of the pending segments that it is made of
     changes: int = 0  #: changes to its files recorded so far; each has the next number
     formed: int = 0  #: of these, the ones that this attempt's manifest has
-    base: str = ""  #: FORMING: control-bucket key of the manifest that this attempt's one starts from
-    part: tuple[int, int] | None = None  #: FORMING: a child takes files [from, to) of its base
+    base_manifest: str = ""  #: FORMING: control-bucket key of the manifest that this attempt's one starts from
+    file_range: tuple[int, int] | None = None  #: FORMING: a child takes files [from, to) of its base
     period: str = ""  #: nightly: the first day of the period, YYYY-MM-DD
     inputs: Mapping[str, int] = field(default_factory=dict)  #: nightly: table → sequence number of the snapshot read
     manifest: str = ""  #: control-bucket key of this attempt's manifest
     files: int = 0
     bytes: int = 0
-    duplicates: int = 0  #: files dropped because another batch holds them
+    duplicate_files: int = 0  #: files dropped because another batch holds them
     run_id: str = ""  #: EMR Serverless job run of this attempt
     run_failures: int = 0  #: failed runs in a row
     unknown_failures: int = 0  #: of these, the ones that nobody can explain
     published: int = 0  #: the attempt whose rows the lake shows; 0 for none
     waiting_since: datetime | None = None  #: first publication that the warehouse has not seen yet
-    exposed: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
+    maybe_visible: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
     load_id: str = ""
     load_failures: int = 0  #: failed loads in a row
     company: int = 0  #: most batches that it is loaded with, itself included; 0 for no limit
@@ -102,7 +102,7 @@ class Batch:
     read: int = 0  #: records of this attempt
     kept: int = 0
     rejected: int = 0
-    repeated: int = 0  #: records dropped because their key was kept already
+    duplicate_records: int = 0  #: records dropped because their key was kept already
     rows: Mapping[str, int] = field(default_factory=dict)  #: table → rows of this attempt
     problems: int = 0  #: files that could not be read to their end
     reason: str = ""  #: of the last failure, or of the quarantine
@@ -137,7 +137,7 @@ class Formed:
     manifest: str
     files: int
     bytes: int
-    duplicates: int = 0
+    duplicate_files: int = 0
     changes: int = 0
     inputs: Mapping[str, int] = field(default_factory=dict)
 
@@ -150,7 +150,7 @@ class Emptied:
     """
 
     attempt: int
-    duplicates: int
+    duplicate_files: int
     changes: int = 0
 
 
@@ -170,7 +170,7 @@ class Published:
     read: int
     kept: int
     rejected: int
-    repeated: int
+    duplicate_records: int
     rows: Mapping[str, int]
     problems: int = 0
 
@@ -446,13 +446,15 @@ def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
             manifest=event.manifest,
             files=event.files,
             bytes=event.bytes,
-            duplicates=batch.duplicates + event.duplicates,
+            duplicate_files=batch.duplicate_files + event.duplicate_files,
             inputs=dict(event.inputs),
             segments=(),
             formed=event.changes,
         )
     elif isinstance(event, Emptied):
-        batch = replace(batch, duplicates=event.duplicates, segments=(), files=0, bytes=0, formed=event.changes)
+        batch = replace(
+            batch, duplicate_files=event.duplicate_files, segments=(), files=0, bytes=0, formed=event.changes
+        )
     elif isinstance(event, RunStarted):
         batch = replace(batch, run_id=event.run_id, not_before=None)
     elif isinstance(event, Published):
@@ -471,7 +473,7 @@ def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
         batch = replace(batch, company=company, load_failures=failures, not_before=now + wait, reason=event.reason)
     else:
         # Poisoned in the midst of publishing: some of the tables may show the attempt already.
-        batch = replace(batch, reason=event.reason, exposed=batch.exposed or batch.state is R)
+        batch = replace(batch, reason=event.reason, maybe_visible=batch.maybe_visible or batch.state is R)
     return batch
 
 
@@ -483,14 +485,14 @@ def _published(batch: Batch, event: Published, now: datetime) -> Batch:
         read=event.read,
         kept=event.kept,
         rejected=event.rejected,
-        repeated=event.repeated,
+        duplicate_records=event.duplicate_records,
         rows=dict(event.rows),
         problems=event.problems,
         run_failures=0,
         unknown_failures=0,
         load_failures=0,
         company=0,
-        exposed=True,
+        maybe_visible=True,
         reason="",
     )
 
@@ -525,10 +527,14 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
         not_before=not_before,
         background=isinstance(event, Replayed) or (batch.background and not isinstance(event, Superseded)),
         # A run that is given up may have been published a moment ago by somebody who died before saying so.
-        exposed=batch.exposed or (batch.state is R and isinstance(event, Renewed)),
-        base=batch.base if same_manifest else "" if given_up else batch.manifest or batch.base,
+        maybe_visible=batch.maybe_visible or (batch.state is R and isinstance(event, Renewed)),
+        base_manifest=batch.base_manifest
+        if same_manifest
+        else ""
+        if given_up
+        else batch.manifest or batch.base_manifest,
         # The part is of the parent's manifest; the child's own, once it is the base, counts whole.
-        part=batch.part if same_manifest or not batch.manifest else None,
+        file_range=batch.file_range if same_manifest or not batch.manifest else None,
         manifest=batch.manifest if same_manifest else "",
         discarded=batch.changes if given_up else batch.discarded,
         reason=getattr(event, "reason", ""),

@@ -15,8 +15,8 @@ from datetime import datetime
 
 from tidemark.core.dataset import Column, Dataset
 from tidemark.core.lifecycle import Batch, State
+from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
 from tidemark.core.warehouse_ddl import SHARDS, shard_of
-from tidemark.core.warehouse_sql import STATEMENTS_MAX, statements_needed
 
 #: One DynamoDB transaction writes the load and moves its batches, each with its attempt: 100 items.
 BATCHES_MAX = 45

@@ -61,7 +61,7 @@ def attempt_prefix(dataset: str, batch: str, attempt: int) -> str:
 
 
 def artifacts_key(job: str) -> str:
-    """The pointer to the newest artifacts of a nightly job, in the lake bucket."""
+    """The pointer to the latest artifacts of a nightly job, in the lake bucket."""
     return f"artifacts/{job}/current.json"
 
 

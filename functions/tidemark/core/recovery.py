@@ -3,7 +3,7 @@
 A batch of which the ledger knows less than its documents tell is put where its traces say that it is:
 
     a child has documents                           SPLIT; a child without any is formed anew
-    the warehouse has recorded the newest attempt   LOADED
+    the warehouse has recorded the latest attempt   LOADED
     it has a manifest, and no job spec              PLANNED: no run was ever started
     EMR knows its run                               RUNNING: publish looks how it ended, and repeats what is missing
     else                                            PLANNED, as the next attempt: whatever still runs is fenced off
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Optional
 
+from tidemark.core.dataset_lock import needs_lock
 from tidemark.core.files import FileVersion, is_newer
 from tidemark.core.lifecycle import (
     Batch,
@@ -31,9 +32,8 @@ from tidemark.core.lifecycle import (
     loaded,
 )  # fmt: skip
 from tidemark.core.manifest import Manifest, NightlyManifest
-from tidemark.core.result import published_as
 from tidemark.core.traces import AnyManifest, Trace, children_of
-from tidemark.core.turns import takes_turns
+from tidemark.core.verification import published_as
 
 BECAUSE = "the ledger was recovered"
 
@@ -51,7 +51,7 @@ class Held:
 
 def rebuilt(trace: Trace, known: Optional[Batch], split: bool, parent: str, now: datetime) -> Batch:
     """The batch as its traces tell it; `known` is what the ledger has of it, `parent` the batch it is a child of."""
-    attempt = trace.left.newest
+    attempt = trace.left.latest
     if split:
         return _split(_running(trace, known, attempt, parent, now), now)
     if is_loaded(trace):
@@ -69,22 +69,22 @@ def missing_child(parent: Batch, half: int, now: datetime) -> Batch:
     part = (0, middle) if half == 0 else (middle, parent.files)
     return Batch(
         parent.children[half], parent.dataset, now, now, due_at=now, background=parent.background,
-        base=parent.manifest, part=part, parent=parent.batch_id,
+        base_manifest=parent.manifest, file_range=part, parent=parent.batch_id,
     )  # fmt: skip
 
 
 def is_loaded(trace: Trace) -> bool:
-    """A load begins when the lake is complete, so the warehouse's record of the newest attempt tells of both.
+    """A load begins when the lake is complete, so the warehouse's record of the latest attempt tells of both.
 
     Whether they show it whole is another question: where they do not, a person has to look.
     """
-    newest = trace.left.newest
-    return max(trace.loads, default=0) == newest and newest in trace.results
+    latest = trace.left.latest
+    return max(trace.loads, default=0) == latest and latest in trace.results
 
 
 def _may_show_keys_twice(trace: Trace) -> bool:
     """Whether the run may work beside another one's turn: it was told of the keys of its own day."""
-    return takes_turns(trace.dataset) and not trace.has_all(trace.lake)
+    return needs_lock(trace.dataset) and not trace.has_all(trace.lake)
 
 
 def _planned(trace: Trace, known: Optional[Batch], attempt: int, parent: str, now: datetime) -> Batch:
@@ -100,9 +100,9 @@ def _planned(trace: Trace, known: Optional[Batch], attempt: int, parent: str, no
         changes=max(batch.changes, manifest.changes),
         # What the manifest has is not applied to it again: the ledger may only know older changes of the same keys.
         discarded=max(batch.discarded, manifest.changes),
-        base="", part=None, not_before=None, run_id="", load_id="", reason="",
+        base_manifest="", file_range=None, not_before=None, run_id="", load_id="", reason="",
         run_failures=0, unknown_failures=0, load_failures=0, company=0,
-        published=0, waiting_since=None, exposed=trace.is_shown,
+        published=0, waiting_since=None, maybe_visible=trace.is_shown,
         parent=parent or batch.parent,
         period=manifest.period.name if isinstance(manifest, NightlyManifest) else "",
     )  # fmt: skip
@@ -142,35 +142,35 @@ def files_of(trace: Trace) -> list[FileVersion]:
     return [file for manifest in listed if isinstance(manifest, Manifest) for file in manifest.files]
 
 
-def in_order(known: Iterable[Held], found: Iterable[Held], latest: Optional[str]) -> list[Held]:
-    """All versions of one key that are held, the newest last; what the ledger `known` of a version stays.
+def in_order(known: Iterable[Held], found: Iterable[Held], shown: Optional[str]) -> list[Held]:
+    """All versions of one key that are held, the latest last; what the ledger `known` of a version stays.
 
-    `latest` is what the bucket shows of the key: where no sequencer tells, that is the newest, else a later manifest's.
+    `shown` is the version that the bucket shows: where no sequencer tells, it is the latest, else a later manifest's.
     """
     held: dict[str, Held] = {}
     for one in (*known, *found):
         held.setdefault(one.file.version, one)
     ordered: list[Held] = []
     for one in held.values():
-        if ordered and not _is_newer(one.file, ordered[-1].file, latest):
+        if ordered and not _is_newer(one.file, ordered[-1].file, shown):
             ordered.insert(-1, one)
         else:
             ordered.append(one)
     return ordered
 
 
-def _is_newer(file: FileVersion, other: FileVersion, latest: Optional[str]) -> bool:
+def _is_newer(file: FileVersion, other: FileVersion, shown: Optional[str]) -> bool:
     told = is_newer(file, other)
-    return latest != other.version if told is None else told
+    return shown != other.version if told is None else told
 
 
 def set_aside(trace: Trace) -> dict[FileVersion, str]:
     """Files that a run blamed and the next manifest went without, with the reason; less those that came back."""
     attempts = sorted(trace.manifests)
-    newest = {file.identity for file in listed(trace.manifest)}
+    latest = {file.identity for file in listed(trace.manifest)}
     found = {}
     for attempt, following in zip(attempts, attempts[1:]):
-        kept = {file.identity for file in listed(trace.manifests[following])} | newest
+        kept = {file.identity for file in listed(trace.manifests[following])} | latest
         blamed = {
             failure.file.identity: failure.message
             for number, failure in trace.failures.items()

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from tidemark.core.batching import PendingSegment
 from tidemark.core.dataset import Dataset
+from tidemark.core.dataset_lock import needs_lock
 from tidemark.core.lifecycle import AT_REST, Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.slots import holds_slot
-from tidemark.core.turns import takes_turns
 from tidemark.core.watermark import lag_seconds
 
 #: Failures in a row from which people are told: two may be chance, and the third comes within minutes.
@@ -94,7 +94,7 @@ def overdue(look: Look) -> list[Batch]:
 def stuck(look: Look) -> list[Batch]:
     """Batches overdue for longer than any healthy wait."""
     running = {batch.dataset for batch in look.unfinished if batch.state is State.RUNNING}
-    return [batch for batch in overdue(look) if _is_late(batch, look) and not _waits_for_turn(batch, look, running)]
+    return [batch for batch in overdue(look) if _is_late(batch, look) and not _waits_for_lock(batch, look, running)]
 
 
 def orphaned_segments(look: Look) -> list[Taken]:
@@ -121,7 +121,7 @@ def _unfinished_since(look: Look) -> Iterator[datetime]:
     """
     yield from (one.segment.oldest_at for one in look.segments)
     yield from (
-        batch.updated_at if batch.exposed else batch.created_at for batch in look.unfinished if not batch.period
+        batch.updated_at if batch.maybe_visible else batch.created_at for batch in look.unfinished if not batch.period
     )
 
 
@@ -139,8 +139,8 @@ def _healthy_wait(batch: Batch, dataset: Dataset) -> timedelta:
     return STUCK_AFTER[batch.state] + (dataset.load.every if batch.state is State.PUBLISHED else timedelta(0))
 
 
-def _waits_for_turn(batch: Batch, look: Look, running: set[str]) -> bool:
-    return batch.state is State.PLANNED and batch.dataset in running and takes_turns(look.datasets[batch.dataset])
+def _waits_for_lock(batch: Batch, look: Look, running: set[str]) -> bool:
+    return batch.state is State.PLANNED and batch.dataset in running and needs_lock(look.datasets[batch.dataset])
 
 
 def _shown_lately(look: Look) -> list[Batch]:

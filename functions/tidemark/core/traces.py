@@ -37,8 +37,8 @@ class Documents:
     specs: frozenset[int] = frozenset()  # attempts of which a run may have been started
 
     @property
-    def newest(self) -> int:
-        """The newest attempt that anything tells of."""
+    def latest(self) -> int:
+        """The latest attempt that anything tells of."""
         return max(self.manifests | self.specs)
 
 
@@ -72,19 +72,19 @@ def children_of(batch_id: str) -> tuple[str, str]:
 def is_behind(known: Optional[Batch], left: Documents, split: bool) -> bool:
     """Whether the ledger knows less of a batch than its documents tell.
 
-    `split`: a child of it has documents. A batch that is under way with the newest attempt is not behind, whatever
+    `split`: a child of it has documents. A batch that is under way with the latest attempt is not behind, whatever
     became of it since: the function whose step is due asks EMR, lake and warehouse, and finds it done.
     """
     if known is None:
         return True
     if known.state is State.SPLIT:
         return False
-    if split or left.newest > known.attempt:
+    if split or left.latest > known.attempt:
         return True
-    is_newest = left.newest == known.attempt
+    is_latest = left.latest == known.attempt
     is_formed = known.state is State.FORMING and known.attempt in left.manifests
     was_started = known.state is State.PLANNED and known.attempt in left.specs
-    return is_newest and (is_formed or was_started)
+    return is_latest and (is_formed or was_started)
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ class Trace:
 
     left: Documents
     manifests: Mapping[int, AnyManifest]  # by the attempt for which they were written
-    by: int  # of these, the one that the newest attempt works by: a retry uses that of the attempt before it
-    dataset: Dataset  # as the newest job spec has it
+    by: int  # of these, the one that the latest attempt works by: a retry uses that of the attempt before it
+    dataset: Dataset  # as the latest job spec has it
     results: Mapping[int, Result] = field(default_factory=dict)
     failures: Mapping[int, RunFailure] = field(default_factory=dict)
-    run_id: str = ""  # of the newest attempt, if EMR knows one
+    run_id: str = ""  # of the latest attempt, if EMR knows one
     lake: Shown = field(default_factory=dict)
     warehouse: Shown = field(default_factory=dict)
     loads: Mapping[int, str] = field(default_factory=dict)  # attempt → its load, by the warehouse's own record
@@ -114,7 +114,7 @@ class Trace:
 
     @property
     def manifest(self) -> AnyManifest:
-        """What the newest attempt works by."""
+        """What the latest attempt works by."""
         return self.manifests[self.by]
 
     @property
@@ -128,9 +128,9 @@ class Trace:
         return bool(self.loads) or any(rows for shown in (self.lake, self.warehouse) for rows in shown.values())
 
     def has_all(self, place: Shown) -> bool:
-        """Whether lake or warehouse show the newest attempt, whole and nothing else."""
-        result = self.results.get(self.left.newest)
-        return result is not None and not differences("", self.dataset, result.rows, self.left.newest, place)
+        """Whether lake or warehouse show the latest attempt, whole and nothing else."""
+        result = self.results.get(self.left.latest)
+        return result is not None and not differences("", self.dataset, result.rows, self.left.latest, place)
 
 
 def differences(where: str, dataset: Dataset, rows: Mapping[str, int], attempt: int, place: Shown) -> list[str]:

@@ -6,7 +6,7 @@ A load converges however often and however late it runs, because it decides insi
    of one shard, and no other load touches their tables.
 2. `_accepted` are the load's batches for which no newer attempt is recorded; a zombie's batches are not in it.
 3. Per table: COPY into a stage, delete what the table holds of the accepted batches, insert the stage's rows. A table
-   of kind latest then shows, of each key that came or may have gone, the newest row that is stored.
+   of kind latest then shows, of each key that came or may have gone, the latest row that is stored.
 4. The history rows count what the *table* now holds per batch, not what was meant to be there.
 5. The last statement returns them, so settling needs no second wake-up of the warehouse.
 
@@ -28,8 +28,6 @@ from tidemark.core.dataset import Column, Table
 from tidemark.core.errors import Terminal
 from tidemark.core.warehouse_ddl import definitions, history_of, quoted, shard_of
 
-STATEMENTS_MAX = 40  # per BatchExecuteStatement (aws-facts §5)
-FRAME_STATEMENTS = 5
 ACCEPTED = "_accepted"
 SAFE = re.compile(r"[A-Za-z0-9._:/=+@-]+")
 
@@ -58,7 +56,7 @@ class LoadTable:
 
     @property
     def touched(self) -> str:
-        """The temporary table of the keys whose newest row may have changed."""
+        """The temporary table of the keys whose latest row may have changed."""
         return quoted(f"_touched_{self.table.name}")
 
 
@@ -67,16 +65,6 @@ class LoadBatch:
     dataset: str
     batch_id: str
     attempt: int
-
-
-def statements_of(table: Table) -> int:
-    """How many statements of a load bring in a table, at most."""
-    return 7 if table.kind == "latest" else 4
-
-
-def statements_needed(tables: Iterable[Table]) -> int:
-    """How many statements a load of these tables has, at most; more than STATEMENTS_MAX do not go."""
-    return FRAME_STATEMENTS + sum(map(statements_of, tables))
 
 
 def load_statements(
@@ -148,15 +136,15 @@ def _touch(load: LoadTable) -> list[str]:
 
 
 def _show(load: LoadTable) -> list[str]:
-    """Of each touched key the newest stored row. A null key equals none, so its rows are stored and never shown."""
+    """Of each touched key the latest stored row. A null key equals none, so its rows are stored and never shown."""
     table = load.table
     shown, key, names = quoted(table.name), quoted(table.key or ""), _names(table.all_columns)
-    newest_first = ", ".join(f"_t.{quoted(name)} DESC NULLS LAST" for name in table.newest_first)
+    latest_first = ", ".join(f"_t.{quoted(name)} DESC NULLS LAST" for name in table.latest_first)
     return [
         f"DELETE FROM {shown} USING {load.touched} AS _k WHERE {shown}.{key} = _k.{key}",
         (
             f"INSERT INTO {shown} ({names}) SELECT {names} FROM (SELECT _t.*,"
-            f' ROW_NUMBER() OVER (PARTITION BY _t.{key} ORDER BY {newest_first}) AS "_rank"'
+            f' ROW_NUMBER() OVER (PARTITION BY _t.{key} ORDER BY {latest_first}) AS "_rank"'
             f" FROM {quoted(table.physical_name)} AS _t JOIN {load.touched} AS _k ON _t.{key} = _k.{key})"
             " AS _ranked"
             ' WHERE "_rank" = 1'

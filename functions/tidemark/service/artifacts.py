@@ -1,14 +1,14 @@
-"""Artifacts of nightly jobs: one pointer a job, at the newest period's newest attempt that the lake shows."""
+"""Artifacts of nightly jobs: one pointer a job, at the latest period's latest attempt that the lake shows."""
 
 from __future__ import annotations
 
 import json
 
+from tidemark.adapters.world import World
 from tidemark.core.errors import Transient
 from tidemark.core.job import Result
 from tidemark.core.lifecycle import Batch
 from tidemark.core.naming import artifacts_key
-from tidemark.wiring import World
 
 TRIES_MAX = 12
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidemark.adapters.ledger import Holder
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, Transient
 from tidemark.core.files import Change, FileVersion, changed_files, is_newer, part_of
 from tidemark.core.lifecycle import Batch, State, advance, changed
 from tidemark.observability import count
-from tidemark.service.common import announce, perform, read_manifest
-from tidemark.wiring import World
+from tidemark.service.documents import read_manifest
+from tidemark.service.transitions import announce, perform
 
 TRIES_MAX = 20
 
@@ -44,7 +45,7 @@ def claim(world: World, dataset: Dataset, batch_id: str, file: FileVersion) -> F
 def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder) -> bool:
     newer = is_newer(file, known.file)
     if newer is None:
-        # One of them is known from a listing. What the bucket shows now is the newest; if that is neither of them, its
+        # One of them is known from a listing. What the bucket shows now is the latest; if that is neither of them, its
         # own event or the next pass of reconcile brings it, and until then the key stays where it is.
         newer = world.store.latest_version(file.bucket, file.key) == file.version
     if dataset.on_overwrite == "append":
@@ -109,19 +110,19 @@ def _has(world: World, batch: Batch, bucket: str, key: str) -> bool:
 
 
 def files_taken_over(world: World, batch: Batch) -> list[FileVersion]:
-    """The files of the batch's newest manifest, or those that it has of its parent's, with the changes that wait."""
+    """The files of the batch's latest manifest, or those that it has of its parent's, with the changes that wait."""
     own = world.ledger.changes(batch.batch_id, after=max(batch.formed, batch.discarded))
-    if batch.part and not batch.manifest:
+    if batch.file_range and not batch.manifest:
         files, changes = inherited(world, batch)
         return list(changed_files(files, [*changes, *own]).values())
-    key = batch.manifest or batch.base
+    key = batch.manifest or batch.base_manifest
     return list(changed_files(read_manifest(world, key).files if key else (), own).values())
 
 
 def inherited(world: World, child: Batch) -> tuple[list[FileVersion], list[Change]]:
     """What a child not yet formed takes over from its parent: files, and the changes that their manifest lacks."""
-    assert child.part, "only a child has a part of another's manifest"
+    assert child.file_range, "only a child has a part of another's manifest"
     parent = world.ledger.batch(child.parent)
     assert parent, "a batch is never deleted"
     changes = world.ledger.changes(parent.batch_id, after=parent.formed)
-    return part_of(read_manifest(world, child.base).files, child.part, changes)
+    return part_of(read_manifest(world, child.base_manifest).files, child.file_range, changes)

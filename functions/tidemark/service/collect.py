@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion, parcels
 from tidemark.observability import count
-from tidemark.wiring import World
 
 
 def remember(world: World, files: Iterable[FileVersion], background: bool = False) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Terminal, TidemarkError
 from tidemark.core.job import FAILURE, JOB_SPEC, JobSpec, Result, RunFailure
@@ -19,9 +20,9 @@ from tidemark.core.naming import attempt_prefix, run_name
 from tidemark.core.traces import DOCUMENT, AnyManifest, Documents, Trace, children_of, documents, is_behind
 from tidemark.core.warehouse_ddl import HISTORY, quoted
 from tidemark.core.warehouse_sql import LoadBatch
-from tidemark.service.common import known_datasets, read_result
+from tidemark.service.documents import read_result
 from tidemark.service.seal import BATCHES
-from tidemark.wiring import World
+from tidemark.service.transitions import known_datasets
 
 READS_AT_ONCE = 8
 #: What the warehouse says of a table that nothing was ever loaded into.
@@ -36,7 +37,7 @@ class Evidence:
 
     left: Mapping[str, Documents]  # by batch
     known: Mapping[str, Batch]  # what the ledger has
-    datasets: Mapping[str, Dataset]  # declared, or as the newest job spec has it
+    datasets: Mapping[str, Dataset]  # declared, or as the latest job spec has it
     lake: Mapping[str, Rows]  # by table
     warehouse: Mapping[str, Rows]
     loads: Mapping[str, Mapping[int, str]]  # batch → attempt → load, by the warehouse's own record
@@ -66,13 +67,13 @@ def _is_split(batch_id: str, left: Mapping[str, Documents]) -> bool:
 
 
 def _datasets(world: World, left: Mapping[str, Documents]) -> dict[str, Dataset]:
-    """Every dataset that has left anything; one that nobody declares any more, by its newest job spec."""
+    """Every dataset that has left anything; one that nobody declares any more, by its latest job spec."""
     known = known_datasets(world)
-    newest: dict[str, Documents] = {}
+    latest: dict[str, Documents] = {}
     for one in sorted(left.values(), key=lambda one: one.since):
         if one.dataset not in world.datasets and one.specs:
-            newest[one.dataset] = one
-    for name, one in newest.items():
+            latest[one.dataset] = one
+    for name, one in latest.items():
         known[name] = _spec(world, one, max(one.specs)).dataset
     return known
 
@@ -108,8 +109,8 @@ def _read(world: World, sql: str) -> list[tuple[Any, ...]]:
 
 
 def _runs(world: World, behind: Iterable[Documents]) -> dict[str, str]:
-    """Name → the newest run of it, of the newest attempts of these batches."""
-    wanted = {run_name(one.batch_id, one.newest) for one in behind if one.newest in one.specs}
+    """Name → the latest run of it, of the latest attempts of these batches."""
+    wanted = {run_name(one.batch_id, one.latest) for one in behind if one.latest in one.specs}
     since = min((one.since for one in behind), default=None)
     runs: dict[str, str] = {}
     if wanted and since:
@@ -150,7 +151,7 @@ def _trace(
         dataset,
         results=_results(world, left),
         failures=_failures(world, left),
-        run_id=runs.get(run_name(left.batch_id, left.newest), ""),
+        run_id=runs.get(run_name(left.batch_id, left.latest), ""),
         lake={table: found[left.batch_id] for table, found in lake.items() if left.batch_id in found},
         warehouse={table: found[left.batch_id] for table, found in warehouse.items() if left.batch_id in found},
         loads=loads.get(left.batch_id, {}),
@@ -172,9 +173,9 @@ def _document(world: World, left: Documents, attempt: int, name: str) -> bytes:
 
 
 def _worked_by(left: Documents, specs: Mapping[int, JobSpec]) -> int:
-    """The attempt whose manifest the newest one works by; its job spec says so, if it has one."""
-    if left.newest in specs:
-        named = DOCUMENT.search(specs[left.newest].manifest)
+    """The attempt whose manifest the latest one works by; its job spec says so, if it has one."""
+    if left.latest in specs:
+        named = DOCUMENT.search(specs[left.latest].manifest)
         if named:
             return int(named[3])
     return max(left.manifests)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Table
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
 from tidemark.core.job import DataFile, Result
@@ -23,18 +24,10 @@ from tidemark.core.warehouse_ddl import (
 )
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 from tidemark.observability import count, logger
-from tidemark.service.common import (
-    Efforts,
-    announce,
-    dataset_of,
-    declaration_of,
-    known_datasets,
-    read_result,
-    same_but_changes,
-    unfinished_batches,
-)  # fmt: skip
+from tidemark.service.documents import declaration_of, read_result
+from tidemark.service.errors import Efforts  # fmt: skip
 from tidemark.service.settle import close_failed, settle
-from tidemark.wiring import World
+from tidemark.service.transitions import announce, dataset_of, known_datasets, same_but_changes, unfinished_batches
 
 #: A load without a statement that is older was left by a crash between the ledger and the warehouse.
 ABANDONED_AFTER = timedelta(minutes=1)

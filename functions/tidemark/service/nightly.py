@@ -1,7 +1,7 @@
 """nightly: marks of what was written → batches of nightly jobs, each with a manifest that pins what it reads.
 
 Two steps, each repeated by the next pass if a crash comes between. *Begin*: what is due becomes FORMING, a new batch or
-an old one's next attempt. *Form*: as runs become free, the newest snapshots are pinned and written down.
+an old one's next attempt. *Form*: as runs become free, the latest snapshots are pinned and written down.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from tidemark.adapters.world import World
 from tidemark.clock import from_iso, iso
 from tidemark.core.dataset import Dataset
-from tidemark.core.errors import Conflict, IllegalMove
-from tidemark.core.lifecycle import PATIENCE, Batch, Formed, State, Superseded
-from tidemark.core.manifest import NightlyManifest
-from tidemark.core.naming import nightly_id
-from tidemark.core.neighbours import table_owner
-from tidemark.core.nightly import (
+from tidemark.core.dataset_checks import table_owner
+from tidemark.core.due_periods import (
+    DayChanges,
     Due,
     Known,
-    Marks,
     due,
     jobs_in_order,
     periods_of,
@@ -28,29 +25,25 @@ from tidemark.core.nightly import (
     successors,
     tables_read,
 )
+from tidemark.core.errors import Conflict, IllegalMove
+from tidemark.core.lifecycle import PATIENCE, Batch, Formed, State, Superseded
+from tidemark.core.manifest import NightlyManifest
+from tidemark.core.naming import nightly_id
 from tidemark.core.periods import Period
 from tidemark.core.slots import background_max, holds_slot, is_background
 from tidemark.observability import count
-from tidemark.service.common import (
-    Efforts,
-    announce,
-    attempt_key,
-    begin,
-    known_datasets,
-    move,
-    read_control,
-    unfinished_batches,
-)  # fmt: skip
-from tidemark.wiring import World
+from tidemark.service.documents import attempt_key, read_control
+from tidemark.service.errors import Efforts  # fmt: skip
+from tidemark.service.transitions import announce, begin, known_datasets, move, unfinished_batches
 
 LAST_NIGHT = "NIGHT"  # the control that remembers it
 
 
 @dataclass(frozen=True)
-class Outlook:
+class DueReport:
     """What is marked and known, and what is due because of it."""
 
-    marks: Marks
+    day_changes: DayChanges
     known: Known
     due: tuple[Due, ...]
 
@@ -64,7 +57,7 @@ def nightly(world: World, jobs: Collection[str] | None = None, dates: Collection
     efforts = Efforts()
     begun: list[str] = []
     if jobs is None or jobs:
-        seen = outlook(world, jobs, dates)
+        seen = due_report(world, jobs, dates)
         for found in seen.due:
             if not found.waits_for and not world.ledger.paused(found.job):
                 efforts.make(_begin, world, found, seen.known.get((found.job, found.period)), begun)
@@ -86,17 +79,17 @@ def follow(world: World, published: Collection[str]) -> int:
     return nightly(world, jobs=successors(published, world.datasets))
 
 
-def outlook(world: World, jobs: Collection[str] | None = None, dates: Collection[date] = ()) -> Outlook:
+def due_report(world: World, jobs: Collection[str] | None = None, dates: Collection[date] = ()) -> DueReport:
     """How the nightly jobs stand: one query for each table that they read, one look at each batch that there may be."""
     datasets, today = world.datasets, world.clock.now().date()
-    marks = {table: world.ledger.marks(table) for table in sorted(tables_read(datasets))}
+    day_changes = {table: world.ledger.day_changes(table) for table in sorted(tables_read(datasets))}
     names = {
         _batch_id(datasets[job], period): (job, period)
         for job in jobs_in_order(datasets)
-        for period in periods_of(datasets[job], marks, today, dates)
+        for period in periods_of(datasets[job], day_changes, today, dates)
     }
     known = {names[batch.batch_id]: batch for batch in world.ledger.named(names)}
-    return Outlook(marks, known, tuple(due(datasets, marks, known, today, jobs, dates)))
+    return DueReport(day_changes, known, tuple(due(datasets, day_changes, known, today, jobs, dates)))
 
 
 def form(world: World, batch_id: str) -> None:
@@ -185,7 +178,7 @@ def _manifest(world: World, batch: Batch) -> NightlyManifest:
     for read in job.nightly.reads:
         owner = table_owner(known, read.table)
         assert owner, "declarations are checked when they are read"
-        inputs.append(world.pins.pin(owner[1], read_days(read, period)))
+        inputs.append(world.snapshots.pin(owner[1], read_days(read, period)))
     return NightlyManifest(batch.batch_id, batch.attempt, batch.dataset, period, tuple(inputs), batch.changes)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tidemark.adapters.ledger import RefusedFile
+from tidemark.adapters.world import World
 from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.files import FileVersion
 from tidemark.core.job import DataFile
 from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, advance, changed
 from tidemark.service.claim import holding_batch
-from tidemark.service.common import announce, dataset_of, move, read_result
-from tidemark.wiring import World
+from tidemark.service.documents import read_result
+from tidemark.service.transitions import announce, dataset_of, move
 
 #: A file's batch may be moving while it is released; then it is looked at again.
 RELEASES_MAX = 10
@@ -83,10 +84,10 @@ def release_file(world: World, refused: RefusedFile) -> Batch:
     for _ in range(RELEASES_MAX):
         batch = holding_batch(world, refused.batch_id, file.bucket, file.key)
         assert batch, "the batch that refused a file is never deleted"
-        newest = _is_newest(world, file, dataset_of(world, batch.dataset).on_overwrite)
+        latest = _is_latest(world, file, dataset_of(world, batch.dataset).on_overwrite)
         revised, _ = advance(batch, changed(batch, f"{file.uri} was released"), world.clock.now())
         try:
-            saved = world.ledger.restore(revised, file, newest)
+            saved = world.ledger.restore(revised, file, latest)
         except Conflict:
             continue  # the file or its batch has moved on meanwhile: look again
         announce(saved)
@@ -94,12 +95,12 @@ def release_file(world: World, refused: RefusedFile) -> Batch:
     raise TidemarkError(f"{file.uri} is overwritten all the time: try again, or `discard` it")
 
 
-def _is_newest(world: World, file: FileVersion, on_overwrite: str) -> bool:
+def _is_latest(world: World, file: FileVersion, on_overwrite: str) -> bool:
     holder = world.ledger.holder(file.bucket, file.key)
-    newest = holder is not None and holder.file.version == file.version
-    if holder and not newest and on_overwrite != "append":
+    latest = holder is not None and holder.file.version == file.version
+    if holder and not latest and on_overwrite != "append":
         raise TidemarkError(f"{file.uri} was overwritten by version {holder.file.version}: expected `discard`")
-    return newest
+    return latest
 
 
 def rejected_files(world: World, batch: Batch) -> Iterable[DataFile]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from tidemark.adapters.ledger import Segment
+from tidemark.adapters.world import World
 from tidemark.core.batching import due_batches
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, IllegalMove
@@ -21,17 +22,9 @@ from tidemark.core.naming import batch_id
 from tidemark.core.slots import Request, grant, holds_slot, is_background
 from tidemark.observability import count
 from tidemark.service.claim import claim, inherited
-from tidemark.service.common import (
-    Efforts,
-    attempt_key,
-    begin,
-    dataset_of,
-    known_datasets,
-    move,
-    read_manifest,
-    unfinished_batches,
-)  # fmt: skip
-from tidemark.wiring import World
+from tidemark.service.documents import attempt_key, read_manifest
+from tidemark.service.errors import Efforts  # fmt: skip
+from tidemark.service.transitions import begin, dataset_of, known_datasets, move, unfinished_batches
 
 CLAIMS_AT_ONCE = 8
 
@@ -81,20 +74,20 @@ def form(world: World, batch_id: str) -> None:
     batch = world.ledger.batch(batch_id)
     if batch is None or batch.state is not State.FORMING or batch.period:
         return
-    files, duplicates = _files(world, batch)
+    files, duplicate_files = _files(world, batch)
     try:
         if not files and batch.attempt == 1:
-            move(world, batch, Emptied(batch.attempt, duplicates, batch.changes))
+            move(world, batch, Emptied(batch.attempt, duplicate_files, batch.changes))
         else:
             key, manifest = _write_manifest(world, batch, files)
             formed = Formed(
-                batch.attempt, key, len(manifest.files), manifest.total_bytes, duplicates, changes=manifest.changes
+                batch.attempt, key, len(manifest.files), manifest.total_bytes, duplicate_files, changes=manifest.changes
             )
             move(world, batch, formed)
             count("BatchesPlanned")
     except (Conflict, IllegalMove):
         return  # somebody else has formed it, or must form it anew; its segments are theirs to forget
-    count("FilesDuplicated", duplicates)
+    count("FilesDuplicated", duplicate_files)
     for segment in batch.segments:
         world.ledger.delete_segment(batch.dataset, segment, batch.background)
 
@@ -178,10 +171,10 @@ def _latest(world: World, files: Iterable[FileVersion]) -> dict[tuple[str, str],
 
 def _base(world: World, batch: Batch) -> list[FileVersion]:
     """What an earlier manifest gives: the attempt before, or a child's part of its parent's."""
-    if batch.part:
+    if batch.file_range:
         files, changes = inherited(world, batch)
         return list(changed_files(files, changes).values())
-    return list(read_manifest(world, batch.base).files) if batch.base else []
+    return list(read_manifest(world, batch.base_manifest).files) if batch.base_manifest else []
 
 
 def _claimed(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileVersion]) -> list[FileVersion]:
@@ -212,4 +205,4 @@ def _note_missing(world: World, batch: Batch, standing: Manifest, files: Iterabl
             assert found, "a batch is never deleted"
             assert holder, "the file is claimed"
             revised, _ = advance(found, changed(found, f"{file.uri} was left out of the manifest"), world.clock.now())
-            world.ledger.restore(revised, file, newest=holder.file.version == file.version)
+            world.ledger.restore(revised, file, latest=holder.file.version == file.version)

@@ -6,8 +6,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from tidemark.adapters.engine import Run
+from tidemark.adapters.emr import Run
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
+from tidemark.core.dataset_lock import needs_lock
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Unbalanced
 from tidemark.core.failures import after_run_failure, engine_failure, time_limit
 from tidemark.core.job import FAILURE, RESULT, Result, RunFailure, rows_of
@@ -21,14 +23,13 @@ from tidemark.core.lifecycle import (
     failed_for_good,
 )  # fmt: skip
 from tidemark.core.naming import parse_run_name
-from tidemark.core.result import published_as, verify, verify_keys, verify_nightly
-from tidemark.core.turns import takes_turns
+from tidemark.core.verification import published_as, verify, verify_keys, verify_nightly
 from tidemark.observability import count, logger
 from tidemark.service.artifacts import point_at_artifacts
-from tidemark.service.common import attempt_key, declaration_of, move, read_manifest
-from tidemark.service.marking import mark, replaced_results
+from tidemark.service.day_changes import record_day_changes, replaced_results
+from tidemark.service.documents import attempt_key, declaration_of, read_manifest
 from tidemark.service.nightly import read_nightly_manifest
-from tidemark.wiring import World
+from tidemark.service.transitions import move
 
 
 def publish_run(world: World, run_id: str) -> None:
@@ -95,7 +96,7 @@ def _verify(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
         return
     facts = tuple(table.name for table in dataset.tables if table.keeps_records)
     verify(result, replace(read_manifest(world, batch.manifest), attempt=batch.attempt), tables, facts)
-    if takes_turns(dataset):
+    if needs_lock(dataset):
         verify_keys(result, dataset.key_required)
 
 
@@ -106,14 +107,14 @@ def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
         files = result.tables[table.name]
         uris = [file.uri for file in files]
         sequence = world.lake.publish(table, batch.batch_id, batch.attempt, uris, rows_of(files))
-        mark(world, table, sequence, changed)
+        record_day_changes(world, table, sequence, changed)
     point_at_artifacts(world, batch, result)
 
 
 def _save_published(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
     """PUBLISHED; and where keys are remembered, in the same moment the keys that the batch shows."""
     keys = result.keys or ()
-    save = (lambda moved: world.ledger.save_with_keys(moved, keys)) if takes_turns(dataset) else None
+    save = (lambda moved: world.ledger.save_with_keys(moved, keys)) if needs_lock(dataset) else None
     move(world, batch, published_as(batch, result), save)
 
 
@@ -181,8 +182,8 @@ def _split(world: World, batch: Batch, event: Bisected) -> None:
     children = [
         replace(
             Batch(child, batch.dataset, now, now, due_at=now, background=batch.background),
-            base=batch.manifest,
-            part=part,
+            base_manifest=batch.manifest,
+            file_range=part,
             parent=batch.batch_id,
         )
         for child, part in zip(event.children, ((0, half), (half, batch.files)), strict=True)

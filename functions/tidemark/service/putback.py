@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from tidemark.adapters.ledger import Holder
+from tidemark.adapters.world import World
+from tidemark.core.dataset_lock import needs_lock
 from tidemark.core.files import FileVersion, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 from tidemark.core.naming import born_at
 from tidemark.core.recovery import Held, files_of, in_order, is_loaded, listed, set_aside
 from tidemark.core.traces import Trace
-from tidemark.core.turns import takes_turns
 from tidemark.core.warehouse_ddl import declared_shape, relations
-from tidemark.service.common import announce
+from tidemark.service.day_changes import record_day_changes
 from tidemark.service.evidence import Evidence
-from tidemark.service.marking import mark
-from tidemark.wiring import World
+from tidemark.service.transitions import announce
 
 
 def put_back(world: World, seen: Evidence, batch: Batch, root: str) -> None:
@@ -44,20 +44,20 @@ def _claim(world: World, trace: Trace, root: str) -> None:
 
 
 def _claim_key(world: World, bucket: str, key: str, found: list[Held], now: datetime) -> None:
-    """Let every version be held, the newest as such, and the others beside it."""
-    newest = world.ledger.holder(bucket, key)
+    """Let every version be held, the latest as such, and the others beside it."""
+    latest = world.ledger.holder(bucket, key)
     held = {one.file.version: one for one in world.ledger.holders(bucket, key)}
-    older = {version for version in held if newest is None or version != newest.file.version}
+    older = {version for version in held if latest is None or version != latest.file.version}
     known = [Held(held[version].file, held[version].batch_id) for version in sorted(older)]
-    known += [Held(newest.file, newest.batch_id)] if newest else []
+    known += [Held(latest.file, latest.batch_id)] if latest else []
     files = [one.file for one in (*known, *found)]
-    latest = world.store.latest_version(bucket, key) if undecided_keys(files) else None
-    *before, last = in_order(known, found, latest)
+    shown = world.store.latest_version(bucket, key) if undecided_keys(files) else None
+    *before, last = in_order(known, found, shown)
     for one in before:
         if one.file.version not in older:
             world.ledger.hold_older(one.file, one.batch_id, now)
-    if newest != Holder(last.file, last.batch_id):
-        world.ledger.hold(last.file, last.batch_id, now, instead=newest)
+    if latest != Holder(last.file, last.batch_id):
+        world.ledger.hold(last.file, last.batch_id, now, instead=latest)
 
 
 def _free_segments(world: World, known: Batch | None) -> None:
@@ -74,8 +74,8 @@ def _set_aside(world: World, trace: Trace) -> None:
         if file.version in world.ledger.refusals(file.bucket, file.key):
             world.ledger.take_back(file)
     for file, reason in set_aside(trace).items():
-        newest = world.ledger.holder(file.bucket, file.key)
-        if trace.dataset.on_overwrite == "append" or (newest and newest.file.version == file.version):
+        latest = world.ledger.holder(file.bucket, file.key)
+        if trace.dataset.on_overwrite == "append" or (latest and latest.file.version == file.version):
             world.ledger.set_aside(file, trace.batch_id, reason, world.clock.now())
 
 
@@ -83,18 +83,18 @@ def _remember_keys(world: World, batch: Batch, trace: Trace) -> None:
     """Where keys are remembered: those of the attempt that readers of the lake see."""
     attempt = max((one for rows in trace.lake.values() for one in rows), default=0)
     result = trace.results.get(attempt)
-    if takes_turns(trace.dataset) and result and result.keys is not None:
+    if needs_lock(trace.dataset) and result and result.keys is not None:
         world.ledger.put_keys(batch, attempt, result.keys)
 
 
 def _mark(world: World, trace: Trace) -> None:
-    """Its days count as changed by the newest commit: at worst a night is computed once more than it had to be.
+    """Its days count as changed by the latest commit: at worst a night is computed once more than it had to be.
 
     What is not loaded yet is published again, and marked then.
     """
     for table in trace.dataset.tables if is_loaded(trace) else ():
         name = table.name if table.kind == "latest" else table.physical_name
-        mark(world, table, world.lake.sequence(name), trace.results.values())
+        record_day_changes(world, table, world.lake.sequence(name), trace.results.values())
 
 
 def _note_tables(world: World, trace: Trace) -> None:

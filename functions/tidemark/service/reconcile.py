@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidemark.adapters.store import VersionPage
+from tidemark.adapters.s3_documents import VersionPage
+from tidemark.adapters.world import World
 from tidemark.clock import from_iso, iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
@@ -19,7 +20,6 @@ from tidemark.core.passes import DuePass, Passed, daily_passes, whole_passes
 from tidemark.core.walk import Part, Place, closed, divides, listed, next_parts, opened, opens
 from tidemark.observability import logger
 from tidemark.service.collect import remember
-from tidemark.wiring import World
 
 LOOKUP_MAX = 100  # keys per BatchGetItem
 AT_ONCE = 8  # calls to S3, and then to the ledger: of one connection pool's ten
@@ -160,10 +160,10 @@ def _missing(
 
 def _unknown(world: World, dataset: Dataset, files: Sequence[FileVersion]) -> list[FileVersion]:
     """Of up to 100 versions those that the ledger does not know; under `ignore` one version of a key is enough."""
-    newest = world.ledger.known_versions(files)
-    unknown = [file for file in files if newest.get((file.bucket, file.key)) != file.version]
+    latest = world.ledger.known_versions(files)
+    unknown = [file for file in files if latest.get((file.bucket, file.key)) != file.version]
     if dataset.on_overwrite == "ignore":
-        return [file for file in unknown if (file.bucket, file.key) not in newest]
+        return [file for file in unknown if (file.bucket, file.key) not in latest]
     if dataset.on_overwrite == "append" and unknown:
         older = world.ledger.older_versions(unknown)
         return [file for file in unknown if file.identity not in older]

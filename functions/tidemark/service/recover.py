@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tidemark.adapters.world import World
 from tidemark.clock import from_iso
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
@@ -18,7 +19,6 @@ from tidemark.core.recovery import Held, files_of, held_twice, left_out, missing
 from tidemark.core.traces import Trace, children_of, differences
 from tidemark.service.evidence import READS_AT_ONCE, Evidence, gather
 from tidemark.service.putback import put_back
-from tidemark.wiring import World
 
 #: The longest timeout of the template, and a minute: whoever began before the seal was broken has ended by then.
 HANDLERS_END_AFTER = timedelta(minutes=16)
@@ -129,15 +129,15 @@ def _strange_rows(seen: Evidence) -> list[str]:
     for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
         for table, rows in tables.items():
             for batch_id, attempts in rows.items():
-                if max(attempts) > _newest_known(seen, batch_id):
+                if max(attempts) > _latest_known(seen, batch_id):
                     told = f"rows of {batch_id}, attempt {max(attempts)}"
                     lines.append(f"{where}, {table}: {told}, which is in neither the ledger nor any document")
     return lines
 
 
-def _newest_known(seen: Evidence, batch_id: str) -> int:
+def _latest_known(seen: Evidence, batch_id: str) -> int:
     left, known = seen.left.get(batch_id), seen.known.get(batch_id)
-    return max(left.newest if left else 0, known.attempt if known else 0)
+    return max(left.latest if left else 0, known.attempt if known else 0)
 
 
 def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:

@@ -9,55 +9,55 @@ from datetime import datetime
 from itertools import zip_longest
 
 from tidemark.adapters.ledger import Holder
+from tidemark.adapters.world import World
+from tidemark.core.dataset_lock import in_order_to_run, is_released, needs_lock
 from tidemark.core.files import FileVersion
 from tidemark.core.job import FileCount
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.manifest import Manifest
-from tidemark.core.turns import in_turn, is_over, takes_turns
-from tidemark.service.common import read_result
-from tidemark.wiring import World
+from tidemark.service.documents import read_result
 
 RECENT = 200  # batches of which `status` tells
 
 
 @dataclass(frozen=True)
-class Standing:
+class DatasetStatus:
     """How one dataset stands."""
 
     dataset: str
     pending_files: int
     pending_bytes: int
     oldest_at: datetime | None  # landing of the oldest pending file
-    states: Mapping[State, int]  # of the newest batches
+    states: Mapping[State, int]  # of the latest batches
     oldest: Mapping[State, datetime]  # of what is under way: when the first of a state came into it
-    waiting_for_turn: int  # of these, what is PLANNED while another has the turn
+    waiting_for_lock: int  # of these, what is PLANNED while another has the turn
     paused: bool
-    period: str  # newest of a nightly job
+    period: str  # latest of a nightly job
     read: int
     kept: int
     rejected: int
-    repeated: int
+    duplicate_records: int
 
 
-def standing(world: World, dataset: str) -> Standing:
-    """Pending files, and the newest batches by state."""
+def dataset_status(world: World, dataset: str) -> DatasetStatus:
+    """Pending files, and the latest batches by state."""
     pending = [segment.head for segment in world.ledger.all_segments(dataset) if not segment.batch_id]
     batches = world.ledger.recent(dataset, RECENT)
-    return Standing(
+    return DatasetStatus(
         dataset,
         pending_files=sum(segment.files for segment in pending),
         pending_bytes=sum(segment.bytes for segment in pending),
         oldest_at=min((segment.oldest_at for segment in pending), default=None),
         states=Counter(batch.state for batch in batches),
         oldest=_oldest(batches),
-        waiting_for_turn=_waiting_for_turn(world, dataset, batches),
+        waiting_for_lock=_waiting_for_lock(world, dataset, batches),
         paused=world.ledger.paused(dataset),
         period=max((batch.period for batch in batches), default=""),
         read=sum(batch.read for batch in batches),
         kept=sum(batch.kept for batch in batches),
         rejected=sum(batch.rejected for batch in batches),
-        repeated=sum(batch.repeated for batch in batches),
+        duplicate_records=sum(batch.duplicate_records for batch in batches),
     )
 
 
@@ -69,45 +69,45 @@ def _oldest(batches: Iterable[Batch]) -> dict[State, datetime]:
     return oldest
 
 
-def _waiting_for_turn(world: World, dataset: str, batches: Iterable[Batch]) -> int:
-    held = world.ledger.turn(dataset) if takes_turns(world.datasets[dataset]) else None
-    if held is None or is_over(held, world.ledger.batch(held.batch_id)):
+def _waiting_for_lock(world: World, dataset: str, batches: Iterable[Batch]) -> int:
+    held = world.ledger.lock_holder(dataset) if needs_lock(world.datasets[dataset]) else None
+    if held is None or is_released(held, world.ledger.batch(held.batch_id)):
         return 0
-    return sum(batch.batch_id != held.batch_id for batch in in_turn(batches, world.clock.now()))
+    return sum(batch.batch_id != held.batch_id for batch in in_order_to_run(batches, world.clock.now()))
 
 
 @dataclass(frozen=True)
-class AttemptStory:
+class AttemptHistory:
     """One attempt of a batch: what it read of the file, what it wrote, and how it was loaded."""
 
     batch: Batch
     count: FileCount | None  # the file's records, once there is a result
     tables: Mapping[str, tuple[int, int]]  # table → (files, rows) of the whole batch
     load: Load | None
-    ended: str  # why the next attempt followed; empty for the newest
+    ended: str  # why the next attempt followed; empty for the latest
 
 
 @dataclass(frozen=True)
-class FileStory:
+class FileHistory:
     """One claimed version of a key, and all that came of it."""
 
     holder: Holder
     batch: Batch | None
-    attempts: tuple[AttemptStory, ...]
+    attempts: tuple[AttemptHistory, ...]
     refused: str  # why this version was set aside, if it was
 
 
-def explain(world: World, bucket: str, key: str) -> list[FileStory]:
+def explain(world: World, bucket: str, key: str) -> list[FileHistory]:
     """Every version of the key that was ever claimed, oldest last; none for a key that nobody has seen."""
     refusals = world.ledger.refusals(bucket, key)
-    return [_story(world, holder, refusals) for holder in world.ledger.holders(bucket, key)]
+    return [_history(world, holder, refusals) for holder in world.ledger.holders(bucket, key)]
 
 
-def _story(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileStory:
+def _history(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileHistory:
     batch = _batch_of(world, holder.batch_id, holder)
     attempts = world.ledger.attempts(batch.batch_id) if batch else []
     told = tuple(_attempt(world, *pair, holder) for pair in zip_longest(attempts, attempts[1:]))
-    return FileStory(holder, batch, told, refusals.get(holder.file.version, ""))
+    return FileHistory(holder, batch, told, refusals.get(holder.file.version, ""))
 
 
 def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:
@@ -129,12 +129,12 @@ def files_of(world: World, batch: Batch) -> tuple[FileVersion, ...]:
     return Manifest.loads(text).files if text and not batch.period else ()
 
 
-def _attempt(world: World, batch: Batch, following: Batch | None, holder: Holder) -> AttemptStory:
+def _attempt(world: World, batch: Batch, following: Batch | None, holder: Holder) -> AttemptHistory:
     result = read_result(world, batch)
     ended = (following.because or following.reason) if following else ""
     load = world.ledger.load(batch.load_id) if batch.load_id else None
     if result is None:
-        return AttemptStory(batch, None, {}, load, ended)
+        return AttemptHistory(batch, None, {}, load, ended)
     count = next((file for file in result.files if file.identity == holder.file.identity), None)
     tables = {name: (len(files), sum(file.rows for file in files)) for name, files in result.tables.items()}
-    return AttemptStory(batch, count, tables, load, ended)
+    return AttemptHistory(batch, count, tables, load, ended)

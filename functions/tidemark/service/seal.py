@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from tidemark.adapters.world import World
 from tidemark.core.errors import Unsealed
-from tidemark.service.common import known_datasets
-from tidemark.wiring import World
+from tidemark.service.transitions import known_datasets
 
 BATCHES = "batches/"  # in the control bucket
 

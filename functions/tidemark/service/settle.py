@@ -8,24 +8,17 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-from tidemark.adapters.store import split_uri
+from tidemark.adapters.world import World
 from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.failures import after_load_failure, after_vanished, beside_vanished, may_pass
+from tidemark.core.files import split_uri
 from tidemark.core.job import RESULT
 from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
 from tidemark.core.loading import Load, is_due, shards_of
 from tidemark.core.warehouse_ddl import shard_of
 from tidemark.observability import count, logger
-from tidemark.service.common import (
-    Decide,
-    attempt_key,
-    declaration_of,
-    hint,
-    move,
-    read_result,
-    unfinished_batches,
-)  # fmt: skip
-from tidemark.wiring import World
+from tidemark.service.documents import attempt_key, declaration_of, read_result  # fmt: skip
+from tidemark.service.transitions import Decide, hint, move, unfinished_batches
 
 Counts = dict[tuple[str, int], dict[str, int]]
 

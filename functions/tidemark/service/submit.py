@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from tidemark.adapters.world import World
+from tidemark.core.dataset_lock import is_ready, needs_lock
 from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.job import JOB_SPEC, JobSpec
 from tidemark.core.lifecycle import Batch, RunStarted
 from tidemark.core.naming import attempt_prefix, run_name, run_token
 from tidemark.core.sizing import run_size
-from tidemark.core.turns import is_ready, takes_turns
 from tidemark.observability import count, logger
-from tidemark.service.common import attempt_key, dataset_of, move
-from tidemark.service.turns import next_in_turn, seen_keys
-from tidemark.wiring import World
+from tidemark.service.dataset_lock import next_to_run, seen_keys
+from tidemark.service.documents import attempt_key
+from tidemark.service.transitions import dataset_of, move
 
 #: How long EMR is trusted to remember a client token; afterwards the run is looked for by name (aws-facts §4.1).
 TOKEN_TRUST = timedelta(minutes=5)
@@ -25,8 +26,8 @@ def submit(world: World, batch_id: str) -> None:
     Where batches take turns, the one whose turn it is: perhaps another, or none.
     """
     batch = world.ledger.batch(batch_id)
-    if batch and takes_turns(dataset_of(world, batch.dataset)):
-        batch = next_in_turn(world, batch)
+    if batch and needs_lock(dataset_of(world, batch.dataset)):
+        batch = next_to_run(world, batch)
     if batch and is_ready(batch, world.clock.now()):
         _submit(world, batch)
 
@@ -73,5 +74,5 @@ def _job_spec(world: World, batch: Batch) -> JobSpec:
         dataset=dataset,
         manifest=f"s3://{settings.control_bucket}/{batch.manifest}",
         output=f"s3://{settings.lake_bucket}/{prefix}",
-        seen=tuple(seen_keys(world, batch)) if takes_turns(dataset) else None,
+        seen=tuple(seen_keys(world, batch)) if needs_lock(dataset) else None,
     )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.standing import LATELY, Look, Taken, numbers, orphaned_loads, orphaned_segments, overdue, stuck
 from tidemark.observability import gauge, gauge_of, logger
-from tidemark.service.common import Efforts, hint, known_datasets, unfinished_batches
+from tidemark.service.errors import Efforts
 from tidemark.service.nightly import last_pass
 from tidemark.service.reconcile import noted_passes
-from tidemark.wiring import World
+from tidemark.service.transitions import hint, known_datasets, unfinished_batches
 
 LOOK_MAX = 1_000  # items of a kind: beyond it, their exact number helps nobody
 SEGMENTS_MAX = 100  # of a dataset, the oldest: a backlog of millions costs no more

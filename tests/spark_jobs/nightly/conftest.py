@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night
 from tests.spark_jobs.conftest import LAKE, Attempt
+from tidemark.adapters.dataset_files import load_file
 from tidemark.core.dataset import Dataset, Table
 from tidemark.core.manifest import Input, NightlyManifest, PinnedFile
 from tidemark.core.periods import Period
-from tidemark.declarations import load_file
 
 NUMBERS = count(1)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night
 from spark_jobs.nightly.anomalies import compute
 from tidemark.core.periods import Period
 

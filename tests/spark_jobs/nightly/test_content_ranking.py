@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night
 from spark_jobs.nightly.content_ranking import compute, content_ranking
 
 pytestmark = [

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_jobs.night import Night
+from spark_jobs.nightly import Night
 from spark_jobs.nightly.daily_sales import compute, top_products
 
 pytestmark = [

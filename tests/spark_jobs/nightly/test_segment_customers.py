@@ -19,12 +19,11 @@ import pytest
 from pyspark.ml.clustering import KMeansModel
 from pyspark.sql import Row, SparkSession
 
-from spark_jobs.night import Night
-from spark_jobs.nightly import clusters, segment_customers
+from spark_jobs.nightly import Night, clusters, segment_customers
+from tidemark.adapters.dataset_files import load_file
 from tidemark.core.dataset import Dataset
 from tidemark.core.periods import Period
-from tidemark.core.segments import CATEGORIES, NUMBERS, PURCHASES, UNKNOWN, Model
-from tidemark.declarations import load_file
+from tidemark.segmentation.model import CATEGORIES, NUMBERS, PURCHASES, UNKNOWN, Model
 
 SUNDAY = date(2026, 11, 22)  # the last day of a week
 FIELDS = (

@@ -4,7 +4,7 @@
     PENDING#<dataset>   <landed>#<id>     head of a segment: how much one collect invocation saw, and who has taken it
     BACKFILL#<dataset>  <landed>#<id>     the same, of files that a person has brought in
     SEGMENT#<dataset>/… SEGMENT           body of a segment: its files, packed
-    FILE#<bucket>/<key> FILE              the newest claimed version of a key, and the batch that holds it
+    FILE#<bucket>/<key> FILE              the latest claimed version of a key, and the batch that holds it
     FILE#<bucket>/<key> V#<version>       an older version that was claimed before
     FILE#<bucket>/<key> REFUSED#<version> a file set aside, with the reason, until a person decides
     BATCH#<id>          BATCH             the batch as it is
@@ -26,16 +26,17 @@ a condition (aws-facts §8).
 
 from __future__ import annotations
 
+from tidemark.adapters.ledger.dataset_lock import DatasetLocks
 from tidemark.adapters.ledger.datasets import Datasets
-from tidemark.adapters.ledger.files import Holder, RefusedFile
+from tidemark.adapters.ledger.day_changes import DayChanges
 from tidemark.adapters.ledger.loads import Loads
-from tidemark.adapters.ledger.marks import Marks
 from tidemark.adapters.ledger.recoveries import Recoveries
-from tidemark.adapters.ledger.segments import Segment, Segments
-from tidemark.adapters.ledger.turns import Turns
+from tidemark.adapters.ledger.segments import Segments
+from tidemark.core.batching import Segment
+from tidemark.core.files import Holder, RefusedFile
 
 __all__ = ["Holder", "Ledger", "RefusedFile", "Segment"]
 
 
-class Ledger(Recoveries, Segments, Loads, Marks, Turns, Datasets):
+class Ledger(Recoveries, Segments, Loads, DayChanges, DatasetLocks, Datasets):
     """All of it; each part says which race its conditional writes close."""

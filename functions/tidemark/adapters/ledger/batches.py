@@ -8,7 +8,14 @@ from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any
 
-from tidemark.adapters.items import BLEMISHED, attempt_item, batch_item, batch_key, parse_batch, pending_key
+from tidemark.adapters.ledger.items import (
+    BLEMISHED,
+    attempt_item,
+    batch_item,
+    batch_key,
+    parse_batch,
+    pending_key,
+)
 from tidemark.adapters.ledger.table import Table, key_of
 from tidemark.core.lifecycle import Batch
 
@@ -81,12 +88,12 @@ class Batches(Table):
         return [parse_batch(item) for item in self._open(dataset)]
 
     def blemished(self, since: datetime, limit: int) -> list[Batch]:
-        """LOADED since then, with rejected records or files not read to their end; the newest, from the index."""
-        newest = map(parse_batch, self._newest(BLEMISHED, limit))
-        return list(takewhile(lambda batch: batch.updated_at > since, newest))
+        """LOADED since then, with rejected records or files not read to their end; the latest, from the index."""
+        latest = map(parse_batch, self._latest(BLEMISHED, limit))
+        return list(takewhile(lambda batch: batch.updated_at > since, latest))
 
     def recent(self, dataset: str, limit: int) -> list[Batch]:
-        """The dataset's newest batches, newest first, from the index."""
+        """The dataset's latest batches, latest first, from the index."""
         pages = self._query(
             IndexName="history",
             KeyConditionExpression="dataset = :dataset",
@@ -97,7 +104,7 @@ class Batches(Table):
         return [parse_batch(item) for item in islice(pages, limit)]
 
     def all_batches(self, dataset: str) -> list[Batch]:
-        """Every batch of the dataset, newest first, from the index."""
+        """Every batch of the dataset, latest first, from the index."""
         return self.recent(dataset, 1 << 31)
 
     def _batch_writes(self, batch: Batch) -> tuple[Batch, list[dict[str, Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidemark.adapters.items import from_item
+from tidemark.adapters.ledger.items import from_item
 from tidemark.adapters.ledger.table import Table, key_of
 
 

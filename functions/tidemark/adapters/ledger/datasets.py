@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tidemark.adapters.items import from_item
+from tidemark.adapters.ledger.items import from_item
 from tidemark.adapters.ledger.table import Table
 
 REGISTRY = "DATASETS"

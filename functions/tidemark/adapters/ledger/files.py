@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tidemark.adapters.items import (
+from tidemark.adapters.ledger.batches import Batches
+from tidemark.adapters.ledger.items import (
     QUARANTINE,
     Item,
     batch_key,
@@ -22,30 +22,11 @@ from tidemark.adapters.items import (
     parse_file,
     to_item,
 )
-from tidemark.adapters.ledger.batches import Batches
 from tidemark.adapters.ledger.table import code, key_of, old_item
 from tidemark.clock import from_iso
-from tidemark.core.files import Change, FileVersion
+from tidemark.core.files import Change, FileVersion, Holder, RefusedFile
 from tidemark.core.lifecycle import Batch
 from tidemark.core.standing import Waiting
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a key at present: the version that was claimed, and the batch."""
-
-    file: FileVersion
-    batch_id: str
-
-
-@dataclass(frozen=True)
-class RefusedFile:
-    """A file that is set aside, with the batch that went on without it."""
-
-    file: FileVersion
-    batch_id: str
-    reason: str
-    since: str  # ISO-8601
 
 
 class Files(Batches):
@@ -67,7 +48,7 @@ class Files(Batches):
     def claim_older(self, known: Holder, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> None:
         """Claim a version that is older than the `known` one, beside it.
 
-        Raises `Conflict` when another has claimed it, as an older version or as the newest: no version has two batches.
+        Raises `Conflict` when another has claimed it, as an older version or as the latest: no version has two batches.
         """
         item = to_item(claim_values(f"V#{file.version}", file, dataset, batch_id, now))
         put = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
@@ -75,12 +56,12 @@ class Files(Batches):
         self._transact([{"Put": put}, {"ConditionCheck": check}])
 
     def older_holder(self, file: FileVersion) -> Holder | None:
-        """Who holds a version that is not the newest of its key (consistent read)."""
+        """Who holds a version that is not the latest of its key (consistent read)."""
         item = self._get(file_key(file.bucket, file.key), f"V#{file.version}")
         return _holder(item) if item else None
 
     def holder(self, bucket: str, key: str) -> Holder | None:
-        """Who holds the newest version of a key (consistent read)."""
+        """Who holds the latest version of a key (consistent read)."""
         item = self._get(file_key(bucket, key), "FILE")
         return _holder(item) if item else None
 
@@ -110,7 +91,7 @@ class Files(Batches):
         return self.save(revised, writes)
 
     def append(self, known: Holder, file: FileVersion, batch_id: str) -> None:
-        """Make `file` the newest version of its key, held by `batch_id`; the known one stays with its batch.
+        """Make `file` the latest version of its key, held by `batch_id`; the known one stays with its batch.
 
         Raises `Conflict` when the key has moved on, or another batch has claimed the version as an older one.
         """
@@ -130,16 +111,16 @@ class Files(Batches):
         items = [_change_item(revised, change), to_item(refused)]
         return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
 
-    def restore(self, revised: Batch, file: FileVersion, newest: bool) -> Batch:
+    def restore(self, revised: Batch, file: FileVersion, latest: bool) -> Batch:
         """Put a refused file back into the batch, as a change for its next attempt: a normal file again.
 
-        `newest`: it is the newest claimed version of its key; else an older one, under `append`. Raises `Conflict` when
+        `latest`: it is the latest claimed version of its key; else an older one, under `append`. Raises `Conflict` when
         that is so no longer, for a newer version must not be replaced by an older one.
         """
         change = Change(file.bucket, file.key, file, file.version)
         held = {
             "TableName": self.table,
-            "Key": key_of(file_key(file.bucket, file.key), "FILE" if newest else f"V#{file.version}"),
+            "Key": key_of(file_key(file.bucket, file.key), "FILE" if latest else f"V#{file.version}"),
             "ConditionExpression": "version = :version",
             "ExpressionAttributeValues": {":version": {"S": file.version}},
         }
@@ -177,10 +158,10 @@ class Files(Batches):
         return batches, [_refused(one) for one in found]
 
     def waiting(self, limit: int) -> list[Waiting]:
-        """Of what waits for a person the newest `limit`, newest first, and then the oldest of all, from the index."""
-        newest = list(self._newest(QUARANTINE, limit))
-        beyond = islice(self._open(QUARANTINE, Limit=1), 1) if len(newest) == limit else ()
-        return [_waiting(item) for item in [*newest, *beyond]]
+        """Of what waits for a person the latest `limit`, latest first, and then the oldest of all, from the index."""
+        latest = list(self._latest(QUARANTINE, limit))
+        beyond = islice(self._open(QUARANTINE, Limit=1), 1) if len(latest) == limit else ()
+        return [_waiting(item) for item in [*latest, *beyond]]
 
     def changes(self, batch_id: str, after: int = 0) -> list[Change]:
         """The batch's changes with a number above `after`, in the order in which they came about (consistent read)."""
@@ -193,7 +174,7 @@ class Files(Batches):
         return [_change(found) for found in sorted(later, key=lambda found: found["number"])]
 
     def known_versions(self, files: Sequence[FileVersion]) -> dict[tuple[str, str], str]:
-        """(bucket, key) → newest claimed version, for up to 100 files; keys that nobody has claimed are left out."""
+        """(bucket, key) → latest claimed version, for up to 100 files; keys that nobody has claimed are left out."""
         # Of a million items only what is compared: parsing answers is most of what reconcile takes.
         asked = {file_key(file.bucket, file.key): (file.bucket, file.key) for file in files}
         items = self._get_all([key_of(pk, "FILE") for pk in sorted(asked)], only="pk, version")
@@ -224,13 +205,13 @@ class Files(Batches):
 
 
 def claim_values(sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> dict[str, Any]:
-    """The item of a version that is held: `sk` is FILE for the newest of its key, V#… for an older one."""
+    """The item of a version that is held: `sk` is FILE for the latest of its key, V#… for an older one."""
     claimed = {"holder": batch_id, "claimed_by": dataset, "claimed_at": now}
     return {"pk": file_key(file.bucket, file.key), "sk": sk, **claimed, **file_values(file)}
 
 
 def still(known: Holder) -> dict[str, Any]:
-    """The condition that the key's newest version, and its batch, are those that were looked at."""
+    """The condition that the key's latest version, and its batch, are those that were looked at."""
     return {
         "ConditionExpression": "version = :version AND holder = :holder",
         "ExpressionAttributeValues": {":version": {"S": known.file.version}, ":holder": {"S": known.batch_id}},

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tidemark.adapters.items import LOADS, from_item, load_item, load_key, parse_load
 from tidemark.adapters.ledger.batches import Batches
+from tidemark.adapters.ledger.items import LOADS, from_item, load_item, load_key, parse_load
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from tidemark.adapters.items import pending_key, to_item
 from tidemark.adapters.ledger.controls import Controls
-from tidemark.adapters.ledger.files import Files, Holder, claim_values, refused_key, refused_values, still
+from tidemark.adapters.ledger.files import Files, claim_values, refused_key, refused_values, still
+from tidemark.adapters.ledger.items import pending_key, to_item
 from tidemark.clock import iso
-from tidemark.core.files import FileVersion
+from tidemark.core.files import FileVersion, Holder
 
 SEAL = "SEAL"
 
@@ -28,7 +28,7 @@ class Recoveries(Files, Controls):
         self.set_control(SEAL, {"broken": self.identity(), "since": iso(since)})
 
     def hold(self, file: FileVersion, batch_id: str, now: datetime, instead: Holder | None) -> None:
-        """Let the batch hold the version as the newest of its key, instead of what was seen there.
+        """Let the batch hold the version as the latest of its key, instead of what was seen there.
 
         Raises `Conflict` when that is so no longer: two recoveries at once, or one beside a pipeline that goes on.
         """

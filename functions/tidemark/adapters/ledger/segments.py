@@ -8,29 +8,19 @@ Backfilled segments lie apart, so that neither kind has to be read to find the o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from tidemark.adapters.items import from_item, pending_key, segment_key
+from tidemark.adapters.ledger.items import from_item, pending_key, segment_key
 from tidemark.adapters.ledger.table import Table, key_of
 from tidemark.clock import from_iso, iso
-from tidemark.core.batching import PendingSegment
+from tidemark.core.batching import PendingSegment, Segment
 from tidemark.core.files import FileVersion, pack, unpack
 from tidemark.core.naming import segment_id
 
 #: Heads that one look takes in, the oldest first: 0.75 MB, and more files than ten looks can start.
 HEADS_MAX = 5_000
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A pending segment as listed: what the policy needs, its item's key, and the batch that has taken it."""
-
-    head: PendingSegment
-    sk: str
-    batch_id: str
 
 
 class Segments(Table):

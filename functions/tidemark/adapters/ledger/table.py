@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tidemark.adapters.items import Item, to_item
+from tidemark.adapters.ledger.items import Item, to_item
 from tidemark.clock import from_iso, iso
 from tidemark.core.errors import Conflict, Terminal, Transient
 
@@ -68,8 +68,8 @@ class Table:
             **more,
         )
 
-    def _newest(self, what: str, limit: int) -> Iterator[Item]:
-        """What came last into that part of the `open` index, newest first."""
+    def _latest(self, what: str, limit: int) -> Iterator[Item]:
+        """What came last into that part of the `open` index, latest first."""
         return islice(self._open(what, ScanIndexForward=False, Limit=min(limit, 500)), limit)
 
     def _get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False, only: str = "") -> Iterator[Item]:

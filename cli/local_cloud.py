@@ -1,0 +1,237 @@
+"""`tidemark local run` and `tidemark local up`: the laptop cloud for a person."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from cli.folders import Claim, refuse_used, whole_or_nothing
+from cli.render import Sheet, capped, duration, line, name, number, plural, say, say_whole, size
+from cli.summary import show_summary
+from local.cloud import Cloud
+from local.drive import Progress, Stuck, drive
+from local.landing import Survey, land, survey
+from local.summary import Finding, Summary, export_lake, export_quarantine, show_plain_names, summarize
+from local.world import LaptopWorld, laptop_world
+from tidemark.core.errors import TidemarkError
+from tidemark.core.lifecycle import State
+
+EAGER = {"Eager": "true"}  # schedules take all that is pending at once: nobody waits for a laptop's batch to fill
+SIGNAL_SECONDS = 0.2  #: after which Ctrl-C is heard at the latest
+SPEED = 20.0  # a minute between schedules lasts three seconds, the batching window of the queue one
+HOST = "127.0.0.1"
+
+
+def run_local(
+    console: Console,
+    folder: Path,
+    out: Path,
+    nights: bool = False,
+    at_rest: Callable[[Cloud], None] = lambda _: None,
+    written: Callable[[Path], None] = lambda _: None,
+) -> int:
+    """Land every file below `folder`, drive to rest, leave everything in `out`. Returns the exit status.
+
+    With `nights`, the nightly jobs run for every day that the files have rows of. `at_rest` may ask the cloud something
+    before it ends; `written` is told of the folder when everything is in it, before anything is printed about it.
+    """
+    found = _files_below(folder)
+    refuse_used(out)
+    try:
+        with _ended_in_order(), whole_or_nothing(out) as claim, _scratch() as scratch:
+            summary = _drive_folder(console, folder, found, scratch, claim, nights, at_rest)
+            written(out)
+    except Stuck as error:
+        say(console, (str(error), "red"))
+        return 1
+    show_summary(console, summary, out)
+    return 0 if summary.clean else 1
+
+
+def stay_up(console: Console, port: int) -> int:
+    """Keep the laptop cloud up until Ctrl-C."""
+    _refuse_taken(port)
+    asked: list[int] = []
+    for number_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number_, lambda signalled, _: asked.append(signalled))
+    say(console, "starting the laptop cloud …")
+    cloud = Cloud(parameters=EAGER, speed=SPEED, port=port)
+    cloud.start()
+    try:
+        _explain_up(console, cloud)
+        while not asked:  # never without end: a signal that another thread takes does not wake this one
+            time.sleep(SIGNAL_SECONDS)
+        say(console, "")
+        say(console, "stopping …")
+    finally:
+        cloud.stop()
+    say_whole(console, f"stopped; nothing is left behind but the logs in {cloud.state_dir / 'logs'}")
+    return 0
+
+
+def _files_below(folder: Path) -> Survey:
+    if not folder.is_dir():
+        raise TidemarkError(f"expected a folder of files to land, found no folder {name(folder)}")
+    found = survey(folder)
+    if not found.keys:
+        reasons = [f"{name(one.name)}: {one.reason}" for one in found.skipped]
+        why = f" that can land: {'; '.join(map(str, capped(reasons, 'the folder')))}" if reasons else ""
+        raise TidemarkError(f"expected files below {name(folder)}, found none{why}")
+    return found
+
+
+def _refuse_taken(port: int) -> None:
+    """The server's own complaint about a port is three lines, and the end of the process."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise TidemarkError(f"cannot listen on {HOST}:{port}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Who ends the run from outside (`timeout`, a build that is called off) leaves nothing behind either."""
+    before = signal.signal(signal.SIGTERM, lambda signalled, _: sys.exit(128 + signalled))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for the laptop cloud's state, gone afterwards; kept for its logs where the drive is stuck."""
+    scratch = Path(tempfile.mkdtemp(prefix="tidemark-"))
+    try:
+        yield scratch
+    except Stuck as error:
+        raise Stuck(f"{error}; the logs are in {scratch / 'logs'}") from error
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _drive_folder(
+    console: Console,
+    folder: Path,
+    found: Survey,
+    state_dir: Path,
+    claim: Claim,
+    nights: bool,
+    at_rest: Callable[[Cloud], None],
+) -> Summary:
+    began = time.monotonic()
+    with _spinning(console, "starting the laptop cloud from template.yaml"):
+        cloud = Cloud(parameters=EAGER, state_dir=state_dir, speed=SPEED, schedules=False).start()
+    try:
+        world = laptop_world(cloud)
+        landed = _land(console, world, folder, found)
+        _drive(console, cloud, world, nights)
+        at_rest(cloud)
+        with _spinning(console, "counting lake and warehouse"):
+            summary = summarize(world, landed.keys, time.monotonic() - began, landed.skipped)
+            export_lake(world, claim.folder("lake").resolve())
+            export_quarantine(world, claim.folder("quarantine"))
+    finally:
+        cloud.stop()
+    claim.file("summary.json").write_text(json.dumps(summary.to_json(), indent=1))
+    show_plain_names(state_dir / "warehouse.duckdb")
+    shutil.copyfile(state_dir / "warehouse.duckdb", claim.file("warehouse.duckdb"))
+    return summary
+
+
+def _land(console: Console, world: LaptopWorld, folder: Path, found: Survey) -> Survey:
+    client, bucket = world.client("s3"), world.settings.raw_bucket
+    with _spinning(console, f"landing {plural(len(found.keys), 'file')} in s3://{bucket}/"):
+        landed = land(found.keys, lambda key: client.upload_file(str(folder / key), bucket, key))
+    skipped: tuple[Finding, ...] = (*found.skipped, *landed.skipped)
+    if skipped:
+        say(console, (f"{plural(len(skipped), 'file')} did not land", "yellow"), ": see below")
+    return Survey(landed.keys, skipped)
+
+
+def _drive(console: Console, cloud: Cloud, world: LaptopWorld, nights: bool) -> None:
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=8, transient=True) as live:
+            end = drive(cloud, world, lambda progress: live.update(_picture(progress)), nights=nights)
+    else:
+        said: list[str] = []
+        end = drive(cloud, world, lambda progress: _say(console, said, progress), nights=nights)
+    say(console, f"at rest after {duration(timedelta(seconds=end.seconds))}")
+    say(console, "")
+
+
+def _picture(progress: Progress) -> Group:
+    states = [str(which) for which in State]
+    rare = ("EMPTY", "SPLIT", "FORMING", "PLANNED", "LOADING", "PUBLISHED")
+    table = Sheet("dataset", "pending", *states, figures=states, spare=rare)
+    for dataset, pending in progress.pending.items():
+        counted = progress.states(dataset)
+        shown = (str(counted[which]) if counted[which] else "·" for which in State)
+        table.add_row(dataset, number(pending), *shown)
+    waiting = Spinner("dots", line(f" {progress.seconds:4.0f} s · waiting for {progress.waiting_for}"))
+    return Group(table, Text(), waiting)
+
+
+def _say(console: Console, said: list[str], progress: Progress) -> None:
+    """Without a terminal: a line whenever what is waited for changes."""
+    states = ", ".join(f"{which} {count}" for which, count in progress.everything.items())
+    told = f"waiting for {progress.waiting_for} ({states or 'no batch yet'})"
+    if not progress.at_rest and (not said or said[-1] != told):
+        said.append(told)
+        say(console, f"{progress.seconds:5.0f} s  {told}")
+
+
+@contextmanager
+def _spinning(console: Console, text: str) -> Iterator[None]:
+    began = time.monotonic()
+    if console.is_terminal:
+        with console.status(line(text)):
+            yield
+    else:
+        yield
+    say(console, text, (f" ({time.monotonic() - began:.1f} s)", "dim"))
+
+
+def _explain_up(console: Console, cloud: Cloud) -> None:
+    bucket = cloud.settings["RAW_BUCKET"]
+    say(console, "")
+    say_whole(
+        console, ("The laptop cloud is up", "bold"), f" at {cloud.url}, raw bucket s3://{bucket}/ — Ctrl-C ends it."
+    )
+    say(console, "")
+    say(console, "In another terminal:")
+    keys = "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1"
+    say_whole(console, f"  export AWS_ENDPOINT_URL={cloud.url} {keys}")
+    for command in (  # without comments, which not every shell takes from its prompt
+        "tidemark traffic sample/",
+        f"aws s3 cp --recursive sample/ s3://{bucket}/",
+        "tidemark status",
+        "tidemark batches",
+        'tidemark query "SELECT COUNT(*) FROM web_events"',
+    ):
+        say_whole(console, f"  {command}")
+    say_whole(console, f"Logs: {cloud.state_dir / 'logs'}")
+
+
+def weight(folder: Path) -> str:
+    """How many files there are below a folder, and their size."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return f"{plural(len(files), 'file')}, {size(sum(path.stat().st_size for path in files))}"

@@ -1,0 +1,42 @@
+"""The documents of a batch's attempts in S3: manifests, job specs and results."""
+
+from __future__ import annotations
+
+from tidemark.adapters.world import World
+from tidemark.core.dataset import Dataset
+from tidemark.core.job import JOB_SPEC, RESULT, JobSpec, Result
+from tidemark.core.lifecycle import Batch
+from tidemark.core.manifest import Manifest
+from tidemark.core.naming import attempt_prefix
+from tidemark.core.warehouse_sql import LoadBatch
+from tidemark.service.transitions import dataset_of
+
+
+def read_control(world: World, key: str) -> bytes:
+    """A document that the ledger names; its absence is a broken control bucket."""
+    text = world.store.get(world.settings.control_bucket, key)
+    if text is None:
+        raise FileNotFoundError(f"s3://{world.settings.control_bucket}/{key}")
+    return text
+
+
+def read_manifest(world: World, key: str) -> Manifest:
+    """A manifest that the ledger names."""
+    return Manifest.loads(read_control(world, key))
+
+
+def attempt_key(batch: Batch | LoadBatch, name: str) -> str:
+    """The key of a document of the batch's present attempt."""
+    return attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + name
+
+
+def read_result(world: World, batch: Batch | LoadBatch) -> Result | None:
+    """What the job of the batch's present attempt reported; None where there is no report."""
+    text = world.store.get(world.settings.lake_bucket, attempt_key(batch, RESULT))
+    return Result.loads(text) if text else None
+
+
+def declaration_of(world: World, batch: Batch | LoadBatch) -> Dataset:
+    """The declaration that the batch's present attempt worked by; a deployment may have changed the dataset's since."""
+    text = world.store.get(world.settings.control_bucket, attempt_key(batch, JOB_SPEC))
+    return JobSpec.loads(text).dataset if text else dataset_of(world, batch.dataset)

@@ -1,0 +1,225 @@
+"""Event source mappings: what Lambda's pollers do between a queue or a stream and a function."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from local.delivery.lambda_records import Record, failures, sqs_record, stream_failure, stream_record
+from local.stack.event_pattern import Pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local.clock import Clock
+    from local.lambda_runtime.functions import Response
+    from local.stack.deployment import EventSource
+
+SYNC_PAYLOAD_BYTES = 6_000_000  #: Lambda's limit for one synchronous invocation
+RECORD_OVERHEAD_BYTES = 1_000  #: what the envelope of a record adds, about
+RECEIVE_LIMIT = 10  #: messages per ReceiveMessage
+MAX_BACKOFF_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 0.5  #: between two looks within a batching window
+
+
+class Surroundings(Protocol):
+    """What a poller needs of the dispatcher."""
+
+    @property
+    def clock(self) -> Clock: ...
+    def client(self, service: str) -> Any: ...
+    def invoke(self, function: str, event: Any) -> Response: ...
+    def send(self, arn: str, body: Any) -> None: ...
+    def pause(self, seconds: float) -> bool:
+        """Waits; true when the dispatcher is stopping."""
+        ...
+
+
+class QueueSource:
+    """SQS → function: batches across many receives, within a window, with partial failures."""
+
+    def __init__(self, source: EventSource, dispatcher: Surroundings) -> None:
+        self._source = source
+        self._dispatcher = dispatcher
+        self._filters = [Pattern.parse(text) for text in source.patterns]
+        sqs = dispatcher.client("sqs")
+        self._url = sqs.get_queue_url(QueueName=source.arn.split(":")[-1])["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["VisibilityTimeout"])
+        self._visibility = int(attributes["Attributes"]["VisibilityTimeout"])
+
+    def step(self) -> bool:
+        """Gathers and hands over one batch; whether there was one."""
+        messages = self._gather()
+        if messages:
+            self._hand_over(messages)
+        return bool(messages)
+
+    def drained(self) -> bool:
+        names = ["", "NotVisible", "Delayed"]
+        attributes = self._dispatcher.client("sqs").get_queue_attributes(
+            QueueUrl=self._url, AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names]
+        )["Attributes"]
+        return all(int(count) == 0 for count in attributes.values())
+
+    def _gather(self) -> list[Record]:
+        messages: dict[str, Record] = {}
+        size, deadline = 0, 0.0
+        while len(messages) < self._source.batch_size and size < SYNC_PAYLOAD_BYTES:
+            received = self._receive(self._source.batch_size - len(messages))
+            if received and not messages:
+                deadline = time.monotonic() + self._dispatcher.clock.real_seconds(self._source.window_seconds)
+            for message in received:
+                messages[message["MessageId"]] = message
+                size += len(message["Body"]) + RECORD_OVERHEAD_BYTES
+            left = deadline - time.monotonic()
+            if not received and (left <= 0 or self._dispatcher.pause(min(left, LOOK_AGAIN_SECONDS))):
+                break
+        return list(messages.values())
+
+    def _receive(self, room: int) -> list[Record]:
+        answer = self._dispatcher.client("sqs").receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=min(RECEIVE_LIMIT, room),
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        return list(answer.get("Messages", []))
+
+    def _hand_over(self, messages: list[Record]) -> None:
+        records = {message["MessageId"]: sqs_record(message, self._source.arn) for message in messages}
+        passing = [record for record in records.values() if self._passes(record)]
+        failed: set[str] = set()
+        if passing:
+            response = self._dispatcher.invoke(self._source.function, {"Records": passing})
+            ids = [record["messageId"] for record in passing]
+            failed = failures(response, ids, report=self._source.report_failures)
+        # Lambda deletes what its filter holds back, too.
+        self._delete([message for message in messages if message["MessageId"] not in failed])
+        self._hasten([message for message in messages if message["MessageId"] in failed])
+
+    def _passes(self, record: Record) -> bool:
+        view = record | {"body": _parsed(record["body"])}
+        return not self._filters or any(pattern.matches(view) for pattern in self._filters)
+
+    def _delete(self, messages: list[Record]) -> None:
+        for some in _tens(messages):
+            entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(some)]
+            self._dispatcher.client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+    def _hasten(self, messages: list[Record]) -> None:
+        """A failed message comes back after the visibility timeout; on a fast clock, sooner."""
+        if self._dispatcher.clock.speed <= 1:
+            return
+        seconds = int(self._dispatcher.clock.real_seconds(self._visibility))
+        for message in messages:
+            self._dispatcher.client("sqs").change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=seconds
+            )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    records: tuple[Record, ...]
+    attempt: int = 1
+
+
+class StreamSource:
+    """DynamoDB stream → function: in order, retried, bisected, and given up to a destination."""
+
+    def __init__(self, source: EventSource, dispatcher: Surroundings) -> None:
+        self._source = source
+        self._dispatcher = dispatcher
+        self._filters = [Pattern.parse(text) for text in source.patterns]
+        stream = dispatcher.client("dynamodbstreams").describe_stream(StreamArn=source.arn)["StreamDescription"]
+        self._shard = stream["Shards"][0]["ShardId"]  # moto has one
+        self._position = self._iterator() if source.from_start else self._iterator(kind="LATEST")
+
+    def step(self) -> bool:
+        """Hands over one batch, with all its retries; whether there was one."""
+        records, position = self._gather()
+        if records:
+            self._work_off([record for record in records if self._passes(record)])
+        self._position = position
+        return bool(records)
+
+    def drained(self) -> bool:
+        return not self._read(self._position, 1)["Records"]
+
+    def _iterator(self, kind: str = "TRIM_HORIZON") -> str:
+        answer = self._dispatcher.client("dynamodbstreams").get_shard_iterator(
+            StreamArn=self._source.arn, ShardId=self._shard, ShardIteratorType=kind
+        )
+        return str(answer["ShardIterator"])
+
+    def _read(self, position: str, limit: int) -> Any:
+        return self._dispatcher.client("dynamodbstreams").get_records(ShardIterator=position, Limit=limit)
+
+    def _gather(self) -> tuple[list[Record], str]:
+        records: list[Record] = []
+        position, deadline = self._position, 0.0
+        while len(records) < self._source.batch_size:
+            answer = self._read(position, self._source.batch_size - len(records))
+            if answer["Records"] and not records:
+                deadline = time.monotonic() + self._dispatcher.clock.real_seconds(self._source.window_seconds)
+            records += [stream_record(record, self._source.arn) for record in answer["Records"]]
+            # Without new records the old position stays good, and moto keeps every iterator for ever.
+            position = answer["NextShardIterator"] if answer["Records"] else position
+            left = deadline - time.monotonic()
+            if not answer["Records"] and (left <= 0 or self._dispatcher.pause(min(left, LOOK_AGAIN_SECONDS))):
+                break
+        return records, position
+
+    def _passes(self, record: Record) -> bool:
+        return not self._filters or any(pattern.matches(record) for pattern in self._filters)
+
+    def _work_off(self, records: Sequence[Record]) -> None:
+        todo = [_Batch(tuple(records))] if records else []
+        while todo:
+            batch = todo.pop()
+            event = {"Records": list(batch.records)}
+            response = self._dispatcher.invoke(self._source.function, event)
+            todo += reversed(self._left_over(batch, response))
+
+    def _left_over(self, batch: _Batch, response: Response) -> list[_Batch]:
+        """What is still to be handed over after `response`, in order."""
+        ids = [record["dynamodb"]["SequenceNumber"] for record in batch.records]
+        failed = failures(response, ids, report=self._source.report_failures)
+        if not failed:
+            return []
+        first = next(place for place, id_ in enumerate(ids) if id_ in failed)
+        if first > 0:  # all before it is checkpointed
+            return [_Batch(batch.records[first:])]
+        if self._source.bisect and len(batch.records) > 1:
+            middle = len(batch.records) // 2
+            return [_Batch(batch.records[:middle], batch.attempt), _Batch(batch.records[middle:], batch.attempt)]
+        if self._exhausted(batch):
+            self._give_up(batch, response)
+            return []
+        backoff = min(2.0 ** (batch.attempt - 1), MAX_BACKOFF_SECONDS)
+        stopping = self._dispatcher.pause(self._dispatcher.clock.real_seconds(backoff))
+        return [] if stopping else [_Batch(batch.records, batch.attempt + 1)]
+
+    def _exhausted(self, batch: _Batch) -> bool:
+        age = time.time() - batch.records[0]["dynamodb"]["ApproximateCreationDateTime"]
+        too_old = 0 <= self._source.maximum_age_seconds < age
+        return too_old or 0 <= self._source.retries < batch.attempt
+
+    def _give_up(self, batch: _Batch, response: Response) -> None:
+        if self._source.on_failure:
+            self._dispatcher.send(
+                self._source.on_failure,
+                stream_failure(self._source, self._shard, batch.records, batch.attempt, response),
+            )
+
+
+def _parsed(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+def _tens(messages: list[Record]) -> list[list[Record]]:
+    return [messages[start : start + RECEIVE_LIMIT] for start in range(0, len(messages), RECEIVE_LIMIT)]

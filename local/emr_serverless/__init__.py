@@ -1,0 +1,1 @@
+"""EMR Serverless on the laptop: its API, applications, job runs and their cost."""

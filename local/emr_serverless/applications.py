@@ -1,0 +1,223 @@
+"""Applications of the local EMR Serverless: their life, their defaults and their tags."""
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from local.account import ACCOUNT, REGION
+from local.endpoint.protocol import ApiError, Call, service_model
+
+SERVICE = "emr-serverless"
+SOURCE = "aws.emr-serverless"
+Emit = Callable[[str, str, dict[str, Any], list[str]], None]
+
+DEFAULTS: Mapping[str, Any] = {
+    "architecture": "X86_64",
+    "autoStartConfiguration": {"enabled": True},
+    "autoStopConfiguration": {"enabled": True, "idleTimeoutMinutes": 15},
+    "schedulerConfiguration": {"maxConcurrentRuns": 15, "queueTimeoutMinutes": 360},
+}
+RESTING = ("CREATED", "STOPPED")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def moment(time: datetime) -> str:
+    """A moment as AWS writes it in event details: microseconds and a Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def new_id() -> str:
+    """Sixteen characters as EMR Serverless gives them to applications and job runs."""
+    return "00" + secrets.token_hex(7)
+
+
+@dataclass(frozen=True)
+class Application:
+    id: str
+    properties: Mapping[str, Any]  # members of botocore's Application shape that were asked for, with defaults
+    state: str
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:emr-serverless:{REGION}:{ACCOUNT}:/applications/{self.id}"
+
+    @property
+    def most_runs(self) -> int:
+        return int(self.properties["schedulerConfiguration"].get("maxConcurrentRuns", 15))
+
+    def as_answer(self) -> dict[str, Any]:
+        times = {"createdAt": self.created_at, "updatedAt": self.updated_at}
+        return {"applicationId": self.id, "arn": self.arn, "state": self.state, **self.properties, **times}
+
+    def as_summary(self) -> dict[str, Any]:
+        answer = self.as_answer()
+        wanted = ("name", "arn", "releaseLabel", "type", "state", "createdAt", "updatedAt", "architecture")
+        return {"id": self.id} | {key: answer[key] for key in wanted if key in answer}
+
+
+@dataclass
+class Tokens:
+    """Client tokens of one kind of request, and what each one stands for."""
+
+    known: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
+
+    def find(self, parameters: dict[str, Any]) -> str | None:
+        """Id made for this token before, or None; ConflictException when the other parameters differ."""
+        earlier = self.known.get(parameters["clientToken"])
+        if earlier and earlier[0] != parameters:
+            raise ApiError("ConflictException", f"clientToken {parameters['clientToken']} came with other parameters")
+        return earlier[1] if earlier else None
+
+    def remember(self, parameters: dict[str, Any], made: str) -> None:
+        self.known[parameters["clientToken"]] = (parameters, made)
+
+
+class Applications:
+    """All applications; every method is safe to call from any thread."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._lock = threading.RLock()
+        self._all: dict[str, Application] = {}
+        self._tokens = Tokens()
+        shapes = service_model(SERVICE)
+        self._members = set(shapes.shape_for("Application").members)  # type: ignore[attr-defined]
+
+    def handlers(self) -> dict[str, Callable[[Call], dict[str, Any]]]:
+        return {
+            "CreateApplication": self.create,
+            "GetApplication": lambda call: {"application": self.get(call).as_answer()},
+            "ListApplications": self.list,
+            "StartApplication": lambda call: self._shift(call, "STARTING", "STARTED"),
+            "StopApplication": lambda call: self._shift(call, "STOPPING", "STOPPED"),
+            "UpdateApplication": self.update,
+            "DeleteApplication": self.delete,
+        }
+
+    def create(self, call: Call) -> dict[str, Any]:
+        with self._lock:
+            known = self._tokens.find(call.parameters)
+            application = self._all[known] if known else self._new(call.parameters)
+        answer = {"applicationId": application.id, "arn": application.arn}
+        return answer | {"name": application.properties.get("name")}
+
+    def _new(self, parameters: dict[str, Any]) -> Application:
+        if parameters["type"].upper() != "SPARK":
+            raise ApiError(
+                "ValidationException", f"only SPARK applications are played locally, not {parameters['type']}"
+            )
+        asked = {key: value for key, value in parameters.items() if key in self._members}
+        scheduler = DEFAULTS["schedulerConfiguration"] | asked.get("schedulerConfiguration", {})
+        properties = {**DEFAULTS, **asked, "schedulerConfiguration": scheduler, "type": "Spark"}
+        time = now()
+        application = Application(new_id(), properties, "CREATING", time, time)
+        self._tokens.remember(parameters, application.id)
+        self._set(application, "CREATING")
+        return self._set(application, "CREATED")
+
+    def get(self, call: Call) -> Application:
+        """The application that the call names; ResourceNotFoundException when there is none."""
+        wanted = call.parameters["applicationId"]
+        application = self._all.get(wanted)
+        if application is None:
+            raise ApiError("ResourceNotFoundException", f"Application {wanted} does not exist")
+        return application
+
+    def list(self, call: Call) -> dict[str, Any]:
+        states = call.parameters.get("states")
+        found = [a.as_summary() for a in self._all.values() if not states or a.state in states]
+        return page(found, call.parameters, "applications", "id")
+
+    def update(self, call: Call) -> dict[str, Any]:
+        with self._lock:
+            application = self._resting(call, "updated")
+            changes = {k: v for k, v in call.parameters.items() if k in self._members and k != "applicationId"}
+            changed = replace(application, properties={**application.properties, **changes}, updated_at=now())
+            self._all[application.id] = changed
+        return {"application": changed.as_answer()}
+
+    def delete(self, call: Call) -> dict[str, Any]:
+        with self._lock:
+            self._set(self._resting(call, "deleted"), "TERMINATED")
+        return {}
+
+    def started(self, call: Call) -> Application:
+        """The application, started for a run if it may start by itself; ConflictException otherwise."""
+        with self._lock:
+            application = self.get(call)
+            if application.state == "STARTED":
+                return application
+            if application.state not in RESTING or not application.properties["autoStartConfiguration"].get("enabled"):
+                raise ApiError("ConflictException", f"Application {application.id} is in state {application.state}")
+            return self._set(self._set(application, "STARTING"), "STARTED")
+
+    def by_arn(self, arn: str) -> Application | None:
+        return next((a for a in self._all.values() if a.arn == arn), None)
+
+    def set_tags(self, application: Application, tags: dict[str, str]) -> None:
+        with self._lock:
+            self._all[application.id] = replace(application, properties={**application.properties, "tags": tags})
+
+    def forget_tokens(self) -> None:
+        self._tokens = Tokens()
+
+    def _shift(self, call: Call, through: str, into: str) -> dict[str, Any]:
+        with self._lock:
+            application = self.get(call)
+            if application.state == "TERMINATED":
+                raise ApiError("ValidationException", f"Application {application.id} is in state TERMINATED")
+            if application.state != into:
+                self._set(self._set(application, through), into)
+        return {}
+
+    def _resting(self, call: Call, verb: str) -> Application:
+        application = self.get(call)
+        if application.state not in RESTING:
+            words = f"Application {application.id} is {application.state}, only at rest can it be {verb}"
+            raise ApiError("ValidationException", words)
+        return application
+
+    def _set(self, application: Application, state: str) -> Application:
+        changed = replace(application, state=state, updated_at=now())
+        self._all[changed.id] = changed
+        self._emit(SOURCE, "EMR Serverless Application State Change", _detail(changed), [])
+        return changed
+
+
+def _detail(application: Application) -> dict[str, Any]:
+    properties = application.properties
+    return {
+        "applicationId": application.id,
+        "applicationName": properties.get("name", ""),
+        "arn": application.arn,
+        "releaseLabel": properties["releaseLabel"],
+        "state": application.state,
+        "type": properties["type"].upper(),
+        "createdAt": moment(application.created_at),
+        "updatedAt": moment(application.updated_at),
+        "autoStopConfig": {
+            "enabled": properties["autoStopConfiguration"].get("enabled", True),
+            "idleTimeout": properties["autoStopConfiguration"].get("idleTimeoutMinutes", 15),
+        },
+        "autoStartConfig": {"enabled": properties["autoStartConfiguration"].get("enabled", True)},
+    }
+
+
+def page(rows: list[dict[str, Any]], parameters: Mapping[str, Any], member: str, key: str) -> dict[str, Any]:
+    """One page of `rows`; the token is the last row's `key`, so that new rows do not shift the pages."""
+    token = parameters.get("nextToken")
+    keys = [str(row[key]) for row in rows]
+    if token is not None and token not in keys:
+        raise ApiError("ValidationException", f"nextToken {token} is not known")
+    first = keys.index(token) + 1 if token is not None else 0
+    size = parameters.get("maxResults") or 50
+    more = {"nextToken": keys[first + size - 1]} if first + size < len(rows) else {}
+    return {member: rows[first : first + size]} | more

@@ -1,0 +1,182 @@
+"""A job run of the local EMR Serverless: what is known of it and how the API and the events tell it."""
+
+import shlex
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from local.emr_serverless.applications import Application, moment, now
+from local.emr_serverless.usage import Worker, billed, spark_properties, used, workers
+from local.endpoint.protocol import ApiError
+from local.spark.runner import JobSpec, Outcome
+
+WAITING: Final = ("SUBMITTED", "QUEUED")
+FINAL: Final = ("SUCCESS", "FAILED", "CANCELLED")
+DEFAULT_TIMEOUT_MINUTES: Final = 720
+LONGEST_DETAILS: Final = 256
+FAILURE: Final = (
+    "Job failed, please check complete logs in configured logging destination. ExitCode: {}. Last few exceptions: "
+)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    number: int
+    created_at: datetime
+    updated_at: datetime
+    state: str = "SUBMITTED"
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    id: str
+    application: Application
+    asked: dict[str, Any]  # parameters of StartJobRun
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    attempts: tuple[Attempt, ...]
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event, compare=False)
+    used_up: int = 0  # seconds of its time limit, once that has ended it
+
+    @property
+    def arn(self) -> str:
+        return f"{self.application.arn}/jobruns/{self.id}"
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.attempts[-1]
+
+    @property
+    def state(self) -> str:
+        return self.attempt.state
+
+    @property
+    def seconds(self) -> float:
+        """How long workers were held, so far or in all."""
+        return ((self.ended_at or now()) - self.started_at).total_seconds() if self.started_at else 0.0
+
+
+def check_job(asked: dict[str, Any]) -> None:
+    """ValidationException unless a Spark job with readable parameters and sizes is asked for."""
+    if "sparkSubmit" not in asked.get("jobDriver", {}):
+        raise ApiError("ValidationException", "jobDriver.sparkSubmit is required")
+    try:
+        sizes(job_spec("check", asked))
+    except ValueError as error:
+        raise ApiError("ValidationException", f"sparkSubmitParameters: {error}") from error
+
+
+def sizes(spec: JobSpec) -> tuple[Worker, ...]:
+    """The workers that a job asks for; its parameters win over configurationOverrides."""
+    return workers({**spec.properties, **spark_properties(spec.parameters)})
+
+
+def job_spec(run_id: str, asked: dict[str, Any]) -> JobSpec:
+    """What the runner needs to know of a run, from the parameters of StartJobRun."""
+    spark = asked["jobDriver"]["sparkSubmit"]
+    overrides = asked.get("configurationOverrides", {}).get("applicationConfiguration", [])
+    given = [c.get("properties", {}) for c in overrides if c["classification"] == "spark-defaults"]
+    properties = {key: value for chunk in given for key, value in chunk.items()}
+    return JobSpec(
+        run_id=run_id,
+        entry_point=spark["entryPoint"],
+        arguments=tuple(spark.get("entryPointArguments", ())),
+        parameters=tuple(shlex.split(spark.get("sparkSubmitParameters", ""))),
+        properties=properties,
+    )
+
+
+def failure_details(outcome: Outcome) -> str:
+    """stateDetails of a failed run: EMR's sentence, then as much of the error's end as fits."""
+    words = FAILURE.format(outcome.exit_code)
+    room = LONGEST_DETAILS - len(words)
+    return words + outcome.details.strip()[-room:]
+
+
+def is_listed(run: Run, asked: dict[str, Any]) -> bool:
+    after, before = asked.get("createdAtAfter"), asked.get("createdAtBefore")
+    in_time = (not after or run.created_at >= after) and (not before or run.created_at <= before)
+    mode = asked.get("mode") or run.asked.get("mode", "BATCH")
+    return in_time and run.asked.get("mode", "BATCH") == mode and run.state in (asked.get("states") or [run.state])
+
+
+def detail(run: Run) -> dict[str, Any]:
+    return {
+        "jobRunId": run.id,
+        "applicationId": run.application.id,
+        "arn": run.arn,
+        "releaseLabel": run.application.properties["releaseLabel"],
+        "createdBy": run.created_by,
+        "updatedAt": moment(run.updated_at),
+        "createdAt": moment(run.created_at),
+    }
+
+
+def attempts_detail(failed: Attempt, following: Attempt) -> dict[str, Any]:
+    return {
+        "previousAttempt": failed.number,
+        "previousAttemptState": failed.state,
+        "previousAttemptCreatedAt": moment(failed.created_at),
+        "previousAttemptEndedAt": moment(failed.updated_at),
+        "newAttempt": following.number,
+        "newAttemptCreatedAt": moment(following.created_at),
+    }
+
+
+def _common(run: Run, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "applicationId": run.application.id,
+        "name": run.asked.get("name"),
+        "arn": run.arn,
+        "createdBy": run.created_by,
+        "executionRole": run.asked["executionRoleArn"],
+        "state": attempt.state,
+        "stateDetails": attempt.details,
+        "releaseLabel": run.application.properties["releaseLabel"],
+        "mode": run.asked.get("mode", "BATCH"),
+        "attempt": attempt.number,
+    }
+
+
+def as_summary(run: Run) -> dict[str, Any]:
+    """The JobRunSummary of ListJobRuns."""
+    attempt = run.attempt
+    times = {"createdAt": run.created_at, "updatedAt": run.updated_at, "attemptCreatedAt": attempt.created_at}
+    return _common(run, attempt) | {"id": run.id, "attemptUpdatedAt": attempt.updated_at, "type": "SPARK"} | times
+
+
+def as_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
+    """The JobRunAttemptSummary of ListJobRunAttempts."""
+    times = {"jobCreatedAt": run.created_at, "createdAt": attempt.created_at, "updatedAt": attempt.updated_at}
+    return _common(run, attempt) | {"id": run.id, "type": "SPARK"} | times
+
+
+def as_answer(run: Run, number: int | None = None) -> dict[str, Any]:
+    """The JobRun of GetJobRun, for its latest or the wanted attempt, or ResourceNotFoundException."""
+    attempt = next((a for a in run.attempts if a.number == (number or run.attempt.number)), None)
+    if attempt is None:
+        raise ApiError("ResourceNotFoundException", f"JobRun {run.id} has no attempt {number}")
+    copied = ("configurationOverrides", "jobDriver", "tags", "executionIamPolicy", "retryPolicy")
+    times: dict[str, Any] = {"createdAt": run.created_at, "updatedAt": run.updated_at}
+    times |= {"startedAt": run.started_at, "endedAt": run.ended_at}
+    attempt_times = {"attemptCreatedAt": attempt.created_at, "attemptUpdatedAt": attempt.updated_at}
+    timeout = {"executionTimeoutMinutes": run.asked.get("executionTimeoutMinutes", DEFAULT_TIMEOUT_MINUTES)}
+    asked = {key: run.asked[key] for key in copied if key in run.asked}
+    return _common(run, attempt) | {"jobRunId": run.id} | asked | times | attempt_times | timeout | _cost(run)
+
+
+def _cost(run: Run) -> dict[str, Any]:
+    queued = ((run.started_at or run.ended_at or now()) - run.created_at).total_seconds()
+    cost: dict[str, Any] = {"queuedDurationMilliseconds": int(queued * 1000)}
+    if run.state not in FINAL:
+        return cost
+    if run.started_at:
+        held = sizes(job_spec(run.id, run.asked))
+        cost["totalResourceUtilization"] = used(held, run.seconds).as_answer()
+        cost["billedResourceUtilization"] = billed(held, run.seconds).as_answer()
+    return cost | {"totalExecutionDurationSeconds": max(int(run.seconds), run.used_up)}

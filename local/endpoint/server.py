@@ -1,0 +1,170 @@
+"""One loopback HTTP endpoint for every AWS service.
+
+Requests that the gate lets in (`gate`) are routed by the service in their SigV4 credential scope: to the services that
+are ours, else to moto. On the way to moto they pass the cures of what moto gets wrong (`cures`), and every call is told
+to `on_call`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moto.moto_server import werkzeug_app
+from moto.moto_server.utilities import RegexConverter
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from local.endpoint.gate import Gate, Refusal, Signer, refuse, shielded, signer, take_body
+from local.endpoint.moto_patches import Cures
+from local.endpoint.operations import operation
+from local.endpoint.wsgi import body_of, error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+HOST = "127.0.0.1"
+MAX_EVENTS = 10
+MESSAGE_MAX = 300  #: characters
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who called which operation of which service; the key id names the function that called."""
+
+    access_key: str
+    service: str  #: as in the credential scope, e.g. dynamodb
+    operation: str  #: e.g. PutItem; "" where the request matches no operation
+
+
+class Endpoint:
+    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free one. `unsigned` names the service that turns away, in its
+    own words, a request that nobody has signed; "" where there is none.
+    """
+
+    def __init__(
+        self,
+        apps: Mapping[str, WSGIApplication],
+        put_events: Callable[[Sequence[Mapping[str, Any]]], list[dict[str, str]]],
+        *,
+        on_call: Callable[[Call], None] = lambda _: None,
+        unsigned: Callable[[WSGIEnvironment], str] = lambda _: "",
+        port: int = 0,
+    ) -> None:
+        self._apps = apps
+        self._put_events = put_events
+        self._on_call = on_call
+        self._unsigned = unsigned
+        self._moto = Cures(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server(HOST, port, self, threaded=True, request_handler=_QuietHandler)
+        self._gate = Gate(self._server.server_port, lambda environ: bool(unsigned(environ)))
+        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response = shielded(start_response)
+        who = signer(environ) or Signer("", self._unsigned(environ))
+        refusal = self._gate.refusal(environ) or take_body(environ)
+        if refusal:
+            return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, who.service))
+        if who.access_key:
+            environ.setdefault("HTTP_AUTHORIZATION", who.scope)  # else moto would take a link's service from its path
+        call = Call(who.access_key, who.service, operation(who.service, environ))
+        if problem := _no_json(environ):
+            return error(400, "SerializationException", problem)(environ, start_response)
+        try:
+            answer = self._route(call, environ, start_response)
+        except Exception:
+            log.exception("%s %s failed inside the laptop cloud", call.service, call.operation)
+            return error(500, "InternalFailure", "see the log of the laptop cloud")(environ, start_response)
+        self._on_call(call)
+        return answer
+
+    def _route(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if app := self._apps.get(call.service):
+            return app(environ, start_response)
+        if (call.service, call.operation) == ("events", "PutEvents"):
+            return self._events(environ)(environ, start_response)
+        return self._ask_moto(call, environ, start_response)
+
+    def _ask_moto(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """What moto cannot read is the caller's mistake: it checks little and stumbles, and would stumble again."""
+        try:
+            return self._moto.answer(call.service, call.operation, environ, start_response)
+        except Exception as found:
+            name = call.operation or "the request"
+            log.warning(
+                "%s: moto cannot read %s: %r", call.service, name, found, exc_info=log.isEnabledFor(logging.DEBUG)
+            )
+            reason = f"expected a call that {call.service} knows, found {name} unreadable: {found!r}"[:MESSAGE_MAX]
+            refusal = Refusal(400, "InvalidRequest", reason)
+            return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, call.service))
+
+    def _events(self, environ: WSGIEnvironment) -> Response:
+        entries = json.loads(body_of(environ) or b"{}").get("Entries", [])
+        if not _is_list_of_objects(entries):
+            return error(400, "ValidationException", "expected a list of objects under Entries")
+        if not 1 <= len(entries) <= MAX_EVENTS:
+            return error(400, "ValidationException", f"expected 1 to {MAX_EVENTS} entries, found {len(entries)}")
+        answers = self._put_events(entries)
+        failed = sum("ErrorCode" in answer for answer in answers)
+        body = json.dumps({"Entries": answers, "FailedEntryCount": failed})
+        return Response(body, content_type="application/x-amz-json-1.1")
+
+
+class _AnyCharacter(RegexConverter):
+    """A key may hold line breaks, too, which the dot of moto's routes leaves out."""
+
+    def __init__(self, url_map: Any, *items: Any) -> None:
+        super().__init__(url_map, *items)
+        self.regex = f"(?s:{self.regex})"
+
+
+werkzeug_app.RegexConverter = _AnyCharacter  # type: ignore[attr-defined] # where moto takes it from
+
+
+class _QuietHandler(MotoRequestHandler):
+    """Says nothing about requests: they are counted by `on_call`."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002 — werkzeug's name
+        log.debug(message, *args)
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _no_json(environ: WSGIEnvironment) -> str:
+    """What is wrong with the body of a JSON protocol; "" where nothing is, or another protocol is spoken."""
+    if "HTTP_X_AMZ_TARGET" not in environ:
+        return ""
+    try:
+        body = json.loads(body_of(environ) or b"{}")
+    except (ValueError, RecursionError) as error:
+        return f"expected a JSON object, found: {error}"
+    return "" if isinstance(body, dict) else f"expected a JSON object, found {type(body).__name__}"
+
+
+def _speaks_json(environ: WSGIEnvironment, service: str) -> bool:
+    """Whether the caller reads JSON; an object of S3 may be of that type itself."""
+    if service == "s3":
+        return False
+    return "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", "") or service == "execute-api"

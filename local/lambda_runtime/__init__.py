@@ -1,0 +1,1 @@
+"""Functions as warm processes, and the HTTP API in front of them."""

@@ -1,0 +1,147 @@
+"""HTTP APIs of API Gateway: their routes from the template, and their requests to functions in payload format 2.0.
+
+Requests come to the cloud's one endpoint and are told by the scope of their signature, `execute-api`; an unsigned one
+for a route is refused as API Gateway refuses it. The signature itself is not checked: IAM is not enforced on a laptop.
+The limits of API Gateway and of Lambda behind it are played: what is too large here is too large there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Request, Response
+
+from local.account import ACCOUNT, REGION
+from local.stack.deployment import RouteSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from local.lambda_runtime.functions import Response as Outcome
+
+SCOPE = "execute-api"
+BODY_BYTES_MAX = 10 << 20  #: API Gateway's own
+EVENT_BYTES_MAX = 6 << 20  #: Lambda's: the whole event as JSON, with a binary body in base64
+ANSWER_BYTES_MAX = (6 << 20) + 100  #: Lambda's: what the function returns, as JSON
+TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)")
+_ACCESS_KEY = re.compile(r"Credential=([^/,\s]+)/")
+
+
+# ---- what the template says
+
+
+# ---- what callers ask
+
+
+class HttpApi:
+    """WSGI application of all routes; `invoke(function, event)` runs a function and waits."""
+
+    def __init__(self, routes: Sequence[RouteSpec], invoke: Callable[[str, Any], Outcome]) -> None:
+        self._routes = {(route.method, route.path): route for route in routes}
+        self._invoke = invoke
+
+    def takes(self, environ: WSGIEnvironment) -> bool:
+        """Whether there is a route for the request."""
+        return (environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")) in self._routes
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        route = self._routes.get((request.method, request.path))
+        if route is None:
+            return _refusal(404, "Not Found")
+        signed = _ACCESS_KEY.search(request.headers.get("Authorization", ""))
+        if signed is None:
+            return _refusal(403, "Forbidden")
+        body = request.get_data()
+        if len(body) > BODY_BYTES_MAX:
+            return _refusal(413, "Request Entity Too Large")
+        handed = event(route, request, body, signed[1])
+        if _size(handed) > EVENT_BYTES_MAX:
+            return _refusal(413, "Request Entity Too Large")
+        outcome = self._invoke(route.function, handed)
+        if not outcome.error and _size(outcome.payload) > ANSWER_BYTES_MAX:
+            return _refusal(500, "Internal Server Error")
+        if outcome.error:
+            late = outcome.payload.get("errorType") == "Sandbox.Timedout"
+            return _refusal(503, "Service Unavailable") if late else _refusal(500, "Internal Server Error")
+        return _response(outcome.payload)
+
+
+def _size(payload: Any) -> int:
+    """Bytes of JSON, as Lambda counts a payload."""
+    return len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+
+
+def event(route: RouteSpec, request: Request, body: bytes, access_key: str) -> dict[str, Any]:
+    """The request as API Gateway hands it to a function, payload format 2.0."""
+    now, key = datetime.now(UTC), f"{route.method} {route.path}"
+    is_text = bool(TEXT.match(request.mimetype or "")) or not body
+    domain = f"{route.api_id}.execute-api.{REGION}.amazonaws.com"
+    queries = {name: ",".join(request.args.getlist(name)) for name in request.args}
+    return {
+        "version": "2.0",
+        "routeKey": key,
+        "rawPath": request.path,
+        "rawQueryString": request.query_string.decode(),
+        **({"cookies": request.headers["Cookie"].split("; ")} if "Cookie" in request.headers else {}),
+        "headers": {name.lower(): value for name, value in request.headers if name != "Cookie"},
+        **({"queryStringParameters": queries} if queries else {}),
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": route.api_id,
+            "authorizer": {"iam": _identity(access_key)},
+            "domainName": domain,
+            "domainPrefix": route.api_id,
+            "http": {
+                "method": route.method,
+                "path": request.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": request.remote_addr,
+                "userAgent": request.headers.get("User-Agent", ""),
+            },
+            "requestId": str(uuid.uuid4()),
+            "routeKey": key,
+            "stage": "$default",
+            "time": f"{now:%d/%b/%Y:%H:%M:%S +0000}",
+            "timeEpoch": int(now.timestamp() * 1000),
+        },
+        **({"body": body.decode(errors="replace") if is_text else base64.b64encode(body).decode()} if body else {}),
+        "isBase64Encoded": not is_text,
+    }
+
+
+def _identity(access_key: str) -> dict[str, Any]:
+    return {
+        "accessKey": access_key,
+        "accountId": ACCOUNT,
+        "callerId": access_key,
+        "cognitoIdentity": None,
+        "principalOrgId": None,
+        "userArn": f"arn:aws:iam::{ACCOUNT}:user/{access_key}",
+        "userId": access_key,
+    }
+
+
+def _response(payload: Any) -> Response:
+    """A function's answer; one without a status code is the body itself."""
+    if not isinstance(payload, dict) or "statusCode" not in payload:
+        return Response(payload if isinstance(payload, str) else "", content_type="application/json")
+    body = payload.get("body", "")
+    content = base64.b64decode(body) if payload.get("isBase64Encoded") else body
+    response = Response(content, payload["statusCode"], content_type="text/plain;charset=UTF-8")
+    response.headers.update(payload.get("headers", {}))
+    for cookie in payload.get("cookies", ()):
+        response.headers.add("Set-Cookie", cookie)
+    return response
+
+
+def _refusal(status: int, message: str) -> Response:
+    return Response(f'{{"message":"{message}"}}', status, content_type="application/json")

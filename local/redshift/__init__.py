@@ -1,0 +1,1 @@
+"""The Redshift Data API on the laptop: Redshift's SQL, carried out by DuckDB."""

@@ -1,0 +1,274 @@
+"""COPY … FORMAT AS PARQUET MANIFEST, with Redshift's strictness: by position, types must match, lengths in bytes.
+
+The warehouse's own connection reads no files at all. A second DuckDB, which runs no statement of a caller, reads
+them and hands their rows over.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+from botocore.exceptions import ClientError
+
+from local.redshift.plans import Copy
+from local.redshift.tables import Column, SqlError, columns_of, quoted
+
+WITHOUT_MEANING: Final = {"STATUPDATE", "COMPUPDATE"}  # statistics and encodings do not exist here
+CONNECTIONS: Final = 8
+ROWS: Final = "tidemark_copied_rows"  # what the warehouse's connection calls them while they are handed over
+S3 = Callable[[], Any]  # makes a boto3 client
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of the manifest, fetched."""
+
+    uri: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A column of a Parquet file as its footer tells it."""
+
+    name: str
+    physical: str | None  # None for nested columns
+    converted: str | None
+    logical: str | None
+    precision: int | None
+    scale: int | None
+
+    @property
+    def is_signed(self) -> bool:
+        return self.converted is None or self.converted.startswith("INT_")
+
+    @property
+    def text(self) -> str:
+        size = f" ({self.precision},{self.scale})" if self.converted == "DECIMAL" else ""
+        return f"optional {(self.physical or 'group').lower()} {self.name} [{self.converted or 'none'}{size}]"
+
+
+def copy(cursor: Any, plan: Copy, s3: S3) -> int:
+    """Load what the manifest lists into the table; the number of rows. SqlError worded like Redshift's."""
+    check_options(plan)
+    target = target_columns(cursor, plan)
+    client = s3()
+    entries = read_manifest(client, plan.uri)
+    with tempfile.TemporaryDirectory(prefix="tidemark-copy-") as folder, closing(reader()) as files:
+        sources = fetch(client, entries, Path(folder))
+        layouts = read_layouts(files, sources)
+        for source in sources:
+            check_layout(source, layouts[source.path.name], target, str(plan.table))
+        return sum(insert(cursor, files, plan, target, group) for group in alike(sources, layouts))
+
+
+def reader() -> Any:
+    """A DuckDB for files, with nothing else in it."""
+    files = duckdb.connect()
+    files.execute("SET TimeZone = 'UTC'")
+    return files
+
+
+def check_options(plan: Copy) -> None:
+    """SqlError for every format and option that COPY from Parquet with a manifest does not take here."""
+    options = dict(plan.options)
+    found = options.pop("FORMAT", None)
+    if found is None or found.upper() != "PARQUET":
+        raise SqlError(f"COPY: only FORMAT AS PARQUET is supported, found {found or ' '.join(options) or 'none'}")
+    if options.pop("MANIFEST", None) is None:
+        raise SqlError("COPY: only MANIFEST sources are supported")
+    strange = set(options) - WITHOUT_MEANING - {"ON", "OFF"}
+    if strange:
+        raise SqlError(f"COPY: {', '.join(sorted(strange))} argument is not supported for PARQUET based COPY")
+
+
+def target_columns(cursor: Any, plan: Copy) -> tuple[Column, ...]:
+    """The columns to fill, in order: the named ones or all."""
+    known = columns_of(cursor, plan.table)
+    by_name = {column.name.lower(): column for column in known}
+    missing = [name for name in plan.columns if name.lower() not in by_name]
+    if missing:
+        raise SqlError(f'column "{missing[0]}" of relation "{plan.table}" does not exist')
+    return tuple(by_name[name.lower()] for name in plan.columns) or known
+
+
+# ---- files
+
+
+def read_manifest(client: Any, uri: str) -> list[dict[str, Any]]:
+    """The manifest's entries; every one has a url and its exact content_length, as Redshift demands for Parquet."""
+    bucket, key = split_uri(uri)
+    try:
+        manifest = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        entries = manifest["entries"]
+        broken = [e for e in entries if not isinstance(e["url"], str)]
+    except ClientError as error:
+        raise SqlError(f"Problem reading manifest file - S3ServiceException:{_reason(error)} {uri}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SqlError(f"Manifest file is not in correct json format: {uri}") from error
+    if broken or not entries:
+        raise SqlError(f"Manifest file does not contain any entries: {uri}")
+    for entry in entries:
+        if not isinstance(entry.get("meta", {}).get("content_length"), int):
+            raise SqlError(f"Manifest file entry has no meta.content_length: {entry['url']}")
+    return list(entries)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """`s3://bucket/key` → ("bucket", "key"); SqlError for anything else."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or not key:
+        raise SqlError(f"COPY source {uri!r} is not an s3:// object")
+    return bucket, key
+
+
+def fetch(client: Any, entries: Sequence[Mapping[str, Any]], folder: Path) -> list[Source]:
+    """The entries' objects as files, twice if listed twice; a missing one fails if mandatory, else is left out."""
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        paths = (folder / f"{number:05}.parquet" for number in range(len(entries)))
+        fetched = pool.map(lambda job: _fetch_one(client, *job), zip(entries, paths, strict=False))
+        found = [source for source in fetched if source]
+    if not found:
+        raise SqlError("The specified S3 prefix does not exist: no file of the manifest was found")
+    return found
+
+
+def _fetch_one(client: Any, entry: Mapping[str, Any], path: Path) -> Source | None:
+    bucket, key = split_uri(entry["url"])
+    try:
+        path.write_bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if entry.get("mandatory") is True or _reason(error) not in ("NoSuchKey", "404"):
+            raise SqlError(f"S3ServiceException:{_reason(error)}, mandatory file {entry['url']}") from error
+        return None
+    expected, size = entry["meta"]["content_length"], path.stat().st_size
+    if size != expected:
+        words = f"content_length {expected} of {entry['url']} does not match the object's size {size}"
+        raise SqlError(f"Manifest file entry is wrong: {words}")
+    return Source(entry["url"], path)
+
+
+def _reason(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+# ---- layout
+
+
+def read_layouts(files: Any, sources: Sequence[Source]) -> dict[str, tuple[Leaf, ...]]:
+    """Top-level columns of every file, by file name, from one query."""
+    paths = [str(source.path) for source in sources]
+    try:
+        rows = files.execute(
+            "SELECT file_name, name, type, converted_type, logical_type, precision, scale, num_children"
+            " FROM parquet_schema(?)",
+            [paths],
+        ).fetchall()
+    except Exception as error:
+        raise SqlError(f"Spectrum Scan Error: a file is not Parquet: {error}") from error
+    by_file = groupby(rows, key=lambda row: Path(row[0]).name)
+    return {name: tuple(_leaves(row[1:] for row in group)) for name, group in by_file}
+
+
+def _leaves(rows: Iterator[Any]) -> Iterator[Leaf]:
+    """Columns of a file from its flat schema: the root's children; what lies below them is skipped."""
+    next(rows)
+    inner = 0
+    for name, physical, converted, logical, precision, scale, children in rows:
+        if inner == 0:
+            yield Leaf(name, physical, converted, logical, precision, scale)
+        inner = max(inner - 1, 0) + (children or 0)
+
+
+def check_layout(source: Source, leaves: Sequence[Leaf], target: Sequence[Column], table: str) -> None:
+    """SqlError unless the file's columns match the table's in number and, by position, in type."""
+    if len(leaves) != len(target):
+        numbers = f"Table columns: {len(target)}, Data columns: {len(leaves)}, File name: {source.uri}"
+        raise SqlError(f"Spectrum Scan Error: Unmatched number of columns between table and file. {numbers}")
+    for leaf, column in zip(leaves, target, strict=True):
+        if not fits(leaf, column):
+            raise SqlError(
+                f"Spectrum Scan Error: File '{source.uri}' has an incompatible Parquet schema for column"
+                f" '{table}.{column.name}'. Column type: {column.redshift_type}, Parquet schema:\n{leaf.text}"
+            )
+
+
+def fits(leaf: Leaf, column: Column) -> bool:
+    """Whether Redshift loads such a Parquet column into such a table column."""
+    if column.type.startswith("DECIMAL"):
+        return leaf.converted == "DECIMAL" and column.type == f"DECIMAL({leaf.precision},{leaf.scale})"
+    match column.type:
+        case "SMALLINT" | "INTEGER":
+            return leaf.physical == "INT32" and leaf.is_signed
+        case "BIGINT":
+            return leaf.physical == "INT64" and leaf.is_signed
+        case "TIMESTAMP" | "TIMESTAMP WITH TIME ZONE":
+            return leaf.physical == "INT96" or leaf.converted == "TIMESTAMP_MICROS"
+        case "VARCHAR":
+            return leaf.converted in ("UTF8", "ENUM")
+        case "DATE":
+            return leaf.converted == "DATE"
+        case "DOUBLE" | "FLOAT" | "BOOLEAN" as kind:
+            return leaf.physical == kind
+    return False
+
+
+# ---- rows
+
+
+def alike(sources: Sequence[Source], layouts: Mapping[str, tuple[Leaf, ...]]) -> Iterator[list[Source]]:
+    """Sources grouped by their column names: DuckDB unites several files by name, COPY only knows positions."""
+
+    def names(source: Source) -> tuple[str, ...]:
+        return tuple(leaf.name for leaf in layouts[source.path.name])
+
+    for _, group in groupby(sorted(sources, key=names), key=names):
+        yield list(group)
+
+
+def insert(cursor: Any, files: Any, plan: Copy, target: Sequence[Column], sources: Sequence[Source]) -> int:
+    """Append the files' rows; the number of rows. SqlError for a text that is too long in bytes."""
+    paths = [str(source.path) for source in sources]
+    check_lengths(files, target, sources)
+    given = ", ".join(f"c{number}" for number in range(len(target)))
+    names = ", ".join(quoted(column.name) for column in target)
+    rows = files.sql(
+        f"SELECT * FROM (SELECT * FROM read_parquet(?, hive_partitioning = false)) AS file({given})", params=[paths]
+    )
+    cursor.register(ROWS, rows.to_arrow_reader())
+    try:
+        loaded = cursor.execute(f"INSERT INTO {plan.table.sql} ({names}) SELECT * FROM {ROWS}").fetchone()
+    finally:
+        cursor.unregister(ROWS)
+    return int(loaded[0])
+
+
+def check_lengths(files: Any, target: Sequence[Column], sources: Sequence[Source]) -> None:
+    """SqlError naming column and file when a text is longer than its column."""
+    limited = [(number, column) for number, column in enumerate(target) if column.length]
+    if not limited:
+        return
+    names = ", ".join(["file", *(f"c{number}" for number in range(len(target)))])
+    longest = ", ".join(f"max(strlen(c{number}))" for number, _ in limited)
+    rows = files.execute(
+        f"SELECT file, {longest} FROM (SELECT filename, * EXCLUDE (filename)"
+        f" FROM read_parquet(?, filename = true, hive_partitioning = false)) AS rows({names}) GROUP BY file",
+        [[str(source.path) for source in sources]],
+    ).fetchall()
+    uris = {str(source.path): source.uri for source in sources}
+    for path, *lengths in rows:
+        for (_, column), length in zip(limited, lengths, strict=True):
+            if length is not None and column.length is not None and length > column.length:
+                sizes = f"Table: {column.length}, Data: {length}, File name: {uris[path]}"
+                raise SqlError(
+                    f"Spectrum Scan Error: The length of the data column {column.name} is longer than"
+                    f" the length defined in the table. {sizes}"
+                )

@@ -1,0 +1,149 @@
+"""Redshift's dialect as sqlglot reads it, completed, and its expressions and columns in DuckDB's words."""
+
+import re
+from typing import Any, ClassVar, Final
+
+from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
+from sqlglot.errors import ErrorLevel, UnsupportedError
+from sqlglot.parsers.redshift import RedshiftParser
+
+from local.redshift.tables import Column, SqlError
+
+LONGEST_VARCHAR: Final = 65535
+TABLE_FUNCTIONS: Final = {"RANGE", "GENERATE_SERIES", "EXPLODING_GENERATE_SERIES", "UNNEST"}  # that only make rows
+DEFAULT_LENGTHS: Final = {"VARCHAR": 256, "TEXT": 256, "NVARCHAR": 256, "CHAR": 1, "NCHAR": 1, "BPCHAR": 256}
+MACROS: Final = (  # SQL functions that DuckDB lacks; kept in the database so that views may use them
+    "CREATE MACRO IF NOT EXISTS main.redshift_getdate() AS date_trunc('second', now() AT TIME ZONE 'UTC')",
+    "CREATE MACRO IF NOT EXISTS main.redshift_varchar(x, n) AS CASE WHEN strlen(x::VARCHAR) <= n THEN x::VARCHAR "
+    "ELSE coalesce(" + ", ".join(f"try(decode(encode(x::VARCHAR)[1:n - {less}]))" for less in range(4)) + ") END",
+)
+
+
+def _sort_key(parser: Any, **_: Any) -> exp.SortKeyProperty:
+    """`[COMPOUND | INTERLEAVED] SORTKEY (…)` and `SORTKEY AUTO`; sqlglot offers only these methods for it."""
+    parser._match_text_seq("SORTKEY")  # noqa: SLF001
+    keys = [] if parser._match_text_seq("AUTO") else parser._parse_wrapped_id_vars()  # noqa: SLF001
+    return exp.SortKeyProperty(this=keys, compound=False)
+
+
+class _Parser(RedshiftParser):
+    """Redshift's grammar with what sqlglot leaves out of it."""
+
+    FUNCTIONS: ClassVar[Any] = {
+        **RedshiftParser.FUNCTIONS,
+        "GETDATE": lambda args: exp.Anonymous(this="main.redshift_getdate", expressions=args),
+    }
+    PROPERTY_PARSERS: ClassVar[Any] = {
+        **RedshiftParser.PROPERTY_PARSERS,
+        "SORTKEY": _sort_key,
+        "COMPOUND": _sort_key,
+        "INTERLEAVED": _sort_key,
+    }
+    CONSTRAINT_PARSERS: ClassVar[Any] = {
+        **RedshiftParser.CONSTRAINT_PARSERS,
+        "DISTKEY": lambda _: exp.EncodeColumnConstraint(this=exp.var("DISTKEY")),
+        "SORTKEY": lambda _: exp.EncodeColumnConstraint(this=exp.var("SORTKEY")),
+    }
+
+
+class Dialect(Redshift):
+    Parser = _Parser
+
+
+def unsupported(statement: exp.Expression, why: str = "") -> SqlError:
+    words = statement.sql(dialect="redshift")[:200]
+    return SqlError(f"not supported by the local warehouse: {words}{f' ({why})' if why else ''}")
+
+
+def refuse_sources(statement: exp.Expression) -> None:
+    """SqlError for a function in the place of a table: Redshift has next to none, and DuckDB's read files, run text as
+    SQL, or change settings. So is a file's name there.
+    """
+    for place in statement.find_all(exp.Table, exp.Lateral, exp.TableFromRows):
+        source = place.this
+        if isinstance(source, exp.Func) and _name_of(source) not in TABLE_FUNCTIONS:
+            raise SqlError(f"function {_name_of(source).lower()} cannot stand for a table in the local warehouse")
+        if isinstance(source, exp.Identifier) and re.search(r"[/\\:*?]", source.name):
+            raise SqlError(f'relation "{source.name}" does not exist')
+
+
+def _name_of(function: exp.Func) -> str:
+    return function.name.upper() if isinstance(function, exp.Anonymous) else function.sql_name()
+
+
+def duckdb_sql(statement: exp.Expression) -> str:
+    """DuckDB's text of a statement without DDL of tables; SqlError when sqlglot cannot express it."""
+    try:
+        return statement.transform(_rewrite).sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        raise unsupported(statement, str(error)) from error
+
+
+def _rewrite(node: exp.Expression) -> exp.Expression:
+    if isinstance(node, exp.Cast) and node.to.this.name in DEFAULT_LENGTHS:
+        return exp.Anonymous(
+            this="main.redshift_varchar", expressions=[node.this, exp.Literal.number(length_of(node.to))]
+        )
+    if isinstance(node, exp.DataType):
+        return type_of(node)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "OCTET_LENGTH":
+        return exp.Anonymous(this="strlen", expressions=node.expressions)
+    if isinstance(node, exp.Identifier) and node.name.startswith("#"):
+        return exp.to_identifier(node.name.lstrip("#"), quoted=node.quoted)
+    if isinstance(node, exp.Insert) and isinstance(node.this, exp.Tuple):
+        return _merge_insert(node)
+    return node
+
+
+def _merge_insert(node: exp.Insert) -> exp.Expression:
+    """MERGE's `INSERT VALUES (…)` without columns, which sqlglot takes for columns and a function named VALUES."""
+    first = node.this.expressions[0]
+    if not (isinstance(first, exp.Anonymous) and first.name.upper() == "VALUES"):
+        return node
+    return exp.Insert(expression=exp.Tuple(expressions=first.expressions))
+
+
+def column(node: exp.ColumnDef) -> Column:
+    required, default = False, None
+    for constraint in node.constraints:
+        match constraint.kind:
+            case exp.NotNullColumnConstraint() as found:
+                required = not found.args.get("allow_null")
+            case exp.PrimaryKeyColumnConstraint():
+                required = True
+            case exp.DefaultColumnConstraint() as found:
+                default = duckdb_sql(found.this)
+            case exp.EncodeColumnConstraint() | exp.UniqueColumnConstraint():
+                pass
+            case other:
+                raise unsupported(node, other.sql(dialect="redshift"))
+    kind = node.args.get("kind")
+    if kind is None:
+        raise unsupported(node, "a column without a type")
+    length = length_of(kind) if kind.this.name in DEFAULT_LENGTHS else None
+    text = "VARCHAR" if length else type_of(kind).sql(dialect="duckdb")
+    return Column(node.name.lower(), text, length, required, default)
+
+
+def length_of(kind: exp.DataType) -> int:
+    """Bytes that a text type may hold; Redshift's defaults where none is given."""
+    if not kind.expressions:
+        return DEFAULT_LENGTHS[kind.this.name]
+    text = kind.expressions[0].name.upper()
+    length = LONGEST_VARCHAR if text == "MAX" else int(text)
+    if not 1 <= length <= LONGEST_VARCHAR:
+        raise SqlError(f"length for type character varying must be between 1 and {LONGEST_VARCHAR}")
+    return length
+
+
+def type_of(kind: exp.DataType) -> exp.DataType:
+    """DuckDB's type; lengths of texts are kept by `Column`."""
+    name = kind.this.name
+    if name in DEFAULT_LENGTHS:
+        return exp.DataType(this=exp.DataType.Type.VARCHAR)
+    if name == "SUPER":
+        return exp.DataType(this=exp.DataType.Type.JSON)
+    if name == "DECIMAL" and not kind.expressions:
+        return exp.DataType.build("DECIMAL(18, 0)")
+    return kind

@@ -1,0 +1,223 @@
+"""One session of the local warehouse: plans are carried out on a DuckDB cursor, errors worded as Redshift's."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from local.redshift.copy_parquet import S3, copy
+from local.redshift.dialect import MACROS
+from local.redshift.locks import Locks
+from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
+from local.redshift.tables import DEFAULT_SCHEMA, SqlError, changed, columns_of, create_sql
+
+#: Statements see their tables and nothing else: no file, no network, no extension, no variable of this process.
+CLOSED: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+}
+SETTINGS: Final = (
+    "SET GLOBAL TimeZone = 'UTC'",
+    "SET GLOBAL integer_division = true",
+    "SET lock_configuration = true",  # last of all: whatever is open or closed then stays so
+)
+TYPES: Final = {  # DuckDB → Redshift, as ColumnMetadata names them
+    "SMALLINT": "int2",
+    "INTEGER": "int4",
+    "BIGINT": "int8",
+    "HUGEINT": "numeric",
+    "FLOAT": "float4",
+    "DOUBLE": "float8",
+    "BOOLEAN": "bool",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    "TIME": "time",
+    "JSON": "super",
+    "BLOB": "varbyte",
+}
+TOO_LONG: Final = r"Value too long for character type: \1, VARCHAR(\2)"
+MESSAGES: Final = (  # DuckDB's words → Redshift's
+    (r"Table with name \"?[\w.]+\"? does not exist because schema \"?(\w+)\"?.*", r'schema "\1" does not exist'),
+    (r"(?:Table|View) with name \"?([\w.]+)\"? does not exist.*", r'relation "\1" does not exist'),
+    (r"Schema with name \"?(\w+)\"? does not exist.*", r'schema "\1" does not exist'),
+    (r"(?:Table|View) with name \"?([\w.]+)\"? already exists.*", r'relation "\1" already exists'),
+    (r"Schema with name \"?(\w+)\"? already exists.*", r'schema "\1" already exists'),
+    (r"Referenced column \"?(\w+)\"? not found.*", r'column "\1" does not exist'),
+    (r"CHECK constraint failed.*strlen\(\"?(\w+)\"?\) <= (\d+).*", TOO_LONG),
+    (r"NOT NULL constraint failed: [\w.]*?(\w+)$", r"Cannot insert a NULL value into column \1"),
+    (r".*MERGE.*multiple.*", "Found multiple matches to update the same tuple"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A result set: column names, Redshift's type names and DuckDB's types, and the rows."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a statement did: rows returned or changed, and its result set if it has one."""
+
+    count: int
+    rows: Rows | None = None
+
+
+class Warehouse:
+    """The database file. Whatever writes holds `locks`.
+
+    DuckDB leaves a database its own file to read, and no setting takes that away: `redshift_dialect` refuses the
+    functions that would.
+    """
+
+    def __init__(self, path: Path, s3: S3) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = duckdb.connect(str(path), config=CLOSED)
+        self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {DEFAULT_SCHEMA}")
+        for macro in MACROS:
+            self._database.execute(macro)
+        for setting in SETTINGS:
+            self._database.execute(setting)
+        self.s3 = s3
+        self.locks = Locks()
+
+    def session(self) -> "Session":
+        cursor = self._database.cursor()
+        cursor.execute(f"USE {DEFAULT_SCHEMA}")
+        return Session(cursor, self.s3)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class Session:
+    """A connection with its own temporary tables. Every method raises SqlError in Redshift's words."""
+
+    def __init__(self, cursor: Any, s3: S3) -> None:
+        self.cursor, self._s3 = cursor, s3
+
+    def begin(self) -> None:
+        self.cursor.execute("BEGIN TRANSACTION")
+
+    def commit(self) -> None:
+        self._translated(lambda: self.cursor.execute("COMMIT"))
+
+    def rollback(self) -> None:
+        self.cursor.execute("ROLLBACK")
+
+    def interrupt(self) -> None:
+        self.cursor.interrupt()
+
+    def close(self) -> None:
+        self.cursor.close()
+
+    def run(self, plan: Plan) -> Effect:
+        """Carry out one plan."""
+        effect: Effect = self._translated(lambda: self._run(plan))
+        return effect
+
+    def _run(self, plan: Plan) -> Effect:
+        match plan:
+            case Query(sql, kind):
+                return self._query(sql, kind)
+            case CreateTable():
+                self._create(plan)
+            case ChangeColumn(table, column, is_new):
+                changed(self.cursor, table, column, is_new=is_new)
+            case Copy():
+                return Effect(copy(self.cursor, plan, self._s3))
+            case Truncate(table):
+                self.cursor.execute(f"TRUNCATE {table.sql}")
+            case Nothing(tables):
+                for table in tables:
+                    columns_of(self.cursor, table)
+        return Effect(0)
+
+    def _query(self, sql: str, kind: str) -> Effect:
+        done = self.cursor.execute(sql)
+        if kind == "count":
+            return Effect(int(done.fetchone()[0]))
+        if kind != "rows":
+            return Effect(0)
+        columns = [(str(name), str(kind)) for name, kind, *_ in done.description]
+        rows = done.fetchall()
+        names, types = zip(*columns, strict=True)
+        return Effect(len(rows), Rows(names, types, rows))
+
+    def _create(self, plan: CreateTable) -> None:
+        columns = columns_of(self.cursor, plan.like) if plan.like else plan.columns
+        words = {"temporary": plan.temporary, "if_not_exists": plan.if_not_exists}
+        self.cursor.execute(create_sql(plan.table, columns, **words))
+
+    def _translated(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except duckdb.Error as error:
+            raise SqlError(redshift_words(str(error))) from error
+
+
+def redshift_words(message: str) -> str:
+    """DuckDB's error message in Redshift's words where they are known, else its own first line."""
+    text = message.partition("Error: ")[2] or message
+    flat = text.partition("\n\n")[0]
+    for pattern, words in MESSAGES:
+        match = re.match(pattern, flat, re.DOTALL)
+        if match:
+            return match.expand(words)
+    return flat.strip()
+
+
+def type_name(kind: str) -> tuple[str, int, int]:
+    """Redshift's type name, precision and scale for a DuckDB type."""
+    decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
+    if decimal:
+        return "numeric", int(decimal[1]), int(decimal[2])
+    return TYPES.get(kind, "varchar"), {"HUGEINT": 38}.get(kind, 0), 0
+
+
+def field(value: Any) -> dict[str, Any]:
+    """The Data API's Field: numerics, dates and times travel as text, as from Redshift."""
+    match value:
+        case None:
+            return {"isNull": True}
+        case bool():
+            return {"booleanValue": value}
+        case int():
+            return {"longValue": value}
+        case float():
+            return {"doubleValue": value}
+        case bytes():
+            return {"blobValue": value}
+        case datetime():
+            return {"stringValue": _moment(value)}
+        case date() | time() | Decimal():
+            return {"stringValue": str(value)}
+    return {"stringValue": str(value)}
+
+
+def fields(rows: Rows) -> list[list[dict[str, Any]]]:
+    """The rows as records of the Data API; sums of BIGINT (DuckDB's HUGEINT) are NUMERIC in Redshift, so text."""
+    texts = {number for number, kind in enumerate(rows.types) if kind == "HUGEINT"}
+    return [
+        [field(str(v) if number in texts and v is not None else v) for number, v in enumerate(row)] for row in rows.rows
+    ]
+
+
+def _moment(value: datetime) -> str:
+    plain = value.astimezone(UTC) if value.tzinfo else value
+    text = plain.strftime("%Y-%m-%d %H:%M:%S")
+    text += f".{plain.microsecond:06}".rstrip("0") if plain.microsecond else ""
+    return text + "+00" if value.tzinfo else text

@@ -1,0 +1,1 @@
+"""Sample data: raw files as Firehose lands them, invented from a seed."""

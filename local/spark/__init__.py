@@ -1,0 +1,1 @@
+"""Local Spark: what really runs a job of the local EMR Serverless."""

@@ -1,0 +1,227 @@
+"""How a job run really runs on the laptop: local Spark, warm (the default) or by a fresh spark-submit.
+
+Jobs run in processes of their own, under the job role's access key, and see S3 through the endpoint; `s3://` in
+Spark is a folder, whose new files are uploaded when the job has succeeded.
+"""
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
+
+from local.spark import jvm, process_group
+from local.spark import staging as spark_staging
+from local.spark.workspace import JobSpec, Outcome, Workspace, essence, local_properties, submit_options, tail
+
+__all__ = ["ColdRunner", "JobRunner", "JobSpec", "Outcome", "WarmRunner", "Workspace"]
+
+SOURCES: Final = Path(__file__).parents[2]
+CANCELLED: Final = 143  # exit code of a process that was told to end
+POLL_SECONDS: Final = 0.02
+
+
+class JobRunner(Protocol):
+    """Runs jobs, at most `capacity` at once; `run` returns soon after `cancelled` is set, whatever the job does."""
+
+    @property
+    def capacity(self) -> int: ...
+
+    def run(self, job: JobSpec, cancelled: threading.Event) -> Outcome: ...
+
+    def stop(self) -> None: ...
+
+
+class WarmRunner:
+    """Keeps one driver up, as EMR's pre-initialised capacity does; it takes one job after another.
+
+    The driver is replaced after a job that was cancelled, crashed or broke it, and after `most_jobs` jobs.
+    """
+
+    capacity = 1
+
+    def __init__(self, workspace: Workspace, most_jobs: int = 50) -> None:
+        self._workspace, self._most_jobs = workspace, most_jobs
+        self._s3 = workspace.s3()
+        self._turn = threading.Lock()
+        self._stopped = False
+        self._driver = Driver(workspace)
+
+    def run(self, job: JobSpec, cancelled: threading.Event) -> Outcome:
+        """Run the job on the warm driver."""
+        with self._turn:
+            try:
+                request = self._prepare(job)
+            except (spark_staging.StagingError, ValueError) as error:
+                return Outcome(1, str(error))
+            outcome = self._driver.run(request, cancelled)
+            if not self._driver.is_healthy or self._driver.jobs >= self._most_jobs:
+                self._replace()
+            files = spark_staging.written(self._workspace.staging)
+            if not cancelled.is_set():
+                spark_staging.publish(self._s3, self._workspace.staging, files, succeeded=outcome.exit_code == 0)
+            return outcome
+
+    def _prepare(self, job: JobSpec) -> dict[str, Any]:
+        """The request for the driver, with code in place and an empty staging folder."""
+        options = submit_options(job.parameters)
+        code = self._workspace.state / "spark" / "code"
+        names = spark_staging.buckets(self._s3)
+        spark_staging.cleared(self._workspace.staging, names)
+        return {
+            "entry": str(spark_staging.kept_by_content(self._s3, job.entry_point, code)),
+            "arguments": list(job.arguments),
+            "py_files": [str(spark_staging.kept_by_content(self._s3, uri, code)) for uri in options.py_files],
+            "properties": local_properties({**job.properties, **options.properties}),
+            "mounts": jvm.mounts(self._workspace.staging, names),
+            "log": str(self._workspace.log(job.run_id)),
+        }
+
+    def _replace(self) -> None:
+        self._driver.stop()
+        if not self._stopped:
+            self._driver = Driver(self._workspace)
+
+    def stop(self) -> None:
+        """End the driver; a running job ends as cancelled."""
+        self._stopped = True
+        self._driver.stop()
+
+
+class Driver:
+    """The process of `local.spark.driver`, seen from outside. Starting takes seconds and goes on by itself."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.jobs, self.is_healthy, self._is_ready = 0, True, False
+        state = workspace.state / "spark"
+        (state / "work").mkdir(parents=True, exist_ok=True)
+        answers, replies = os.pipe()
+        self._log = workspace.log("driver")
+        call = f"from local.spark.driver import main; main({workspace.cores}, {str(state)!r}, {replies})"
+        program = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); {call}"
+        with self._log.open("ab") as log_file:
+            self._process = process_group.start(
+                [sys.executable, "-u", "-P", "-c", program],  # unbuffered: a log tells how far its job is
+                workspace.environment,
+                log_file,
+                pass_fds=(replies,),
+                cwd=state / "work",
+            )
+        os.close(replies)
+        self._answers: IO[bytes] = os.fdopen(answers, "rb", buffering=0)
+
+    def run(self, request: Mapping[str, Any], cancelled: threading.Event) -> Outcome:
+        """One job; the driver is unhealthy afterwards if it was killed, died or says so."""
+        if not self._is_ready:
+            self._is_ready = self._reply(cancelled) is not None
+        if cancelled.is_set():
+            return Outcome(CANCELLED, "the job was cancelled before it started")
+        self.jobs += 1
+        answer = self._ask(request, cancelled) if self._is_ready else None
+        if answer is not None:
+            self.is_healthy = bool(answer["healthy"])
+            return Outcome(int(answer["exit_code"]), essence(answer["details"]))
+        self.is_healthy = False
+        if cancelled.is_set():
+            return Outcome(CANCELLED, "the job was cancelled")
+        code = self._exit_code()
+        return Outcome(code, f"{essence(tail(Path(request['log'])) or tail(self._log))}\nthe driver ended with {code}")
+
+    def _ask(self, request: Mapping[str, Any], cancelled: threading.Event) -> dict[str, Any] | None:
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            return None
+        return self._reply(cancelled)
+
+    def _reply(self, cancelled: threading.Event) -> dict[str, Any] | None:
+        """The next answer; None when the driver ends or the job is cancelled before."""
+        line = b""
+        while not line.endswith(b"\n"):
+            if cancelled.is_set():
+                return None
+            if select.select([self._answers], [], [], POLL_SECONDS)[0]:
+                chunk = self._answers.read(65536)
+                if not chunk:
+                    return None
+                line += chunk
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _exit_code(self) -> int:
+        """Of a driver that answers no more; one that still hangs about is killed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(1)
+        process_group.end(self._process)
+        return self._process.returncode
+
+    def stop(self) -> None:
+        process_group.end(self._process)
+        self._answers.close()
+
+
+class ColdRunner:
+    """A fresh spark-submit per run, as users know it: slow to start, nothing shared."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.capacity = 1
+        self._workspace = workspace
+        self._s3 = workspace.s3()
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, job: JobSpec, cancelled: threading.Event) -> Outcome:
+        """Run the job to its end by spark-submit."""
+        staging = self._workspace.staging
+        with self._turn:
+            try:
+                names = spark_staging.buckets(self._s3)
+                spark_staging.cleared(staging, names)
+                uris = [job.entry_point, *submit_options(job.parameters).py_files]
+                known = frozenset(spark_staging.placed(self._s3, uri, staging) for uri in uris)
+            except (spark_staging.StagingError, ValueError) as error:
+                return Outcome(1, str(error))
+            outcome = self._submit(job, names, cancelled)
+            files = spark_staging.written(staging, known)
+            if not cancelled.is_set():
+                spark_staging.publish(self._s3, staging, files, succeeded=outcome.exit_code == 0)
+            return outcome
+
+    def _submit(self, job: JobSpec, names: Iterable[str], cancelled: threading.Event) -> Outcome:
+        log_path = self._workspace.log(job.run_id)
+        command = process_group.guarded(self._command(job, names))
+        work = self._workspace.state / "spark" / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        with log_path.open("ab") as log_file:
+            self._process = process_group.start(command, self._workspace.environment, log_file, cwd=work)
+        while self._process.poll() is None:
+            if cancelled.wait(POLL_SECONDS):
+                process_group.end(self._process)
+                return Outcome(CANCELLED, "the job was cancelled")
+        process_group.end(self._process)
+        code = self._process.returncode
+        return Outcome(code, essence(tail(log_path)) if code else "")
+
+    def _command(self, job: JobSpec, names: Iterable[str]) -> list[str]:
+        mounts = jvm.mounts(self._workspace.staging, names)
+        ours = jvm.settings(self._workspace.state / "spark", self._workspace.cores)
+        ours |= {f"spark.hadoop.{key}": value for key, value in mounts.items()}
+        ours |= {"spark.driver.extraJavaOptions": jvm.QUICK_COMPILER}
+        options = submit_options(job.parameters)
+        properties = ours | local_properties({**job.properties, **options.properties})
+        words = [word for key, value in properties.items() for word in ("--conf", f"{key}={value}")]
+        py_files = ["--py-files", ",".join(options.py_files)] if options.py_files else []
+        program = str(jvm.spark_home() / "bin" / "spark-submit")
+        return [program, *words, *py_files, job.entry_point, *job.arguments]
+
+    def stop(self) -> None:
+        """End a running spark-submit."""
+        if self._process:
+            process_group.end(self._process)

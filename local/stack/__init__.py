@@ -1,0 +1,1 @@
+"""What a template deploys onto the laptop cloud, resource by resource."""

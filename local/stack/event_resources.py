@@ -1,0 +1,276 @@
+"""The resources that move something: functions, event sources, rules and schedules.
+
+They are not created in moto (its Lambda wants Docker, its rules and schedules do not fire): they become values
+of the Deployment, and the dispatcher plays them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from local.account import TemplateError
+from local.clock import check_expression
+from local.stack.builder import Building, Properties, arn, as_bool, only, played
+from local.stack.deployment import Created, EventSource, FunctionSpec, InputTransformer, RuleSpec, ScheduleSpec, Target
+from local.stack.template import LOCAL_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local.stack.builder import ResourceType
+
+NO_AWS_ACCESS = "IAM is not enforced on a laptop"
+NO_BILL = "tags sort bills and there is none"
+ONE_WORKER = "each function is one warm process, so its concurrency is one"
+
+
+def function(building: Building, logical_id: str, p: Properties) -> Created:
+    name = p.get("FunctionName", building.name(logical_id))
+    function_arn = arn("lambda", f"function:{name}")
+    variables = p.get("Environment", {})
+    only(logical_id, "Environment", variables, {"Variables"})
+    logging = p.get("LoggingConfig", {})
+    only(logical_id, "LoggingConfig", logging, {"LogGroup", "LogFormat", "ApplicationLogLevel", "SystemLogLevel"})
+    spec = FunctionSpec(
+        logical_id=logical_id,
+        name=name,
+        arn=function_arn,
+        handler=p["Handler"],
+        code_dir=_code_dir(building, logical_id, p["Code"]),
+        environment={key: str(value) for key, value in variables.get("Variables", {}).items()},
+        timeout_seconds=int(p.get("Timeout", 3)),
+        memory_mb=int(p.get("MemorySize", 128)),
+        role_arn=p["Role"],
+        layers=tuple(building.layers[layer] for layer in p.get("Layers", []) if building.built),
+        log_group=logging.get("LogGroup", f"/aws/lambda/{name}"),
+        dead_letters=p.get("DeadLetterConfig", {}).get("TargetArn"),
+    )
+    building.functions.append(spec)
+    return Created("", name, {"Arn": function_arn})
+
+
+def _code_dir(building: Building, logical_id: str, code: Properties) -> Path:
+    only(logical_id, "Code", code, {"S3Bucket", "S3Key"})
+    if code.get("S3Bucket") != LOCAL_CODE:
+        raise TemplateError(f"{logical_id}: property Code points to {code}, not to a local path")
+    folder = building.root / (f".aws-sam/build/{logical_id}" if building.built else code["S3Key"])
+    if not folder.is_dir():
+        raise TemplateError(f"{logical_id}: property Code: no folder {folder}")
+    return folder
+
+
+def layer(building: Building, logical_id: str, p: Properties) -> Created:
+    name = p.get("LayerName", building.name(logical_id))
+    layer_arn = arn("lambda", f"layer:{name}:1")
+    # SAM appends ten hexadecimal digits to a layer's logical id; `sam build` names the folder without them.
+    building.layers[layer_arn] = building.root / ".aws-sam" / "build" / logical_id[:-10] / "python"
+    return Created("", layer_arn, {"LayerVersionArn": layer_arn})
+
+
+def permission(building: Building, logical_id: str, _: Properties) -> Created:
+    return Created("", building.name(logical_id))
+
+
+def invoke_config(building: Building, logical_id: str, p: Properties) -> Created:
+    destinations = p.get("DestinationConfig", {})
+    only(logical_id, "DestinationConfig", destinations, {"OnFailure"})
+    config = {
+        "retries": int(p.get("MaximumRetryAttempts", 2)),
+        "maximum_age_seconds": int(p.get("MaximumEventAgeInSeconds", 21_600)),
+        "on_failure": destinations.get("OnFailure", {}).get("Destination"),
+    }
+    building.invoke_configs[p["FunctionName"]] = config
+    return Created("", building.name(logical_id))
+
+
+def event_source(building: Building, logical_id: str, p: Properties) -> Created:
+    source_arn = p["EventSourceArn"]
+    kind = source_arn.split(":")[2]
+    if kind not in ("sqs", "dynamodb"):
+        raise TemplateError(f"{logical_id}: property EventSourceArn: source {kind} is not played by the laptop cloud")
+    batch_size, window = (
+        int(p.get("BatchSize", 10 if kind == "sqs" else 100)),
+        p.get("MaximumBatchingWindowInSeconds", 0),
+    )
+    if kind == "sqs" and batch_size > 10 and int(window) < 1:
+        raise TemplateError(f"{logical_id}: property BatchSize {batch_size} needs MaximumBatchingWindowInSeconds >= 1")
+    only(logical_id, "DestinationConfig", p.get("DestinationConfig", {}), {"OnFailure"})
+    only(logical_id, "FilterCriteria", p.get("FilterCriteria", {}), {"Filters"})
+    source = EventSource(
+        logical_id=logical_id,
+        kind=kind,
+        arn=source_arn,
+        function=_function_id(building, logical_id, p["FunctionName"]),
+        batch_size=batch_size,
+        window_seconds=int(window),
+        patterns=tuple(item["Pattern"] for item in p.get("FilterCriteria", {}).get("Filters", [])),
+        report_failures="ReportBatchItemFailures" in p.get("FunctionResponseTypes", []),
+        bisect=as_bool(p.get("BisectBatchOnFunctionError", False)),
+        retries=int(p.get("MaximumRetryAttempts", -1)),
+        maximum_age_seconds=int(p.get("MaximumRecordAgeInSeconds", -1)),
+        on_failure=p.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"),
+        from_start=p.get("StartingPosition", "TRIM_HORIZON") == "TRIM_HORIZON",
+        enabled=as_bool(p.get("Enabled", True)),
+    )
+    building.event_sources.append(source)
+    return Created("", logical_id, {"Id": logical_id})
+
+
+def _function_id(building: Building, logical_id: str, name: str) -> str:
+    for spec in building.functions:
+        if name in (spec.name, spec.arn, spec.logical_id):
+            return spec.logical_id
+    raise TemplateError(f"{logical_id}: property FunctionName: no function {name} in the template")
+
+
+def rule(building: Building, logical_id: str, p: Properties) -> Created:
+    if p.get("EventBusName", "default") != "default":
+        raise TemplateError(f"{logical_id}: property EventBusName: only the default bus is played by the laptop cloud")
+    name = p.get("Name", building.name(logical_id))
+    if "ScheduleExpression" in p:
+        check_expression(p["ScheduleExpression"], f"{logical_id}: property ScheduleExpression")
+    if "EventPattern" in p:
+        check_pattern(json.dumps(p["EventPattern"]), f"{logical_id}: property EventPattern")
+    spec = RuleSpec(
+        logical_id=logical_id,
+        name=name,
+        arn=arn("events", f"rule/{name}"),
+        targets=tuple(_rule_target(logical_id, target) for target in p.get("Targets", [])),
+        pattern=p.get("EventPattern"),
+        schedule=p.get("ScheduleExpression"),
+        enabled=p.get("State", "ENABLED").startswith("ENABLED"),
+    )
+    building.rules.append(spec)
+    return Created("", name, {"Arn": spec.arn})
+
+
+def check_pattern(pattern: str, where: str) -> None:
+    """TemplateError unless the JSON text `pattern` is an event pattern that the matcher understands."""
+    from local.stack.event_pattern import InvalidPatternError, Pattern
+
+    try:
+        Pattern.parse(pattern)
+    except InvalidPatternError as error:
+        raise TemplateError(f"{where}: {error}") from error
+
+
+def _rule_target(logical_id: str, p: Properties) -> Target:
+    # Retries of a delivery need no playing: on a laptop a delivery fails for good or not at all.
+    known = {"Arn", "Id", "Input", "InputPath", "InputTransformer", "DeadLetterConfig", "RetryPolicy", "RoleArn"}
+    only(logical_id, "Targets", p, known)
+    _check_target(logical_id, p["Arn"])
+    return Target(
+        arn=p["Arn"],
+        id=p["Id"],
+        input=p.get("Input"),
+        input_path=p.get("InputPath"),
+        transformer=_transformer(logical_id, p.get("InputTransformer")),
+        dead_letters=p.get("DeadLetterConfig", {}).get("Arn"),
+    )
+
+
+def _transformer(logical_id: str, p: Properties | None) -> InputTransformer | None:
+    if p is None:
+        return None
+    only(logical_id, "Targets.InputTransformer", p, {"InputPathsMap", "InputTemplate"})
+    return InputTransformer(p.get("InputPathsMap", {}), p["InputTemplate"])
+
+
+def _check_target(logical_id: str, target_arn: str) -> None:
+    service = target_arn.split(":")[2]
+    if service not in ("sqs", "lambda"):
+        raise TemplateError(f"{logical_id}: target {target_arn}: {service} is not played by the laptop cloud")
+
+
+def schedule(building: Building, logical_id: str, p: Properties) -> Created:
+    check_expression(p["ScheduleExpression"], f"{logical_id}: property ScheduleExpression")
+    only(logical_id, "Target", p["Target"], {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"})
+    _check_target(logical_id, p["Target"]["Arn"])
+    name = p.get("Name", building.name(logical_id))
+    spec = ScheduleSpec(
+        logical_id=logical_id,
+        name=name,
+        arn=arn("scheduler", f"schedule/{p.get('GroupName', 'default')}/{name}"),
+        expression=p["ScheduleExpression"],
+        timezone=p.get("ScheduleExpressionTimezone", "UTC"),
+        enabled=p.get("State", "ENABLED") == "ENABLED",
+        target=Target(
+            arn=p["Target"]["Arn"],
+            input=p["Target"].get("Input"),
+            dead_letters=p["Target"].get("DeadLetterConfig", {}).get("Arn"),
+        ),
+    )
+    building.schedules.append(spec)
+    return Created("", name, {"Arn": spec.arn})
+
+
+TYPES: Mapping[str, ResourceType] = {
+    "AWS::Lambda::Function": played(
+        function,
+        "FunctionName Handler Code Environment Timeout MemorySize Role Layers LoggingConfig DeadLetterConfig",
+        {
+            "Runtime": "the interpreter of the laptop cloud runs the handlers",
+            "Architectures": "the laptop's own",
+            "Description": "for people",
+            "EphemeralStorage": "the laptop's disk",
+            "TracingConfig": "there are no traces",
+            "ReservedConcurrentExecutions": ONE_WORKER,
+            "PackageType": "code folders only: Code is checked",
+            "KmsKeyArn": "nothing is stored beyond the process, so there is nothing to encrypt",
+            "SnapStart": "the processes are warm",
+            "RecursiveLoop": "a loop is seen at once",
+            "RuntimeManagementConfig": "the interpreter of the laptop cloud runs the handlers",
+            "Tags": NO_BILL,
+        },
+    ),
+    "AWS::Lambda::LayerVersion": played(
+        layer,
+        "LayerName",
+        {
+            "Content": "in source mode the venv has the layer's packages; a built layer lies in .aws-sam/build",
+            "CompatibleRuntimes": "the interpreter of the laptop cloud runs the handlers",
+            "CompatibleArchitectures": "the laptop's own",
+            "Description": "for people",
+            "LicenseInfo": "for people",
+        },
+    ),
+    "AWS::Lambda::Permission": played(
+        permission,
+        "FunctionName",
+        dict.fromkeys(("Action", "Principal", "SourceArn", "SourceAccount", "EventSourceToken"), NO_AWS_ACCESS),
+    ),
+    "AWS::Lambda::EventInvokeConfig": played(
+        invoke_config,
+        "FunctionName MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig",
+        {"Qualifier": "there is one version"},
+    ),
+    "AWS::Lambda::EventSourceMapping": played(
+        event_source,
+        "EventSourceArn FunctionName BatchSize MaximumBatchingWindowInSeconds FilterCriteria FunctionResponseTypes "
+        "StartingPosition BisectBatchOnFunctionError MaximumRetryAttempts MaximumRecordAgeInSeconds DestinationConfig "
+        "Enabled",
+        {
+            "ScalingConfig": ONE_WORKER,
+            "ProvisionedPollerConfig": ONE_WORKER,
+            "ParallelizationFactor": ONE_WORKER,
+            "MetricsConfig": "the endpoint counts calls",
+            "Tags": NO_BILL,
+        },
+    ),
+    "AWS::Events::Rule": played(
+        rule,
+        "Name EventBusName EventPattern ScheduleExpression State Targets",
+        {"Description": "for people", "RoleArn": NO_AWS_ACCESS, "Tags": NO_BILL},
+    ),
+    "AWS::Scheduler::Schedule": played(
+        schedule,
+        "Name GroupName ScheduleExpression ScheduleExpressionTimezone State Target",
+        {
+            "Description": "for people",
+            "FlexibleTimeWindow": "load is not spread on a laptop: it fires when due",
+            "KmsKeyArn": "nothing is stored beyond the process, so there is nothing to encrypt",
+        },
+    ),
+}

@@ -1,0 +1,31 @@
+"""The code that a job run gets: the entry point as it is, everything else as one zip (`--py-files`)."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+#: What a job brings along beside Spark: (folder or file below the root, name in the archive).
+JOB_CODE = (("spark_jobs", "spark_jobs"), ("functions/tidemark/core", "tidemark/core"))
+JOB_FILES = (
+    ("functions/tidemark/__init__.py", "tidemark/__init__.py"),
+    ("functions/tidemark/segmentation/__init__.py", "tidemark/segmentation/__init__.py"),
+    ("functions/tidemark/segmentation/model.py", "tidemark/segmentation/model.py"),
+    ("functions/tidemark/segmentation/profiles.py", "tidemark/segmentation/profiles.py"),
+)
+
+
+def job_archive(root: Path) -> bytes:
+    """The zip that a job gets as --py-files: the jobs, the pure core and the model of segments. The same code is the
+    same bytes.
+    """
+    members = [(root / source, name) for source, name in JOB_FILES]
+    for folder, name in JOB_CODE:
+        paths = sorted((root / folder).rglob("*.py"))
+        members += [(path, f"{name}/{path.relative_to(root / folder).as_posix()}") for path in paths]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path, name in members:
+            file.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    return archive.getvalue()

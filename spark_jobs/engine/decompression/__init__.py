@@ -1,0 +1,98 @@
+"""From an object's bytes to its members, and from theirs to blocks of content, as UTF-8 where it is JSON.
+
+What is no text at all is named.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+
+from spark_jobs.engine.decompression.behind import text_alone
+from spark_jobs.engine.decompression.source import DamagedError, told_apart
+from spark_jobs.engine.decompression.unpacking import Member, members
+
+__all__ = ["BLOCK", "HEAD", "DamagedError", "Member", "blocks", "foreign", "members", "plain_blocks", "told_apart"]
+
+#: Decompressed bytes per block: large enough for the vectorised parser, small enough to scan when one record is bad.
+BLOCK = 1 << 20
+HEAD = 512  # of content is enough to tell what it is
+
+#: How files begin that are no text, whatever their name says.
+_FOREIGN = (
+    (b"PAR1", "a Parquet file"),
+    (b"ORC", "an ORC file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"\xfd7zXZ", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+)
+_TAR_AT, _TAR = 257, b"ustar"
+#: A text may begin with the same letters, but has none of these.
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
+
+def foreign(head: bytes) -> str:
+    """What content that begins so is when it is no text, such as "a Parquet file"; else nothing."""
+    if not _CONTROL.search(head):
+        return ""
+    known = next((name for magic, name in _FOREIGN if head.startswith(magic)), "")
+    return "a tar archive" if head.startswith(_TAR, _TAR_AT) else known
+
+
+def plain_blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """A member's text in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
+    return _gathered(text_alone(parts))
+
+
+def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    try:
+        for piece in parts:
+            for start in range(0, len(piece), BLOCK):
+                part = piece[start : start + BLOCK]
+                held.append(part)
+                size += len(part)
+                if size >= BLOCK:
+                    yield b"".join(held)
+                    held, size = [], 0
+    except DamagedError:
+        if size:
+            yield b"".join(held)
+        raise
+    if size:
+        yield b"".join(held)
+
+
+def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same, as UTF-8."""
+    return _utf8(plain_blocks(parts))
+
+
+def _rest_of(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _utf8(plain: Iterator[bytes]) -> Iterator[bytes]:
+    """UTF-16 becomes UTF-8; anything else is left as it is."""
+    first = next(plain, b"")
+    name = _utf16(first[:4])
+    if not name:
+        yield from _rest_of(first, plain)
+        return
+    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+    for block in _rest_of(first, plain):
+        yield decoder.decode(block).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode()
+
+
+def _utf16(head: bytes) -> str:
+    """The name of the UTF-16 variant, told by its byte order mark or by the zero beside the first bracket."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if head[:2] in (b"{\0", b"[\0"):
+        return "utf-16-le"
+    return "utf-16-be" if head[:2] in (b"\0{", b"\0[") else ""

@@ -1,0 +1,177 @@
+"""ZIP archives, read forwards as they arrive: entry by entry, in the order in which they are stored.
+
+Firehose writes one deflated entry. Nothing is kept in memory or on disk, which is why the directory at the end is not
+consulted, only passed: it says nothing that an entry's own header and checksum do not say, and other archives may stand
+behind it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from spark_jobs.engine.decompression.decoding import on_one_line
+from spark_jobs.engine.decompression.source import Content, DamagedError, Source, failing
+
+_ENTRY, _DESCRIPTOR = b"PK\x03\x04", b"PK\x07\x08"
+_HEADER = struct.Struct("<4s5H3I2H")
+_ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x1, 0x8, 0x800
+_STORED, _DEFLATED = 0, 8
+_LONG = 0xFFFFFFFF  # the size stands in an extra field of this kind:
+_LONG_SIZES = 1
+_NAME_MAX = 200  # characters of an entry's name that are shown
+#: What stands behind the entries: its mark, how long it is, and where in it the lengths of what follows it stand.
+_DIRECTORY = {
+    b"PK\x01\x02": (46, "<28x3H12x"),
+    b"PK\x05\x05": (6, "<4xH"),
+    b"PK\x06\x06": (12, "<4xQ"),
+    b"PK\x06\x07": (20, ""),
+}
+_END, _END_SIZE, _COUNT_AND_COMMENT = b"PK\x05\x06", 22, "<10xH8xH"
+_MANY = 0xFFFF  # entries or more, whose number stands elsewhere
+#: What macOS puts beside each file: an icon, a window's place. None of it is anybody's record.
+_BESIDE = re.compile(r"(?:^|/)__MACOSX/(?:.*/)?\._[^/]*$|(?:^|/)\.DS_Store$")
+
+Inflate = Callable[[Source, int, str], Iterator[bytes]]
+
+
+class _Entry(NamedTuple):
+    name: str
+    flags: int
+    method: int
+    checksum: int
+    packed: int  # bytes, if they are known beforehand
+
+    @property
+    def sizes_behind(self) -> bool:
+        return bool(self.flags & _SIZES_BEHIND)
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be unpacked."""
+        if self.flags & _ENCRYPTED:
+            return "encrypted"
+        if self.method not in (_STORED, _DEFLATED):
+            return f"expected method 0 or 8, found {self.method}"
+        unsized = self.method == _STORED and self.sizes_behind and not self.name.endswith("/")
+        return "stored without a size" if unsized else ""
+
+
+def entries(source: Source, inflate: Inflate) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Each entry's name and content, to be read before the next; an entry's damage costs that entry alone.
+
+    What macOS puts beside a file is passed over. `DamagedError` for what is no zip, and where damage hides the rest.
+    """
+    while source.peek(1):
+        _archive_begins(source)
+        found = 0
+        while source.peek(4) == _ENTRY:
+            entry, found = _entry(source), found + 1
+            content = Content(_content(source, entry, inflate))
+            if not _BESIDE.search(entry.name):
+                yield entry.name, content
+            elif not content.passed():
+                raise DamagedError(f"zip entry {entry.name}: {content.damage}")
+            if not content.passed() and not source.peek(1):
+                return
+            if not content.passed() and entry.sizes_behind:
+                raise DamagedError(f"zip: what follows the entry {entry.name} cannot be found")
+        _pass_directory(source, found)
+        source.skip(b"\0")
+
+
+def _archive_begins(source: Source) -> None:
+    if source.peek(4) not in (_ENTRY, _END):
+        raise DamagedError(f"no zip from byte {source.position} on")
+
+
+def _pass_directory(source: Source, found: int) -> None:
+    """Go behind what follows the entries; `DamagedError` when it knows of more than were found."""
+    while source.peek(4) in _DIRECTORY:
+        size, lengths = _DIRECTORY[source.peek(4)]
+        record = source.exactly(size, "zip")
+        for _ in source.part(sum(struct.unpack_from(lengths, record)), "zip"):
+            pass
+    if len(source.peek(4)) < 4:
+        raise DamagedError(f"zip truncated at byte {source.position + len(source.peek(4))}")
+    if source.peek(4) != _END:
+        raise DamagedError(f"no zip from byte {source.position} on")
+    said, comment = struct.unpack(_COUNT_AND_COMMENT, source.exactly(_END_SIZE, "zip"))
+    source.exactly(comment, "zip")
+    if found < said < _MANY:
+        raise DamagedError(f"zip: expected {said} entries, found {found}")
+
+
+def _entry(source: Source) -> _Entry:
+    fields = _HEADER.unpack(source.exactly(_HEADER.size, "zip"))
+    _, _, flags, method, _, _, checksum, packed, size, name_length, extra_length = fields
+    name = source.exactly(name_length, "zip").decode("utf-8" if flags & _UTF8 else "cp437", "backslashreplace")
+    extra = source.exactly(extra_length, "zip")
+    if packed == _LONG:
+        packed = _long_size(extra, behind=size == _LONG)
+    return _Entry(on_one_line(name)[:_NAME_MAX], flags, method, checksum, packed)
+
+
+def _long_size(extra: bytes, *, behind: bool) -> int:
+    """The packed size in the extra field for long entries, where it stands behind the unpacked one if that is long."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<2H", extra)
+        if kind == _LONG_SIZES and length >= 8 + 8 * behind:
+            return int(struct.unpack_from("<Q", extra, 4 + 8 * behind)[0])
+        extra = extra[4 + length :]
+    return _LONG
+
+
+def _content(source: Source, entry: _Entry, inflate: Inflate) -> Iterator[bytes]:
+    """The entry's content; whatever is wrong with it, the source goes behind it where its size is known."""
+    if entry.sizes_behind:
+        yield from _described(source, entry, inflate)
+        return
+    packed = Content(source.part(entry.packed, "zip"))
+    try:
+        yield from _checked(entry, Source(packed, source.position), inflate)
+    except DamagedError:
+        packed.passed()
+        raise
+
+
+def _checked(entry: _Entry, packed: Source, inflate: Inflate) -> Iterator[bytes]:
+    yield from _summed(_unpacked(packed, entry, inflate), lambda: entry.checksum)
+    if packed.peek(1):
+        raise DamagedError(f"zip: more bytes in the entry than it holds, from byte {packed.position} on")
+
+
+def _described(source: Source, entry: _Entry, inflate: Inflate) -> Iterator[bytes]:
+    yield from _summed(_unpacked(source, entry, inflate), lambda: _checksum_behind(source))
+
+
+def _unpacked(packed: Source, entry: _Entry, inflate: Inflate) -> Iterator[bytes]:
+    if entry.problem:
+        return failing(DamagedError(entry.problem))
+    if entry.method == _DEFLATED:
+        return inflate(packed, -zlib.MAX_WBITS, "zip")
+    return iter(()) if entry.sizes_behind else packed.rest()
+
+
+def _summed(pieces: Iterator[bytes], expected_sum: Callable[[], int]) -> Iterator[bytes]:
+    """The pieces, up to the comparison of their checksum."""
+    found = 0
+    for piece in pieces:
+        found = zlib.crc32(piece, found)
+        yield piece
+    expected = expected_sum()
+    if found != expected:
+        raise DamagedError(f"expected the checksum {expected:08x}, found {found:08x}")
+
+
+def _checksum_behind(source: Source) -> int:
+    """The checksum behind an entry; a mark may precede it, and two sizes follow, of four or eight bytes."""
+    if source.peek(4) == _DESCRIPTOR:
+        source.exactly(4, "zip")
+    checksum = int.from_bytes(source.exactly(4, "zip"), "little")
+    long = source.peek(10)[8:] != b"PK"
+    source.exactly(16 if long else 8, "zip")
+    return checksum

@@ -1,0 +1,37 @@
+"""Which reader reads files of a format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from spark_jobs.engine.formats.delimited import DelimitedReader
+from spark_jobs.engine.formats.records import Piece, RecordReader
+from tidemark.core.dataset import Field, Format
+
+
+class FileReader(Protocol):
+    """What reads one file after the other, and keeps nothing between them."""
+
+    schema: pa.Schema  # the declared fields in their order, then `_rescued`
+
+    def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """Everything that an object's bytes hold, in order, and at last its `End`."""
+        ...
+
+
+def reader_for(format_: Format, fields: Sequence[Field]) -> FileReader:
+    """The reader of files of that format with these fields."""
+    if format_.type in ("csv", "tsv"):
+        return DelimitedReader(format_, fields)
+    if format_.type in ("parquet", "orc"):
+        from spark_jobs.engine.formats.columnar import ColumnarReader
+
+        return ColumnarReader(format_.type, fields)
+    if format_.type == "avro":
+        from spark_jobs.engine.formats.avro import AvroReader
+
+        return AvroReader(fields)
+    return RecordReader(fields, format_.records)

@@ -1,0 +1,50 @@
+"""How many records of one file are rejected one by one, and how long a reason may be. No Spark, no S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
+
+from spark_jobs.engine.decompression.decoding import on_one_line
+from spark_jobs.engine.formats.records import End, Piece, Rejected
+
+#: Beyond so many in a file, what is rejected is counted, and one more record stands for all of it.
+REJECTED_MAX = 100_000
+REASON_MAX = 1_000  # characters: a header of eight million quotes is no help to a reader
+
+
+def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece]:
+    """The pieces of one file, with at most `most` rejected records and one for all that come behind them.
+
+    That they are not listed one by one is a problem of the file, so its count is not taken for theirs.
+    """
+    listed, more = 0, 0
+    first: Optional[Rejected] = None
+    for piece in pieces:
+        if isinstance(piece, End):
+            if first:
+                yield [
+                    first._replace(reason=f"{more} more rejected records, the first of them: {_brief(first.reason)}")
+                ]
+                problem = f"{listed + more} rejected records, of which {more} are not listed and count as one"
+                piece_problem = f"{_brief(piece.problem)}; {problem}" if piece.problem else problem
+                yield piece._replace(problem=piece_problem)
+            else:
+                yield piece._replace(problem=piece.problem and _brief(piece.problem))
+        elif isinstance(piece, list):
+            kept, rest = _parted(piece, most - listed)
+            listed, more, first = listed + len(kept), more + len(rest), first or (rest[0] if rest else None)
+            if kept:
+                yield kept
+        else:
+            yield piece
+
+
+def _parted(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], list[Rejected]]:
+    kept = [one._replace(reason=_brief(one.reason)) for one in rejected[:room]]
+    return kept, list(rejected[room:])
+
+
+def _brief(reason: str) -> str:
+    """The reason as one line of bounded length: it may quote names that the file gives to its columns."""
+    return on_one_line(reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…")

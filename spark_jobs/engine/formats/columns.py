@@ -1,0 +1,229 @@
+"""Arrow columns of the declared types: which type, which values fit, and how a column of another type becomes one.
+
+A whole column is converted where Arrow's conversion is exact; else its values are checked one by one, so what fits and
+what does not is the same as for JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any, Optional, Union
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from spark_jobs.engine.formats.checks import UnfitError, field_check
+from spark_jobs.engine.formats.rescue import plain, rescued
+from tidemark.core.dataset import ColumnType, Field
+
+_ARROW = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+_RANGES: dict[str, tuple[Any, Any]] = {
+    "timestamp": (datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc)),
+    "date": (date(1, 1, 1), date(9999, 12, 31)),
+}
+#: From which types Arrow converts exactly, or says that it cannot: every value reads as the checks would read it.
+_EXACT = {
+    "string": (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary, pt.is_integer, pt.is_boolean),
+    "int": (pt.is_integer,),
+    "bigint": (pt.is_integer,),
+    "double": (pt.is_floating, pt.is_integer),
+    "decimal": (pt.is_decimal, pt.is_integer),
+    "boolean": (pt.is_boolean,),
+    "date": (pt.is_date,),
+    "timestamp": (pt.is_timestamp, pt.is_date),
+}
+
+#: A column as it came: Arrow's, or Python values where no one type holds them.
+Values = Union[pa.Array, Sequence[Any]]
+
+
+def arrow_type(type_: ColumnType) -> pa.DataType:
+    """The Arrow type that Spark takes for a declared one."""
+    return pa.decimal128(*type_.arguments) if type_.kind == "decimal" else _ARROW[type_.kind]
+
+
+def schema_of(fields: Sequence[Field]) -> pa.Schema:
+    """What a file reader's tables have: the declared fields, then what else the record held."""
+    return pa.schema([*((field.name, arrow_type(field.type)) for field in fields), ("_rescued", pa.string())])
+
+
+def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
+    """What Arrow does not check by itself: lengths, ranges, declared values. The column is of the declared type."""
+    if field.type.kind == "string":
+        short = (pc.max(pc.binary_length(column)).as_py() or 0) <= field.type.arguments[0]
+        return (
+            short
+            and not _has_zeros(column)
+            and (not field.values or _all(pc.is_in(column.drop_null(), pa.array(field.values))))
+        )
+    if field.type.kind == "double":
+        return _all(pc.is_finite(column))
+    least, most = _range(field.type)
+    return least is None or _all(
+        pc.and_(
+            pc.greater_equal(column, pa.scalar(least, column.type)), pc.less_equal(column, pa.scalar(most, column.type))
+        )
+    )
+
+
+def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
+    """Whether a text has a zero byte. A column's bytes are looked at all at once before its texts are."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    buffers = [buffer for chunk in chunks for buffer in chunk.buffers()[2:] if buffer]
+    suspect = any(b"\0" in buffer.to_pybytes() for buffer in buffers)
+    return suspect and pc.any(pc.match_substring(column, "\0")).as_py() is True
+
+
+def since_epoch(column: pa.Array, unit: str) -> pa.Array:
+    """Whole numbers of that unit since 1970 as moments, cut to the microsecond; `ArrowInvalid` beyond its range."""
+    moments = column.cast(pa.int64()).cast(pa.timestamp(unit))
+    if unit == "ns":
+        moments = pc.floor_temporal(moments, unit="microsecond")
+    return moments.cast(pa.timestamp("us")).cast(_ARROW["timestamp"])
+
+
+def _all(true: Union[pa.Array, pa.ChunkedArray]) -> bool:
+    return pc.all(true).as_py() is not False
+
+
+def _range(type_: ColumnType) -> tuple[Any, Any]:
+    """The least and the greatest value, where Arrow lets others through."""
+    if type_.kind == "decimal":  # the JSON parser checks the digits that are written, not those that the scale appends
+        precision, scale = type_.arguments
+        most = Decimal((0, (9,) * precision, -scale))
+        return most.copy_negate(), most  # exactly: `-most` would round to 28 digits
+    return _RANGES.get(type_.kind, (None, None))
+
+
+def typed(columns: Mapping[str, Values], rows: int, fields: Sequence[Field]) -> tuple[pa.Table, dict[int, str]]:
+    """Columns by their raw names → a table of all rows in the declared types, and by row why it is to be rejected.
+
+    A null of a column that nobody declared is left out of `_rescued`: in these formats every row has every column.
+    """
+    raw = {field.raw for field in fields}
+    outcomes = [_typed(columns.get(field.raw, pa.nulls(rows)), field) for field in fields]
+    outcomes.append(_rescued({name: column for name, column in columns.items() if name not in raw}, rows))
+    table = pa.table([array for array, _ in outcomes], schema=schema_of(fields))
+    reasons: dict[int, str] = {}
+    for _, unfit in reversed(outcomes):  # the first field's reason stands
+        reasons.update(unfit)
+    return table, reasons
+
+
+def _typed(column: Values, field: Field) -> tuple[pa.Array, dict[int, str]]:
+    """The column in its field's type; a value that does not fit is null there, and has a reason."""
+    array = _converted(column, field) if isinstance(column, pa.Array) else None
+    reasons: dict[int, str] = {}
+    if array is None:
+        check = field_check(field)
+        outcomes = [_outcome(check, value) for value in shown(column)]
+        reasons = {row: f"{field.raw}: {reason}" for row, (_, reason) in enumerate(outcomes) if reason}
+        array = pa.array([value for value, _ in outcomes], arrow_type(field.type))
+    if field.required and array.null_count:
+        for row in pc.indices_nonzero(array.is_null()).to_pylist():
+            reasons.setdefault(row, f"{field.raw} is missing")
+    return array, reasons
+
+
+def _outcome(check: Callable[[Any], Any], value: Any) -> tuple[Any, str]:
+    """What the check makes of a value, or why it refuses it."""
+    if isinstance(value, bytes):
+        return None, "bytes that are no UTF-8"
+    try:
+        return None if value is None else check(value), ""
+    except UnfitError as error:
+        return None, str(error)
+
+
+def _converted(column: pa.Array, field: Field) -> Optional[pa.Array]:
+    """The whole column at once, or None when that would not be exact or a value does not fit."""
+    column = _stored(column)
+    counted = bool(field.unit) and pt.is_integer(column.type)
+    exact = pt.is_null(column.type) or any(is_one(column.type) for is_one in _EXACT[field.type.kind])
+    if not counted and not exact:
+        return None
+    try:
+        if counted or (pt.is_timestamp(column.type) and column.type.unit == "ns"):
+            column = since_epoch(column, field.unit if counted else "ns")
+        array = column.cast(arrow_type(field.type))
+        array.validate(full=True)  # Parquet's text can be anything
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    return array if fits(field, array) else None
+
+
+def shown(column: Values) -> list[Any]:
+    """The values as JSON would have them; what Python cannot hold, such as the year 10000, as Arrow prints it."""
+    if not isinstance(column, pa.Array):
+        return [plain(value) for value in column]
+    column = _stored(column)
+    column = column.cast(_undecoded(column.type))
+    try:
+        return [plain(value) for value in column.to_pylist(maps_as_pydicts="strict")]
+    except (ValueError, OverflowError, LookupError, TypeError):
+        return [shown(column.slice(row, 1))[0] for row in range(len(column))] if len(column) > 1 else [_alone(column)]
+
+
+def _alone(column: pa.Array) -> Any:
+    """A value that Python cannot hold as it is: maps with equal keys or keys of structs stay lists of pairs."""
+    try:
+        return plain(column[0].as_py())
+    except (ValueError, OverflowError, TypeError):
+        return _printed(column)
+
+
+def _undecoded(type_: pa.DataType) -> pa.DataType:
+    """The type with bytes instead of texts: what a file says is text may be none."""
+    if pt.is_string(type_) or pt.is_large_string(type_):
+        return pa.large_binary()
+    if pt.is_struct(type_):
+        return pa.struct([_part(type_.field(at)) for at in range(type_.num_fields)])
+    if pt.is_map(type_):
+        return pa.map_(_undecoded(type_.key_type), _undecoded(type_.item_type))
+    if pt.is_list(type_):
+        return pa.list_(_part(type_.value_field))
+    if pt.is_large_list(type_):
+        return pa.large_list(_part(type_.value_field))
+    if pt.is_fixed_size_list(type_):
+        return pa.list_(_part(type_.value_field), type_.list_size)
+    return type_
+
+
+def _part(field: pa.Field) -> pa.Field:
+    return field.with_type(_undecoded(field.type))
+
+
+def _stored(column: pa.Array) -> pa.Array:
+    """The values themselves; UUIDs are more than the bytes by which they are stored."""
+    if isinstance(column, pa.ExtensionArray) and column.type.extension_name != "arrow.uuid":
+        column = column.storage
+    return column.dictionary_decode() if pt.is_dictionary(column.type) else column
+
+
+def _printed(column: pa.Array) -> str:
+    try:
+        return str(column.cast(pa.string())[0].as_py())
+    except pa.ArrowException:
+        return " ".join(column.to_string().split())
+
+
+def _rescued(columns: Mapping[str, Values], rows: int) -> tuple[pa.Array, dict[int, str]]:
+    """The unknown columns as JSON by row; where that would be too long it is null, and there is a reason."""
+    if not columns:
+        return pa.nulls(rows, pa.string()), {}
+    records = zip(*map(shown, columns.values()))
+    unknown = ({name: value for name, value in zip(columns, values) if value is not None} for values in records)
+    outcomes = [_outcome(rescued, fields) for fields in unknown]
+    reasons = {row: reason for row, (_, reason) in enumerate(outcomes) if reason}
+    return pa.array([text for text, _ in outcomes], pa.string()), reasons

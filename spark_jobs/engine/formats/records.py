@@ -1,0 +1,262 @@
+"""From one file's text to Arrow tables of good records, and rejected ones with place and reason. No Spark, no S3.
+
+The good way is vectorised: pyarrow parses a block with the declared schema. Only a block in which something is
+wrong goes to the exact scanner. Whatever the vectorised parser accepts, the scanner reads to the same values, so a
+record's fate does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial, reduce
+from json import JSONDecodeError
+from typing import Any, NamedTuple, Optional, Union
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from spark_jobs.engine import decompression
+from spark_jobs.engine.formats.checks import MissingError, UnfitError, row_check
+from spark_jobs.engine.formats.columns import fits, schema_of
+from spark_jobs.engine.formats.envelopes import Element, elements, hint, names, salvaged
+from spark_jobs.engine.formats.members import read_members
+from spark_jobs.engine.formats.rescue import rescued, rescued_of_objects
+from spark_jobs.engine.formats.scanner import Budget, Found, Shape, scan
+from tidemark.core.dataset import Field
+from tidemark.core.path import Path
+
+RAW_MAX = 4_096  # characters of a rejected record that are kept
+#: A record longer than this many bytes is rejected in pieces instead of being gathered in memory.
+RECORD_MAX = 64 << 20
+
+#: A null that no comma or bracket follows stands at the top level, and would become a row of nulls. At the very
+#: beginning it crashes the parser of pyarrow 21.
+_LEADING_NULL = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*null")
+_TOP_LEVEL_NULL = re.compile(rb"null[ \t\r\n]*(?:[^ \t\r\n,}\]]|\Z)")
+#: Halves of surrogate pairs that stand for no byte: text that stood in a text may have them.
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+#: Ends of records by which a block can be cut; a wrong guess costs the vectorised way, never a record.
+_ENDS = (b"}\n{", b"}\r\n{", b"}{", b"} {")
+_TAIL = 1 << 16
+
+
+class Rejected(NamedTuple):
+    position: int  # byte offset in the decompressed content
+    line: int  # from 1
+    reason: str
+    raw: str  # at most RAW_MAX characters
+
+
+class End(NamedTuple):
+    """The end of a file."""
+
+    bytes: int  # of decompressed content that was read
+    problem: Optional[str]  # why the file could not be read to its end
+
+
+Piece = Union[pa.Table, list[Rejected], End]
+
+
+class RecordReader:
+    """Reads files of one declared shape; stateless between files."""
+
+    def __init__(self, fields: Sequence[Field], path: Path = ()) -> None:
+        """`path` leads to the records in each object; without one the object is the record."""
+        self._path = path
+        self._fields = tuple(fields)
+        self.schema = schema_of(fields)
+        self._known = frozenset(field.raw for field in fields)
+        self._shape = Shape(frozenset(field.raw for field in fields if field.required), self._known)
+        self._row = row_check(fields)
+        # The parser multiplies a decimal to its scale without looking whether 38 digits are enough.
+        exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.kind == "decimal")
+        self._vectorised = exact and len(self._known) == len(self._fields) and not path
+        self._outer = Shape(frozenset(path[:1]), frozenset(path[:1])) if path else self._shape  # type: ignore[arg-type]
+        # pyarrow reads a date only from a number of days: take its text, and convert it afterwards.
+        types = [pa.string() if type_ == pa.date32() else type_ for type_ in self.schema.types[:-1]]
+        self._parsed = pa.schema(zip((field.raw for field in fields), types))
+
+    def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
+        """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
+        return read_members(parts, "utf-8", partial(self.read_member, budget=Budget()))
+
+    def read_member(self, parts: Iterable[bytes], budget: Budget) -> Iterator[Piece]:
+        """The same of the content of one file within the object, whose scanning all files of it share."""
+        place, buffer, enough = _Place(), b"", 0
+        for number, (block, final, damage) in enumerate(decompression.told_apart(decompression.blocks(parts))):
+            kind = "" if number else decompression.foreign(block[: decompression.HEAD])
+            if kind:
+                yield _foreign(block, kind)
+                yield End(len(block), f"not JSON but {kind}")
+                return
+            buffer += block
+            if final or len(buffer) >= enough:
+                done, pieces = self._some(buffer, place, budget, final=final or len(buffer) > RECORD_MAX)
+                yield from pieces
+                buffer = buffer[done:]
+                # What is not settled is scanned again when there is twice as much of it, not for every block.
+                enough = min(2 * len(buffer), RECORD_MAX + 1)
+            if final:
+                yield End(place.position, damage or place.unsearched)
+
+    def _some(self, buffer: bytes, place: _Place, budget: Budget, *, final: bool) -> tuple[int, list[Piece]]:
+        """Read from the front of the buffer: how many bytes are settled, and what they hold."""
+        cut = len(buffer) if final else _last_end(buffer)
+        table = self._parse(buffer[:cut]) if cut else None
+        if table is not None:
+            place.advance(buffer, cut)
+            budget.settle(cut)
+            return cut, [table] if table.num_rows else []
+        text = buffer.decode("utf-8", "surrogateescape")
+        found, end = scan(text, self._outer, final=final, budget=budget)
+        pieces = self._checked(text, found, place)
+        done = len(buffer) if end == len(text) else _size(text[:end])
+        place.advance(buffer, done)
+        return done, pieces
+
+    def _parse(self, data: bytes) -> Optional[pa.Table]:
+        """The vectorised way; None whenever anything at all is out of the ordinary."""
+        if not self._vectorised or _LEADING_NULL.match(data) or _TOP_LEVEL_NULL.search(data):
+            return None
+        try:
+            text = None if data.isascii() else data.decode()  # pyarrow lets invalid UTF-8 through in unknown fields
+            try:
+                columns = self._columns(data, unexpected="error")
+                rest = pa.nulls(columns[0].length() if columns else 0, pa.string())
+            except pa.ArrowInvalid:
+                columns = self._columns(data, unexpected="ignore")
+                decoded = data.decode() if text is None else text
+                kept = rescued_of_objects(decoded, self._known, strangers=bool(self._shape.required))
+                rest = pa.array(kept, pa.string())
+            table = pa.table([*columns, rest], schema=self.schema)
+        except (pa.ArrowInvalid, UnicodeDecodeError, JSONDecodeError, UnfitError):
+            return None
+        return table
+
+    def _columns(self, data: bytes, *, unexpected: str) -> list[pa.ChunkedArray]:
+        """The declared columns in their types; `ArrowInvalid` when a value does not fit, or a field is unexpected."""
+        table = pj.read_json(
+            pa.py_buffer(data),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 64),
+            parse_options=pj.ParseOptions(
+                explicit_schema=self._parsed, newlines_in_values=True, unexpected_field_behavior=unexpected
+            ),
+        )
+        columns = []
+        for field, type_ in zip(self._fields, self.schema.types):
+            column = table[field.raw].cast(type_)
+            if (field.required and column.null_count) or not fits(field, column):
+                raise pa.ArrowInvalid(f"{field.raw} does not fit")
+            columns.append(column)
+        if unexpected == "error" and not self._shape.required and _has_empty(columns):
+            raise pa.ArrowInvalid("a record of nulls: perhaps without any declared field")
+        return columns
+
+    def _checked(self, text: str, found: Sequence[Found], place: _Place) -> list[Piece]:
+        """Typed rows and rejected records of what the scanner found."""
+        rows: list[list[Any]] = []
+        rejected: list[Rejected] = []
+        locate = _locator(text, place)
+        for one in found:
+            for value, reason, raw in self._elements(text, one):
+                row = reason if value is None else self._typed(value)
+                if not isinstance(row, str):
+                    rows.append(row)
+                    continue
+                position, line = locate(one.start)
+                rejected.append(
+                    Rejected(position, line, row, _readable(raw or text[one.start : min(one.end, one.start + RAW_MAX)]))
+                )
+            if not one.searched and not place.unsearched:
+                _, line = locate(one.start)
+                place.unsearched = (
+                    f"too much broken JSON from line {line} on: lines of it were not searched for records"
+                )
+        pieces: list[Piece] = []
+        if rows:
+            arrays = [pa.array(list(values), field.type) for values, field in zip(zip(*rows), self.schema)]
+            pieces.append(pa.Table.from_arrays(arrays, schema=self.schema))
+        return [*pieces, rejected] if rejected else pieces
+
+    def _elements(self, text: str, one: Found) -> Iterable[Element]:
+        """The records in what the scanner found, which itself is one where no path is declared."""
+        if not self._path:
+            return (Element(one.value, one.reason, ""),)
+        whole = text[one.start : one.end]
+        if one.value is None:
+            return salvaged(whole, one.reason, self._path, self._shape)
+        return elements(whole, one.value, self._path, self._shape)
+
+    def _typed(self, record: dict[str, Any]) -> Union[list[Any], str]:
+        """The record's row, or why it has none."""
+        try:
+            if not self._shape.required and self._known.isdisjoint(record):
+                raise MissingError(f"no declared field, found {names(record) or 'an empty object'}")
+            unknown = {name: part for name, part in record.items() if name not in self._known}
+            return [*self._row(record), rescued(unknown)]
+        except MissingError as error:
+            return f"{error}{hint(record, self._known, self._path)}"
+        except UnfitError as error:
+            return str(error)
+
+
+def _foreign(head: bytes, kind: str) -> list[Rejected]:
+    raw = head[: RAW_MAX // 4].decode("utf-8", "backslashreplace")
+    return [Rejected(0, 1, f"not JSON but {kind}", raw)]
+
+
+class _Place:
+    """Where in the file the buffer begins, and from where on not all before it was searched."""
+
+    def __init__(self) -> None:
+        self.position, self.line = 0, 1
+        self.unsearched: Optional[str] = None  # the problem of the file
+
+    def advance(self, buffer: bytes, count: int) -> None:
+        self.position += count
+        self.line += buffer.count(b"\n", 0, count)
+
+
+def _last_end(buffer: bytes) -> int:
+    """Where the last record begins, as far as one can tell without parsing; 0 when one cannot."""
+    for start in (max(0, len(buffer) - _TAIL), 0):  # searching backwards is slow where there is nothing to find
+        end = max(buffer.rfind(end, start) for end in _ENDS)
+        if end >= 0 or not start:
+            break
+    return end + 1
+
+
+def _locator(text: str, place: _Place) -> Callable[[int], tuple[int, int]]:
+    """A function from rising character offsets to (byte position, line) in the file."""
+    at, position, line = 0, place.position, place.line
+
+    def locate(offset: int) -> tuple[int, int]:
+        nonlocal at, position, line
+        passed = text[at:offset]
+        at, position, line = offset, position + _size(passed), line + passed.count("\n")
+        return position, line
+
+    return locate
+
+
+def _size(text: str) -> int:
+    """Bytes of a text that was decoded with `surrogateescape`."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+
+
+def _has_empty(columns: Sequence[pa.ChunkedArray]) -> bool:
+    """Whether a row has nothing but nulls."""
+    if not all(column.null_count for column in columns):
+        return False
+    return bool(pc.any(reduce(pc.and_, (column.is_null() for column in columns))).as_py())
+
+
+def _readable(text: str) -> str:
+    """A rejected record as people can read it: bytes that are no UTF-8 stay visible, and so are halves of pairs."""
+    shown = text[:RAW_MAX].rstrip()
+    if shown.isascii():
+        return shown
+    bytes_ = _LONE.sub(lambda lone: f"\\u{ord(lone[0]):04x}", shown).encode("utf-8", "surrogateescape")
+    return bytes_.decode("utf-8", "backslashreplace")[:RAW_MAX]

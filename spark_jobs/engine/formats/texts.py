@@ -1,0 +1,94 @@
+"""Columns of text in the declared types: all at once where Arrow reads every value as the checks would.
+
+Each type has patterns of what Arrow and the checks read alike; a column with anything else stays text, and its values
+are checked one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_jobs.engine.formats.checks import FALSE, NUMBER, TRUE
+from spark_jobs.engine.formats.columns import Values, arrow_type, fits, since_epoch
+from spark_jobs.engine.formats.scanner import Number
+from tidemark.core.dataset import EPOCH_UNITS, Field
+
+Convert = Callable[[Any, pa.DataType], Any]
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+_TRUE = pa.array([*TRUE, "1.0"])
+
+
+def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    return column.cast(type_)
+
+
+def _true(column: pa.Array, _: pa.DataType) -> pa.Array:
+    return pc.if_else(pc.is_null(column), None, pc.is_in(pc.ascii_lower(column), _TRUE))
+
+
+def _moment(column: pa.Array, _: pa.DataType) -> pa.Array:
+    return pc.utf8_rtrim(column, "Z").cast(pa.timestamp("us")).cast(_MOMENT)
+
+
+def _since_epoch(unit: str) -> Convert:
+    return lambda column, _: since_epoch(column.cast(pa.int64()), unit)
+
+
+def _whole_part(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    return pc.replace_substring_regex(column, r"\.0+$", "").cast(type_)
+
+
+#: `17850.0` is how pandas writes a whole number of a column with nulls.
+_WHOLE = ((r"-?\d{1,18}", _cast), (r"-?\d{1,18}(\.0+)?", _whole_part))
+_WAYS: dict[str, tuple[tuple[str, Convert], ...]] = {
+    "int": _WHOLE,
+    "bigint": _WHOLE,
+    "double": ((r"-?\d{1,300}(\.\d+)?", _cast),),
+    "boolean": ((rf"(?i:{'|'.join((*TRUE, *FALSE))}|[01]\.0)", _true),),
+    "date": ((r"\d{4}-\d\d-\d\d", _cast),),
+    "timestamp": ((r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?", _moment),),
+}
+#: All such numbers lie where their unit is guessed: from 2001 to 2100, as seconds and as milliseconds.
+_GUESSED = ((r"[1-3]\d{9}", _since_epoch("s")), (r"[1-3]\d{12}", _since_epoch("ms")))
+_COUNTED = {unit: ((r"-?\d{1,18}", _since_epoch(unit)),) for unit in EPOCH_UNITS}
+
+
+def read_as(column: pa.Array, fields: Sequence[Field]) -> Values:
+    """The column of text in the type of its one field, if that has all its values; else as it is, for the checks."""
+    whole = _whole(column, fields[0]) if len(fields) == 1 else None
+    if whole is not None:
+        return whole
+    if any(
+        field.type.kind == "timestamp" for field in fields
+    ):  # digits are a moment, which quoted ones in JSON are not
+        return [Number(text) if text and NUMBER.fullmatch(text) else text for text in column.to_pylist()]
+    return column
+
+
+def _whole(column: pa.Array, field: Field) -> Optional[pa.Array]:
+    for pattern, convert in _ways(field):
+        if pc.all(pc.match_substring_regex(column, f"^(?:{pattern})$")).as_py() is False:
+            continue
+        try:
+            array = convert(column, arrow_type(field.type))
+        except pa.ArrowInvalid:
+            return None
+        return array if fits(field, array) else None
+    return None
+
+
+def _ways(field: Field) -> tuple[tuple[str, Convert], ...]:
+    if field.type.kind == "timestamp":
+        return (*_WAYS["timestamp"], *(_COUNTED[field.unit] if field.unit else _GUESSED))
+    if field.type.kind != "decimal":
+        return _WAYS.get(field.type.kind, ())
+    precision, scale = field.type.arguments
+    if precision == scale:
+        return ()
+    decimals = rf"(\.\d{{1,{scale}}})?" if scale else ""
+    return ((rf"-?\d{{1,{precision - scale}}}{decimals}", _cast),)

@@ -1,0 +1,169 @@
+"""A manifest's file versions as one DataFrame: good records, rejected ones, and the end of every file.
+
+Few balanced tasks fetch their objects themselves; Arrow batches go to Spark without a Python row object on the way.
+Columns: the record's fields, then
+    _rescued   string   what else the record held, as JSON
+    _source    int      index of the file in the manifest
+    _ordinal   bigint   number of the good record in its file, from 0
+    _rejected  struct   position, line, reason, raw; only for a rejected record
+    _end       struct   bytes, problem; exactly one row for each file
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Optional
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.engine import s3_objects
+from spark_jobs.engine.formats import FileReader, reader_for
+from spark_jobs.engine.formats.bounds import bounded
+from spark_jobs.engine.formats.records import End, Rejected
+from tidemark.core.dataset import Field, Format
+from tidemark.core.files import FileVersion
+
+ROWS = 8_192  # per Arrow batch at most
+#: What one more request costs, in bytes that could have been read meanwhile.
+REQUEST_BYTES = 256 << 10
+TASK_BYTES_MIN, TASK_BYTES_MAX = 4 << 20, 64 << 20
+Task = list[tuple[int, FileVersion]]  # files with their index
+
+_EXTRA = pa.schema(
+    [
+        ("_source", pa.int32()),
+        ("_ordinal", pa.int64()),
+        (
+            "_rejected",
+            pa.struct([("position", pa.int64()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]),
+        ),
+        ("_end", pa.struct([("bytes", pa.int64()), ("problem", pa.string())])),
+    ]
+)
+_EXTRA_DDL = (
+    "_rescued string, _source int, _ordinal bigint, "
+    "_rejected struct<position bigint, line bigint, reason string, raw string>, "
+    "_end struct<bytes bigint, problem string>"
+)
+
+
+def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Field], format_: Format) -> DataFrame:
+    """Every record of the files, once; see the module for the columns."""
+    fields = tuple(fields)
+    schema = ", ".join([*(f"`{field.name}` {field.type.spark}" for field in fields), _EXTRA_DDL])
+    return in_tasks(spark, files, lambda task: read_batches(task, fields, format_), schema)
+
+
+def in_tasks(
+    spark: SparkSession,
+    files: Sequence[FileVersion],
+    read_task: Callable[[Task], Iterator[pa.RecordBatch]],
+    schema: str,
+) -> DataFrame:
+    """What `read_task` makes of the files, which are dealt out to few balanced tasks; `schema` is Spark's DDL."""
+    tasks = packed(files, spark.sparkContext.defaultParallelism)
+
+    def read_tasks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for task in batch.column(0).to_pylist():
+                yield from read_task(tasks[task])
+
+    return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read_tasks, schema)
+
+
+def packed(files: Sequence[FileVersion], parallelism: int) -> list[Task]:
+    """The files, with their index, in as few balanced groups as keep all cores busy; the largest first."""
+    total = sum(_weight(file) for file in files)
+    tasks = max(math.ceil(total / TASK_BYTES_MAX), min(2 * parallelism, math.ceil(total / TASK_BYTES_MIN)))
+    groups: list[Task] = [[] for _ in range(max(1, min(tasks, len(files))))]
+    loads = [(0, group) for group in range(len(groups))]
+    for index, file in sorted(enumerate(files), key=lambda numbered: -numbered[1].size):
+        load, group = heapq.heappop(loads)
+        groups[group].append((index, file))
+        heapq.heappush(loads, (load + _weight(file), group))
+    return groups
+
+
+def _weight(file: FileVersion) -> int:
+    return file.size + REQUEST_BYTES
+
+
+def read_batches(
+    files: Iterable[tuple[int, FileVersion]], fields: Sequence[Field], format_: Format
+) -> Iterator[pa.RecordBatch]:
+    """What one task does: its files as Arrow batches. A file that cannot be handled is named in the error."""
+    reader = reader_for(format_, fields)
+    schema = pa.schema([*reader.schema, *_EXTRA])
+    held: list[pa.Table] = []
+    for index, file, parts in s3_objects.fetch(files):
+        for table in _blamed(file, _file_tables(reader, index, parts)):
+            held.append(table)
+            if sum(part.num_rows for part in held) >= ROWS:
+                yield from _batches(held, schema)
+                held = []
+    if held:
+        yield from _batches(held, schema)
+
+
+def _blamed(file: FileVersion, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The tables; whatever fails on the way to them is this file's fault, unless reading it already said otherwise."""
+    try:
+        yield from tables
+    except s3_objects.ReadError:
+        raise
+    except Exception as error:
+        raise s3_objects.ReadError("file", file, f"{type(error).__name__}: {error}") from error
+
+
+def _file_tables(reader: FileReader, index: int, parts: Iterable[bytes]) -> Iterator[pa.Table]:
+    ordinal = 0
+    for piece in bounded(reader.read(parts)):
+        if isinstance(piece, pa.Table):
+            ordinals = pa.array(np.arange(ordinal, ordinal + piece.num_rows))
+            yield _widened(piece, index, piece.num_rows, _ordinal=ordinals)
+            ordinal += piece.num_rows
+        elif isinstance(piece, End):
+            yield _widened(None, index, 1, _end=_structs("_end", [piece]))
+        else:
+            yield _widened(None, index, len(piece), _rejected=_structs("_rejected", piece))
+
+
+def _widened(table: Any, index: int, rows: int, **given: pa.Array) -> pa.Table:
+    extra = {"_source": pa.repeat(pa.scalar(index, pa.int32()), rows), **given}
+    columns = dict(zip(table.column_names, table.columns)) if table is not None else {}
+    return pa.table({**columns, **extra})
+
+
+def _structs(name: str, values: Sequence[Rejected | End]) -> pa.Array:
+    return pa.array([value._asdict() for value in values], _EXTRA.field(name).type)
+
+
+def _batches(tables: Sequence[pa.Table], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    full = [
+        pa.table(
+            [t[f.name] if f.name in t.column_names else pa.nulls(t.num_rows, f.type) for f in schema], schema=schema
+        )
+        for t in tables
+    ]
+    yield from pa.concat_tables(full).combine_chunks().to_batches(max_chunksize=ROWS)
+
+
+def file_name(files: Sequence[FileVersion]) -> Column:
+    """s3://bucket/key of a row's `_source`."""
+    return looked_up([file.uri for file in files])
+
+
+def landed_at(files: Sequence[FileVersion]) -> Column:
+    """When a row's file landed; null where that is not known."""
+    return looked_up([file.landed_at for file in files]).cast("timestamp")
+
+
+def looked_up(texts: Sequence[Optional[str]]) -> Column:
+    """The text of a row's `_source`. All are one literal: a join would cost a job, a column of text its bytes."""
+    return F.from_json(F.lit(json.dumps(texts)), "array<string>")[F.col("_source")]

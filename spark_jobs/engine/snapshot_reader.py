@@ -1,0 +1,102 @@
+"""A published table as a nightly attempt pinned it: the Parquet files of one snapshot as one DataFrame.
+
+Few balanced tasks fetch the files themselves, as the reader of raw files does: nothing depends on a catalog or on
+Hadoop. A task holds one file's bytes and some thousand rows of it; rows of other days never leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.engine import s3_objects
+from spark_jobs.engine.formats.columns import arrow_type
+from spark_jobs.engine.reader import in_tasks
+from tidemark.core.errors import Unbalanced
+from tidemark.core.files import FileVersion
+from tidemark.core.manifest import Input
+
+ROWS = 8_192  # per Arrow batch at most
+#: Null in every row of the table; one more row for each file says how many rows the file has, of whatever day.
+_COUNT = "_rows"
+
+
+def read(spark: SparkSession, source: Input) -> tuple[DataFrame, int]:
+    """The table's declared columns, of the days asked for, and how many rows its files have, of whatever day.
+
+    Additive rows are summed by their keys. Every file has been read once when this returns, and the rows are as many
+    as were pinned; else it raises `Unbalanced`.
+    """
+    files = [FileVersion(file.bucket, file.key, "", file.size) for file in source.files]
+    schema = ", ".join([*(f"`{column.name}` {column.type.spark}" for column in source.columns), f"{_COUNT} bigint"])
+    frame = in_tasks(spark, files, lambda task: read_batches(task, source), schema)
+    frame = frame.persist(StorageLevel.MEMORY_AND_DISK)  # a job may have several tables, and reads only once
+    ends = frame.agg(F.count(_COUNT).alias("files"), F.coalesce(F.sum(_COUNT), F.lit(0)).alias("rows")).collect()[0]
+    _equal(f"files of {source.table}", len(files), ends["files"])
+    _equal(f"rows of {source.table}", source.rows, ends["rows"])
+    rows = frame.where(F.col(_COUNT).isNull()).drop(_COUNT)
+    return (_summed(rows, source) if source.sums else rows), ends["rows"]
+
+
+def _equal(what: str, expected: int, found: int) -> None:
+    if expected != found:
+        raise Unbalanced(f"{what}: expected {expected}, found {found}")
+
+
+def _summed(rows: DataFrame, source: Input) -> DataFrame:
+    names = [column.name for column in source.columns]
+    keys = [name for name in names if name not in source.sums]
+    # A sum may have no room in the type of what was summed; it keeps the wider one that Spark gives it.
+    return rows.groupBy(*keys).agg(*(F.sum(name).alias(name) for name in source.sums)).select(*names)
+
+
+def read_batches(files: Iterable[tuple[int, FileVersion]], source: Input) -> Iterator[pa.RecordBatch]:
+    """What one task does: the files' rows, and behind each file's rows their number."""
+    schema = pa.schema([*((column.name, arrow_type(column.type)) for column in source.columns), (_COUNT, pa.int64())])
+    try:
+        for _, file, parts in s3_objects.fetch(files):
+            rows = 0
+            for batch in _decoded(file, b"".join(parts), schema):
+                rows += batch.num_rows
+                yield _of_days(batch, source)
+            yield _row(schema, rows)
+    except s3_objects.ReadError as error:
+        # A table without one of its files is another table: there is no file that the batch could go on without.
+        kind = "unknown" if error.kind == "file" else error.kind
+        raise s3_objects.ReadError(kind, error.file, error.message) from error
+
+
+def _decoded(file: FileVersion, body: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The file's rows in the shape of the schema: columns by name, those that it lacks null."""
+    try:
+        parquet = pq.ParquetFile(pa.BufferReader(body))
+        names = [name for name in schema.names if name in parquet.schema_arrow.names]
+        for batch in parquet.iter_batches(ROWS, columns=names):
+            columns = dict(zip(names, batch.columns))
+            yield pa.record_batch([_column(columns, field, batch.num_rows) for field in schema], schema=schema)
+    except (pa.ArrowException, OSError) as error:
+        raise s3_objects.ReadError("unknown", file, f"{file.uri}: {type(error).__name__}: {error}") from error
+
+
+def _column(columns: dict[str, pa.Array], field: pa.Field, rows: int) -> pa.Array:
+    return columns[field.name].cast(field.type) if field.name in columns else pa.nulls(rows, field.type)
+
+
+def _of_days(batch: pa.RecordBatch, source: Input) -> pa.RecordBatch:
+    if source.days is None or source.day is None:
+        return batch
+    start, end = (pa.scalar(day, pa.date32()) for day in source.days)
+    day = batch.column(batch.schema.get_field_index(source.day))
+    return batch.filter(pc.and_(pc.greater_equal(day, start), pc.less(day, end)))
+
+
+def _row(schema: pa.Schema, rows: int) -> pa.RecordBatch:
+    return pa.record_batch(
+        [pa.array([rows if field.name == _COUNT else None], field.type) for field in schema], schema=schema
+    )

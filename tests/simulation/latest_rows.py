@@ -1,0 +1,100 @@
+"""Tables of kind `latest`: of each key the latest of the rows that are stored, once, in lake and warehouse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from tests.simulation.job import Row
+from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
+from tidemark.adapters.iceberg import ATTEMPT, BATCH
+from tidemark.core.dataset import Table
+
+
+class LatestRows:
+    """The warehouse changes what is stored and what is shown at once; the lake one after the other."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.sim = simulation
+        self.ever: dict[str, set[Row]] = {}  # by table, all rows that the lake has stored at some time
+
+    def check_warehouse(self, table: Table) -> None:
+        """After every transaction the shown rows are the latest of the stored ones."""
+        read = self.sim.redshift.read
+        stored, shown = (read(f'SELECT * FROM "{name}"') for name in (table.physical_name, table.name))
+        _check("warehouse", table, stored, shown)
+
+    def check_lake(self, changed: str) -> None:
+        """No key comes twice, no row is made up; and while nobody is between its two commits, the rule holds."""
+        for table in self._tables():
+            if changed not in (table.name, table.physical_name):
+                continue
+            stored, shown = (self.sim.catalog.rows(name) for name in (table.physical_name, table.name))
+            ever = self.ever.setdefault(table.name, set())
+            ever.update(stored)
+            if set(shown) - ever:
+                raise Violation(f"lake, {table.name} shows {(set(shown) - ever).pop()}, which was never stored")
+            if self._between_commits(table):
+                _check_once("lake", table, shown)
+            else:
+                _check("lake", table, stored, shown)
+
+    def check_rest(self, quarantined: Collection[str]) -> None:
+        """Nobody is between two commits any more, but for an attempt that a person has to decide about."""
+        for table in self._tables():
+            left = self._between_commits(table) - set(quarantined)
+            if left:
+                raise Violation(f"lake, {table.name}: the rows of {left.pop()} are stored and not shown")
+
+    def _tables(self) -> Iterable[Table]:
+        tables = (table for dataset in self.sim.declared.values() for table in dataset.tables)
+        return (table for table in tables if table.kind == "latest")
+
+    def _between_commits(self, table: Table) -> set[str]:
+        """The batches of which another attempt is stored than the shown rows know of."""
+        stored, shown = self._noted(table.physical_name), self._noted(table.name)
+        key, batch = 0, len(table.columns)
+        keyed = {row[batch] for row in self.sim.catalog.rows(table.physical_name) if row[key] is not None}
+        return {
+            batch_id
+            for batch_id, attempt in stored.items()
+            # A first attempt without a key shows nothing, and so commits nothing.
+            if shown.get(batch_id, 0) != attempt and (attempt > 1 or batch_id in keyed)
+        }
+
+    def _noted(self, name: str) -> dict[str, int]:
+        """Batch → latest attempt in the table's snapshots."""
+        table, found = self.sim.catalog.named(name), dict[str, int]()
+        for summary in table.snapshots if table else ():
+            if BATCH in summary:
+                found[summary[BATCH]] = max(int(summary[ATTEMPT]), found.get(summary[BATCH], 0))
+        return found
+
+
+def _check(place: str, table: Table, stored: list[Row], shown: list[Row]) -> None:
+    _check_once(place, table, shown)
+    best: dict[Any, Any] = {}
+    for row in stored:
+        if row[0] is not None and (row[0] not in best or best[row[0]] < _rank(table, row)):
+            best[row[0]] = _rank(table, row)
+    wrong = {row[0]: _rank(table, row) for row in shown}.items() ^ best.items()
+    if wrong:
+        raise Violation(f"{place}, {table.name}: the row of {min(wrong)[0]} is lost, or not the latest")
+    if set(shown) - set(stored):
+        raise Violation(f"{place}, {table.name} shows {(set(shown) - set(stored)).pop()}, which is not stored")
+
+
+def _check_once(place: str, table: Table, shown: list[Row]) -> None:
+    twice = [key for key, times in Counter(row[0] for row in shown).items() if times > 1 or key is None]
+    if twice:
+        raise Violation(f"{place}, {table.name}: {twice[0]} is shown twice")
+
+
+def _rank(table: Table, row: Row) -> tuple[Any, ...]:
+    """The greatest is the latest. Two versions of a file that landed in one second may be equals."""
+    *own, batch, _, file, _, landed_at, ordinal = row
+    first = [own[2]] if table.newest_by else []
+    # Nothing is older than anything.
+    return (*((value is not None, value or "") for value in (*first, landed_at, file)), ordinal, batch)
