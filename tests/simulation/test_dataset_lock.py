@@ -41,7 +41,7 @@ class Shop:
         file = FileVersion(landed.bucket, landed.key, landed.version, 100)
         now = self.sim.stage.now()
         batch = Batch(name, "orders", now, now, state=State.PLANNED, due_at=now, files=1)
-        batch = self.world.ledger.save(batch)
+        batch = self.world.ledger.batches.save(batch)
         key = attempt_key(batch, "manifest.json")
         self.sim.s3.objects[SETTINGS.control_bucket, key] = Manifest(name, 1, "orders", (file,)).dumps().encode()
         self.put(batch, manifest=key)
@@ -51,11 +51,11 @@ class Shop:
 
     def put(self, batch: Batch, **changes: Any) -> None:
         """Save the batch with changes."""
-        self.world.ledger.save(Batch(**{**batch.__dict__, **changes}))
+        self.world.ledger.batches.save(Batch(**{**batch.__dict__, **changes}))
 
     def batch(self, name: str) -> Batch:
         """As it is now."""
-        found = self.world.ledger.batch(name)
+        found = self.world.ledger.batches.get(name)
         assert found
         return found
 
@@ -211,11 +211,11 @@ def test_without_remember_nobody_waits(shop: Shop) -> None:
     assert shop.states(*names) == [State.RUNNING, State.RUNNING]
     spec = json.loads(shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(names[0]), "job_spec.json")])
     assert "seen" not in spec
-    assert shop.world.ledger.lock_holder("orders") is None
+    assert shop.world.ledger.locks.holder("orders") is None
 
 
 def test_the_turn_is_the_attempts(shop: Shop) -> None:
     """The ledger says which attempt may run."""
     first = shop.plan(1, "a")
     submit(shop.world, first)
-    assert shop.world.ledger.lock_holder("orders") == LockHolder(first, 1)
+    assert shop.world.ledger.locks.holder("orders") == LockHolder(first, 1)
