@@ -71,7 +71,7 @@ def replay_batches(world: World, console: Console, batches: list[Batch], only_pl
     """Run batches again as their next attempt, or show what that would replace."""
     table = Sheet("batch", "state", "attempt", "files", "replaces", spare=("files", "attempt"), whole=("state",))
     for batch in batches:
-        rows = ", ".join(f"{table_} {number(count)}" for table_, count in batch.rows.items()) or "nothing yet"
+        rows = ", ".join(f"{table_} {number(count)}" for table_, count in batch.counts.rows.items()) or "nothing yet"
         allowed = line(rows) if can_replay(batch) else line(("not now: it is under way", "yellow"))
         table.add_row(
             batch.batch_id, state(batch.state), f"{batch.attempt} → {batch.attempt + 1}", number(batch.files), allowed
@@ -123,8 +123,8 @@ def list_quarantine(world: World, console: Console) -> None:
         table.add_row("file", name(refused.file.uri), refused.since[:16].replace("T", " "), reason, NOTHING)
     for dataset in world.datasets:
         for batch in world.ledger.batches.recent(dataset, REJECTED_RECENT):
-            if batch.rejected and batch.acknowledged != batch.attempt:
-                reason = f"{number(batch.rejected)} of {number(batch.read)} records rejected"
+            if batch.counts.rejected and batch.acknowledged != batch.attempt:
+                reason = f"{number(batch.counts.rejected)} of {number(batch.counts.read)} records rejected"
                 since = f"{batch.updated_at:%Y-%m-%d %H:%M}"
                 table.add_row("records", in_one_piece(batch.batch_id), since, reason, NOTHING)
     console.print(table if table.row_count else "nothing is in quarantine")
@@ -194,7 +194,7 @@ def discard(world: World, console: Console, named_: str) -> None:
 def acknowledge_rejected(world: World, console: Console, batch_id: str) -> None:
     """Take the rejected records of a batch off the list of what waits for a person."""
     batch = acknowledge(world, find_batch(world, batch_id))
-    say_whole(console, f"acknowledged: {plural(batch.rejected, 'rejected record')} of {batch.batch_id}")
+    say_whole(console, f"acknowledged: {plural(batch.counts.rejected, 'rejected record')} of {batch.batch_id}")
 
 
 def pause(world: World, console: Console, dataset: str, paused: bool) -> None:

@@ -134,7 +134,7 @@ def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float, skipped: 
 
 def _unread(world: LaptopWorld, batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[Finding]:
     """The result of each batch says which of its files broke off, and where."""
-    for batch in (batch for found in batches.values() for batch in found if batch.problems):
+    for batch in (batch for found in batches.values() for batch in found if batch.counts.problems):
         result = read_result(world, batch)
         for file in result.problems if result else ():
             yield Finding(file.uri, file.problem or "")
@@ -150,11 +150,11 @@ def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -
     return DatasetSummary(
         files=sum(batch.files for batch in batches if batch.state is not State.SPLIT),
         batches=tuple(_batch(batch) for batch in sorted(batches, key=lambda batch: batch.created_at)),
-        read=sum(batch.read for batch in loaded),
-        kept=sum(batch.kept for batch in loaded),
-        rejected=sum(batch.rejected for batch in loaded),
-        duplicate_records=sum(batch.duplicate_records for batch in loaded),
-        files_with_problems=sum(batch.problems for batch in loaded),
+        read=sum(batch.counts.read for batch in loaded),
+        kept=sum(batch.counts.kept for batch in loaded),
+        rejected=sum(batch.counts.rejected for batch in loaded),
+        duplicate_records=sum(batch.counts.duplicate_records for batch in loaded),
+        files_with_problems=sum(batch.counts.problems for batch in loaded),
         tolerance=dataset.tolerance,
         tables={table.name: _table(world, table, loaded) for table in dataset.tables},
     )
@@ -163,12 +163,12 @@ def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -
 def _batch(batch: Batch) -> BatchSummary:
     seconds = batch.took(batch.updated_at).total_seconds()
     return BatchSummary(
-        batch.batch_id, str(batch.state), batch.attempt, batch.files, batch.rows, round(seconds, 1), batch.reason
+        batch.batch_id, str(batch.state), batch.attempt, batch.files, batch.counts.rows, round(seconds, 1), batch.reason
     )
 
 
 def _table(world: LaptopWorld, table: Table, loaded: list[Batch]) -> TableSummary:
-    rows = sum(batch.rows[table.name] for batch in loaded)
+    rows = sum(batch.counts.rows[table.name] for batch in loaded)
     if not loaded:
         return TableSummary(0, 0, 0, 0)
     stored = _iceberg(world, table.physical_name).scan()

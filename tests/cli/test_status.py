@@ -16,7 +16,7 @@ from tidemark.adapters.world import World
 from tidemark.clock import iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import Batch, Counts, State
 from tidemark.service.nightly import nightly
 from tidemark.service.submit import submit
 from tidemark.settings import DATASETS as DECLARATIONS
@@ -89,7 +89,9 @@ def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
 def test_a_pause_and_repeated_records_are_shown(world: NightWorld) -> None:
     """A dataset that forms no batches says so first; records dropped because their key was kept already are counted."""
     first = planned(world, "aaaaaaaa")
-    world.ledger.batches.save(replace(first, state=State.LOADED, read=12, kept=5, rejected=3, duplicate_records=4))
+    world.ledger.batches.save(
+        replace(first, state=State.LOADED, counts=Counts(read=12, kept=5, rejected=3, duplicate_records=4))
+    )
     world.ledger.controls.pause("shop", paused=True)
     assert status(world)["shop"] == "shop 0 0 B – – paused, LOADED 1 12 5 3 4 never"
     assert "paused" not in status(world)["totals"]
@@ -125,7 +127,9 @@ def test_a_busy_line_fits_its_screen(world: NightWorld, width: int) -> None:
     now = world.clock.now()
     for name in ("segment_customers", "web_logs"):
         for number, state in enumerate(State):
-            counted = Batch(f"{name}.{number}", name, now, now, state, read=1_234_567, kept=1_230_000, rejected=4_567)
+            counted = Batch(
+                f"{name}.{number}", name, now, now, state, counts=Counts(read=1_234_567, kept=1_230_000, rejected=4_567)
+            )
             world.ledger.batches.save(replace(counted, period="2026-11-16" if DECLARED[name].nightly else ""))
     text = io.StringIO()
     show_status(declared, Console(file=text, width=width))

@@ -240,8 +240,8 @@ def test_damaged_files_give_what_can_be_read_and_say_what_cannot(laptop: Laptop)
     assert shown(laptop, "torn") == everywhere(*names[:whole])
     assert shown(laptop, "cut") == everywhere("kept")
     batch = laptop.batch("web_logs/damage/torn.json.gz")
-    assert (batch.state, batch.problems, batch.files) == (State.LOADED, 1, 5)
-    assert (batch.read, batch.kept, batch.rejected) == (whole + 4, whole + 1, 3)
+    assert (batch.state, batch.counts.problems, batch.files) == (State.LOADED, 1, 5)
+    assert (batch.counts.read, batch.counts.kept, batch.counts.rejected) == (whole + 4, whole + 1, 3)
 
     def rejected(name: str) -> list[tuple[int, str]]:
         records = quarantined_records(laptop, f"web_logs/damage/{name}")

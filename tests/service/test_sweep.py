@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.service.nights import DATASETS, NightWorld, advance
 from tidemark.clock import iso
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import Batch, Counts, Failures, State
 from tidemark.core.loading import Load
 from tidemark.core.standing import FAILING_FROM
 from tidemark.observability import GAUGES, metrics
@@ -85,11 +85,11 @@ def quarantined_file(world: NightWorld) -> None:
 
 
 def failing_run(world: NightWorld) -> None:
-    batch(world, run_failures=FAILING_FROM)
+    batch(world, failures=Failures(runs=FAILING_FROM))
 
 
 def failing_load(world: NightWorld) -> None:
-    batch(world, state=State.PUBLISHED, load_failures=FAILING_FROM)
+    batch(world, state=State.PUBLISHED, failures=Failures(loads=FAILING_FROM))
 
 
 def batch_that_stands_still(world: NightWorld) -> None:
@@ -118,11 +118,11 @@ def load_that_no_batch_is_in(world: NightWorld) -> None:
 
 
 def file_not_read_to_its_end(world: NightWorld) -> None:
-    batch(world, state=State.LOADED, read=9, kept=9, problems=1)
+    batch(world, state=State.LOADED, counts=Counts(read=9, kept=9, problems=1))
 
 
 def too_much_rejected(world: NightWorld) -> None:
-    batch(world, state=State.LOADED, read=9, kept=8, rejected=1)
+    batch(world, state=State.LOADED, counts=Counts(read=9, kept=8, rejected=1))
 
 
 def file_that_waits(world: NightWorld) -> None:
@@ -186,7 +186,7 @@ def test_where_all_is_well_every_gauge_is_told_and_no_alarm_rings(
 ) -> None:
     """A 0 that is not told would leave an alarm ringing for ever."""
     nightly(world)
-    batch(world, state=State.LOADED, read=9, kept=9)
+    batch(world, state=State.LOADED, counts=Counts(read=9, kept=9))
     blob = told(world, capsys)
     assert {metric["Name"] for metric in blob["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == set(GAUGES)
     assert [name for name, alarm in ALARMS.items() if rings(alarm, blob)] == []
@@ -195,7 +195,12 @@ def test_where_all_is_well_every_gauge_is_told_and_no_alarm_rings(
 def test_what_is_over_rings_for_an_hour_and_no_longer(world: NightWorld, capsys: pytest.CaptureFixture[str]) -> None:
     """So that the next one rings again; what still waits goes on being told."""
     batch(world, state=State.QUARANTINED)
-    batch(world, batch_id="shop.20261122T000000.00000002", state=State.LOADED, read=9, kept=8, rejected=1, problems=1)
+    batch(
+        world,
+        batch_id="shop.20261122T000000.00000002",
+        state=State.LOADED,
+        counts=Counts(read=9, kept=8, rejected=1, problems=1),
+    )
     advance(world, minutes=59)
     early = told(world, capsys)
     advance(world, minutes=2)

@@ -39,7 +39,7 @@ def replay(world: World, rng: random.Random) -> None:
 
 
 def acknowledge(world: World, rng: random.Random) -> None:
-    operate.acknowledge(world, _one(rng, [one for one in _recent(world, rng) if one.rejected]))
+    operate.acknowledge(world, _one(rng, [one for one in _recent(world, rng) if one.counts.rejected]))
 
 
 def look_at_the_bucket(world: World, rng: random.Random) -> None:

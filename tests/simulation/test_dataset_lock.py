@@ -103,7 +103,8 @@ def test_the_second_batch_waits_until_the_first_is_published(shop: Shop) -> None
     assert shop.states(first, second) == [State.PUBLISHED, State.RUNNING]
     shop.finish(second)
     assert (shop.seen(first), shop.seen(second)) == ([], ["a", "b"])
-    assert [(shop.batch(name).kept, shop.batch(name).duplicate_records) for name in (first, second)] == [(2, 0), (1, 1)]
+    counts = [shop.batch(name).counts for name in (first, second)]
+    assert [(one.kept, one.duplicate_records) for one in counts] == [(2, 0), (1, 1)]
 
 
 def test_of_those_that_wait_the_oldest_is_next(shop: Shop) -> None:
@@ -155,7 +156,7 @@ def test_an_attempt_that_is_over_gives_way_and_shows_nothing_later(shop: Shop, e
     shop.finish(first)
     shop.finish(second)
     assert (shop.batch(first).published, shop.batch(second).published) == (0, 1)
-    assert (shop.seen(second), shop.batch(second).kept) == ([], 1)
+    assert (shop.seen(second), shop.batch(second).counts.kept) == ([], 1)
 
 
 def test_a_failed_run_lets_another_go_first(shop: Shop) -> None:
@@ -184,7 +185,7 @@ def test_a_replay_is_told_of_the_younger_and_not_of_itself(shop: Shop) -> None:
     submit(shop.world, first)
     shop.finish(first)
     assert shop.seen(first) == ["c"]
-    assert (shop.batch(first).published, shop.batch(first).kept) == (2, 2)
+    assert (shop.batch(first).published, shop.batch(first).counts.kept) == (2, 2)
     shop.replay(second)
     submit(shop.world, second)
     assert shop.seen(second) == ["a", "b"]

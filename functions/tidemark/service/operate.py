@@ -54,7 +54,7 @@ def discard_batch(world: World, batch: Batch) -> Batch:
 
 def acknowledge(world: World, batch: Batch) -> Batch:
     """Take the rejected records of the batch's present attempt off the list; they stay where they are."""
-    if not batch.rejected:
+    if not batch.counts.rejected:
         raise TidemarkError(f"batch {batch.batch_id} has no rejected records to acknowledge")
     return world.ledger.batches.save(replace(batch, acknowledged=batch.attempt))
 

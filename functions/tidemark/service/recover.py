@@ -147,7 +147,7 @@ def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
     for batch in (one for one in now.values() if one.state is State.LOADED):
         for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
             shown = {table: found[batch.batch_id] for table, found in tables.items() if batch.batch_id in found}
-            found = differences(where, seen.datasets[batch.dataset], batch.rows, batch.attempt, shown)
+            found = differences(where, seen.datasets[batch.dataset], batch.counts.rows, batch.attempt, shown)
             lines += [f"{batch.batch_id}: {line}" for line in found]
     return lines
 

@@ -53,10 +53,10 @@ def dataset_status(world: World, dataset: str) -> DatasetStatus:
         waiting_for_lock=_waiting_for_lock(world, dataset, batches),
         paused=world.ledger.controls.paused(dataset),
         period=max((batch.period for batch in batches), default=""),
-        read=sum(batch.read for batch in batches),
-        kept=sum(batch.kept for batch in batches),
-        rejected=sum(batch.rejected for batch in batches),
-        duplicate_records=sum(batch.duplicate_records for batch in batches),
+        read=sum(batch.counts.read for batch in batches),
+        kept=sum(batch.counts.kept for batch in batches),
+        rejected=sum(batch.counts.rejected for batch in batches),
+        duplicate_records=sum(batch.counts.duplicate_records for batch in batches),
     )
 
 

@@ -97,7 +97,7 @@ def _gone(world: World, batch: Batch) -> str:
 
 def _expected(world: World, batch: Batch) -> dict[str, int]:
     tables = declaration_of(world, batch).tables
-    return {table.physical_name: batch.rows.get(table.name, 0) for table in tables}
+    return {table.physical_name: batch.counts.rows.get(table.name, 0) for table in tables}
 
 
 def _members(world: World, found: Load) -> list[Batch]:

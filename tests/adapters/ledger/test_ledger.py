@@ -15,7 +15,7 @@ from tidemark.adapters.ledger import Ledger
 from tidemark.adapters.ledger.items import attempt_item, batch_item, load_item, parse_batch, parse_load
 from tidemark.core.errors import Conflict, Terminal, Transient
 from tidemark.core.files import Change, FileVersion, Holder, RefusedFile
-from tidemark.core.lifecycle import AT_REST, Batch, State
+from tidemark.core.lifecycle import AT_REST, Batch, Counts, Failures, State
 from tidemark.core.loading import BATCHES_MAX, Load
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -42,7 +42,6 @@ BATCHES = st.builds(
     acknowledged=COUNTS,
     period=st.text(max_size=5),
     inputs=st.dictionaries(IDS, COUNTS, max_size=3),
-    unknown_failures=COUNTS,
     published=COUNTS,
     segments=st.lists(IDS, max_size=3).map(tuple),
     base_manifest=st.text(max_size=5),
@@ -52,17 +51,19 @@ BATCHES = st.builds(
     bytes=COUNTS,
     duplicate_files=COUNTS,
     run_id=st.text(max_size=5),
-    run_failures=COUNTS,
     maybe_visible=st.booleans(),
     load_id=st.text(max_size=5),
-    load_failures=COUNTS,
     company=COUNTS,
-    read=COUNTS,
-    kept=COUNTS,
-    rejected=COUNTS,
-    duplicate_records=COUNTS,
-    rows=st.dictionaries(IDS, COUNTS, max_size=3),
-    problems=COUNTS,
+    counts=st.builds(
+        Counts,
+        read=COUNTS,
+        kept=COUNTS,
+        rejected=COUNTS,
+        duplicate_records=COUNTS,
+        rows=st.dictionaries(IDS, COUNTS, max_size=3),
+        problems=COUNTS,
+    ),
+    failures=st.builds(Failures, runs=COUNTS, unexplained=COUNTS, loads=COUNTS, vanished=COUNTS),
     reason=st.text(max_size=20),
     discarded=COUNTS,
     parent=st.text(max_size=5),
@@ -144,7 +145,7 @@ def test_a_load_survives_its_item(load: Load) -> None:
 @given(BATCHES)
 def test_only_what_waits_is_in_the_open_index(batch: Batch) -> None:
     """The index is sparse: it holds the work under way, what waits for a person, and what people are told of."""
-    is_blemished = batch.state is State.LOADED and bool(batch.rejected or batch.problems)
+    is_blemished = batch.state is State.LOADED and bool(batch.counts.rejected or batch.counts.problems)
     told = batch.state is State.QUARANTINED or is_blemished
     assert ("open" in batch_item(batch)) == (batch.state not in AT_REST or told)
 
