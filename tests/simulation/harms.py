@@ -204,7 +204,9 @@ HARMS = {
         _unsliced, a_file_of_the_second_half_is_overwritten
     ),
     "applies a batch's changes in the order of their names": Harm(
-        lambda: [rewritten(files_module.Files, "changes", 'sorted(later, key=lambda found: found["number"])', "later")],
+        lambda: [
+            rewritten(files_module.Files, "changes", 'sorted(later, key=lambda change: change["number"])', "later")
+        ],
         newer_versions_are_refused,
     ),
     "is EMPTY at any attempt": Harm(
