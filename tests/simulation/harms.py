@@ -245,7 +245,7 @@ HARMS = {
 def suffer(name: str, mutated: bool = True) -> str:
     """Play the scenario, with the mutant or without: what was noticed; nothing if all went well."""
     harm = HARMS[name]
-    few_snapshots = (iceberg_module, "FORGOTTEN_AT_ONCE", 1)  # so that a small table forgets as a large one does
+    few_snapshots = (iceberg_module, "EXPIRED_AT_ONCE", 1)  # so that a small table expires as a large one does
     with applied([few_snapshots, *(harm.mutant() if mutated else [])]), world("plan", "load", "sweep") as it:
         try:
             harm.scenario(it)

@@ -178,7 +178,7 @@ def _manifest(world: World, batch: Batch) -> NightlyManifest:
     for read in job.nightly.reads:
         owner = table_owner(known, read.table)
         assert owner, "declarations are checked when they are read"
-        inputs.append(world.snapshots.pin(owner[1], read_days(read, period)))
+        inputs.append(world.snapshots.current(owner[1], read_days(read, period)))
     return NightlyManifest(batch.batch_id, batch.attempt, batch.dataset, period, tuple(inputs), batch.changes)
 
 
