@@ -238,9 +238,9 @@ def _check_compatible(table: Table, iceberg: IcebergTable) -> None:
     partitioned = [field.name for field in iceberg.spec().fields]
     if partitioned != ([table.partition] if table.partition else []):
         # Each file holds one value of the declared column, which is no value of the lake's partition.
-        in_lake, wanted = ", ".join(partitioned) or "none", table.partition or "none"
+        current, declared = ", ".join(partitioned) or "none", table.partition or "none"
         raise DeclarationError(
-            f"expected {in_lake} as in the lake, found {wanted}", ("tables", table.name, "partition")
+            f"expected {current} as in the lake, found {declared}", ("tables", table.name, "partition")
         )
 
 
