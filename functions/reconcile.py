@@ -12,7 +12,7 @@ from tidemark.service.reconcile import reconcile_all
 from tidemark.service.seal import sealed
 from tidemark.wiring import world
 
-SPARE_MILLISECONDS = 60_000  # enough for one more page and the answer
+SPARE_MILLISECONDS = 60_000  # enough for one more step and the return
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -41,8 +41,8 @@ COUNTS = {
 GAUGES = {
     "LagSeconds": "age of the oldest pending file, or of the oldest batch not at rest if that is older",
     "NightAgeSeconds": "time since the start of the last complete pass over all nightly jobs",
-    "ReconcileAgeSeconds": "time since the start of reconcile's last complete pass, the longest of all datasets",
-    "WholeReconcileAgeSeconds": "time since the start of its last pass over all folders, the longest of all datasets",
+    "ReconcileAgeSeconds": "time since reconcile's last complete pass began, the longest of all datasets",
+    "WholeReconcileAgeSeconds": "time since reconcile's last pass over all folders began, the longest of all datasets",
     "BatchesOverdue": "batches past their due time, for which sweep sends hints",
     "BatchesOverdueForming": "overdue batches that wait for plan",
     "BatchesOverduePlanned": "overdue batches that wait for submit",

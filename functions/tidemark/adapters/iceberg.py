@@ -237,7 +237,7 @@ def _check_compatible(table: Table, iceberg: IcebergTable) -> None:
             raise DeclarationError(f"expected {in_lake} as in the lake, found {column.type}", where)
     partitioned = [field.name for field in iceberg.spec().fields]
     if partitioned != ([table.partition] if table.partition else []):
-        # Each file holds one value of the declared column, which is no value of the lake's partition.
+        # Each data file holds one value of the declared partition column; this table is partitioned by another.
         current, declared = ", ".join(partitioned) or "none", table.partition or "none"
         raise DeclarationError(
             f"expected {current} as in the lake, found {declared}", ("tables", table.name, "partition")

@@ -6,7 +6,7 @@
     SEGMENT#<dataset>/… SEGMENT           body of a segment: its files, packed
     FILE#<bucket>/<key> FILE              the latest claimed version of a key, and the batch that holds it
     FILE#<bucket>/<key> V#<version>       an older claimed version of the key
-    FILE#<bucket>/<key> REFUSED#<version> a file that was set aside, with the reason, until a person decides
+    FILE#<bucket>/<key> REFUSED#<version> a file in quarantine, with the reason, until a person decides
     BATCH#<id>          BATCH             the batch
     BATCH#<id>          ATTEMPT#<n>       the batch as attempt n last wrote it
     BATCH#<id>          CHANGE#<key>      a file of the batch that was overwritten, removed or released
