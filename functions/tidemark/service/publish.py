@@ -101,7 +101,7 @@ def _verify(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
 
 
 def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
-    """Commits each table, then records its day changes; after a crash in between, the repetition does both again."""
+    """Commits each table, then records its day changes. A crash in between repeats both, so no day change is lost."""
     changed = [result, *replaced_results(world, batch)]
     for table in dataset.tables:
         files = result.tables[table.name]
@@ -130,7 +130,7 @@ def _report_rejections(batch: Batch, result: Result, tolerance: float) -> None:
 
 
 def _failure(world: World, batch: Batch, run: Run | None) -> RunFailure:
-    """Returns why the run failed: it reached its time limit, or else by the job's report, or else by EMR's details."""
+    """Returns why the run failed: its time limit, or else the job's own report, or else EMR's details."""
     if run is None:
         return RunFailure("EMR Serverless does not know the run", "transient")
     figures = (run.state, run.details, run.seconds, run.minutes_max)
