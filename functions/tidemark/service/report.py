@@ -1,4 +1,4 @@
-"""What the ledger can tell: how everything stands, and the whole story of one file (design invariant 6)."""
+"""Reports from the ledger: the status of each dataset, and the history of a file (docs/architecture.md#invariants)."""
 
 from __future__ import annotations
 

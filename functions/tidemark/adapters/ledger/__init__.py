@@ -21,7 +21,7 @@
 Index `open` (open, due_at) holds batches and loads not at rest, what is in quarantine, and LOADED batches that have
 rejected records or files not read to their end; index `history`
 (dataset, created_at) all batches. Indexes are read only to find work; every decision rests on a consistent read or
-a condition (aws-facts §8).
+a condition (docs/aws-facts.md#dynamodb).
 """
 
 from __future__ import annotations
