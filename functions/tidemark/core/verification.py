@@ -1,4 +1,4 @@
-"""The sums that must hold before a job's report is believed (docs/architecture.md#invariants)."""
+"""The sums that must hold before a job's report is believed (docs/architecture.md#invariants, no. 3)."""
 
 from __future__ import annotations
 
