@@ -1,4 +1,4 @@
-"""Reports from the ledger: the status of each dataset, and the history of a file (docs/architecture.md#invariants, no. 6)."""
+"""Reports from the ledger: the status of datasets, the history of a file (docs/architecture.md#invariants, no. 6)."""
 
 from __future__ import annotations
 
