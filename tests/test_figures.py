@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from cli.local_cloud import SPEED
+from local.lambda_runtime import http_api
 from local.stack.template import load
 from spark_jobs.engine import failures as job_failures
 from spark_jobs.engine import s3_objects
@@ -54,29 +55,10 @@ class Words(dict[int, str]):
         return str(number)
 
 
-WORDS = Words(
-    enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-        ]
-    )
-)
+WORDS = Words(enumerate(
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+     "thirteen", "fourteen", "fifteen", "sixteen"]
+))  # fmt: skip
 MB, GIB = 1 << 20, 1 << 30
 
 
@@ -304,6 +286,14 @@ FIGURES = {
         f"the first {predict.PROBLEMS_MAX}, and `error` says how many more",
         f"more than {of('HttpApi')['DefaultRouteSettings']['ThrottlingRateLimit']} requests a second",
         f"reads the pointer again after {registry.LOOK_AGAIN.seconds} seconds",
+    ],
+    "docs/openapi.yaml": [
+        f"nests deeper than {predict.DEPTH_MAX} levels",
+        f"more than {strict_json.DIGITS_MAX} digits",
+        f"At most {predict.CUSTOMERS_MAX:,} customers and {predict.BODY_BYTES_MAX // MB} MiB a request",
+        f"Above {http_api.EVENT_BYTES_MAX // MB} MiB",
+        f"maxItems: {predict.CUSTOMERS_MAX}",
+        f"the first {predict.PROBLEMS_MAX} problems",
     ],
     "docs/add-a-dataset.md": [
         f"**tables** are the output, at most {tables_max()}",
