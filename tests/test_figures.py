@@ -21,7 +21,10 @@ from spark_jobs.engine import failures as job_failures
 from spark_jobs.engine import s3_objects
 from spark_jobs.engine.decompression import compression, snappy, unpacking
 from spark_jobs.engine.formats import avro, bounds, checks, columnar, records, rescue, scanner, splitting
+from tests.simulation.progress import AFTERMATH
+from tests.simulation.scenario import CHAOS_SECONDS
 from tests.simulation.small_worlds import WORLDS
+from tests.simulation.world import SKEW_MAX
 from tidemark.adapters import emr, iceberg, latest_rows
 from tidemark.core import (
     batching,
@@ -287,6 +290,11 @@ FIGURES = {
         f"the first {predict.PROBLEMS_MAX}, and `error` says how many more",
         f"more than {of('HttpApi')['DefaultRouteSettings']['ThrottlingRateLimit']} requests a second",
         f"reads the pointer again after {registry.LOOK_AGAIN.seconds} seconds",
+    ],
+    "docs/evidence/not-simulated.md": [
+        f"{CHAOS_SECONDS // 60} minutes in which anything may go wrong",
+        f"wrong by more than {WORDS[SKEW_MAX.seconds]} seconds",
+        said(AFTERMATH, timedelta(hours=1, minutes=30), "an hour and a half for the longest backoff"),
     ],
     "docs/openapi.yaml": [
         f"nests deeper than {predict.DEPTH_MAX} levels",
