@@ -88,8 +88,8 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
     return [
         "# What the simulation found", "",
         "The real handlers, services and adapters run over simulated AWS clients, in one process, one thread at a",
-        "time, with a simulated clock (tests/simulation). In each seed, files land for 25 minutes or throughout, faults",
-        f"are injected for {CHAOS_SECONDS // 60} minutes, and then everything has to come to rest by the schedules alone.",
+        "time, with a simulated clock (tests/simulation). In each seed, files land for 25 minutes or throughout, and",
+        f"faults are injected for {CHAOS_SECONDS // 60} minutes. Then everything has to come to rest by the schedules.",
         "People, deployers, the bucket's owners and other tools act as well, and whole services fail for hours.",
         "Promises are checked after every step. In every fourth seed nothing fails by itself, and each file must be",
         "queryable in time. [What is not simulated](not-simulated.md).", "",
