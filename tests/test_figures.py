@@ -21,6 +21,7 @@ from spark_jobs.engine import failures as job_failures
 from spark_jobs.engine import s3_objects
 from spark_jobs.engine.decompression import compression, snappy, unpacking
 from spark_jobs.engine.formats import avro, bounds, checks, columnar, records, rescue, scanner, splitting
+from spark_jobs.nightly import clusters
 from tests.simulation.progress import AFTERMATH
 from tests.simulation.scenario import CHAOS_SECONDS
 from tests.simulation.small_worlds import WORLDS
@@ -44,7 +45,7 @@ from tidemark.core.lifecycle import PATIENCE, State
 from tidemark.core.slots import background_max
 from tidemark.core.warehouse_ddl import SHARDS
 from tidemark.observability import COUNTS, GAUGES
-from tidemark.segmentation import predict, profiles, registry
+from tidemark.segmentation import model, predict, profiles, registry
 from tidemark.service import load as load_service
 from tidemark.service import plan, reconcile, recover, report, submit, sweep
 
@@ -137,6 +138,21 @@ def kept_days() -> int:
     rules = {rule["Id"]: rule for rule in of("RawBucket")["LifecycleConfiguration"]["Rules"]}
     days: int = rules["overwritten"]["NoncurrentVersionExpiration"]["NoncurrentDays"]
     return days
+
+
+def gigabytes(function: str) -> str:
+    """A function's memory as Lambda bills it."""
+    megabytes = of(function).get("MemorySize", TEMPLATE["Globals"]["Function"]["MemorySize"])
+    return f"{megabytes / 1024:.3g}"
+
+
+def pinned(package: str) -> str:
+    """The version that `make setup` installs."""
+    found = re.search(
+        rf"^{package}==(\S+)", (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert found, package
+    return found[1]
 
 
 def rings_after(alarm: str) -> int:
@@ -232,6 +248,11 @@ FIGURES = {
             f" {SMALLEST_GB} GB for a minute*)"
         ),
         f"{parameter('WarehouseCapacity')} RPU × 60/3600 h × $0.375* = **${WAKE_COST:.2f}**",
+        (
+            f"Collect 20 × 0.04 s × {gigabytes('Collect')} GB, Plan 8.4 s × {gigabytes('Plan')} GB,"
+            f" Publish 1.4 s × {gigabytes('Publish')} GB, others 0.3 GB-s"
+        ),
+        f"runs in local PySpark {pinned('pyspark')}",
         f"Every five minutes that is ${WAKE_COST * 288:.2f} a day, hourly ${WAKE_COST * 24:.2f}",
         f"up to {len(COUNTS) + len(GAUGES)} metrics × $0.30*",
         f"{len(ALARMS)} alarms × $0.10",
@@ -283,6 +304,11 @@ FIGURES = {
     "docs/segmentation.md": [
         (f"every k from `k_min` to `k_max` ({SEGMENTS['k_min']} to {SEGMENTS['k_max']})"),
         f"within {SEGMENTS['window_days']} days, as log(1 + x)",
+        *(
+            f"`{band}` is {model.BANDS[field][band]:g}"
+            for field, band in (("age", "65+"), ("income", "250K+"), ("household_size", "5+"), ("kids_count", "3+"))
+        ),
+        f"**Fewer than {clusters.CUSTOMERS_MIN} households**",
         f"at least {profiles.MUCH} times the average of all households",
         f"at most {profiles.LITTLE} times",
         f"nests deeper than {predict.DEPTH_MAX} levels",
@@ -295,6 +321,15 @@ FIGURES = {
         f"{CHAOS_SECONDS // 60} minutes in which anything may go wrong",
         f"wrong by more than {WORDS[SKEW_MAX.seconds]} seconds",
         said(AFTERMATH, timedelta(hours=1, minutes=30), "an hour and a half for the longest backoff"),
+    ],
+    "template.yaml": [
+        said(standing.FAILING_FROM, 3, "A batch's run has failed three times in a row or more."),
+        said(standing.FAILING_FROM, 3, "A batch's load has failed three times in a row or more."),
+        f"For {ALARMS['WholeReconcileMissedAlarm']['Threshold'] // 86_400} days, no pass has compared all raw files",
+        f"a pass is due every {passes.WHOLE_EVERY.days} days, and may take as long",
+        said(dataset.BatchPolicy().max_files, 1_000, "a thousand in a batch"),
+        said(rings_after("SweepSilentAlarm"), 30, "No sweep has completed for half an hour"),
+        said(background_max(100), 50, "for up to half of SparkRuns batches a pass"),
     ],
     "docs/openapi.yaml": [
         f"nests deeper than {predict.DEPTH_MAX} levels",
@@ -384,6 +419,9 @@ FIGURES = {
         f"for {rings_after('OrphansAlarm')} minutes, something",
         f"above `LagAlarmSeconds` for {rings_after('LagAlarm')} minutes",
         f"or missing for {rings_after('NightMissedAlarm')} minutes",
+        said(sweep.LOOK_MAX, 1_000, "batches that wait for a person, up to a thousand"),
+        f"{10**6 // reconcile.LOOKUP_MAX:,} reads of {reconcile.LOOKUP_MAX} keys",
+        f"180 s × {gigabytes('Reconcile')} GB × $16.67/million",
         said(hours(standing.LATELY), 1, "within the last hour: rings again"),
         (
             f"while runs take longer than {minutes(PATIENCE[State.RUNNING])} minutes or batches wait more than"
@@ -414,3 +452,13 @@ def flat(text: str) -> str:
 def test_a_page_gives_the_figure_that_the_code_has(page: str, sentence: str) -> None:
     """The sentence, with the number read from code, template or declaration, stands on the page."""
     assert flat(sentence) in flat((ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_the_costs_of_the_control_plane_add_up() -> None:
+    """The total is the sum of the rows above it, each of which is rounded to a cent."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("| item | for 1,000 files | for a million |")[1].split("| **control plane** | | **$")
+    rows = [float(amount) for amount in re.findall(r"\| \$([\d.]+) \|$", table[0], re.MULTILINE)]
+    total = float(table[1].split("**")[0])
+    assert len(rows) == 10
+    assert abs(sum(rows) - total) <= 0.005 * len(rows)
