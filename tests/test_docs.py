@@ -51,8 +51,8 @@ def drawn_between(text: str) -> str | None:
 def redrawn(path: Path) -> str:
     """The page's text with the picture of today."""
     text = path.read_text(encoding="utf-8")
-    found = drawn_between(text)
-    return text if found is None else text.replace(f"{BEGIN}{found}{END}", f"{BEGIN}{DRAWN[name(path)]}{END}")
+    drawn = drawn_between(text)
+    return text if drawn is None else text.replace(f"{BEGIN}{drawn}{END}", f"{BEGIN}{DRAWN[name(path)]}{END}")
 
 
 def shown_commands(text: str) -> Iterator[str]:

@@ -148,11 +148,11 @@ def gigabytes(function: str) -> str:
 
 def pinned(package: str) -> str:
     """The version that `make setup` installs."""
-    found = re.search(
+    version_match = re.search(
         rf"^{package}==(\S+)", (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert found, package
-    return found[1]
+    assert version_match, package
+    return version_match[1]
 
 
 def rings_after(alarm: str) -> int:
@@ -176,9 +176,9 @@ def guess(unit: str) -> str:
 def simulated(row: str) -> float:
     """A figure of the last long simulation, from its generated report."""
     page = (ROOT / "docs" / "evidence" / "simulation.md").read_text(encoding="utf-8")
-    found = re.search(rf"^\| {row} \| (?:0 to )?([\d,]+)", page, re.MULTILINE)
-    assert found, row
-    return float(found[1].replace(",", ""))
+    row_match = re.search(rf"^\| {row} \| (?:0 to )?([\d,]+)", page, re.MULTILINE)
+    assert row_match, row
+    return float(row_match[1].replace(",", ""))
 
 
 COMPRESSIONS = len(compression._PACKINGS) + 1  # a raw block of Snappy is in no table, for it has no mark
