@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from local.cloud import Cloud
 from tidemark.adapters.world import World
 from tidemark.core.due_periods import WHOLE
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import TO_BE_PUBLISHED, Batch, State
 
 LOOK_SECONDS = 0.3
 SWEEP_SECONDS = 20.0
 NEVER = "9999"  # what some writers put for a day that never comes
-IN_WORK = (State.FORMING, State.PLANNED, State.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -114,5 +113,5 @@ def _take_next_steps(cloud: Cloud, progress: Progress) -> None:
         cloud.invoke("Plan", {"eager": True})
     elif forming:
         cloud.invoke("Nightly", {"jobs": []})  # begins nothing, and forms what waits for a run
-    elif states[State.PUBLISHED] and not any(states[state] for state in IN_WORK):
+    elif states[State.PUBLISHED] and not any(states[state] for state in TO_BE_PUBLISHED):
         cloud.invoke("Load", {"eager": True})

@@ -16,9 +16,8 @@ from tests.simulation.stage import POOL
 from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS, SKEW_MAX
 from tidemark.core.dataset import Table
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import TO_BE_PUBLISHED, Batch, State
 
-UNDER_WAY = (State.FORMING, State.PLANNED, State.RUNNING)
 POINTER = (SETTINGS.lake_bucket, f"artifacts/{DAILY}/current.json")
 
 
@@ -44,9 +43,9 @@ class NightWatch:
         if not batch.period:
             return
         key = (batch.dataset, batch.period)
-        if batch.state is State.FORMING and (before is None or before.state not in UNDER_WAY):
+        if batch.state is State.FORMING and (before is None or before.state not in TO_BE_PUBLISHED):
             self._check_begun(before, batch)
-        if batch.state in UNDER_WAY:
+        if batch.state in TO_BE_PUBLISHED:
             self.under_way.setdefault(key, (self.sim.invocations, self._invocation()))
         else:
             self.under_way.pop(key, None)

@@ -57,7 +57,10 @@ class State(str, Enum):
         return self.value
 
 
+#: Nothing more is due without a new fact.
 AT_REST = frozenset({State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINED})
+#: The attempt is still to be published: the lake shows none of its rows yet.
+TO_BE_PUBLISHED = frozenset({State.FORMING, State.PLANNED, State.RUNNING})
 
 
 class Stale(IllegalMove):
@@ -304,21 +307,59 @@ Event = Union[
     LoadStarted, Loaded, LoadRetried, LoadRefused, Vanished, Changed, Renewed, Superseded, Replayed, Discarded,
 ]  # fmt: skip
 
-F, P, R, U, L = State.FORMING, State.PLANNED, State.RUNNING, State.PUBLISHED, State.LOADING
-DONE, EMPTY, SPLIT, Q = State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINED
-
 #: THE table: in a state, an event leads to a state. What is not in it cannot happen.
 TRANSITIONS: Mapping[State, Mapping[type, State]] = {
-    F:     {Formed: P, Emptied: EMPTY, Changed: F},
-    P:     {RunStarted: R, Poisoned: Q, Changed: P, Renewed: F},
-    R:     {Published: U, RunRetried: P, FileRefused: F, Bisected: SPLIT, Poisoned: Q, Changed: R, Renewed: F},
-    U:     {LoadStarted: L, Poisoned: Q, Replayed: F, Changed: U, Renewed: F, Superseded: F},
-    L:     {Loaded: DONE, LoadRetried: U, LoadRefused: Q, Vanished: F, Poisoned: Q, Changed: L, Renewed: F,
-            Superseded: F},
-    DONE:  {Superseded: F, Replayed: F},
-    EMPTY: {Superseded: F},
-    SPLIT: {},
-    Q:     {Superseded: F, Replayed: F, Discarded: F},
+    State.FORMING: {
+        Formed:      State.PLANNED,
+        Emptied:     State.EMPTY,
+        Changed:     State.FORMING,
+    },
+    State.PLANNED: {
+        RunStarted:  State.RUNNING,
+        Poisoned:    State.QUARANTINED,
+        Changed:     State.PLANNED,
+        Renewed:     State.FORMING,
+    },
+    State.RUNNING: {
+        Published:   State.PUBLISHED,
+        RunRetried:  State.PLANNED,
+        FileRefused: State.FORMING,
+        Bisected:    State.SPLIT,
+        Poisoned:    State.QUARANTINED,
+        Changed:     State.RUNNING,
+        Renewed:     State.FORMING,
+    },
+    State.PUBLISHED: {
+        LoadStarted: State.LOADING,
+        Poisoned:    State.QUARANTINED,
+        Replayed:    State.FORMING,
+        Changed:     State.PUBLISHED,
+        Renewed:     State.FORMING,
+        Superseded:  State.FORMING,
+    },
+    State.LOADING: {
+        Loaded:      State.LOADED,
+        LoadRetried: State.PUBLISHED,
+        LoadRefused: State.QUARANTINED,
+        Vanished:    State.FORMING,
+        Poisoned:    State.QUARANTINED,
+        Changed:     State.LOADING,
+        Renewed:     State.FORMING,
+        Superseded:  State.FORMING,
+    },
+    State.LOADED: {
+        Superseded:  State.FORMING,
+        Replayed:    State.FORMING,
+    },
+    State.EMPTY: {
+        Superseded:  State.FORMING,
+    },
+    State.SPLIT: {},
+    State.QUARANTINED: {
+        Superseded:  State.FORMING,
+        Replayed:    State.FORMING,
+        Discarded:   State.FORMING,
+    },
 }  # fmt: skip
 
 #: What each event means, in the words of the diagram.
@@ -362,16 +403,22 @@ class Alarm:
 Effect = Alarm
 
 #: Which function takes the next step in a state. Each is brought by an event; sweep's hint makes up for a lost one.
-STEP: Mapping[State, str] = {F: "plan", P: "submit", R: "publish", U: "load", L: "settle"}
+STEP: Mapping[State, str] = {
+    State.FORMING:   "plan",
+    State.PLANNED:   "submit",
+    State.RUNNING:   "publish",
+    State.PUBLISHED: "load",
+    State.LOADING:   "settle",
+}  # fmt: skip
 
 #: How long a state may take before sweep looks; not a limit, only the time until the next look.
 PATIENCE: Mapping[State, timedelta] = {
-    F: timedelta(minutes=2),
-    P: timedelta(minutes=2),
-    R: timedelta(minutes=5),
-    U: timedelta(minutes=15),
-    L: timedelta(minutes=2),
-}
+    State.FORMING:   timedelta(minutes=2),
+    State.PLANNED:   timedelta(minutes=2),
+    State.RUNNING:   timedelta(minutes=5),
+    State.PUBLISHED: timedelta(minutes=15),
+    State.LOADING:   timedelta(minutes=2),
+}  # fmt: skip
 
 
 def advance(batch: Batch, event: Event, now: datetime) -> tuple[Batch, tuple[Effect, ...]]:
@@ -424,14 +471,14 @@ def _check_fence(batch: Batch, event: Event) -> None:
 def _due_at(batch: Batch, now: datetime) -> datetime | None:
     if batch.at_rest:
         return None
-    if batch.state is F:
+    if batch.state is State.FORMING:
         return now  # nobody is at it yet: the next plan takes it up
     return batch.not_before if batch.not_before and batch.not_before > now else now + PATIENCE[batch.state]
 
 
 def _effects(moved: Batch) -> tuple[Effect, ...]:
     """What entering `moved`'s state calls for."""
-    return (Alarm(moved.batch_id, moved.reason),) if moved.state is Q else ()
+    return (Alarm(moved.batch_id, moved.reason),) if moved.state is State.QUARANTINED else ()
 
 
 def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
@@ -473,7 +520,7 @@ def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
         batch = replace(batch, company=company, load_failures=failures, not_before=now + wait, reason=event.reason)
     else:
         # Poisoned in the midst of publishing: some of the tables may show the attempt already.
-        batch = replace(batch, reason=event.reason, maybe_visible=batch.maybe_visible or batch.state is R)
+        batch = replace(batch, reason=event.reason, maybe_visible=batch.maybe_visible or batch.state is State.RUNNING)
     return batch
 
 
@@ -527,7 +574,7 @@ def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
         not_before=not_before,
         background=isinstance(event, Replayed) or (batch.background and not isinstance(event, Superseded)),
         # A run that is given up may have been published a moment ago by somebody who died before saying so.
-        maybe_visible=batch.maybe_visible or (batch.state is R and isinstance(event, Renewed)),
+        maybe_visible=batch.maybe_visible or (batch.state is State.RUNNING and isinstance(event, Renewed)),
         base_manifest=batch.base_manifest
         if same_manifest
         else ""
