@@ -2,7 +2,8 @@
 
 A row holds the type's name in Spark, Iceberg, Arrow and Redshift, as text that the library of each system parses:
 Spark's DDL, pyiceberg's type names, pyarrow's constructors, Redshift's SQL. Parameters stand in braces. The parser of
-declarations, the JSON Schema for editors and the table in the docs are derived from the same rows.
+declarations, the JSON Schema for editors and the table in docs/types.md are derived from the same rows;
+`python tests/core/test_column_types.py` writes the last two.
 
 A `Family` says which values a type has. The readers of files choose their checks by family, so a type of a known
 family is one new row, and a new family is one row and one check.
@@ -212,6 +213,29 @@ def syntax(kind: str) -> str:
     """How the type is declared, such as `decimal(precision,scale)`."""
     names = ",".join(parameter.name for parameter in TYPES[kind].parameters)
     return f"{kind}({names})" if names else kind
+
+
+def markdown_table() -> str:
+    """The types as docs/types.md shows them."""
+    lines = [
+        "| type | values | Spark | Iceberg | Arrow | Redshift | a sum in Redshift | may partition |",
+        "|---|---|---|---|---|---|---|---|",
+        *map(_markdown_line, TYPES),
+    ]
+    return "\n".join(lines)
+
+
+def _markdown_line(kind: str) -> str:
+    row = TYPES[kind]
+    forms = (_named(form, row) for form in (row.spark, row.iceberg, row.arrow, row.redshift))
+    total = f"`{_named(row.sum, row)}`" if row.sum else "–"
+    permits = "yes" if row.partitions else "no"
+    return f"| `{syntax(kind)}` | {row.meaning} | {' | '.join(f'`{form}`' for form in forms)} | {total} | {permits} |"
+
+
+def _named(template: str, row: TypeRow) -> str:
+    """A form with the parameters' names."""
+    return template.format(**{parameter.name: parameter.name for parameter in row.parameters})
 
 
 def json_schema_pattern() -> str:
