@@ -35,6 +35,7 @@ from tidemark.core import (
     retry,
     sizing,
     standing,
+    strict_json,
 )
 from tidemark.core.lifecycle import PATIENCE, State
 from tidemark.core.slots import background_max
