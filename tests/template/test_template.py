@@ -255,7 +255,7 @@ def test_submit_sees_the_keys_of_batches_that_are_published() -> None:
     pattern = Pattern.parse(published["Pattern"])
     (record,) = event("submit/keys")["Records"]
     image = record["dynamodb"]["NewImage"]
-    others = [image | {"pk": {"S": "TURN#transactions"}}, image | {"pk": {"S": f"BATCH#{image['batch_id']['S']}"}}]
+    others = [image | {"pk": {"S": "LOCK#transactions"}}, image | {"pk": {"S": f"BATCH#{image['batch_id']['S']}"}}]
     assert pattern.matches(record)
     assert [other for other in others if pattern.matches(record | {"dynamodb": {"NewImage": other}})] == []
 

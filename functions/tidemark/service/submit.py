@@ -26,7 +26,7 @@ def submit(world: World, batch_id: str) -> None:
 
     Where batches take turns, the one whose turn it is: perhaps another, or none.
     """
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch and needs_lock(dataset_of(world, batch.dataset)):
         batch = next_to_run(world, batch)
     if batch and is_ready(batch, world.clock.now()):
