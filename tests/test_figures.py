@@ -29,6 +29,7 @@ from tests.simulation.world import SKEW_MAX
 from tidemark.adapters import emr, iceberg, latest_rows
 from tidemark.core import (
     batching,
+    column_types,
     dataset,
     dataset_parser,
     failures,
@@ -168,7 +169,7 @@ def one_core_bytes() -> int:
 
 def guess(unit: str) -> str:
     """The row of the page that says between which numbers the unit is guessed."""
-    factor = dataset.EPOCH_UNITS[unit]
+    factor = column_types.EPOCH_UNITS[unit]
     names = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
     return f"| {checks.GUESSED.start * factor:,} | {checks.GUESSED.stop * factor - 1:,} | {names[unit]} |"
 
@@ -331,6 +332,7 @@ FIGURES = {
         said(rings_after("SweepSilentAlarm"), 30, "No sweep has completed for half an hour"),
         said(background_max(100), 50, "for up to half of SparkRuns batches a pass"),
     ],
+    "docs/types.md": [f"at most {dataset_parser.PARTITION_BYTES_MAX:,} bytes"],
     "docs/openapi.yaml": [
         f"nests deeper than {predict.DEPTH_MAX} levels",
         f"more than {strict_json.DIGITS_MAX} digits",
@@ -346,7 +348,6 @@ FIGURES = {
             f" other tables use {statements('facts')}, and the load itself {load_limits.FRAME_STATEMENTS}"
         ),
         f"at most `string({dataset_parser.PARTITION_BYTES_MAX})`",
-        f"`string` alone means {dataset.STRING_BYTES_MAX:,}",
         batch_defaults(),
         f"load: {{every: {minutes(dataset.LoadPolicy().every)}m}}",
     ],
@@ -357,7 +358,7 @@ FIGURES = {
         f"A file may unpack to {unpacking.UNPACKED_MAX // GIB} GiB",
         f"first {records.RAW_MAX:,} characters",
         f"more than {bounds.REJECTED_MAX:,} rejected records",
-        *map(guess, dataset.EPOCH_UNITS),
+        *map(guess, column_types.EPOCH_UNITS),
         f"work worth {scanner.CREDIT // MB} MB of text in advance, and {WORDS[scanner.EARNED]} more characters",
         f"Lists and objects may nest {rescue.DEPTH_MAX} deep",
         f"An envelope of more than {records.RECORD_MAX // MB} MB is treated as broken",
@@ -366,8 +367,8 @@ FIGURES = {
         f"batches of {columnar.ROWS:,}",
         f"A block of more than {avro.BLOCK_MAX // MB} MB",
         (
-            f"More than {dataset.STRING_BYTES_MAX:,} bytes reject the record,"
-            f" `unknown fields: 70000 bytes, at most {dataset.STRING_BYTES_MAX}`"
+            f"More than {column_types.STRING_BYTES_MAX:,} bytes reject the record,"
+            f" `unknown fields: 70000 bytes, at most {column_types.STRING_BYTES_MAX}`"
         ),
     ],
     "docs/performance.md": [
