@@ -29,7 +29,13 @@ from tidemark.core.dataset import (
     Table,
 )
 from tidemark.core.errors import DeclarationError, raise_all
-from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
+from tidemark.core.load_limits import (
+    FRAME_STATEMENTS,
+    LATEST_STATEMENTS,
+    STATEMENTS_MAX,
+    TABLE_STATEMENTS,
+    statements_needed,
+)
 from tidemark.core.meant import meant
 from tidemark.core.path import Path, parse_path
 
@@ -407,7 +413,7 @@ def _tables(keys: _Mapping, kinds: tuple[str, ...]) -> tuple[Table, ...]:
     tables = keys.each(NAME, lambda name: _table(name, keys, kinds))
     needed = statements_needed(tables)
     if needed > STATEMENTS_MAX:  # all tables of a batch are loaded in one transaction
-        rule = "5, and 4 for each table, 7 for one of kind latest"
+        rule = f"{FRAME_STATEMENTS}, and {TABLE_STATEMENTS} for each table, {LATEST_STATEMENTS} for one of kind latest"
         message = f"expected tables that {STATEMENTS_MAX} statements load ({rule}), found {needed} for {len(tables)}"
         raise DeclarationError(message, keys.where)
     stored = {table.physical_name: table.name for table in tables if table.physical_name != table.name}
