@@ -33,7 +33,7 @@ class NightWatch:
         simulation.watchers.append(self._written)
 
     def _written(self, pk: str, sk: str, old: Any, new: Any) -> None:
-        if pk.startswith("MARK#") and old and int(new["committed"]["N"]) < int(old["committed"]["N"]):
+        if pk.startswith("CHANGED#") and old and int(new["committed"]["N"]) < int(old["committed"]["N"]):
             self.broken.append(f"the mark of {pk} {sk} falls")
         if sk != "BATCH":
             return
@@ -78,7 +78,7 @@ class NightWatch:
         return self.sim.stage.now().date().isoformat()
 
     def _mark(self, table: str, day: str) -> int:
-        item = self.sim.dynamodb.items.get(f"MARK#{table}", {}).get(f"DAY#{day}")
+        item = self.sim.dynamodb.items.get(f"CHANGED#{table}", {}).get(f"DAY#{day}")
         return int(item["committed"]["N"]) if item else 0
 
     def _invocation(self) -> int:
