@@ -132,6 +132,7 @@ def test_what_a_type_permits_is_what_its_row_says() -> None:
     ("type_", "bytes_max", "digits"),
     [
         ("string(7)", 7, None),
+        ("string", 65_535, None),
         ("int", None, (9, 0)),
         ("bigint", None, (18, 0)),
         ("decimal(12,2)", None, (10, 2)),

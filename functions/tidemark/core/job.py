@@ -5,7 +5,7 @@
     failure.json     RunFailure      job → publish    why there is no result
     rejected/*.json  RejectedRecord  job → operator   one line of JSON for each rejected record
 
-`docs/architecture.md` shows one of each.
+`docs/architecture.md` shows the three documents, and `docs/add-a-dataset.md` a rejected record.
 """
 
 from __future__ import annotations
