@@ -210,6 +210,7 @@ def test_a_new_row_reaches_the_schema_the_page_and_errors() -> None:
             "newest_by: expected columns of the table (label, m)",
         ),
         ({"kind": "additive", "sums": ["n"]}, "sums: expected columns of type int, bigint, double, decimal, found"),
+        ({"kind": "additive", "sums": ["m"]}, "columns: expected columns that are summed or can be compared, found n"),
         (
             {"partition": "n"},
             "partition: expected a column of the table whose values can be told apart",

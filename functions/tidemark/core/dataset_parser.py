@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Optional
@@ -532,7 +532,17 @@ def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, 
         raise keys.fail("sums", f"columns of type {', '.join(types_that(lambda row: row.sum))}")
     if set(sums) == set(names):
         raise keys.fail("sums", "at least one column that is not summed")
+    if kind == "additive":
+        _check_keys([column for column in columns if column.name not in sums], keys)
     return sums
+
+
+def _check_keys(columns: Sequence[Column], keys: _Mapping) -> None:
+    """The view groups rows by the columns that are not summed."""
+    unlike = [column.name for column in columns if not column.type.row.compares]
+    if unlike:
+        message = f"expected columns that are summed or can be compared, found {', '.join(unlike)}"
+        raise DeclarationError(message, keys.at("columns"))
 
 
 def _ratios(keys: _Mapping, names: tuple[str, ...]) -> tuple[Ratio, ...]:
