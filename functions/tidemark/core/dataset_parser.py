@@ -539,9 +539,9 @@ def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, 
 
 def _check_keys(columns: Sequence[Column], keys: _Mapping) -> None:
     """The view groups rows by the columns that are not summed."""
-    unlike = [column.name for column in columns if not column.type.row.compares]
-    if unlike:
-        message = f"expected columns that are summed or can be compared, found {', '.join(unlike)}"
+    incomparable = [column.name for column in columns if not column.type.row.compares]
+    if incomparable:
+        message = f"expected columns that are summed or can be compared, found {', '.join(incomparable)}"
         raise DeclarationError(message, keys.at("columns"))
 
 
