@@ -61,14 +61,14 @@ class TypeRow:
     """What is known of a type; forms are templates of the parameters' names."""
 
     family: Family
-    spark: str  # DDL
+    spark: str  # DDL, as Spark itself prints it
     iceberg: str  # type name of the table specification
-    arrow: str  # constructor of pyarrow
+    arrow: str  # call of pyarrow's constructor
     redshift: str
     meaning: str  # for the docs
     parameters: tuple[Parameter, ...] = ()
     sum: str = ""  # Redshift's type of a sum; empty where the type cannot be summed
-    compares: bool = True  # may be a key, or be sorted and distributed by
+    compares: bool = True  # may be a key, a sort key or a distribution key
     partitions: bool = True  # may partition a table of the lake
     bits: int = 0  # of an integer
     bounds: Optional[tuple[str, str]] = None  # the least and the greatest value, where engines know different ones
@@ -183,7 +183,7 @@ class ColumnType:
     @property
     def bytes_max(self) -> Optional[int]:
         """The bytes of UTF-8 that a text may have; None for other types."""
-        return self._given.get("bytes")
+        return self._given.get("bytes", STRING_BYTES_MAX) if self.family is Family.TEXT else None
 
     @property
     def digits(self) -> Optional[tuple[int, int]]:

@@ -40,12 +40,10 @@ class Field:
 
 #: Appended to every table, in this order: they make a batch a value that can be replaced whole.
 SYSTEM_COLUMNS = (Column("_batch_id", ColumnType("string", (64,))), Column("_attempt", ColumnType("int")))
-#: Rows that are records also say which file they came from (s3://bucket/key), and keep what the declaration does not
-#: know of the record, as a JSON object.
-LINEAGE_COLUMNS = (
-    Column("_file", ColumnType("string", (2048,))),
-    Column("_rescued", ColumnType("string", (STRING_BYTES_MAX,))),
-)
+#: The undeclared fields of a record, as a JSON object.
+RESCUED = Column("_rescued", ColumnType("string", (STRING_BYTES_MAX,)))
+#: Rows that are records also say which file they came from (s3://bucket/key), and keep their undeclared fields.
+LINEAGE_COLUMNS = (Column("_file", ColumnType("string", (2048,))), RESCUED)
 #: By these, after `newest_by`, the latest row of a key is told: when the file landed, and where in it the row stood.
 ARRIVAL_COLUMNS = (Column("_landed_at", ColumnType("timestamp")), Column("_ordinal", ColumnType("bigint")))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Optional
@@ -29,7 +29,13 @@ from tidemark.core.dataset import (
     Table,
 )
 from tidemark.core.errors import DeclarationError, raise_all
-from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
+from tidemark.core.load_limits import (
+    FRAME_STATEMENTS,
+    LATEST_STATEMENTS,
+    STATEMENTS_MAX,
+    TABLE_STATEMENTS,
+    statements_needed,
+)
 from tidemark.core.meant import meant
 from tidemark.core.path import Path, parse_path
 
@@ -407,7 +413,7 @@ def _tables(keys: _Mapping, kinds: tuple[str, ...]) -> tuple[Table, ...]:
     tables = keys.each(NAME, lambda name: _table(name, keys, kinds))
     needed = statements_needed(tables)
     if needed > STATEMENTS_MAX:  # all tables of a batch are loaded in one transaction
-        rule = "5, and 4 for each table, 7 for one of kind latest"
+        rule = f"{FRAME_STATEMENTS}, and {TABLE_STATEMENTS} for each table, {LATEST_STATEMENTS} for one of kind latest"
         message = f"expected tables that {STATEMENTS_MAX} statements load ({rule}), found {needed} for {len(tables)}"
         raise DeclarationError(message, keys.where)
     stored = {table.physical_name: table.name for table in tables if table.physical_name != table.name}
@@ -526,7 +532,17 @@ def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, 
         raise keys.fail("sums", f"columns of type {', '.join(types_that(lambda row: row.sum))}")
     if set(sums) == set(names):
         raise keys.fail("sums", "at least one column that is not summed")
+    if kind == "additive":
+        _check_keys([column for column in columns if column.name not in sums], keys)
     return sums
+
+
+def _check_keys(columns: Sequence[Column], keys: _Mapping) -> None:
+    """The view groups rows by the columns that are not summed."""
+    incomparable = [column.name for column in columns if not column.type.row.compares]
+    if incomparable:
+        message = f"expected columns that are summed or can be compared, found {', '.join(incomparable)}"
+        raise DeclarationError(message, keys.at("columns"))
 
 
 def _ratios(keys: _Mapping, names: tuple[str, ...]) -> tuple[Ratio, ...]:

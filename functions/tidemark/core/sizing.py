@@ -30,11 +30,6 @@ class RunSize:
     disk_gb: int
     partitions: int
 
-    @property
-    def vcpus(self) -> int:
-        """All cores that the run may hold at once."""
-        return self.driver_cores + self.executors * self.executor_cores
-
     def spark_conf(self) -> dict[str, str]:
         """As `--conf` properties; dynamic allocation may shrink the run, never grow it."""
         java = {f"spark.{who}.extraJavaOptions": QUICK_COMPILER for who in ("driver", "executor")}
