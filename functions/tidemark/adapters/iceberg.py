@@ -30,21 +30,11 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import Transaction
 from pyiceberg.transforms import IdentityTransform
-from pyiceberg.types import (
-    BooleanType,
-    DateType,
-    DecimalType,
-    DoubleType,
-    IcebergType,
-    IntegerType,
-    LongType,
-    NestedField,
-    StringType,
-    TimestamptzType,
-)  # fmt: skip
+from pyiceberg.types import IcebergType, NestedField
 
 from tidemark.adapters.latest_rows import latest_rows
-from tidemark.core.dataset import ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Table
 from tidemark.core.errors import DeclarationError, Transient
 from tidemark.core.naming import born_at, run_name
 
@@ -55,10 +45,6 @@ COMMITS_MAX = 12
 CLOCKS_DIFFER = timedelta(hours=1)
 SNAPSHOTS_KEPT = timedelta(days=1)  # pyiceberg copies every snapshot several times per commit, 0.6 ms for each
 EXPIRED_AT_ONCE = 100  # snapshots, because expiring them takes a commit of its own
-PRIMITIVES: dict[str, IcebergType] = {
-    "string": StringType(), "int": IntegerType(), "bigint": LongType(), "double": DoubleType(),
-    "boolean": BooleanType(), "date": DateType(), "timestamp": TimestamptzType(),
-}  # fmt: skip
 PROPERTIES = {
     "format-version": "2",
     # pyiceberg would repeat a refused commit without checking the fence again; `_commit` does both.
@@ -216,9 +202,7 @@ def iceberg_schema(table: Table) -> Schema:
 
 def iceberg_type(declared: ColumnType) -> IcebergType:
     """Returns the Iceberg type of a declared type."""
-    if declared.kind == "decimal":
-        return DecimalType(*declared.arguments)
-    return PRIMITIVES[declared.kind]
+    return IcebergType.model_validate(declared.iceberg)
 
 
 def _partitioning(table: Table, schema: Schema) -> PartitionSpec:
