@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from tidemark.core.errors import Transient
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
-#: Over the rate (docs/aws-facts.md#emr-quotas-and-rates), the run is started by a later look.
+#: EMR refused the call for its rate or quota (docs/aws-facts.md#emr-quotas-and-rates); the next hint starts the run.
 THROTTLED = ("ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException")
 RUN_MINUTES_MAX = 120
 

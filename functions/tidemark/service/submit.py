@@ -16,8 +16,8 @@ from tidemark.service.dataset_lock import next_to_run, seen_keys
 from tidemark.service.documents import attempt_key
 from tidemark.service.transitions import dataset_of, move
 
-#: How long EMR is trusted to remember a client token (docs/aws-facts.md#emr-client-tokens); afterwards the run is
-#: looked for by name.
+#: How long EMR is trusted to know a client token (docs/aws-facts.md#emr-client-tokens). After that, `_find` looks for
+#: the run by name.
 TOKEN_TRUST = timedelta(minutes=5)
 
 
