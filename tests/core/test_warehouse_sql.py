@@ -27,7 +27,7 @@ from tidemark.core.warehouse_ddl import (
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 
 ROLE = "arn:aws:iam::123456789012:role/tidemark-CopyRole"
-SQL_BYTES_MAX = 100_000  # Data API, aws-facts §5
+SQL_BYTES_MAX = 100_000  # docs/aws-facts.md#redshift-data-api
 ANYTHING = "s3://control/loads/load.1/any.manifest"
 REDSHIFT_ONLY = re.compile(r" (DISTSTYLE \w+|(DISTKEY|SORTKEY) \([^)]*\))")
 

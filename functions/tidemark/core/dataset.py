@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Any, Optional
 
 from tidemark.core.errors import DeclarationError
-from tidemark.core.meant import meant
 from tidemark.core.path import Path
+from tidemark.core.suggestions import did_you_mean
 
 TYPE = re.compile(r"(?P<kind>[a-z]+)(?:\((?P<a>\d+)(?:\s*,\s*(?P<b>\d+))?\))?")
 
@@ -46,7 +46,9 @@ class ColumnType:
         """`"decimal(12,2)"` → a type; anything else raises with the list of types that exist."""
         found = TYPE.fullmatch(text.strip()) if isinstance(text, str) else None
         if not found or found["kind"] not in TYPES:
-            raise DeclarationError(f"expected a type ({', '.join(TYPES)}), found {text!r}{meant(text, TYPES)}", where)
+            raise DeclarationError(
+                f"expected a type ({', '.join(TYPES)}), found {text!r}{did_you_mean(text, TYPES)}", where
+            )
         kind = found["kind"]
         arguments = tuple(int(part) for part in (found["a"], found["b"]) if part)
         if kind == "string":

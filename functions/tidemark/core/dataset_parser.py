@@ -31,8 +31,8 @@ from tidemark.core.dataset import (
 )
 from tidemark.core.errors import DeclarationError, raise_all
 from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
-from tidemark.core.meant import meant
 from tidemark.core.path import Path, parse_path
+from tidemark.core.suggestions import did_you_mean
 
 #: Columns that Redshift, like PostgreSQL, adds to every table.
 SYSTEM_NAMES = ("oid", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax", "insertxid", "deletexid")
@@ -124,7 +124,9 @@ def _never_deduplicated(dataset: Dataset) -> Iterator[DeclarationError]:
             message = f"expected {first or 'none'} as of {keeping[0].name}, for all keep the same rows, found {found}"
             yield DeclarationError(message, where)
         elif first and first not in fields:
-            yield DeclarationError(f"expected a field of the record, found {first!r}{meant(first, fields)}", where)
+            yield DeclarationError(
+                f"expected a field of the record, found {first!r}{did_you_mean(first, fields)}", where
+            )
 
 
 def _nightly_job(declared: Mapping[str, Any]) -> Dataset:
@@ -177,7 +179,9 @@ class _Mapping:
         return [
             *(DeclarationError(f"expected a key `{key}`, found {_list(self.data)}", self.where) for key in missing),
             *(
-                DeclarationError(f"expected one of {', '.join(known)}, found `{key}`{meant(key, known)}", self.at(key))
+                DeclarationError(
+                    f"expected one of {', '.join(known)}, found `{key}`{did_you_mean(key, known)}", self.at(key)
+                )
                 for key in surplus
             ),
         ]
@@ -207,7 +211,7 @@ class _Mapping:
 
     def fail(self, key: str, expected: str, known: Iterable[str] = ()) -> DeclarationError:
         found = self.data.get(key)
-        return DeclarationError(f"expected {expected}, found {_show(found)}{meant(found, known)}", self.at(key))
+        return DeclarationError(f"expected {expected}, found {_show(found)}{did_you_mean(found, known)}", self.at(key))
 
     def mapping(self, key: str, **shape: tuple[str, ...]) -> _Mapping:
         return _Mapping(self.data.get(key), self.at(key), **shape)

@@ -68,7 +68,7 @@ TRANSIENT_JOB = re.compile(
     r"|\bconnection reset\b|\b(Socket|Read|Connect)Timeout(Error|Exception)\b|unrelated to the running tasks",
     re.IGNORECASE,
 )
-#: Redshift's own words; a serializable isolation violation is its error 1023 (aws-facts §5).
+#: Redshift's own words; error 1023 is a conflict (docs/aws-facts.md#serializable-conflicts-in-redshift).
 TRANSIENT_LOAD = re.compile(
     r"throttl|rate exceeded|serializable isolation|deadlock|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)"
     r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many"

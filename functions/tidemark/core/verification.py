@@ -1,4 +1,4 @@
-"""The sums that must hold before a job's report is believed (design invariant 3)."""
+"""The sums that must hold before a job's report is believed (docs/architecture.md#invariants, no. 3)."""
 
 from __future__ import annotations
 
