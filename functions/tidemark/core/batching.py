@@ -1,8 +1,8 @@
 """Decides when a micro-batch is due and which pending segments it takes. Pure.
 
 `max_files` and `max_bytes` are targets: a group of segments that reaches one is due at once, and a smaller group when
-its oldest file has waited `max_wait`. `max_running` is the back-pressure: when fewer batches may start than are due, the
-targets grow up to GROWTH_MAX times, so that under load batches get larger instead of queues getting longer.
+its oldest file has waited `max_wait`. `max_running` is the back-pressure: when fewer batches may start than are due,
+the targets grow up to GROWTH_MAX times, so that under load batches get larger instead of queues getting longer.
 """
 
 from __future__ import annotations
