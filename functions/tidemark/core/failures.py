@@ -84,7 +84,7 @@ TRANSIENT_LOAD = re.compile(
 def time_limit(state: str, details: str, seconds: float, minutes_max: int) -> RunFailure | None:
     """The failure of a run that EMR ended after `minutes_max` minutes; None if it ended for another reason.
 
-    `seconds` is its duration by EMR's own figures. A run that times out ends CANCELLED, like one that is stopped by hand.
+    `seconds` is its duration by EMR's own figures. A run that times out ends CANCELLED, like one that a person stops.
     """
     used_all_its_time = state == "CANCELLED" and minutes_max > 0 and seconds >= minutes_max * 60 - LIMIT_SLACK
     if used_all_its_time or TIME_LIMIT.search(_without_job_exceptions(details)):
