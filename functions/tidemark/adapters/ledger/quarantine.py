@@ -10,8 +10,8 @@ from tidemark.adapters.ledger.items import QUARANTINE, Item, from_item, parse_ba
 from tidemark.adapters.ledger.table import Table
 from tidemark.clock import from_iso
 from tidemark.core.files import RefusedFile
+from tidemark.core.health import QuarantinedItem
 from tidemark.core.lifecycle import Batch
-from tidemark.core.standing import Waiting
 
 
 class Quarantine:
@@ -25,15 +25,15 @@ class Quarantine:
         found = (from_item(item) for item in items if item["sk"]["S"] != "BATCH")
         return batches, [_refused(one) for one in found]
 
-    def waiting(self, limit: int) -> list[Waiting]:
+    def waiting(self, limit: int) -> list[QuarantinedItem]:
         """Of what waits for a person the latest `limit`, latest first, and then the oldest of all, from the index."""
         latest = list(self.table.latest(QUARANTINE, limit))
         beyond = islice(self.table.open(QUARANTINE, Limit=1), 1) if len(latest) == limit else ()
         return [_waiting(item) for item in [*latest, *beyond]]
 
 
-def _waiting(item: Item) -> Waiting:
-    return Waiting(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
+def _waiting(item: Item) -> QuarantinedItem:
+    return QuarantinedItem(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
 
 
 def _refused(found: Mapping[str, Any]) -> RefusedFile:
