@@ -46,7 +46,7 @@ class SimScan:
 
     @property
     def table_metadata(self) -> SimScan:
-        """Passed to `ArrowScan`, like the next three."""
+        """PassHistory to `ArrowScan`, like the next three."""
         return self
 
     io = row_filter = property(lambda self: self)

@@ -1,4 +1,4 @@
-"""How many statements one load may have, and how many each table takes. Pure."""
+"""The statements that a load may have, and how many of them each table takes. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Iterable
 from tidemark.core.dataset import Table
 
 STATEMENTS_MAX = 40  # per BatchExecuteStatement (docs/aws-facts.md#redshift-data-api)
-
-
+#: Statements of every load besides those of its tables.
 FRAME_STATEMENTS = 5
 
 
 def statements_of(table: Table) -> int:
-    """How many statements of a load bring in a table, at most."""
+    """The most statements that a load takes for this table."""
     return 7 if table.kind == "latest" else 4
 
 
 def statements_needed(tables: Iterable[Table]) -> int:
-    """How many statements a load of these tables has, at most; more than STATEMENTS_MAX do not go."""
+    """The most statements that a load of these tables takes; a load with more than STATEMENTS_MAX cannot be sent."""
     return FRAME_STATEMENTS + sum(map(statements_of, tables))

@@ -10,7 +10,7 @@ from tidemark.core.files import FileVersion, Holder, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 from tidemark.core.naming import born_at
-from tidemark.core.recovery import Held, files_of, in_order, is_loaded, listed, set_aside
+from tidemark.core.recovery import files_of, is_loaded, listed, refused_files, versions_in_order
 from tidemark.core.traces import Trace
 from tidemark.core.warehouse_ddl import declared_shape, relations
 from tidemark.service.day_changes import record_day_changes
@@ -39,19 +39,19 @@ def _claim(world: World, trace: Trace, root: str) -> None:
         by_key.setdefault((file.bucket, file.key), []).append(file)
     now = world.clock.now()
     for (bucket, key), files in by_key.items():
-        _claim_key(world, bucket, key, [Held(file, root) for file in files], now)
+        _claim_key(world, bucket, key, [Holder(file, root) for file in files], now)
 
 
-def _claim_key(world: World, bucket: str, key: str, found: list[Held], now: datetime) -> None:
+def _claim_key(world: World, bucket: str, key: str, found: list[Holder], now: datetime) -> None:
     """Let every version be held, the latest as such, and the others beside it."""
     latest = world.ledger.files.holder(bucket, key)
     held = {one.file.version: one for one in world.ledger.files.holders(bucket, key)}
     older = {version for version in held if latest is None or version != latest.file.version}
-    known = [Held(held[version].file, held[version].batch_id) for version in sorted(older)]
-    known += [Held(latest.file, latest.batch_id)] if latest else []
+    known = [held[version] for version in sorted(older)]
+    known += [latest] if latest else []
     files = [one.file for one in (*known, *found)]
     shown = world.store.latest_version(bucket, key) if undecided_keys(files) else None
-    *before, last = in_order(known, found, shown)
+    *before, last = versions_in_order(known, found, shown)
     for one in before:
         if one.file.version not in older:
             world.ledger.recovery.hold_older(one.file, one.batch_id, now)
@@ -72,7 +72,7 @@ def _set_aside(world: World, trace: Trace) -> None:
     for file in listed(trace.manifest):
         if file.version in world.ledger.files.refusals(file.bucket, file.key):
             world.ledger.recovery.take_back(file)
-    for file, reason in set_aside(trace).items():
+    for file, reason in refused_files(trace).items():
         latest = world.ledger.files.holder(file.bucket, file.key)
         if trace.dataset.on_overwrite == "append" or (latest and latest.file.version == file.version):
             world.ledger.recovery.set_aside(file, trace.batch_id, reason, world.clock.now())

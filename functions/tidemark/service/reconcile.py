@@ -16,7 +16,7 @@ from tidemark.adapters.world import World
 from tidemark.clock import from_iso, iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
-from tidemark.core.passes import DuePass, Passed, daily_passes, whole_passes
+from tidemark.core.passes import DuePass, PassHistory, daily_passes, whole_passes
 from tidemark.core.walk import Part, Place, closed, divides, listed, next_parts, opened, opens
 from tidemark.observability import logger
 from tidemark.service.collect import remember
@@ -89,7 +89,7 @@ def _see_through(world: World, due: Sequence[DuePass], go_on: Callable[[], bool]
     return brought
 
 
-def passes(world: World) -> dict[str, Passed]:
+def passes(world: World) -> dict[str, PassHistory]:
     """Dataset → what is known of its passes, for each declared one that reads raw files."""
     known = world.ledger.controls.with_prefix(RECONCILED)
     return {
@@ -99,7 +99,7 @@ def passes(world: World) -> dict[str, Passed]:
     }
 
 
-def noted_passes(world: World) -> dict[str, Passed]:
+def noted_passes(world: World) -> dict[str, PassHistory]:
     """`passes`; of a dataset that is new it is remembered since when it is known, for its age counts from then."""
     found, now = passes(world), world.clock.now()
     for name, passed in found.items():
@@ -108,9 +108,9 @@ def noted_passes(world: World) -> dict[str, Passed]:
     return found
 
 
-def _passed(value: dict[str, Any]) -> Passed:
+def _passed(value: dict[str, Any]) -> PassHistory:
     times = {name: from_iso(value[name]) for name in ("known", "began", "whole") if name in value}
-    return Passed(**times, keys=value.get("keys", 0))
+    return PassHistory(**times, keys=value.get("keys", 0))
 
 
 def _remember_pass(world: World, dataset: str, place: Place) -> None:
