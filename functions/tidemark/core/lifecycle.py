@@ -102,7 +102,7 @@ class Batch:
     state: State = State.FORMING
     attempt: int = 1
     began_at: datetime | None = None  #: when this attempt began; None for the first, which began with the batch
-    because: str = ""  #: why this attempt followed the previous one; unlike `reason`, it is never cleared
+    because: str = ""  #: why this attempt followed the previous one; unlike `reason`, it stays for the whole attempt
     version: int = 0  #: of the ledger item; each save requires the version that was read, and adds one
     due_at: datetime | None = None  #: when sweep repeats the hint for the next step; None at rest
     not_before: datetime | None = None  #: PLANNED, PUBLISHED: end of the backoff; the next step does not start earlier
