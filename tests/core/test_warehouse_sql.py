@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemark.core.dataset import KINDS, Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import KINDS, Column, Table
 from tidemark.core.errors import Terminal
 from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed, statements_of
 from tidemark.core.loading import BATCHES_MAX

@@ -363,7 +363,7 @@ def test_every_alarm_on_our_own_metrics_watches_one_that_is_written() -> None:
 
 def test_every_alarm_tells_people_when_there_is_an_address() -> None:
     """And says in a sentence what happened."""
-    tell = {"Fn::If": ["PeopleAreTold", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    tell = {"Fn::If": ["AlarmsAreMailed", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == tell, name
         assert alarm["AlarmDescription"].endswith("."), name

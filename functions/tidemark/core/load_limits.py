@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from tidemark.core.dataset import Table
 
 STATEMENTS_MAX = 40  # per BatchExecuteStatement (docs/aws-facts.md#redshift-data-api)
-#: Statements of every load besides those of its tables.
-FRAME_STATEMENTS = 5
+FRAME_STATEMENTS = 5  # of a load, whatever its tables
+TABLE_STATEMENTS = 4  # of a table, at most
+LATEST_STATEMENTS = 7  # of a table of kind latest, at most
 
 
 def statements_of(table: Table) -> int:
     """The most statements that a load takes for this table."""
-    return 7 if table.kind == "latest" else 4
+    return LATEST_STATEMENTS if table.kind == "latest" else TABLE_STATEMENTS
 
 
 def statements_needed(tables: Iterable[Table]) -> int:

@@ -161,7 +161,7 @@ def _files(dataset: str, table: Table, results: dict[LoadBatch, Result]) -> list
 
 
 def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataFile]) -> str | None:
-    """The COPY manifest of one table, with each file's exact size, which COPY demands of Parquet (aws-facts §6)."""
+    """The COPY manifest of one table, with the exact size of each file (docs/aws-facts.md#copy-from-parquet)."""
     entries = [
         {"url": file.uri, "mandatory": True, "meta": {"content_length": file.bytes}} for file in files if file.rows
     ]

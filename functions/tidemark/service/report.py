@@ -1,4 +1,4 @@
-"""What the ledger can tell: how everything stands, and the whole story of one file (design invariant 6)."""
+"""Reports from the ledger: the status of datasets, the history of a file (docs/architecture.md#invariants, no. 6)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from tidemark.service.dataset_lock import next_to_run, seen_keys
 from tidemark.service.documents import attempt_key
 from tidemark.service.transitions import dataset_of, move
 
-#: How long EMR is trusted to remember a client token; afterwards the run is looked for by name (aws-facts §4.1).
+#: How long EMR is trusted to remember a client token (docs/aws-facts.md#emr-client-tokens); afterwards the run is
+#: looked for by name.
 TOKEN_TRUST = timedelta(minutes=5)
 
 

@@ -20,7 +20,8 @@
 
 Index `open` (open, due_at) holds batches and loads that are not at rest, quarantine, and LOADED batches with rejected
 records or partly unread files. Index `history` (dataset, created_at) holds all batches. Indexes are read only to find
-work: every decision rests on a consistent read or a condition, because an index may lag by any time.
+work: every decision rests on a consistent read or a condition, because an index may lag by any time
+(docs/aws-facts.md#dynamodb).
 """
 
 from __future__ import annotations
