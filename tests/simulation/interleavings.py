@@ -31,7 +31,7 @@ CAUGHT_IN = {
     "marks the days only after the batch is PUBLISHED": "nightly, publish",
     "lets a mark fall": "publish, publish: two batches",
     "commits the latest rows that it chose before it was overtaken": "publish, publish: latest rows of one user",
-    "takes a turn that is not over": "submit, submit: in turn",
+    "takes over a lock that is still held": "submit, submit: in turn",
 }
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {**mutants.MUTANTS, **repeats.MUTANTS}
 

@@ -36,7 +36,7 @@ class Point:
 
 
 def files(simulation: Simulation) -> None:
-    """Seven files, two overwritten and two poison; runs fail, a batch is split, and the warehouse is down for a while."""
+    """Seven files, two of them overwritten and two of them poison; runs fail, a batch is split, and a load fails."""
     simulation.declared["orders"] = declare("orders", "supersede", 6, 3)
     simulation.redshift.longest = 2.0
     simulation.emr.script = ["capacity", "good", "late"] + ["good"] * 40
@@ -54,7 +54,7 @@ def files(simulation: Simulation) -> None:
 
 
 def nights(simulation: Simulation) -> None:
-    """Rows of two days; after the first night one arrives late, and others are overwritten, one of them a latest row."""
+    """Rows of two days; after the first night a file is overwritten: a late row comes, and a user's latest row goes."""
     simulation.declared["orders"] = declare("orders", "supersede", 6, 3, newest_by="")
     simulation.declared.update(declare_nights())
     simulation.redshift.longest = 2.0
