@@ -63,7 +63,7 @@ class SimRedshift:
         self.longest = 60.0  # seconds; the most that a statement takes without faults
         self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.database.execute("ATTACH ':memory:' AS tidemark")
-        # The garbage collector cannot see SQLite's reference to a function: a strong one would keep all seeds in memory.
+        # The garbage collector cannot see SQLite's reference to a function: a strong one would keep seeds in memory.
         clock = weakref.ref(stage)
         self.database.create_function("GETDATE", 0, lambda: str(clock().time))  # type: ignore[union-attr]
 

@@ -102,7 +102,7 @@ def play(
 
 
 def calm_down(simulation: Simulation) -> None:
-    """Stop all faults, redrive what was given up, and resume paused and removed datasets."""
+    """Stop all faults, redrive what was given up, and resume paused datasets."""
     simulation.faults.use(CALM)
     simulation.events_lost = simulation.rng.random() < 0.5
     simulation.redrive()

@@ -113,7 +113,7 @@ class Explored:
     operations: set[str] = field(default_factory=set)  # the operations at which schedules deviated
     played: int = 0  # schedules played, each to its end or to a known state
     rested: int = 0  # schedules played until all was at rest; the others ended in states from which that is known
-    broken: list[tuple[Schedule, str]] = field(default_factory=list)  # one schedule for each state with a broken promise
+    broken: list[tuple[Schedule, str]] = field(default_factory=list)  # one schedule for each broken state
 
 
 class Enough(Exception):
