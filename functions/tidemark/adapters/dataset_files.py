@@ -16,7 +16,7 @@ from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_checks import ConflictingDeclarations, conflicting_declarations
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.errors import DeclarationError, raise_all
-from tidemark.core.meant import meant
+from tidemark.core.suggestions import did_you_mean
 
 NIGHTLY = "nightly"  # the folder of the nightly jobs' declarations
 DEPTH_MAX = 20  # levels of nested YAML; a declaration needs six
@@ -111,7 +111,7 @@ def _code_errors(dataset: Dataset, folder: Path, jobs: Path) -> Iterator[Declara
     path = jobs / package / f"{dataset.transform}.py"
     if not path.is_file():
         modules = [module.stem for module in path.parent.glob("*.py")]
-        message = f"expected spark_jobs/{package}/{path.name}, found no such file{meant(path.stem, modules)}"
+        message = f"expected spark_jobs/{package}/{path.name}, found no such file{did_you_mean(path.stem, modules)}"
         declared = (folder / NIGHTLY if dataset.nightly else folder) / f"{dataset.name}.yaml"
         yield _located(ConflictingDeclarations(dataset.name, message, ("transform",)), declared)
         return

@@ -15,7 +15,7 @@ from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from tidemark.adapters.iceberg import Lake
 from tidemark.core.dataset import Table
 from tidemark.core.files import split_uri
-from tidemark.core.manifest import Input, PinnedFile
+from tidemark.core.manifest import Input, SnapshotFile
 
 
 class Snapshots:
@@ -43,7 +43,7 @@ class Snapshots:
             snapshot=snapshot.snapshot_id,
             sequence=snapshot.sequence_number or 0,
             files=tuple(
-                PinnedFile(*split_uri(file.file_path), file.file_size_in_bytes, file.record_count) for file in files
+                SnapshotFile(*split_uri(file.file_path), file.file_size_in_bytes, file.record_count) for file in files
             ),
         )
 

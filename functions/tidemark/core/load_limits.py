@@ -1,4 +1,4 @@
-"""How many statements one load may have, and how many each table takes. Pure."""
+"""The statements that a load may have, and how many of them each table takes. Pure."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def statements_of(table: Table) -> int:
 
 
 def statements_needed(tables: Iterable[Table]) -> int:
-    """How many statements a load of these tables has, at most; more than STATEMENTS_MAX do not go."""
+    """The most statements that a load of these tables takes; a load with more than STATEMENTS_MAX cannot be sent."""
     return FRAME_STATEMENTS + sum(map(statements_of, tables))

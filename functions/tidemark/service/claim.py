@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, Transient
-from tidemark.core.files import Change, FileVersion, Holder, changed_files, is_newer, part_of
+from tidemark.core.files import Change, FileVersion, Holder, changed_files, child_share, is_newer
 from tidemark.core.lifecycle import Batch, State, advance, changed
 from tidemark.observability import count
 from tidemark.service.documents import read_manifest
@@ -131,4 +131,4 @@ def inherited(world: World, child: Batch) -> tuple[list[FileVersion], list[Chang
     parent = world.ledger.batches.get(child.parent)
     assert parent, "a batch is never deleted"
     changes = world.ledger.files.changes(parent.batch_id, after=parent.formed)
-    return part_of(read_manifest(world, child.base_manifest).files, child.file_range, changes)
+    return child_share(read_manifest(world, child.base_manifest).files, child.file_range, changes)

@@ -12,7 +12,7 @@ from tidemark.core.dataset import Table
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
 from tidemark.core.job import DataFile, Result
 from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
-from tidemark.core.loading import Load, due_loads, of_one_layout
+from tidemark.core.loading import Load, due_loads, with_one_layout
 from tidemark.core.naming import load_id, load_manifest_key
 from tidemark.core.warehouse_ddl import (
     HISTORY,
@@ -64,7 +64,7 @@ def _published(world: World, datasets: Iterable[str]) -> list[Batch]:
 
 
 def _begin(world: World, group: list[Batch]) -> int:
-    group = of_one_layout(group, {batch.batch_id: declaration_of(world, batch) for batch in group})
+    group = with_one_layout(group, {batch.batch_id: declaration_of(world, batch) for batch in group})
     for _ in range(BEGINS_MAX):
         try:
             name = _write_load(world, group)

@@ -17,7 +17,7 @@ from tidemark.core.dataset_checks import table_owner
 from tidemark.core.due_periods import (
     DayChanges,
     Due,
-    Known,
+    PeriodBatches,
     due,
     jobs_in_order,
     periods_of,
@@ -44,7 +44,7 @@ class DueReport:
     """The day changes, the known batches, and the periods that are due because of them."""
 
     day_changes: DayChanges
-    known: Known
+    known: PeriodBatches
     due: tuple[Due, ...]
 
 

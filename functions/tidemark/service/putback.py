@@ -10,7 +10,7 @@ from tidemark.core.files import FileVersion, Holder, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 from tidemark.core.naming import born_at
-from tidemark.core.recovery import Held, files_of, in_order, is_loaded, listed, set_aside
+from tidemark.core.recovery import files_of, is_loaded, listed, refused_files, versions_in_order
 from tidemark.core.traces import Trace
 from tidemark.core.warehouse_ddl import declared_shape, relations
 from tidemark.service.day_changes import record_day_changes
@@ -39,19 +39,19 @@ def _claim(world: World, trace: Trace, root: str) -> None:
         by_key.setdefault((file.bucket, file.key), []).append(file)
     now = world.clock.now()
     for (bucket, key), files in by_key.items():
-        _claim_key(world, bucket, key, [Held(file, root) for file in files], now)
+        _claim_key(world, bucket, key, [Holder(file, root) for file in files], now)
 
 
-def _claim_key(world: World, bucket: str, key: str, claims: list[Held], now: datetime) -> None:
+def _claim_key(world: World, bucket: str, key: str, claims: list[Holder], now: datetime) -> None:
     """Claims every version of the key: the latest as such, and the others as older versions."""
     latest = world.ledger.files.holder(bucket, key)
     holders = {holder.file.version: holder for holder in world.ledger.files.holders(bucket, key)}
     older = {version for version in holders if latest is None or version != latest.file.version}
-    known = [Held(holders[version].file, holders[version].batch_id) for version in sorted(older)]
-    known += [Held(latest.file, latest.batch_id)] if latest else []
+    known = [Holder(holders[version].file, holders[version].batch_id) for version in sorted(older)]
+    known += [Holder(latest.file, latest.batch_id)] if latest else []
     files = [held.file for held in (*known, *claims)]
     shown = world.store.latest_version(bucket, key) if undecided_keys(files) else None
-    *before, last = in_order(known, claims, shown)
+    *before, last = versions_in_order(known, claims, shown)
     for held in before:
         if held.file.version not in older:
             world.ledger.recovery.hold_older(held.file, held.batch_id, now)
@@ -72,7 +72,7 @@ def _quarantine_files(world: World, trace: Trace) -> None:
     for file in listed(trace.manifest):
         if file.version in world.ledger.files.refusals(file.bucket, file.key):
             world.ledger.recovery.take_back(file)
-    for file, reason in set_aside(trace).items():
+    for file, reason in refused_files(trace).items():
         latest = world.ledger.files.holder(file.bucket, file.key)
         if trace.dataset.on_overwrite == "append" or (latest and latest.file.version == file.version):
             world.ledger.recovery.set_aside(file, trace.batch_id, reason, world.clock.now())

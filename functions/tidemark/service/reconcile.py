@@ -16,7 +16,7 @@ from tidemark.adapters.world import World
 from tidemark.clock import from_iso, iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
-from tidemark.core.passes import DuePass, Passed, daily_passes, whole_passes
+from tidemark.core.passes import DuePass, PassHistory, daily_passes, whole_passes
 from tidemark.core.walk import Part, Place, closed, divides, listed, next_parts, opened, opens
 from tidemark.observability import logger
 from tidemark.service.collect import record_pending
@@ -91,7 +91,7 @@ def _continue_passes(world: World, due: Sequence[DuePass], go_on: Callable[[], b
     return files
 
 
-def passes(world: World) -> dict[str, Passed]:
+def passes(world: World) -> dict[str, PassHistory]:
     """Returns dataset → its complete passes, for each declared dataset that reads raw files."""
     recorded = world.ledger.controls.with_prefix(RECONCILED)
     return {
@@ -101,7 +101,7 @@ def passes(world: World) -> dict[str, Passed]:
     }
 
 
-def tracked_passes(world: World) -> dict[str, Passed]:
+def tracked_passes(world: World) -> dict[str, PassHistory]:
     """Returns what `passes` does, and records when each new dataset was first seen.
 
     Until its first pass, a dataset's age counts from then.
@@ -113,9 +113,9 @@ def tracked_passes(world: World) -> dict[str, Passed]:
     return by_dataset
 
 
-def _passed(value: dict[str, Any]) -> Passed:
+def _passed(value: dict[str, Any]) -> PassHistory:
     times = {name: from_iso(value[name]) for name in ("known", "began", "whole") if name in value}
-    return Passed(**times, keys=value.get("keys", 0))
+    return PassHistory(**times, keys=value.get("keys", 0))
 
 
 def _record_pass(world: World, dataset: str, place: Place) -> None:

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from tidemark.adapters.world import World
 from tidemark.clock import from_iso
 from tidemark.core.errors import TidemarkError
+from tidemark.core.files import Holder
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.recovery import Held, files_of, held_twice, left_out, missing_child, rebuilt
+from tidemark.core.recovery import abandoned_batches, claimed_twice, files_of, missing_child, rebuilt
 from tidemark.core.traces import Trace, children_of, differences
 from tidemark.service.evidence import READS_AT_ONCE, Evidence, gather
 from tidemark.service.putback import put_back
@@ -86,10 +87,10 @@ def _check(before: Findings, after: Findings, accept: bool) -> None:
 def _findings(world: World, seen: Evidence) -> Findings:
     origin = roots(seen)
     owners = {held.file.identity: held.batch_id for held in _holders(world, seen.traces.values())}
-    dropped = left_out(seen.traces, seen.known, owners, origin)
+    dropped = abandoned_batches(seen.traces, seen.known, owners, origin)
     traces = {batch_id: trace for batch_id, trace in seen.traces.items() if batch_id not in dropped}
     batches = _batches(seen, traces, world.clock.now())
-    lines = [*seen.unreadable, *held_twice(traces, owners, origin), *_strange_rows(seen), *_unequal(seen, batches)]
+    lines = [*seen.unreadable, *claimed_twice(traces, owners, origin), *_strange_rows(seen), *_unequal(seen, batches)]
     return Findings(tuple(batches), tuple(sorted(dropped)), tuple(lines))
 
 
@@ -152,7 +153,7 @@ def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
     return lines
 
 
-def _holders(world: World, traces: Iterable[Trace]) -> list[Held]:
+def _holders(world: World, traces: Iterable[Trace]) -> list[Holder]:
     keys = sorted({(file.bucket, file.key) for trace in traces for file in files_of(trace)})
     by_key = world.map(lambda key: world.ledger.files.holders(*key), keys, READS_AT_ONCE)
-    return [Held(holder.file, holder.batch_id) for holders in by_key for holder in holders]
+    return [Holder(holder.file, holder.batch_id) for holders in by_key for holder in holders]

@@ -10,7 +10,7 @@ from itertools import islice
 
 from tidemark.adapters.world import World
 from tidemark.core.errors import Conflict, IllegalMove, Transient
-from tidemark.core.failures import after_load_failure, after_vanished, beside_vanished, may_pass
+from tidemark.core.failures import after_load_failure, after_others_vanished, after_vanished, may_pass
 from tidemark.core.files import split_uri
 from tidemark.core.job import RESULT
 from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
@@ -78,7 +78,7 @@ def _after_failure(batch: Batch, reason: str, company: int, lost: Mapping[str, s
     if batch.batch_id in lost:
         event: Event = after_vanished(batch, lost[batch.batch_id])
     elif lost:
-        event = beside_vanished(batch, reason, company)
+        event = after_others_vanished(batch, reason, company)
     else:
         event = after_load_failure(batch, reason, company)
     return failed_for_good(batch, event) if isinstance(event, LoadRefused) else event

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
-from tidemark.core.standing import LATELY, Look, Taken, numbers, orphaned_loads, orphaned_segments, overdue, stuck
+from tidemark.core.health import (
+    RECENTLY,
+    LedgerView,
+    TakenSegment,
+    gauges,
+    orphaned_loads,
+    orphaned_segments,
+    overdue,
+    stuck,
+)
 from tidemark.observability import gauge, gauge_of, logger
 from tidemark.service.errors import Efforts
 from tidemark.service.nightly import last_pass
@@ -32,17 +41,17 @@ def sweep(world: World) -> int:
     return len(due)
 
 
-def _look(world: World) -> Look:
+def _look(world: World) -> LedgerView:
     now, ledger, known = world.clock.now(), world.ledger, known_datasets(world)
-    return Look(
+    return LedgerView(
         now=now,
         datasets=known,
         unfinished=unfinished_batches(world, known),
         segments=[taken for name in _file_datasets(world) for taken in _segments(world, name)],
         loads=ledger.loads.open(),
-        waiting=ledger.quarantine.waiting(LOOK_MAX),
-        blemished=ledger.batches.blemished(now - LATELY, LOOK_MAX),
-        strays=_undeclared_segments(world, known),
+        quarantined=ledger.quarantine.waiting(LOOK_MAX),
+        blemished=ledger.batches.blemished(now - RECENTLY, LOOK_MAX),
+        undeclared_segments=_undeclared_segments(world, known),
     )
 
 
@@ -50,9 +59,10 @@ def _file_datasets(world: World) -> list[str]:
     return [name for name, dataset in world.datasets.items() if not dataset.nightly]
 
 
-def _segments(world: World, dataset: str) -> list[Taken]:
+def _segments(world: World, dataset: str) -> list[TakenSegment]:
     return [
-        Taken(segment.head, segment.batch_id) for segment in world.ledger.segments.pending(dataset, limit=SEGMENTS_MAX)
+        TakenSegment(segment.head, segment.batch_id)
+        for segment in world.ledger.segments.pending(dataset, limit=SEGMENTS_MAX)
     ]
 
 
@@ -71,8 +81,8 @@ def _undeclared_segments(world: World, known: Mapping[str, Dataset]) -> int:
     return sum(segments.values())
 
 
-def _write_gauges(world: World, look: Look) -> None:
-    for name, value in numbers(look).items():
+def _write_gauges(world: World, look: LedgerView) -> None:
+    for name, value in gauges(look).items():
         gauge(name, value)
     night = last_pass(world)
     if night:  # without any complete pass the gauge is missing, and the alarm treats missing data as breaching
@@ -91,7 +101,7 @@ def _write_pass_ages(world: World) -> None:
     gauge("WholeReconcileAgeSeconds", max(whole_ages, default=0))
 
 
-def _log_stalled(look: Look) -> None:
+def _log_stalled(look: LedgerView) -> None:
     """Logs the id of each batch, segment and load that an alarm counts."""
     for batch in stuck(look):
         logger.warning("batch stands still", batch_id=batch.batch_id, state=str(batch.state), due_at=str(batch.due_at))

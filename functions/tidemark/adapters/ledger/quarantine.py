@@ -10,8 +10,8 @@ from tidemark.adapters.ledger.items import QUARANTINE, Item, from_item, parse_ba
 from tidemark.adapters.ledger.table import Table
 from tidemark.clock import from_iso
 from tidemark.core.files import RefusedFile
+from tidemark.core.health import QuarantinedItem
 from tidemark.core.lifecycle import Batch
-from tidemark.core.standing import Waiting
 
 
 class Quarantine:
@@ -25,15 +25,15 @@ class Quarantine:
         files = [_refused_file(from_item(item)) for item in items if item["sk"]["S"] != "BATCH"]
         return batches, files
 
-    def waiting(self, limit: int) -> list[Waiting]:
+    def waiting(self, limit: int) -> list[QuarantinedItem]:
         """Returns the latest `limit` entries, latest first, and beyond that limit also the oldest, from the index."""
         latest = list(self.table.latest(QUARANTINE, limit))
         oldest = islice(self.table.open(QUARANTINE, Limit=1), 1) if len(latest) == limit else ()
         return [_waiting(item) for item in [*latest, *oldest]]
 
 
-def _waiting(item: Item) -> Waiting:
-    return Waiting(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
+def _waiting(item: Item) -> QuarantinedItem:
+    return QuarantinedItem(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
 
 
 def _refused_file(values: Mapping[str, Any]) -> RefusedFile:
