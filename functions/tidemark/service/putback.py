@@ -47,8 +47,7 @@ def _claim_key(world: World, bucket: str, key: str, claims: list[Holder], now: d
     latest = world.ledger.files.holder(bucket, key)
     holders = {holder.file.version: holder for holder in world.ledger.files.holders(bucket, key)}
     older = {version for version in holders if latest is None or version != latest.file.version}
-    known = [Holder(holders[version].file, holders[version].batch_id) for version in sorted(older)]
-    known += [Holder(latest.file, latest.batch_id)] if latest else []
+    known = [holders[version] for version in sorted(older)] + ([latest] if latest else [])
     files = [held.file for held in (*known, *claims)]
     shown = world.store.latest_version(bucket, key) if undecided_keys(files) else None
     *before, last = versions_in_order(known, claims, shown)

@@ -156,4 +156,4 @@ def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
 def _holders(world: World, traces: Iterable[Trace]) -> list[Holder]:
     keys = sorted({(file.bucket, file.key) for trace in traces for file in files_of(trace)})
     by_key = world.map(lambda key: world.ledger.files.holders(*key), keys, READS_AT_ONCE)
-    return [Holder(holder.file, holder.batch_id) for holders in by_key for holder in holders]
+    return [holder for holders in by_key for holder in holders]
