@@ -273,7 +273,7 @@ def test_sweep_tells_how_long_ago_the_last_night_was_seen_through(
     nightly(world, dates=[date(2026, 11, 20)])
     follow(world, ["totals"])
     with monkeypatch.context() as broken:
-        broken.setattr(world.snapshots, "pin", fail)
+        broken.setattr(world.snapshots, "current", fail)
         with pytest.raises(ConnectionError):
             nightly(world)
     sweep(world)

@@ -103,7 +103,7 @@ def holding_batch(world: World, batch_id: str, bucket: str, key: str) -> Batch |
 
 
 def _heirs(world: World, batch: Batch) -> Iterator[Batch]:
-    """The batches into which it was split in the end, in the order of their files."""
+    """Yields the batches that a batch was split into and that were not split again, in the order of their files."""
     if batch.state is not State.SPLIT:
         yield batch
         return

@@ -41,12 +41,12 @@ class Evidence:
     lake: Mapping[str, Rows]  # by table
     warehouse: Mapping[str, Rows]
     loads: Mapping[str, Mapping[int, str]]  # batch → attempt → load, as recorded in the warehouse
-    traces: Mapping[str, Trace]  # of the batches that the ledger is behind with
+    traces: Mapping[str, Trace]  # of the batches that the ledger lacks, or has in an older state
     unreadable: tuple[str, ...]  # a line for each document that cannot be read
 
 
 def gather(world: World) -> Evidence:
-    """Lists everything, and reads the documents of those batches that the ledger is behind with."""
+    """Lists everything, and reads the documents of those batches that the ledger lacks or has in an older state."""
     left = documents(world.store.keys(world.settings.control_bucket, BATCHES))
     datasets = _datasets(world, left)
     tables = [table.physical_name for dataset in datasets.values() for table in dataset.tables]

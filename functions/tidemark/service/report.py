@@ -110,7 +110,7 @@ def _history(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileH
 
 
 def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:
-    """The batch that worked the file off: the one that claimed it, or the child that took it over."""
+    """Returns the batch that has the file: the one that claimed it or, if that was split, a descendant of it."""
     batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.SPLIT:
         return batch
