@@ -26,7 +26,7 @@ from tests.simulation.violation import Violation
 
 #: What CI allows in every small world; the report allows two preemptions and a crash.
 SAMPLE = Allowed(switches=1, crashes=0)
-#: The small worlds in which CI allows all of that as well.
+#: The small worlds in which CI, too, allows two preemptions and a crash.
 WHOLE = ("plan, collect: delivered again", "submit, overwritten", "release, settle")
 WRITES = {
     "collect dynamodb.PutItem", "plan dynamodb.TransactWriteItems", "plan dynamodb.PutItem", "plan s3.PutObject",
@@ -69,7 +69,7 @@ def test_a_read_that_nobody_may_preempt_leaves_one_deviation() -> None:
 
 
 def test_no_more_deviations_than_allowed() -> None:
-    """A schedule without deviations leaves all that is allowed: two preemptions and a crash."""
+    """A schedule that uses all the allowed preemptions, with no crash allowed, has no further deviation."""
     gap = Gap(9, "plan s3.PutObject", True, "here", "if the other takes over", "if this one dies")
     assert list(deviations(Schedule("A", (3, 5)), gap, Allowed(2, 0).less(Schedule("A", (3, 5))))) == []
 
