@@ -1,4 +1,4 @@
-"""Turns step by step: who runs, who waits, and which keys a batch is told, over the simulation's AWS without faults."""
+"""The dataset lock step by step, without faults: which batch runs, which wait, and which seen keys a run gets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tidemark.service.transitions import move
 
 
 class Shop:
-    """A dataset that remembers keys; no event comes by itself, each test asks for the steps."""
+    """A dataset with deduplication across batches; nothing happens by itself, each test invokes the steps."""
 
     def __init__(self, simulation: Simulation, deduplication_window: str) -> None:
         self.sim, self.world = simulation, simulation.world
@@ -33,7 +33,7 @@ class Shop:
         simulation.declared["orders"] = declare("orders", "supersede", 10, 3, deduplication_window)
 
     def plan(self, number: int, *keys: str) -> str:
-        """A batch, PLANNED, of one file with these keys."""
+        """A PLANNED batch of one file with these keys."""
         name = f"orders.20260101T0{number:05d}.00000000"
         landed = self.sim.s3.land(
             "raw", f"orders/{number}", tuple({"id": key, "user": "u", "note": ""} for key in keys)
@@ -54,33 +54,33 @@ class Shop:
         self.world.ledger.batches.save(Batch(**{**batch.__dict__, **changes}))
 
     def batch(self, name: str) -> Batch:
-        """As it is now."""
+        """The batch's current state."""
         found = self.world.ledger.batches.get(name)
         assert found
         return found
 
     def move(self, name: str, event: Any) -> None:
-        """Advance the batch by an event of its present attempt."""
+        """Advance the batch by an event of its current attempt."""
         move(self.world, self.batch(name), event)
 
     def replay(self, name: str) -> None:
-        """Begin the batch's next attempt, of the same files, as if a slot were free."""
+        """Begin the batch's next attempt, with the same files, as if a slot were free."""
         self.move(name, Replayed(1))
         form(self.world, name)
 
     def finish(self, name: str) -> None:
-        """Wait for the runs that are under way, and publish the batch."""
+        """Wait for the current runs, and publish the batch."""
         while self.sim.stage.heap:
             self.sim.stage.step()
         publish(self.world, name)
 
     def seen(self, name: str) -> list[str]:
-        """The keys that the batch's present attempt was told."""
+        """The seen keys in the job spec of the batch's current attempt."""
         spec = json.loads(self.sim.s3.objects[SETTINGS.control_bucket, attempt_key(self.batch(name), "job_spec.json")])
         return sorted(key for file in spec["seen"] for (key,) in self.sim.data.read(file["uri"]))
 
     def states(self, *names: str) -> list[State]:
-        """Where the batches stand."""
+        """The states of the batches."""
         return [self.batch(name).state for name in names]
 
 
@@ -93,7 +93,7 @@ def shop() -> Iterator[Shop]:
 
 
 def test_the_second_batch_waits_until_the_first_is_published(shop: Shop) -> None:
-    """Both have the key: the second is told so, and drops its copy; the first was told nothing."""
+    """Both have the key: the second run gets it as seen and drops its copy; the first run got none."""
     first, second = shop.plan(1, "a", "b"), shop.plan(2, "b", "c")
     submit(shop.world, first)
     submit(shop.world, second)
@@ -108,14 +108,14 @@ def test_the_second_batch_waits_until_the_first_is_published(shop: Shop) -> None
 
 
 def test_of_those_that_wait_the_oldest_is_next(shop: Shop) -> None:
-    """Whoever asks: the youngest batch's event starts the oldest batch."""
+    """Even the youngest batch's event starts the oldest batch."""
     names = [shop.plan(number, "a") for number in (1, 2, 3)]
     submit(shop.world, names[2])
     assert shop.states(*names) == [State.RUNNING, State.PLANNED, State.PLANNED]
 
 
 def test_a_publisher_that_died_keeps_the_others_waiting(shop: Shop) -> None:
-    """The run has ended, and its keys are not known yet: the next look at the batch publishes it, then others go."""
+    """The run has ended, and its keys are not recorded yet: the next invocation publishes it, then others run."""
     first, second = shop.plan(1, "a"), shop.plan(2, "a")
     submit(shop.world, first)
     while shop.sim.stage.heap:
@@ -128,7 +128,7 @@ def test_a_publisher_that_died_keeps_the_others_waiting(shop: Shop) -> None:
 
 
 def test_a_submitter_that_died_is_continued_with_the_same_spec(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The turn is taken and the job spec stands: the next look starts the run, and nobody else gets in between."""
+    """The lock is held and the job spec is written: the next invocation starts the run before any other batch."""
     first, second = shop.plan(1, "a"), shop.plan(2, "a")
 
     def throttled(**_: Any) -> str:
@@ -147,7 +147,7 @@ def test_a_submitter_that_died_is_continued_with_the_same_spec(shop: Shop, monke
 
 @pytest.mark.parametrize("ending", [Renewed, FileRefused, Poisoned])
 def test_an_attempt_that_is_over_gives_way_and_shows_nothing_later(shop: Shop, ending: Any) -> None:
-    """Its zombie run ends well, and is not published: the keys that the other batch kept stay the only ones."""
+    """Its zombie run succeeds and is not published: only the keys that the other batch kept are shown."""
     first, second = shop.plan(1, "a"), shop.plan(2, "a")
     submit(shop.world, first)
     shop.move(first, ending(1, "overtaken"))
@@ -160,7 +160,7 @@ def test_an_attempt_that_is_over_gives_way_and_shows_nothing_later(shop: Shop, e
 
 
 def test_a_failed_run_lets_another_go_first(shop: Shop) -> None:
-    """The retry waits for its backoff, and then it is told what has been shown meanwhile."""
+    """The retry waits for its backoff, and then gets the keys that were shown meanwhile."""
     shop.sim.emr.script = ["transient", "good", "good"]
     first, second = shop.plan(1, "a", "b"), shop.plan(2, "b")
     submit(shop.world, first)
@@ -175,8 +175,8 @@ def test_a_failed_run_lets_another_go_first(shop: Shop) -> None:
     assert shop.seen(first) == ["b"]
 
 
-def test_a_replay_is_told_of_the_younger_and_not_of_itself(shop: Shop) -> None:
-    """Its own earlier rows are replaced, so they are no repetition; what others show, it must not show again."""
+def test_a_replay_gets_the_keys_of_younger_batches_and_not_its_own(shop: Shop) -> None:
+    """Its own earlier rows are replaced, so their keys are not duplicates; keys that others show are."""
     first, second = shop.plan(1, "a", "b"), shop.plan(2, "b", "c")
     for name in (first, second):
         submit(shop.world, name)
@@ -203,8 +203,8 @@ def test_only_batches_of_the_window_count(shop: Shop) -> None:
     assert shop.seen(second) == []
 
 
-def test_without_remember_nobody_waits(shop: Shop) -> None:
-    """Batches run side by side, and their orders and the ledger know nothing of turns."""
+def test_without_a_deduplication_window_no_batch_waits(shop: Shop) -> None:
+    """Batches run at the same time, and neither their job specs nor the ledger have keys or a lock."""
     shop.sim.declared["orders"] = declare("orders", "supersede", 10, 3)
     names = [shop.plan(number, "a") for number in (1, 2)]
     for name in names:
@@ -215,7 +215,7 @@ def test_without_remember_nobody_waits(shop: Shop) -> None:
     assert shop.world.ledger.locks.holder("orders") is None
 
 
-def test_the_turn_is_the_attempts(shop: Shop) -> None:
+def test_the_lock_belongs_to_an_attempt(shop: Shop) -> None:
     """The ledger says which attempt may run."""
     first = shop.plan(1, "a")
     submit(shop.world, first)

@@ -1,4 +1,4 @@
-"""Mutants that do harm only in a scenario of their own: there they are noticed, and the product is not."""
+"""Mutants that do harm only in a scenario of their own, which catches them and which the product passes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from tests.simulation.harms import HARMS, suffer
 
 @pytest.mark.parametrize("mutant", HARMS)
 def test_a_scenario_does_harm_to_a_mutant_only(mutant: str) -> None:
-    """The product comes through the scenario with every promise kept, and without this safeguard it does not."""
+    """The product keeps every promise in the scenario, and without this safeguard it does not."""
     assert not suffer(mutant, mutated=False)
     assert suffer(mutant)

@@ -1,4 +1,4 @@
-"""Two handlers at once, whichever of them makes the next AWS call: the order harms nothing."""
+"""Two handlers at once: every promise holds whichever of them makes the next AWS call."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.simulation.schedules import (
 from tests.simulation.small_worlds import WORLDS
 from tests.simulation.violation import Violation
 
-#: CI plays these for every small world; the report plays two preemptions and a crash.
+#: What CI allows in every small world; the report allows two preemptions and a crash.
 SAMPLE = Allowed(switches=1, crashes=0)
-#: And all for a few of them.
+#: The small worlds in which CI, too, allows two preemptions and a crash.
 WHOLE = ("plan, collect: delivered again", "submit, overwritten", "release, settle")
 WRITES = {
     "collect dynamodb.PutItem", "plan dynamodb.TransactWriteItems", "plan dynamodb.PutItem", "plan s3.PutObject",
@@ -43,7 +43,7 @@ WRITES = {
 
 
 def test_a_schedule_deviates_once_more_and_later() -> None:
-    """At the 5th call, a write: the other may take over, it may be the last one, or its reply may be lost."""
+    """At the 5th call, a write, the other may take over, the runner may crash, or the reply may be lost."""
     schedule = Schedule("A", (3,))
     gap = Gap(5, "plan s3.PutObject", True, "here", "if the other takes over", "if this one dies")
     assert list(deviations(schedule, gap, Allowed(1, 1))) == [
@@ -54,14 +54,14 @@ def test_a_schedule_deviates_once_more_and_later() -> None:
 
 
 def test_a_transaction_may_be_cancelled() -> None:
-    """DynamoDB refuses one that meets another, so that is tried with each transaction."""
+    """DynamoDB cancels a transaction that meets another one, so this is tried with each transaction."""
     gap = Gap(2, "plan dynamodb.TransactWriteItems", True, "here", "if the other takes over", "if this one dies")
     kinds = [schedule.crash.kind for schedule, _ in deviations(Schedule(), gap, Allowed(0, 1)) if schedule.crash]
     assert kinds == ["kill_before", "lost_reply", "cancelled_transaction"]
 
 
 def test_a_read_that_nobody_may_preempt_leaves_one_deviation() -> None:
-    """Whoever has just taken over makes a call first; and a read's lost reply tells no more than a death."""
+    """A runner that has just taken over makes at least one call, and a read's lost reply equals a crash."""
     gap = Gap(3, "plan s3.GetObject", False, "here", "if the other takes over", "if this one dies")
     assert list(deviations(Schedule("A", (3,)), gap, Allowed(1, 1))) == [
         (Schedule("A", (3,), Crash(3)), "if this one dies")
@@ -69,7 +69,7 @@ def test_a_read_that_nobody_may_preempt_leaves_one_deviation() -> None:
 
 
 def test_no_more_deviations_than_allowed() -> None:
-    """Two preemptions and a crash are all that is left of two and one."""
+    """A schedule that uses all the allowed preemptions, with no crash allowed, has no further deviation."""
     gap = Gap(9, "plan s3.PutObject", True, "here", "if the other takes over", "if this one dies")
     assert list(deviations(Schedule("A", (3, 5)), gap, Allowed(2, 0).less(Schedule("A", (3, 5))))) == []
 
@@ -78,7 +78,7 @@ def test_no_more_deviations_than_allowed() -> None:
 
 
 def increase(hand: Hand) -> None:
-    """Read the number, add one, write it: what is lost if another does so in between."""
+    """Reads a number and writes it plus one: an update is lost if another runner does the same in between."""
 
     def act(world: object) -> None:
         store = hand.simulation.world.store
@@ -88,7 +88,7 @@ def increase(hand: Hand) -> None:
 
 
 def increase_safely(hand: Hand) -> None:
-    """The same, on the condition that nobody has written it since."""
+    """The same, on the condition that the number has not been written since."""
 
     def act(world: object) -> None:
         store = hand.simulation.world.store
@@ -101,27 +101,27 @@ def increase_safely(hand: Hand) -> None:
 
 
 def zero(hand: Hand) -> None:
-    """The number is there."""
+    """Write the initial number."""
     hand.simulation.s3.objects["control", "number"] = b"0"
 
 
 class BothCount(Invariants):
-    """In the end it is two, unless somebody has died."""
+    """At the end the number is two, unless a runner has crashed."""
 
     def check_rest(self) -> None:
-        """Raise `Violation` if a number was lost."""
+        """Raise `Violation` if an update was lost."""
         number = int(self.sim.s3.objects["control", "number"])
         if number != 2:
             raise Violation(f"it is {number}")
 
 
 def counters(step: object) -> SmallWorld:
-    """Two who count the same thing."""
+    """A small world of two runners that count with the same number."""
     return SmallWorld((zero,), (step,), (step,), BothCount)  # type: ignore[arg-type]
 
 
 def test_a_lost_update_takes_one_preemption() -> None:
-    """A reads, B reads and writes, A writes: no schedule without a preemption finds that, and this one does."""
+    """A reads, B reads and writes, A writes: schedules without a preemption do not find this, and this one does."""
     with course(counters(increase)) as play:
         assert not Explorer(play, Allowed(0, 0)).explore().broken
         found = Explorer(play, Allowed(1, 0)).explore()
@@ -136,7 +136,7 @@ def test_a_condition_closes_the_race() -> None:
 
 
 def one_by_one(play: Play, schedule: Schedule, allowed: Allowed) -> Iterator[tuple[Schedule, str]]:
-    """Every schedule that deviates later than this one, and itself; each is played, and none is left early."""
+    """This schedule and all that deviate later, each played to its end."""
     played = play(schedule, allowed.less(schedule), ())
     yield schedule, played.problem
     for gap in played.gaps:
@@ -147,7 +147,7 @@ def one_by_one(play: Play, schedule: Schedule, allowed: Allowed) -> Iterator[tup
 @pytest.mark.parametrize("allowed", [Allowed(2, 0), Allowed(1, 1)])
 @pytest.mark.parametrize("world", [WORLDS["submit, submit"], counters(increase)], ids=["well", "with lost updates"])
 def test_what_is_not_played_is_counted_and_judged_all_the_same(world: SmallWorld, allowed: Allowed) -> None:
-    """Leaving a schedule at a state seen before changes neither their number nor what is found."""
+    """Stopping at known states changes neither the number of schedules nor the broken promises found."""
     with course(world) as play:
         merged = Explorer(play, allowed).explore()
     with course(world) as play:
@@ -161,7 +161,7 @@ def test_what_is_not_played_is_counted_and_judged_all_the_same(world: SmallWorld
 
 
 def test_no_preemption_harms() -> None:
-    """Each small world, with the other taking over before any one call; together they make every kind of write."""
+    """In each small world, the other runner takes over before each call; together they make every kind of write."""
     found = {name: explore(name, SAMPLE) for name in WORLDS}
     assert {name: one.broken for name, one in found.items() if one.broken} == {}
     assert sum(one.count.schedules for one in found.values()) > 800
@@ -185,7 +185,7 @@ def test_a_missing_safeguard_is_noticed(mutant: str) -> None:
 
 
 def test_a_schedule_can_be_played_again() -> None:
-    """Both' calls are numbered: B's plan comes between two calls of A's publish, and dies before the tenth."""
+    """Calls are numbered together: B's plan runs between two calls of A's publish, and crashes before the tenth."""
     played = replay("publish, overwritten", Schedule("A", (4,), Crash(10)))
     race = [line[9:] for line in played.trace if line[9:11] in ("A ", "B ")]
     queries = [f"B {number}: dynamodb.Query " for number in (4, 5, 6)]  # open batches, both kinds of segments

@@ -1,4 +1,4 @@
-"""Death at every AWS call: whatever a handler was about to do, or had just done, the next look finishes it."""
+"""A crash at every AWS call: later invocations finish whatever the handler was about to do or had just done."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.killpoints import day, points
 
-#: Handlers and the writes that the eventful days must bring each of them to.
+#: Handler → the writes that it must make on the eventful days.
 WRITES = (
     "collect dynamodb.PutItem", "plan dynamodb.TransactWriteItems", "plan dynamodb.PutItem", "plan s3.PutObject",
     "plan dynamodb.DeleteItem", "submit emr.StartJobRun", "submit dynamodb.TransactWriteItems",
@@ -16,7 +16,7 @@ WRITES = (
     "publish dynamodb.UpdateItem", "publish s3.PutObject",
     "nightly dynamodb.PutItem", "nightly dynamodb.TransactWriteItems", "nightly s3.PutObject",
 )  # fmt: skip
-#: CI plays every so many of the points, the report plays all.
+#: CI plays one in so many of the points; the report plays all.
 EVERY = {
     "files": {"kill_before": 9, "kill_after": 1, "lost_reply": 3, "repeated": 3, "throttle": 13},
     "nights": {"kill_before": 13, "kill_after": 3, "lost_reply": 4, "repeated": 4, "throttle": 20},
@@ -26,14 +26,14 @@ EVERY = {
 @pytest.mark.parametrize("kind", EVERY["files"])
 @pytest.mark.parametrize("story", EVERY)
 def test_one_fault_at_any_call_harms_nothing(story: str, kind: str) -> None:
-    """A day with a split and overwritten files, or with nights that are restated, ends well whatever the fault hits."""
+    """A day with a split and overwritten files, or with recomputed nightly periods, keeps every promise."""
     found = list(points(story, (kind,), EVERY[story][kind]))
     assert len(found) >= 40
     assert not [point for point in found if point.problem]
 
 
 def test_the_days_are_eventful() -> None:
-    """Every handler makes every kind of write on these days, so that a death before and after it is tried."""
+    """Every handler makes each of its kinds of writes on these days, so a crash before and after each is tried."""
     made: set[str] = set()
     for story in EVERY:
         simulation, problem = day(story, {})

@@ -1,4 +1,4 @@
-"""Moments of a simulation: told apart by whatever matters, and come back to."""
+"""Saved states of a simulation: they are restored exactly, and differ if anything that matters differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.simulation.race import Hand, Raced
 from tests.simulation.scenario import play
 from tests.simulation.small_worlds import LOADED, OVERWRITTEN
 
-#: What each double is made of, but for what it was given when it was made. `Fingerprints` knows all of it.
+#: Double → its attributes that change, all of which `Fingerprints` covers.
 STATE = {
     "dynamodb": {"items", "seen", "late"},
     "s3": {"raw", "keys", "objects", "written"},  # `keys` orders `raw`, `written` is the number of raw objects
@@ -34,13 +34,13 @@ GIVEN = {"call", "now", "now_ms", "lag", "on_write", "cancelled", "stage", "faul
     "made",
     "since",
 }
-#: What only actors, harms and deployments bring about, none of which is in a race.
+#: Attributes that only actors, harms and deployments change, which do not occur in a race.
 UNTOUCHED = {"gone", "marked", "bad", "blamed", "shorted", "names", "reshaped"}
 
 
 @pytest.fixture
 def hand() -> Iterator[Hand]:
-    """A world with a batch that is loaded, and a newer version of one of its files."""
+    """A world with a loaded batch, and a newer version of one of its files."""
     simulation = Raced()
     hand = Hand(simulation, Invariants(simulation))
     with quiet(simulation):
@@ -51,14 +51,14 @@ def hand() -> Iterator[Hand]:
 
 @pytest.mark.parametrize("double", STATE)
 def test_fingerprints_know_what_a_double_remembers(hand: Hand, double: str) -> None:
-    """A double that learns something new has to be told apart by it: say so in `Fingerprints`, and then here."""
+    """A new attribute of a double must be covered by `Fingerprints` first, and then be listed here."""
     found = vars(getattr(hand.simulation, double))
     assert set(found) - GIVEN - UNTOUCHED == STATE[double]
     assert not any(found[name] for name in UNTOUCHED & set(found))
 
 
 def test_a_moment_comes_back(hand: Hand) -> None:
-    """After the newer version has come to rest, the world is set back, and comes to the same rest again."""
+    """After the newer version is loaded, the world is restored and comes to the same end again."""
     simulation, invariants, prints = hand.simulation, hand.invariants, Fingerprints()
 
     def look() -> tuple[object, ...]:
@@ -76,7 +76,7 @@ def test_a_moment_comes_back(hand: Hand) -> None:
 
 
 def test_moments_that_differ_in_an_item_are_told_apart(hand: Hand) -> None:
-    """One pending segment more is another world."""
+    """A world with one more pending segment has another fingerprint."""
     prints = Fingerprints()
     before = prints.world(hand.simulation)
     OVERWRITTEN(hand)

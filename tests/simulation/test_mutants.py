@@ -1,4 +1,4 @@
-"""The simulation's own proof: with one safeguard taken out, some seed notices."""
+"""The simulation itself is tested: with one safeguard removed, some seed breaks a promise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SEEDS = range(160)
 
 
 def test_only_mutants_that_there_are_are_left_to_the_long_run() -> None:
-    """A mutant that was renamed would else be hunted by nobody."""
+    """Otherwise a renamed mutant would not be hunted at all."""
     assert set(MUTANTS) > RARELY_CAUGHT
 
 
@@ -24,6 +24,6 @@ def test_a_missing_safeguard_is_noticed(mutant: str) -> None:
 
 
 def test_the_product_itself_stands_the_same_weather() -> None:
-    """What catches the mutants is their fault, not the weather's: unmutated, the same seeds go well."""
+    """The missing safeguard is what fails, not the rates: the product keeps its promises on the same seeds."""
     problems = {seed: found.problem for seed in range(8) if (found := run(seed, ROUGH)).problem}
     assert not problems

@@ -1,4 +1,4 @@
-"""A world in which nothing fails, and nothing holds still: input never stops, people act, neighbours tidy up."""
+"""A world without faults that never rests: input continues, people act, other tools compact and delete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tidemark.service.sweep import sweep
 
 @pytest.mark.parametrize("every", [20, 60, 150])
 def test_a_key_that_is_overwritten_all_the_time_holds_up_no_other_file(every: int) -> None:
-    """Nineteen files share a batch with it, and are queryable in twice the time of one wait, run, wake-up and load."""
+    """Nineteen files share its batch, and are queryable within twice the time of one wait, run, wake-up and load."""
     with world("plan", "load", "sweep", "reconcile") as it:
         it.declare("orders")
         run, load = _slow_runs(it, 150.0), it.sim.redshift.longest
@@ -40,7 +40,7 @@ def test_a_key_that_is_overwritten_all_the_time_holds_up_no_other_file(every: in
 
 
 def test_what_a_listing_shows_as_the_latest_is_the_latest() -> None:
-    """A multipart upload that began before the older version was put, and whose event is lost, is loaded."""
+    """A multipart upload that began before the older version was put is loaded, although its event is lost."""
     with world("plan", "load", "sweep", "reconcile") as it:
         it.declare("orders")
         it.at(60, lambda: it.land("orders/big", row("v1")))
@@ -58,7 +58,7 @@ def test_what_a_listing_shows_as_the_latest_is_the_latest() -> None:
 
 
 def test_a_flooded_dataset_leaves_slots_to_the_others() -> None:
-    """A file every second in one dataset, and one file in the last of the alphabet: it is loaded like any other."""
+    """One dataset gets a file every second, another a single file, which is loaded as soon as any other."""
     with world() as it:
         it.declare("a", files=1, running=5)
         it.declare("z", files=1, running=5)
@@ -70,7 +70,7 @@ def test_a_flooded_dataset_leaves_slots_to_the_others() -> None:
 
 
 def test_equal_datasets_get_equal_shares() -> None:
-    """Twelve of them want all five slots at every look: none has more than twice the batches of another."""
+    """Twelve datasets always want all five slots: none gets more than twice the batches of another."""
     with world("plan") as it:
         names = [f"d{number:02}" for number in range(12)]
         for name in names:
@@ -84,7 +84,7 @@ def test_equal_datasets_get_equal_shares() -> None:
 
 
 def test_replays_of_everything_leave_room_for_a_fresh_file() -> None:
-    """Thirty replays at once: the file that lands then is queryable before half of them are through."""
+    """During thirty replays, a new file is queryable before half of the replays are done."""
     with world() as it:
         it.declare("orders", files=1, running=100)
         it.declare("clicks", files=1, running=100)
@@ -104,7 +104,7 @@ def test_replays_of_everything_leave_room_for_a_fresh_file() -> None:
 
 
 def test_every_dataset_gets_its_pass_of_reconcile() -> None:
-    """Three pages fit an invocation, each dataset has two: no pass is begun again before all are through."""
+    """An invocation fits three pages, and each dataset has two: no pass begins again before all have ended."""
     with world("sweep") as it:
         for name in "abcd":
             it.declare(name)
@@ -119,7 +119,7 @@ def test_every_dataset_gets_its_pass_of_reconcile() -> None:
 
 
 def test_a_refused_file_is_released_though_its_batch_was_split() -> None:
-    """It goes to the half that has nothing in quarantine, and its rows are loaded."""
+    """The file goes to the child without a quarantined file, and its rows are loaded."""
     with world() as it:
         it.declare("orders")
         it.land("orders/a_gone", {"poison": "named"})
@@ -135,7 +135,7 @@ def test_a_refused_file_is_released_though_its_batch_was_split() -> None:
 
 
 def test_a_refused_version_is_released_beside_a_newer_one_under_append() -> None:
-    """Both are to count, so the newer one is no hindrance; under supersede it is, and the text says so."""
+    """Both versions count, so the newer one does not prevent the release; under supersede it does, with an error."""
     with world() as it:
         it.declare("orders", "append")
         it.declare("clicks", "supersede")
@@ -158,7 +158,7 @@ def test_a_refused_version_is_released_beside_a_newer_one_under_append() -> None
 
 
 def test_what_is_under_way_outlives_its_declaration() -> None:
-    """A dataset is retired while the warehouse is down: its batch, and those beside it, are loaded when it is back."""
+    """A declaration is removed while the warehouse is down: its batch and the others are loaded afterwards."""
     with world("plan", "load", "sweep", "reconcile") as it:
         it.declare("orders")
         it.declare("clicks")
@@ -173,7 +173,7 @@ def test_what_is_under_way_outlives_its_declaration() -> None:
 
 
 def test_a_policy_that_changes_while_a_batch_is_formed_loses_no_file() -> None:
-    """A planner dies with the newer version claimed; by the policy deployed meanwhile the older one would count."""
+    """A planner crashes with the newer version claimed; under the policy deployed meanwhile the older would count."""
     with world("load", "sweep") as it:
         it.declare("orders", "supersede")
         it.at(1, lambda: it.land("orders/k", row("v1")))
@@ -189,7 +189,7 @@ def test_a_policy_that_changes_while_a_batch_is_formed_loses_no_file() -> None:
 
 
 def test_a_version_that_the_manifest_lacks_comes_with_the_next_attempt() -> None:
-    """A planner dies with its manifest written; by the policy deployed meanwhile both versions count."""
+    """A planner crashes with its manifest written; under the policy deployed meanwhile both versions count."""
     with world("load", "sweep", "plan") as it:
         it.declare("orders", "ignore")
         landed = [it.put("orders/k", row("v1")), it.put("orders/k", row("v2"))]
@@ -205,7 +205,7 @@ def test_a_version_that_the_manifest_lacks_comes_with_the_next_attempt() -> None
 
 
 def test_two_planners_with_two_policies_lose_no_newer_version() -> None:
-    """The manifest of one stands, with the older version; the other has claimed the newer one, and died."""
+    """One has written its manifest with the older version; the other has claimed the newer one and crashed."""
     with world("load", "sweep", "plan") as it:
         it.declare("orders", "ignore")
         it.at(1, lambda: it.land("orders/k", row("v1")))
@@ -228,7 +228,7 @@ def test_two_planners_with_two_policies_lose_no_newer_version() -> None:
 
 
 def test_an_outage_of_the_warehouse_leaves_no_trace() -> None:
-    """An hour down, a batch each half minute: no batch is marked, and the backlog goes in a few loads afterwards."""
+    """The warehouse is down for an hour: no batch's load is limited, and a few loads clear the backlog afterwards."""
     with world() as it:
         it.declare("orders", files=1, running=100)
         for second in range(1, 2 * 3600, 30):
@@ -244,7 +244,7 @@ def test_an_outage_of_the_warehouse_leaves_no_trace() -> None:
 
 
 def test_files_that_another_tool_deletes_before_their_load_are_made_anew() -> None:
-    """A neighbour compacts and deletes too soon: that batch runs again by itself, and the one beside it does not."""
+    """Another tool compacts and deletes too early: the affected batch runs again, and the other batch does not."""
     with world() as it:
         for name in ("orders", "trips"):  # of one shard
             it.declare(name)
@@ -265,7 +265,7 @@ def test_files_that_another_tool_deletes_before_their_load_are_made_anew() -> No
 
 
 def test_a_rule_that_deletes_all_files_before_their_load_comes_to_a_persons_notice() -> None:
-    """After three attempts the batch waits in quarantine, and the reason says what to look for."""
+    """After three attempts the batch is quarantined, and the reason says what to look for."""
     with world() as it:
         it.declare("orders")
         it.at(1, lambda: it.land("orders/1"))
@@ -281,7 +281,7 @@ def test_a_rule_that_deletes_all_files_before_their_load_comes_to_a_persons_noti
 
 @pytest.mark.parametrize("segments", [40, 2_000])
 def test_a_sweep_costs_the_same_whatever_is_pending(segments: int) -> None:
-    """It needs the oldest segment of a dataset, and reads no other."""
+    """Sweep reads a bounded number of each dataset's oldest segments, so it makes the same few calls."""
     with world("load") as it:
         it.declare("orders")
         for number in range(segments):
@@ -294,7 +294,7 @@ def test_a_sweep_costs_the_same_whatever_is_pending(segments: int) -> None:
 
 
 def _tidy_up(it: OpenWorld, dataset: str) -> None:
-    """A neighbour compacts the lake's tables of the dataset, and deletes the files that it has replaced."""
+    """Compact the dataset's lake tables as another tool does, and delete the replaced files."""
     for table in it.sim.declared[dataset].tables:
         it.sim.catalog.compact(table.physical_name)
     for uri in [uri for uri in it.sim.data.files if f"/batches/{dataset}/" in uri]:
@@ -312,7 +312,7 @@ def _file(number: int) -> list[Any]:
 
 
 def _slow_runs(it: OpenWorld, seconds: float) -> float:
-    """From now on every run takes exactly so long."""
+    """Let every run take exactly this long."""
     it.sim.emr.run_seconds = lambda: seconds
     return seconds
 
