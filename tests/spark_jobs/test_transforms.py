@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,111 +11,9 @@ from pyspark.sql import functions as F
 from spark_jobs.engine import writer
 from spark_jobs.engine.seen_keys import duplicates_marked
 from spark_jobs.transforms import content, customers, transactions, web_logs
+from tests.spark_jobs.conftest import records, rows, schema
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import DeclarationError
-
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
-
-NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-LATE = datetime(2026, 7, 1, 23, 59, 59, 999999, tzinfo=UTC)
-NEXT = datetime(2026, 7, 2, tzinfo=UTC)
-DAY, NEXT_DAY = date(2026, 7, 1), date(2026, 7, 2)
-
-
-def records(spark: SparkSession, dataset: Dataset, *rows: tuple[Any, ...]) -> DataFrame:
-    """What a transform is given: the declared fields and `_file`."""
-    schema = ", ".join(f"`{field.name}` {field.type.spark}" for field in dataset.record)
-    return spark.createDataFrame([(*row, "s3://raw/a") for row in rows], f"{schema}, _file string")
-
-
-def rows(frame: DataFrame) -> list[tuple[Any, ...]]:
-    return sorted(map(tuple, frame.collect()), key=str)
-
-
-def schema(frame: DataFrame) -> list[tuple[str, str]]:
-    return [(field.name, field.dataType.simpleString()) for field in frame.schema]
-
-
-@pytest.fixture
-def requests(spark: SparkSession, declared: dict[str, Dataset]) -> dict[str, DataFrame]:
-    return web_logs.transform(
-        records(
-            spark,
-            declared["web_logs"],
-            (NOON, "u1", "page_view", 200, "GET", "/", 512, None, "curl"),
-            (LATE, "u1", "page_view", 404, "GET", "/x", None, "/", "curl"),
-            (NEXT, "u1", "asset", 404, "GET", "/x", 0, "/", "curl"),
-            (NOON, "u2", "asset", 500, "GET", "/x", 0, None, None),
-            (LATE, "u2", "asset", 399, "GET", "/y", 0, None, None),
-        )
-    )
-
-
-def test_web_events_are_the_records_with_their_day(requests: dict[str, DataFrame]) -> None:
-    """Days are UTC days, whatever the machine's zone."""
-    events = requests["web_events"]
-    assert [name for name, _ in schema(events)][:2] == ["event_time", "user_id"]
-    assert schema(events)[-2:] == [("event_date", "date"), ("_file", "string")]
-    days = events.select(F.date_format("event_time", "HH:mm"), "event_date", "_file")
-    assert rows(days)[0] == ("00:00", NEXT_DAY, "s3://raw/a")
-    assert rows(days)[-1] == ("23:59", DAY, "s3://raw/a")
-
-
-def test_user_activity_counts_requests_by_user_and_day(requests: dict[str, DataFrame]) -> None:
-    """It adds up over batches."""
-    assert rows(requests["user_activity"]) == [("u1", DAY, 2), ("u1", NEXT_DAY, 1), ("u2", DAY, 2)]
-
-
-def test_error_patterns_count_requests_from_status_400_on(requests: dict[str, DataFrame]) -> None:
-    """By status, path and day; 399 is no error."""
-    assert rows(requests["error_patterns"]) == [(404, "/x", DAY, 1), (404, "/x", NEXT_DAY, 1), (500, "/x", DAY, 1)]
-
-
-def test_daily_totals_add_cents_exactly(spark: SparkSession, declared: dict[str, Dataset]) -> None:
-    """As doubles, ten times 0.10 would not be 1.00."""
-    line = (Decimal("0.10"), 1, "s", "p", Decimal(0))
-    sales = records(spark, declared["transactions"], *((f"t{n}", "u1", NOON, *line) for n in range(10)))
-    tables = transactions.transform(sales)
-    assert rows(tables["daily_user_totals"]) == [("u1", DAY, Decimal("1.00"), 10)]
-    assert rows(tables["transactions"])[0][:2] == ("t0", "u1")
-
-
-def test_content_performance_counts_views_and_clicks(spark: SparkSession, declared: dict[str, Dataset]) -> None:
-    """By content, site, device and day; where site or device is not known, the row says so and still joins."""
-    shown = (NOON, "u1", "c1", 1, "s", "web")
-    tables = content.transform(
-        records(
-            spark,
-            declared["content"],
-            ("e1", "view", *shown),
-            ("e2", "click", *shown),
-            ("e3", "view", LATE, None, "c1", None, "s", "web"),
-            ("e4", "view", NEXT, "u1", "c1", 1, "s", "web"),
-            ("e5", "click", NOON, "u2", "c2", 1, None, None),
-        )
-    )
-    assert rows(tables["content_performance"]) == [
-        ("c1", "s", "web", DAY, 2, 1),
-        ("c1", "s", "web", NEXT_DAY, 1, 0),
-        ("c2", "unknown", "unknown", DAY, 0, 1),
-    ]
-    kept = tables["content_events"].select("event_id", "site", "event_date", "_file")
-    assert rows(kept)[3:] == [("e4", "s", NEXT_DAY, "s3://raw/a"), ("e5", None, DAY, "s3://raw/a")]
-
-
-def test_customers_are_every_row_of_every_export(spark: SparkSession, declared: dict[str, Dataset]) -> None:
-    """Two rows of one household are both kept: which is the latest, other batches may have a say in."""
-    bands = ("50-74K", None, "Married", "5+", "2 Adults Kids", "3+")
-    exported = records(spark, declared["customers"], ("h1", "35-44", *bands), ("h1", "45-54", *bands))
-    assert rows(customers.transform(exported)["customers"].select("household_id", "age", "home_ownership")) == [
-        ("h1", "35-44", None),
-        ("h1", "45-54", None),
-    ]
-
 
 MODULES = {"web_logs": web_logs, "transactions": transactions, "content": content, "customers": customers}
 

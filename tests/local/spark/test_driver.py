@@ -7,6 +7,8 @@ import pytest
 from local.spark.runner import Outcome, WarmRunner
 from tests.local.spark.conftest import Cloud, run
 
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(180)]
+
 
 def test_jobs_share_nothing_but_the_driver(warm: WarmRunner, cloud: Cloud) -> None:
     """The next job gets its own modules, arguments and settings, and no view or file of the one before."""

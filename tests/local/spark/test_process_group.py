@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.local.spark.conftest import Cloud
 from tests.local.stand_ins import eventually
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(180)]
 
 
 def alive(marker: str) -> list[int]:

@@ -3,9 +3,12 @@
 from io import BytesIO
 
 import pyarrow.parquet as pq
+import pytest
 
 from local.spark.runner import JobSpec, Outcome, WarmRunner
 from tests.local.spark.conftest import WRITES, Cloud, run
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(180)]
 
 
 def test_a_job_writes_parquet_to_s3(warm: WarmRunner, cloud: Cloud) -> None:

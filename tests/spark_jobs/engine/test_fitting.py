@@ -13,8 +13,6 @@ from tidemark.core.dataset import Column, ColumnType, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.job import RunFailure
 
-pytestmark = pytest.mark.spark
-
 
 def table(declared: str) -> Table:
     return Table("stays", "report", (Column("v", ColumnType.parse(declared)),))

@@ -22,12 +22,6 @@ from tidemark.core.job import JobSpec, Result, rows_of
 from tidemark.core.manifest import Manifest
 from tidemark.core.verification import verify_keys
 
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
-
 NUMBERS = count(1)
 RunBatch = Callable[..., dict[str, Any]]
 

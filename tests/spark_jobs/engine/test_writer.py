@@ -17,8 +17,6 @@ from spark_jobs.engine.hadoop import FileSystem
 from tidemark.core.dataset import Column, ColumnType, Table
 from tidemark.core.job import rows_of
 
-pytestmark = pytest.mark.spark
-
 PLACES = count(1)
 
 
