@@ -201,7 +201,9 @@ TOPICS = {
     "tests/spark_jobs/engine/test_restating.py": "late files restate a day, through batch and period",
     "tests/spark_jobs/test_datasets.py": "the shipped datasets against the generator's totals",
     "tests/spark_jobs/test_transforms.py": "what every shipped transform promises",
+    "tests/test_code_tour.py": "docs/code-tour.md",
     "tests/test_docs.py": "the documentation",
+    "tests/test_figures.py": "figures in the documentation",
     "tests/test_layout.py": "the repository",
 }
 

@@ -1,31 +1,9 @@
-"""Datasets, tables and types as values."""
+"""Datasets and tables as values."""
 
 from __future__ import annotations
 
-import pytest
-
-from tidemark.core.dataset import Column, ColumnType, Dataset
-
-TYPES = [
-    # declared      Spark            Iceberg           Redshift
-    ("string", "string", "string", "VARCHAR(65535)"),
-    ("string(256)", "string", "string", "VARCHAR(256)"),
-    ("int", "int", "int", "INTEGER"),
-    ("bigint", "bigint", "long", "BIGINT"),
-    ("double", "double", "double", "DOUBLE PRECISION"),
-    ("decimal(12,2)", "decimal(12,2)", "decimal(12, 2)", "DECIMAL(12,2)"),
-    (" decimal(38, 0) ", "decimal(38,0)", "decimal(38, 0)", "DECIMAL(38,0)"),
-    ("boolean", "boolean", "boolean", "BOOLEAN"),
-    ("date", "date", "date", "DATE"),
-    ("timestamp", "timestamp", "timestamptz", "TIMESTAMP"),
-]
-
-
-@pytest.mark.parametrize(("declared", "spark", "iceberg", "redshift"), TYPES)
-def test_a_type_has_one_name_in_each_engine(declared: str, spark: str, iceberg: str, redshift: str) -> None:
-    """The declaration's type is the only source of the three engines' types."""
-    found = ColumnType.parse(declared)
-    assert (found.spark, found.iceberg, found.redshift) == (spark, iceberg, redshift)
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset
 
 
 def test_facts_end_with_batch_attempt_file_and_what_was_rescued(dataset: Dataset) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Table
 from tidemark.core.load_limits import FRAME_STATEMENTS, STATEMENTS_MAX, statements_needed, statements_of
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 

@@ -42,7 +42,7 @@ def asked(hand: Hand, act: Callable[..., Any], *arguments: Any) -> Any:
 
 def batch_of(hand: Hand, number: int = 0) -> Batch:
     """The batch that was made as the first (0), second (1), …"""
-    batch = asked(hand, lambda world: world.ledger.batch(hand.batch(number)))
+    batch = asked(hand, lambda world: world.ledger.batches.get(hand.batch(number)))
     assert isinstance(batch, Batch)
     return batch
 

@@ -18,8 +18,8 @@ def pending(hand: Hand, background: bool = False) -> list[FileVersion]:
 
     def listed(world: object) -> list[FileVersion]:
         ledger = world.ledger  # type: ignore[attr-defined]
-        segments = ledger.segments("orders", background)
-        return [one for segment in segments for one in ledger.segment_files("orders", segment.sk)]
+        segments = ledger.segments.pending("orders", background)
+        return [one for segment in segments for one in ledger.segments.files("orders", segment.sk)]
 
     found: list[FileVersion] = asked(hand, listed)
     return found
@@ -51,4 +51,4 @@ def test_a_dataset_is_registered_with_its_first_file(hand: Hand) -> None:
     """What is under way outlives its declaration, so the ledger keeps the declaration."""
     did(hand, orders())
     asked(hand, remember, [file("orders/a")])
-    assert set(asked(hand, lambda world: world.ledger.registered())) == {"orders"}
+    assert set(asked(hand, lambda world: world.ledger.declarations.all())) == {"orders"}

@@ -21,7 +21,7 @@ def statements(hand: Hand) -> list[str]:
 
 
 def open_loads(hand: Hand) -> list[Load]:
-    found: list[Load] = asked(hand, lambda world: world.ledger.open_loads())
+    found: list[Load] = asked(hand, lambda world: world.ledger.loads.open())
     return found
 
 

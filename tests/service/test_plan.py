@@ -21,7 +21,7 @@ def keys(hand: Hand, number: int = 0) -> list[str]:
 
 
 def pending(hand: Hand) -> int:
-    return len(asked(hand, lambda world: world.ledger.segments("orders")))
+    return len(asked(hand, lambda world: world.ledger.segments.pending("orders")))
 
 
 def test_all_that_is_pending_becomes_a_batch(hand: Hand) -> None:
@@ -49,9 +49,9 @@ def test_a_batch_has_no_more_files_than_declared(hand: Hand) -> None:
 def test_a_paused_dataset_begins_nothing(hand: Hand) -> None:
     """Its files are kept, and taken when the pause is over."""
     did(hand, orders(), land("a", "a1"))
-    asked(hand, lambda world: world.ledger.pause("orders", True))
+    asked(hand, lambda world: world.ledger.controls.pause("orders", True))
     assert (asked(hand, plan, True), pending(hand)) == (0, 1)
-    asked(hand, lambda world: world.ledger.pause("orders", False))
+    asked(hand, lambda world: world.ledger.controls.pause("orders", False))
     assert asked(hand, plan, True) == 1
 
 

@@ -20,7 +20,7 @@ def test_a_run_that_ended_well_is_published(hand: Hand) -> None:
     did(hand, *RAN)
     asked(hand, publish, hand.batch(0))
     batch = batch_of(hand)
-    assert (batch.state, batch.read, batch.kept) == (State.PUBLISHED, 2, 2)
+    assert (batch.state, batch.counts.read, batch.counts.kept) == (State.PUBLISHED, 2, 2)
     assert rows(hand) == ["a1", "b1"]
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_a_run_names_is_set_aside(hand: Hand) -> None:
     """The batch runs again without it, and the file waits for a person."""
     did(hand, orders(), land("a", poison="named"), land("b", "b1"), plan, *RUN)
     asked(hand, publish, hand.batch(0))
-    [refused] = asked(hand, lambda world: world.ledger.quarantine()[1])
+    [refused] = asked(hand, lambda world: world.ledger.quarantine.contents()[1])
     assert (refused.file.key, batch_of(hand).state, batch_of(hand).attempt) == ("orders/a", State.FORMING, 2)
 
 
@@ -71,7 +71,7 @@ def test_what_fails_twice_for_no_known_reason_is_halved(hand: Hand) -> None:
     did(hand, *FAILED_TWICE)
     asked(hand, publish, hand.batch(0))
     parent = batch_of(hand)
-    children = [asked(hand, lambda world, child=child: world.ledger.batch(child)) for child in parent.children]
+    children = [asked(hand, lambda world, child=child: world.ledger.batches.get(child)) for child in parent.children]
     assert parent.state is State.SPLIT
     assert [(child.parent, child.file_range) for child in children] == [
         (parent.batch_id, (0, 1)),

@@ -61,8 +61,8 @@ def test_a_batch_whose_files_change_all_the_time_is_moved_later(hand: Hand) -> N
 
     def loses(moved: Batch) -> Batch:
         tried.append(moved)
-        now = hand.simulation.world.ledger.batch(moved.batch_id)
-        hand.simulation.world.ledger.save(replace(now, changes=now.changes + 1))
+        now = hand.simulation.world.ledger.batches.get(moved.batch_id)
+        hand.simulation.world.ledger.batches.save(replace(now, changes=now.changes + 1))
         raise Conflict("lost")
 
     with pytest.raises(Transient, match="files are overwritten faster than it can be moved"):

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tidemark.adapters.ledger import Holder, Ledger
-from tidemark.core.files import FileVersion
+from tidemark.adapters.ledger import Ledger
+from tidemark.core.files import FileVersion, Holder
 from tidemark.core.lifecycle import Batch, State
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -34,13 +34,20 @@ def segments(ledger: Ledger, file: FileVersion, noon: datetime) -> tuple[str, ..
     """The sort keys of two pending segments of one file each, oldest first."""
     later = replace(file, key="web/c.json", landed_at="2026-03-01T11:59:30Z")
     for each in (later, file):
-        ledger.put_segment("web", [each], noon)
-    return tuple(segment.sk for segment in ledger.segments("web"))
+        ledger.segments.put("web", [each], noon)
+    return tuple(segment.sk for segment in ledger.segments.pending("web"))
 
 
 @pytest.fixture
 def held(ledger: Ledger, file: FileVersion, noon: datetime) -> Holder:
     """The file, claimed by batch `web.t.1`, which is saved."""
-    ledger.claim(file, "web", "web.t.1", noon)
-    ledger.save(batch(state=State.LOADED, due_at=None))
+    ledger.files.claim(file, "web", "web.t.1", noon)
+    ledger.batches.save(batch(state=State.LOADED, due_at=None))
     return Holder(file, "web.t.1")
+
+
+def refused(ledger: Ledger, file: FileVersion) -> Batch:
+    """The batch that holds the file, at its second attempt, without the file."""
+    read = ledger.batches.get("web.t.1")
+    assert read is not None
+    return ledger.files.refuse(replace(read, attempt=2, changes=1, reason="not JSON"), file)

@@ -16,7 +16,7 @@ from tidemark.core.loading import BATCHES_MAX, Load
 @pytest.fixture
 def published(ledger: Ledger) -> list[Batch]:
     """Two batches that wait for the warehouse."""
-    return [ledger.save(batch(f"web.t.{number}", state=State.PUBLISHED)) for number in (1, 2)]
+    return [ledger.batches.save(batch(f"web.t.{number}", state=State.PUBLISHED)) for number in (1, 2)]
 
 
 def load_of(batches: list[Batch], name: str = "load.t.1") -> Load:
@@ -29,40 +29,32 @@ def loading(batches: list[Batch], name: str = "load.t.1") -> list[Batch]:
 
 def test_a_load_begins_with_all_its_batches(ledger: Ledger, published: list[Batch]) -> None:
     """Load and batches are written in one transaction."""
-    begun = ledger.begin_load(load_of(published), loading(published))
-    assert ledger.load("load.t.1") == begun
-    assert {one.load_id for one in ledger.open_batches("web")} == {"load.t.1"}
+    begun = ledger.loads.begin(load_of(published), loading(published))
+    assert ledger.loads.get("load.t.1") == begun
+    assert {one.load_id for one in ledger.batches.open("web")} == {"load.t.1"}
 
 
 def test_no_batch_is_in_two_loads(ledger: Ledger, published: list[Batch]) -> None:
     """One batch taken elsewhere is enough: neither the load nor its other batches are written."""
-    ledger.begin_load(load_of(published[:1]), loading(published[:1]))
+    ledger.loads.begin(load_of(published[:1]), loading(published[:1]))
     with pytest.raises(Conflict):
-        ledger.begin_load(load_of(published, "load.t.2"), loading(published, "load.t.2"))
-    assert ledger.load("load.t.2") is None
-    assert ledger.batch("web.t.2") == published[1]
+        ledger.loads.begin(load_of(published, "load.t.2"), loading(published, "load.t.2"))
+    assert ledger.loads.get("load.t.2") is None
+    assert ledger.batches.get("web.t.2") == published[1]
 
 
 def test_the_largest_load_fits_one_transaction(ledger: Ledger) -> None:
     """Every batch writes two items, the load one: 91 of 100."""
-    batches = [ledger.save(batch(f"web.t.{number}", state=State.PUBLISHED)) for number in range(BATCHES_MAX)]
-    ledger.begin_load(load_of(batches), loading(batches))
-    assert {one.state for one in ledger.open_batches("web")} == {State.LOADING}
+    batches = [ledger.batches.save(batch(f"web.t.{number}", state=State.PUBLISHED)) for number in range(BATCHES_MAX)]
+    ledger.loads.begin(load_of(batches), loading(batches))
+    assert {one.state for one in ledger.batches.open("web")} == {State.LOADING}
 
 
 def test_of_two_settlers_one_closes_a_load(ledger: Ledger, published: list[Batch]) -> None:
     """The second gets a conflict, and a closed load leaves the index."""
-    begun = ledger.begin_load(load_of(published), loading(published))
-    assert ledger.open_loads() == [begun]
-    ledger.save_load(replace(begun, state="FINISHED"))
+    begun = ledger.loads.begin(load_of(published), loading(published))
+    assert ledger.loads.open() == [begun]
+    ledger.loads.save(replace(begun, state="FINISHED"))
     with pytest.raises(Conflict):
-        ledger.save_load(replace(begun, state="FAILED"))
-    assert ledger.open_loads() == []
-
-
-def test_the_warehouses_columns_are_remembered(ledger: Ledger) -> None:
-    """None says that the table was never made."""
-    assert ledger.warehouse_columns("events") is None
-    for _ in range(2):
-        ledger.put_warehouse_columns("events", {"user_id": "VARCHAR(8)"})
-    assert ledger.warehouse_columns("events") == {"user_id": "VARCHAR(8)"}
+        ledger.loads.save(replace(begun, state="FAILED"))
+    assert ledger.loads.open() == []

@@ -15,40 +15,40 @@ from tidemark.core.files import FileVersion
 
 def test_a_segment_gives_its_files_back(ledger: Ledger, file: FileVersion, segments: tuple[str, ...]) -> None:
     """Segments are listed oldest first, with what the policy needs."""
-    first = ledger.segments("web")[0]
+    first = ledger.segments.pending("web")[0]
     assert (first.head.files, first.head.bytes, first.batch_id) == (1, 5, "")
     assert first.head.oldest_at == NOON - timedelta(minutes=1)
-    assert ledger.segment_files("web", first.sk) == [file]
+    assert ledger.segments.files("web", first.sk) == [file]
 
 
 def test_the_same_files_are_one_segment(ledger: Ledger, file: FileVersion, segments: tuple[str, ...]) -> None:
     """A repeated invocation writes the same item."""
-    ledger.put_segment("web", [file], NOON + timedelta(seconds=9))
-    assert tuple(segment.sk for segment in ledger.segments("web")) == segments
+    ledger.segments.put("web", [file], NOON + timedelta(seconds=9))
+    assert tuple(segment.sk for segment in ledger.segments.pending("web")) == segments
 
 
 def test_a_segment_that_is_worked_off_keeps_its_mark(
     ledger: Ledger, file: FileVersion, segments: tuple[str, ...]
 ) -> None:
     """A redelivery while the planner is at it does not free the segment for a second batch."""
-    ledger.begin(batch(segments=segments))
-    ledger.put_segment("web", [file], NOON)
-    assert [segment.batch_id for segment in ledger.segments("web")] == ["web.t.1", "web.t.1"]
+    ledger.batches.begin(batch(segments=segments))
+    ledger.segments.put("web", [file], NOON)
+    assert [segment.batch_id for segment in ledger.segments.pending("web")] == ["web.t.1", "web.t.1"]
 
 
 @pytest.mark.parametrize("landed_at", [None, "2026-03-01T13:00:00Z"])
 def test_a_segment_is_never_younger_than_now(ledger: Ledger, file: FileVersion, landed_at: str | None) -> None:
     """Without a landing, or with one from a clock ahead, the wait begins now."""
-    ledger.put_segment("web", [replace(file, landed_at=landed_at)], NOON)
-    assert ledger.segments("web")[0].head.oldest_at == NOON
+    ledger.segments.put("web", [replace(file, landed_at=landed_at)], NOON)
+    assert ledger.segments.pending("web")[0].head.oldest_at == NOON
 
 
 def test_a_forgotten_segment_has_no_files(ledger: Ledger, segments: tuple[str, ...]) -> None:
     """Forgetting twice harms nothing."""
     for _ in range(2):
-        ledger.delete_segment("web", segments[0])
-    assert ledger.segment_files("web", segments[0]) == []
-    assert [segment.sk for segment in ledger.segments("web")] == [segments[1]]
+        ledger.segments.delete("web", segments[0])
+    assert ledger.segments.files("web", segments[0]) == []
+    assert [segment.sk for segment in ledger.segments.pending("web")] == [segments[1]]
 
 
 def test_segments_beyond_one_page_are_listed(ledger: Ledger, dynamodb: Any) -> None:
@@ -62,5 +62,5 @@ def test_segments_beyond_one_page_are_listed(ledger: Ledger, dynamodb: Any) -> N
         dynamodb.put_item(TableName="ledger", Item=item)
     query = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "PENDING#web"}}}
     assert "LastEvaluatedKey" in dynamodb.query(TableName="ledger", **query)
-    assert len(ledger.segments("web")) == 5
-    assert ledger.segments("app") == []
+    assert len(ledger.segments.pending("web")) == 5
+    assert ledger.segments.pending("app") == []

@@ -36,6 +36,6 @@ def test_only_a_lost_race_is_a_conflict(
     def refuse(**_: Any) -> None:
         raise ClientError(told, "TransactWriteItems")
 
-    monkeypatch.setattr(ledger, "client", SimpleNamespace(transact_write_items=refuse))
+    monkeypatch.setattr(ledger.table, "client", SimpleNamespace(transact_write_items=refuse))
     with pytest.raises(raised):
-        ledger.save(batch())
+        ledger.batches.save(batch())

@@ -15,6 +15,7 @@ from local.endpoint.protocol import (
     application,
     caller,
     routes,
+    service_model,
     uri_pattern,
 )
 from tests.local.stand_ins import client, served
@@ -77,6 +78,7 @@ def test_a_slash_inside_a_path_variable_stays_there() -> None:
 @pytest.mark.parametrize("service", ["emr-serverless"])
 def test_every_operation_has_its_own_route(service: str) -> None:
     """Each request URI of the model, filled in, leads to its own operation and to no earlier one."""
+    assert {route.operation.name for route in routes(service)} == set(service_model(service).operation_names)
     for route in routes(service):
         path = re.sub(r"\{\w+\}", "x1", route.operation.http["requestUri"])
         first = next(r for r in routes(service) if r.method == route.method and r.pattern.fullmatch(path))

@@ -11,8 +11,8 @@ from local.redshift.session import Session
 from local.redshift.tables import SqlError
 from local.redshift.translate import translate, used_parameters
 from tests.local.redshift.sql import fails, run
+from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column as Declared
-from tidemark.core.dataset import ColumnType
 from tidemark.core.dataset import Table as DeclaredTable
 from tidemark.core.warehouse_ddl import history_statements, relations, table_changes
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements

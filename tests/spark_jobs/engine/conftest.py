@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 
 from spark_jobs.engine.period import Night
 from tests.spark_jobs.nightly.conftest import jobs, nights
-from tidemark.core.dataset import Column, ColumnType, Dataset, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset, Table
 from tidemark.core.dataset_parser import parse_dataset
 
 __all__ = ["jobs", "nights"]

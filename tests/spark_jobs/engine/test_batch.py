@@ -21,7 +21,8 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs.engine import batch
 from tests.spark_jobs.conftest import LAKE, Bucket
 from tests.spark_jobs.engine.conftest import EVENTS
-from tidemark.core.dataset import ColumnType, Dataset, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Dataset, Field, Format
 from tidemark.core.files import FileVersion
 from tidemark.core.job import JobSpec
 from tidemark.core.manifest import Manifest

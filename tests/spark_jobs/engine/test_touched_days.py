@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 from spark_jobs.engine import touched_days
 from spark_jobs.engine.touched_days import day_literal
 from tests.spark_jobs.engine.conftest import EVENTS
-from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Table
 
 
 @pytest.mark.parametrize(

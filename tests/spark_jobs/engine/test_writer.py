@@ -16,7 +16,8 @@ from pyspark.sql import functions as F
 from spark_jobs.engine import writer
 from spark_jobs.engine.hadoop import FileSystem
 from tests.spark_jobs.conftest import schema
-from tidemark.core.dataset import Column, ColumnType, Dataset, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.job import rows_of
 

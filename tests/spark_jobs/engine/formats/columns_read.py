@@ -13,7 +13,8 @@ import pyarrow.parquet
 
 from spark_jobs.engine.formats.columnar import ColumnarReader
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 
 def field(name: str, type_: str, *, required: bool = False, source: str = "") -> Field:

@@ -11,7 +11,8 @@ import fastavro
 
 from spark_jobs.engine.formats.avro import AvroReader
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 
 def field(name: str, type_: str, *, required: bool = False, source: str = "") -> Field:

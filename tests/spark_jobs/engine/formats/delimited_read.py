@@ -7,7 +7,8 @@ from typing import Any
 
 from spark_jobs.engine.formats.delimited import DelimitedReader
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 
 CSV = Format("csv")
 

@@ -356,4 +356,5 @@ def test_a_number_of_rows_that_is_none_is_damage(rows_said: int, monkeypatch: py
     monkeypatch.setattr(columnar, "_parquet", lambda _: (["id"], (4, groups)))
     _, rejected, end = read(parquet(pa.table({"id": [1]})), ID)
     assert end.problem
+    assert rejected
     assert all(0 <= one.position < 1 << 62 for one in rejected)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spark_jobs.engine.formats import reader_for
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 
 FIELDS = (Field("id", ColumnType.parse("string(64)"), True), Field("at", ColumnType.parse("date")))
 

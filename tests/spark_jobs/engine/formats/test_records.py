@@ -6,7 +6,8 @@ import pytest
 
 from spark_jobs.engine.formats.records import RAW_MAX, RecordReader
 from tests.spark_jobs.reading import sorted_out
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 READER = RecordReader([Field("id", ColumnType.parse("string(8)"), required=True), Field("n", ColumnType.parse("int"))])
 

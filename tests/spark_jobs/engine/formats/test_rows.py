@@ -8,7 +8,8 @@ import pytest
 from spark_jobs.engine.decompression.source import DamagedError
 from spark_jobs.engine.formats.records import Rejected
 from spark_jobs.engine.formats.rows import pieces, same_names
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 FIELDS = (Field("id", ColumnType.parse("string(8)"), required=True), Field("n", ColumnType.parse("int")))
 

@@ -10,7 +10,8 @@ import pytest
 from spark_jobs.engine.formats.checks import UnfitError, field_check
 from spark_jobs.engine.formats.scanner import Number
 from spark_jobs.engine.formats.texts import read_as
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 WHOLE_COLUMNS = [
     ("int", ["17850", "-3", None]),
