@@ -35,6 +35,7 @@ time.tzset()
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("laptop", deadline=None)
+hypothesis.settings.register_profile("fast", max_examples=10, deadline=None, database=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "laptop")
 
 

@@ -205,6 +205,7 @@ TOPICS = {
     "tests/test_docs.py": "the documentation",
     "tests/test_figures.py": "figures in the documentation",
     "tests/test_layout.py": "the repository",
+    "tests/test_types_in_engines.py": "column types in Spark, Iceberg, Arrow and Redshift",
 }
 
 
