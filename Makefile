@@ -50,8 +50,8 @@ lint: $(READY) ## check style, types, spelling and the template
 	codespell
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 
-test: $(READY) ## run all tests, two at a time
-	pytest -n 2 --dist loadgroup
+test: $(READY) ## run all tests, three at a time
+	pytest -n 3 --dist loadgroup
 
 simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write the report in docs/evidence/
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md

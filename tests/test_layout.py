@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import group_of
+
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "functions" / "tidemark" / "core"
 HANDLERS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
@@ -127,10 +129,17 @@ def test_make_help_names_every_command() -> None:
     assert set(re.findall(r"^  make ([a-z-]+) +\S", answer.stdout, re.MULTILINE)) == targets
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process has all groups")
 def test_a_group_of_tests_keeps_to_its_worker(request: pytest.FixtureRequest) -> None:
     """Else every cloud and every Spark session would be there twice; xdist shows the group behind the test's name."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        assert request.node.nodeid.endswith("@rest")
+    assert request.node.nodeid.endswith("@rest")
+
+
+def test_every_worker_has_its_tests() -> None:
+    """Three groups, and the end-to-end tests in two of them."""
+    groups = {path: group_of(path) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(groups.values()) == {"stories", "commands", "rest"}
+    assert {group for path, group in groups.items() if path.parent.name == "e2e"} == {"stories", "commands"}
 
 
 #: Who may import what of the product: folder → the packages that it must not know.
