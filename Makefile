@@ -41,7 +41,7 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 check: lint test ## everything that CI checks
 
 fast: $(READY) ## only the tests of the pure core
-	pytest -q tests/core
+	pytest -q tests/core --hypothesis-profile fast
 
 lint: $(READY) ## check style, types, spelling and the template
 	ruff check .

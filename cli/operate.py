@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime, timedelta
 
@@ -28,6 +27,7 @@ from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
 from tidemark.core.files import split_uri
+from tidemark.core.job import RejectedRecord
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service.operate import (
     acknowledge,
@@ -159,9 +159,9 @@ def _show_rejected(world: World, console: Console, batch: Batch, limit: int) -> 
     for found in listed:
         text = world.store.get(*split_uri(found.uri)) or b""
         for told in text.splitlines()[: limit - table.row_count]:
-            record = json.loads(told)
-            raw = shortened(record["raw"] or "", RAW_MAX, console)
-            table.add_row(name(record["file"]), str(record["position"]), record["reason"], raw)
+            record = RejectedRecord.loads(told)
+            position, _, reason, raw = record.rejected
+            table.add_row(name(record.file), str(position), reason, shortened(raw, RAW_MAX, console))
     console.print(table if table.row_count else "no rejected records")
     rest = sum(found.rows for found in listed) - table.row_count
     if rest > 0:

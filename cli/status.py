@@ -14,7 +14,7 @@ from cli.render import NOTHING, Sheet, duration, line, name, number, plural, say
 from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.passes import Passed
+from tidemark.core.passes import PassHistory
 from tidemark.service.reconcile import passes
 from tidemark.service.report import AttemptHistory, DatasetStatus, FileHistory, dataset_status, explain
 from tidemark.service.seal import Seal, look
@@ -50,7 +50,7 @@ def show_status(world: World, console: Console) -> None:
         say(console, ("the ledger was set back or lost", "red"), ": nothing goes on before `tidemark recover`")
 
 
-def _reconciled(passed: Passed, now: datetime) -> str:
+def _reconciled(passed: PassHistory, now: datetime) -> str:
     """How long ago bucket and ledger were compared; and over everything, where that was another pass."""
     if not passed.began:
         return "never"

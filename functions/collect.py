@@ -1,4 +1,4 @@
-"""collect: SQS messages about new objects → pending segments in the ledger."""
+"""collect: turns SQS messages about new objects into pending segments in the ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from tidemark.core.files import FileVersion
 from tidemark.core.notifications import parse_notification
 from tidemark.observability import count, logger, metrics
-from tidemark.service.collect import remember
+from tidemark.service.collect import record_pending
 from tidemark.wiring import world
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -20,13 +20,16 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer with the messages that are no notification; they go to the dead-letter queue by themselves."""
-    found: list[FileVersion] = []
+    """Records the files of all messages. Returns the messages that are not notifications.
+
+    SQS delivers only these again, and moves them to the dead-letter queue in the end.
+    """
+    files: list[FileVersion] = []
 
     def read(record: SQSRecord) -> None:
-        found.extend(parse_notification(json.loads(record.body)))
+        files.extend(parse_notification(json.loads(record.body)))
 
     response = process_partial_response(event=event, record_handler=read, processor=processor, context=context)
     count("MessagesRefused", len(response["batchItemFailures"]))
-    remember(world(), found)
+    record_pending(world(), files)
     return response

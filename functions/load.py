@@ -1,4 +1,7 @@
-"""load: on schedule, published batches → warehouse transactions. `{"eager": true}` does not wait for the policy."""
+"""load: starts warehouse transactions for published batches, on schedule or on a hint.
+
+`{"eager": true}` loads all published batches without waiting for their datasets' load policy.
+"""
 
 from __future__ import annotations
 
@@ -13,5 +16,5 @@ from tidemark.wiring import world
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Hints and schedules alike are a look at everything: loads share their wake-up."""
+    """Starts every load that is due, even on a hint about one batch: all loads share one wake-up of the warehouse."""
     return {"loads": load(sealed(world()), eager=event.get("eager") is True)}

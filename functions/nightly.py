@@ -1,6 +1,6 @@
-"""nightly: on schedule, what is due → batches of nightly jobs; and what comes next, when one of them is published.
+"""nightly: begins batches of the nightly jobs that are due, on schedule, and of the jobs after one that has published.
 
-`{"jobs": ["daily_sales"], "dates": ["2026-11-20"]}` narrows a pass down to jobs and to the periods of dates.
+`{"jobs": ["daily_sales"], "dates": ["2026-11-20"]}` limits a pass to these jobs and to the periods of these dates.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tidemark.wiring import world
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Stream records say that jobs have published, a hint forms one batch; anything else is a look at everything."""
-    whole = sealed(world())
+    """Begins the jobs after those in stream records, forms the batch of a hint, or else makes a whole pass."""
+    sealed_world = sealed(world())
     if "Records" in event:
         published = [record["dynamodb"]["NewImage"]["dataset"]["S"] for record in event["Records"]]
-        follow(whole, sorted(set(published)))
+        follow(sealed_world, sorted(set(published)))
         return {"batchItemFailures": []}
-    hinted = event.get("detail", {}).get("batch_id")
-    if hinted:
-        form(whole, hinted)
+    batch_id = event.get("detail", {}).get("batch_id")
+    if batch_id:
+        form(sealed_world, batch_id)
         return {"batches": 0}
     dates = [date.fromisoformat(day) for day in event.get("dates", ())]
-    return {"batches": nightly(whole, jobs=event.get("jobs"), dates=dates)}
+    return {"batches": nightly(sealed_world, jobs=event.get("jobs"), dates=dates)}

@@ -1,4 +1,4 @@
-"""plan: on schedule, pending segments → batches. `{"eager": true}` takes all that is pending at once."""
+"""plan: makes batches of pending segments, on schedule. `{"eager": true}` takes all pending segments at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tidemark.wiring import world
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """A hint finishes one batch; anything else is a look at everything."""
-    whole = sealed_or_new(world())
-    hinted = event.get("detail", {}).get("batch_id")
-    if hinted:
-        finish(whole, hinted)
+    """Forms the batch of a hint, or else plans all datasets."""
+    sealed_world = sealed_or_new(world())
+    batch_id = event.get("detail", {}).get("batch_id")
+    if batch_id:
+        finish(sealed_world, batch_id)
         return {"batches": 0}
-    return {"batches": plan(whole, eager=event.get("eager") is True)}
+    return {"batches": plan(sealed_world, eager=event.get("eager") is True)}

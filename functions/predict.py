@@ -1,4 +1,4 @@
-"""predict: HTTP requests of customers → their segments. docs/openapi.yaml describes requests and answers."""
+"""predict: answers HTTP requests for the segments of customers. docs/openapi.yaml describes requests and responses."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ app = APIGatewayHttpResolver()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Payload format 2.0 in and out."""
+    """Routes a request; event and response have payload format 2.0."""
     return app.resolve(event, context)
 
 
 @app.post("/predict")
 def _predict() -> Response[str]:
-    kind = app.current_event.headers.get("content-type") or "none"
-    if kind.partition(";")[0].strip().lower() != "application/json":
-        return _answer(415, {"error": f"expected content-type application/json, found {kind}"})
+    content_type = app.current_event.headers.get("content-type") or "none"
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        return _respond(415, {"error": f"expected content-type application/json, found {content_type}"})
     try:
         body = app.current_event.decoded_body or ""
         size = len(body.encode())
@@ -42,43 +42,43 @@ def _predict() -> Response[str]:
             raise TooLarge(f"expected at most {BODY_BYTES_MAX} bytes, found {size}")
         request = strict_loads(body, DEPTH_MAX)
     except ValueError as error:
-        return _answer(400, {"error": f"expected JSON, found: {error}"})
-    return _answer(200, predict(_models(world()), request))
+        return _respond(400, {"error": f"expected JSON, found: {error}"})
+    return _respond(200, predict(_models(world()), request))
 
 
 @app.get("/model")
 def _model() -> Response[str]:
-    return _answer(200, describe(_models(world())))
+    return _respond(200, describe(_models(world())))
 
 
 @cache
 def _models(world: World) -> Models:
-    """Kept as long as the world, for it remembers the model."""
+    """Returns the models of the world; cached, because they hold the model that was read last."""
     return Models(world.store, world.settings.lake_bucket, world.clock)
 
 
 @app.exception_handler(Refused)
 def _refused(error: Refused) -> Response[str]:
-    return _answer(422, {"error": str(error), "problems": error.problems})
+    return _respond(422, {"error": str(error), "problems": error.problems})
 
 
 @app.exception_handler(TooLarge)
 def _too_large(error: TooLarge) -> Response[str]:
-    return _answer(413, {"error": str(error)})
+    return _respond(413, {"error": str(error)})
 
 
 @app.exception_handler(Transient)
-def _later(error: Transient) -> Response[str]:
-    return _answer(503, {"error": str(error)}, {"Retry-After": str(RETRY_SECONDS)})
+def _unavailable(error: Transient) -> Response[str]:
+    return _respond(503, {"error": str(error)}, {"Retry-After": str(RETRY_SECONDS)})
 
 
 @app.not_found
 def _not_found(_: NotFoundError) -> Response[str]:
     path = app.current_event.path
-    return _answer(
+    return _respond(
         404, {"error": f"expected POST /predict or GET /model, found {app.current_event.http_method} {path}"}
     )
 
 
-def _answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[str]:
+def _respond(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[str]:
     return Response(status, "application/json", json.dumps(body), dict(headers or {}))

@@ -1,4 +1,4 @@
-"""publish: EMR Serverless says that a run has ended (or sweep hints at its batch) → the lake."""
+"""publish: commits the result of an ended job run to the lake, on EMR's event or on a hint."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tidemark.wiring import world
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Either kind of event only says where to look."""
-    whole, detail = sealed(world()), event["detail"]
+    """Publishes the batch that the event names by its run or its id; the run's state is read from EMR."""
+    sealed_world, detail = sealed(world()), event["detail"]
     if "jobRunId" in detail:
-        publish_run(whole, detail["jobRunId"])
+        publish_run(sealed_world, detail["jobRunId"])
     else:
-        publish(whole, detail["batch_id"])
+        publish(sealed_world, detail["batch_id"])

@@ -1,4 +1,4 @@
-"""settle: Redshift says that a statement has ended (or sweep hints at a batch) → batches at rest."""
+"""settle: checks the counts of an ended load and moves its batches to LOADED, on Redshift's event or on a hint."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tidemark.wiring import world
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
-    """A load is its statement's name."""
-    whole, detail = sealed(world()), event["detail"]
+    """Settles the load that the event names by its statement or by a batch; a statement's name is its load's id."""
+    sealed_world, detail = sealed(world()), event["detail"]
     if "statementName" in detail:
-        settle(whole, detail["statementName"])
+        settle(sealed_world, detail["statementName"])
     else:
-        settle_batch(whole, detail["batch_id"])
+        settle_batch(sealed_world, detail["batch_id"])

@@ -1,4 +1,4 @@
-"""submit: the ledger's stream says that a batch is PLANNED, or that its turn is over (or sweep hints) → a job run."""
+"""submit: starts a job run when a batch is PLANNED or releases the dataset lock (from the stream), or on a hint."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer with the stream records that failed; a hint just raises."""
-    whole = sealed(world())
+    """Submits the batches of stream records and returns the records that failed, or submits the batch of a hint."""
+    sealed_world = sealed(world())
     if "detail" in event:
-        return submit(whole, event["detail"]["batch_id"])
-    return process_partial_response(event=event, record_handler=_record, processor=processor, context=context)
+        return submit(sealed_world, event["detail"]["batch_id"])
+    return process_partial_response(event=event, record_handler=_submit, processor=processor, context=context)
 
 
-def _record(record: DynamoDBRecord) -> None:
+def _submit(record: DynamoDBRecord) -> None:
     submit(world(), record.raw_event["dynamodb"]["NewImage"]["batch_id"]["S"])

@@ -1,4 +1,4 @@
-"""sweep: on schedule, a hint for every batch past its due time."""
+"""sweep: sends a hint for every batch past its due time, and writes all gauges, on schedule."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ from tidemark.wiring import world
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Count the hints sent."""
+    """Sweeps once and returns the number of hints."""
     return {"hints": sweep(sealed(world()))}

@@ -26,6 +26,13 @@ BEGIN, END = "<!-- lifecycle:begin -->\n", "<!-- lifecycle:end -->"
 DIAGRAM = f"```mermaid\n{lifecycle_diagram()}\n```\n"
 #: What stands between the markers of a page; the README has the picture alone.
 DRAWN = {"README.md": DIAGRAM, "docs/lifecycle.md": f"{DIAGRAM}\n{lifecycle_table()}\n"}
+#: A file, from the root or from where a page's reader is at home.
+NAMED_FILE = re.compile(
+    r"(?<![\w/.:-])((?:tests|functions|local|spark_jobs|cli|datasets|docs|benchmarks|core|adapters|service|engine|formats)"
+    r"/[\w/]*\w+\.(?:py|yaml|md))\b"
+)
+#: Of the walk-through.
+TO_BE_MADE = {"datasets/parking.yaml", "spark_jobs/transforms/parking.py"}
 FENCE = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(tidemark [^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -44,8 +51,8 @@ def drawn_between(text: str) -> str | None:
 def redrawn(path: Path) -> str:
     """The page's text with the picture of today."""
     text = path.read_text(encoding="utf-8")
-    found = drawn_between(text)
-    return text if found is None else text.replace(f"{BEGIN}{found}{END}", f"{BEGIN}{DRAWN[name(path)]}{END}")
+    drawn = drawn_between(text)
+    return text if drawn is None else text.replace(f"{BEGIN}{drawn}{END}", f"{BEGIN}{DRAWN[name(path)]}{END}")
 
 
 def shown_commands(text: str) -> Iterator[str]:
@@ -153,6 +160,14 @@ def test_a_comment_cites_nothing_that_the_clone_lacks() -> None:
         if foreign.search(line) and path != Path(__file__)
     ]
     assert lines == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """A page that says where something is says so after a move, too; what its reader is to make is left out."""
+    named = set(NAMED_FILE.findall(page.read_text(encoding="utf-8"))) - TO_BE_MADE
+    places = (ROOT, ROOT / "functions" / "tidemark", ROOT / "spark_jobs", ROOT / "spark_jobs" / "engine")
+    assert [one for one in sorted(named) if not any((place / one).exists() for place in places)] == []
 
 
 def test_the_ledger_table_of_the_architecture_has_every_kind_of_item() -> None:

@@ -21,10 +21,15 @@ from spark_jobs.engine import failures as job_failures
 from spark_jobs.engine import s3_objects
 from spark_jobs.engine.decompression import compression, snappy, unpacking
 from spark_jobs.engine.formats import avro, bounds, checks, columnar, records, rescue, scanner, splitting
+from spark_jobs.nightly import clusters
+from tests.simulation.progress import AFTERMATH
+from tests.simulation.scenario import CHAOS_SECONDS
 from tests.simulation.small_worlds import WORLDS
+from tests.simulation.world import SKEW_MAX
 from tidemark.adapters import emr, iceberg, latest_rows
 from tidemark.core import (
     batching,
+    column_types,
     dataset,
     dataset_parser,
     failures,
@@ -41,7 +46,7 @@ from tidemark.core.lifecycle import PATIENCE, State
 from tidemark.core.slots import background_max
 from tidemark.core.warehouse_ddl import SHARDS
 from tidemark.observability import COUNTS, GAUGES
-from tidemark.segmentation import predict, profiles, registry
+from tidemark.segmentation import model, predict, profiles, registry
 from tidemark.service import load as load_service
 from tidemark.service import plan, reconcile, recover, report, submit, sweep
 
@@ -136,6 +141,21 @@ def kept_days() -> int:
     return days
 
 
+def gigabytes(function: str) -> str:
+    """A function's memory as Lambda bills it."""
+    megabytes = of(function).get("MemorySize", TEMPLATE["Globals"]["Function"]["MemorySize"])
+    return f"{megabytes / 1024:.3g}"
+
+
+def pinned(package: str) -> str:
+    """The version that `make setup` installs."""
+    version_match = re.search(
+        rf"^{package}==(\S+)", (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert version_match, package
+    return version_match[1]
+
+
 def rings_after(alarm: str) -> int:
     """Minutes that an alarm's condition must hold."""
     whole: int = ALARMS[alarm]["Period"] * ALARMS[alarm]["EvaluationPeriods"]
@@ -149,7 +169,7 @@ def one_core_bytes() -> int:
 
 def guess(unit: str) -> str:
     """The row of the page that says between which numbers the unit is guessed."""
-    factor = dataset.EPOCH_UNITS[unit]
+    factor = column_types.EPOCH_UNITS[unit]
     names = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
     return f"| {checks.GUESSED.start * factor:,} | {checks.GUESSED.stop * factor - 1:,} | {names[unit]} |"
 
@@ -157,9 +177,9 @@ def guess(unit: str) -> str:
 def simulated(row: str) -> float:
     """A figure of the last long simulation, from its generated report."""
     page = (ROOT / "docs" / "evidence" / "simulation.md").read_text(encoding="utf-8")
-    found = re.search(rf"^\| {row} \| (?:0 to )?([\d,]+)", page, re.MULTILINE)
-    assert found, row
-    return float(found[1].replace(",", ""))
+    row_match = re.search(rf"^\| {row} \| (?:0 to )?([\d,]+)", page, re.MULTILINE)
+    assert row_match, row
+    return float(row_match[1].replace(",", ""))
 
 
 COMPRESSIONS = len(compression._PACKINGS) + 1  # a raw block of Snappy is in no table, for it has no mark
@@ -229,6 +249,11 @@ FIGURES = {
             f" {SMALLEST_GB} GB for a minute*)"
         ),
         f"{parameter('WarehouseCapacity')} RPU × 60/3600 h × $0.375* = **${WAKE_COST:.2f}**",
+        (
+            f"Collect 20 × 0.04 s × {gigabytes('Collect')} GB, Plan 8.4 s × {gigabytes('Plan')} GB,"
+            f" Publish 1.4 s × {gigabytes('Publish')} GB, others 0.3 GB-s"
+        ),
+        f"runs in local PySpark {pinned('pyspark')}",
         f"Every five minutes that is ${WAKE_COST * 288:.2f} a day, hourly ${WAKE_COST * 24:.2f}",
         f"up to {len(COUNTS) + len(GAUGES)} metrics × $0.30*",
         f"{len(ALARMS)} alarms × $0.10",
@@ -280,6 +305,11 @@ FIGURES = {
     "docs/segmentation.md": [
         (f"every k from `k_min` to `k_max` ({SEGMENTS['k_min']} to {SEGMENTS['k_max']})"),
         f"within {SEGMENTS['window_days']} days, as log(1 + x)",
+        *(
+            f"`{band}` is {model.BANDS[field][band]:g}"
+            for field, band in (("age", "65+"), ("income", "250K+"), ("household_size", "5+"), ("kids_count", "3+"))
+        ),
+        f"**Fewer than {clusters.CUSTOMERS_MIN} households**",
         f"at least {profiles.MUCH} times the average of all households",
         f"at most {profiles.LITTLE} times",
         f"nests deeper than {predict.DEPTH_MAX} levels",
@@ -288,6 +318,21 @@ FIGURES = {
         f"more than {of('HttpApi')['DefaultRouteSettings']['ThrottlingRateLimit']} requests a second",
         f"reads the pointer again after {registry.LOOK_AGAIN.seconds} seconds",
     ],
+    "docs/evidence/not-simulated.md": [
+        f"{CHAOS_SECONDS // 60} minutes in which anything may go wrong",
+        f"wrong by more than {WORDS[SKEW_MAX.seconds]} seconds",
+        said(AFTERMATH, timedelta(hours=1, minutes=30), "an hour and a half for the longest backoff"),
+    ],
+    "template.yaml": [
+        said(standing.FAILING_FROM, 3, "A batch's run has failed three times in a row or more."),
+        said(standing.FAILING_FROM, 3, "A batch's load has failed three times in a row or more."),
+        f"For {ALARMS['WholeReconcileMissedAlarm']['Threshold'] // 86_400} days, no pass has compared all raw files",
+        f"a pass is due every {passes.WHOLE_EVERY.days} days, and may take as long",
+        said(dataset.BatchPolicy().max_files, 1_000, "a thousand in a batch"),
+        said(rings_after("SweepSilentAlarm"), 30, "No sweep has completed for half an hour"),
+        said(background_max(100), 50, "for up to half of SparkRuns batches a pass"),
+    ],
+    "docs/types.md": [f"at most {dataset_parser.PARTITION_BYTES_MAX:,} bytes"],
     "docs/openapi.yaml": [
         f"nests deeper than {predict.DEPTH_MAX} levels",
         f"more than {strict_json.DIGITS_MAX} digits",
@@ -303,7 +348,6 @@ FIGURES = {
             f" other tables use {statements('facts')}, and the load itself {load_limits.FRAME_STATEMENTS}"
         ),
         f"at most `string({dataset_parser.PARTITION_BYTES_MAX})`",
-        f"`string` alone means {dataset.STRING_BYTES_MAX:,}",
         batch_defaults(),
         f"load: {{every: {minutes(dataset.LoadPolicy().every)}m}}",
     ],
@@ -314,7 +358,7 @@ FIGURES = {
         f"A file may unpack to {unpacking.UNPACKED_MAX // GIB} GiB",
         f"first {records.RAW_MAX:,} characters",
         f"more than {bounds.REJECTED_MAX:,} rejected records",
-        *map(guess, dataset.EPOCH_UNITS),
+        *map(guess, column_types.EPOCH_UNITS),
         f"work worth {scanner.CREDIT // MB} MB of text in advance, and {WORDS[scanner.EARNED]} more characters",
         f"Lists and objects may nest {rescue.DEPTH_MAX} deep",
         f"An envelope of more than {records.RECORD_MAX // MB} MB is treated as broken",
@@ -323,8 +367,8 @@ FIGURES = {
         f"batches of {columnar.ROWS:,}",
         f"A block of more than {avro.BLOCK_MAX // MB} MB",
         (
-            f"More than {dataset.STRING_BYTES_MAX:,} bytes reject the record,"
-            f" `unknown fields: 70000 bytes, at most {dataset.STRING_BYTES_MAX}`"
+            f"More than {column_types.STRING_BYTES_MAX:,} bytes reject the record,"
+            f" `unknown fields: 70000 bytes, at most {column_types.STRING_BYTES_MAX}`"
         ),
     ],
     "docs/performance.md": [
@@ -376,6 +420,9 @@ FIGURES = {
         f"for {rings_after('OrphansAlarm')} minutes, something",
         f"above `LagAlarmSeconds` for {rings_after('LagAlarm')} minutes",
         f"or missing for {rings_after('NightMissedAlarm')} minutes",
+        said(sweep.LOOK_MAX, 1_000, "batches that wait for a person, up to a thousand"),
+        f"{10**6 // reconcile.LOOKUP_MAX:,} reads of {reconcile.LOOKUP_MAX} keys",
+        f"180 s × {gigabytes('Reconcile')} GB × $16.67/million",
         said(hours(standing.LATELY), 1, "within the last hour: rings again"),
         (
             f"while runs take longer than {minutes(PATIENCE[State.RUNNING])} minutes or batches wait more than"
@@ -406,3 +453,13 @@ def flat(text: str) -> str:
 def test_a_page_gives_the_figure_that_the_code_has(page: str, sentence: str) -> None:
     """The sentence, with the number read from code, template or declaration, stands on the page."""
     assert flat(sentence) in flat((ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_the_costs_of_the_control_plane_add_up() -> None:
+    """The total is the sum of the rows above it, each of which is rounded to a cent."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("| item | for 1,000 files | for a million |")[1].split("| **control plane** | | **$")
+    rows = [float(amount) for amount in re.findall(r"\| \$([\d.]+) \|$", table[0], re.MULTILINE)]
+    total = float(table[1].split("**")[0])
+    assert len(rows) == 10
+    assert abs(sum(rows) - total) <= 0.005 * len(rows)

@@ -1,4 +1,4 @@
-"""The one place where time comes from; everything else is given `now`."""
+"""The clock: the only source of time. All other code is given `now`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The present moment, aware, UTC."""
+        """Returns the present time, timezone-aware, in UTC."""
         ...
 
 
@@ -16,15 +16,15 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """The present moment, aware, UTC."""
+        """Returns the present time, timezone-aware, in UTC."""
         return datetime.now(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """`2026-11-21T07:25:00.000000Z`: fixed width, so that text order is time order."""
+    """Formats a time as `2026-11-21T07:25:00.000000Z`: fixed width, so that text sorts by time."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def from_iso(text: str) -> datetime:
-    """The inverse of `iso`; also takes S3's forms without or with fewer fraction digits."""
+    """Parses a time in the form of `iso`, or in S3's forms with fewer or no fraction digits."""
     return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Logger and metrics, and every name that is written with them, in one place."""
+"""The logger, and all metrics with their names."""
 
 from __future__ import annotations
 
@@ -8,63 +8,63 @@ import warnings
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-# An invocation that had nothing to count is not worth a line in the log.
+# An invocation without metrics is normal and needs no warning in the log.
 warnings.filterwarnings("ignore", "No application metrics to publish")
 
 logger = Logger()
 metrics = Metrics()
 
-#: Metric → what it counts, once, when it happens. A crash may lose one, so no alarm rests on them.
-#: Dimension: the service alone; ids go to the log, not into dimensions.
+#: Metric → what it counts, at the time it happens. A crash may lose a count, so no alarm depends on one.
+#: The only dimension is the service; ids belong in the log.
 COUNTS = {
-    "FilesCollected": "file versions remembered as pending",
-    "FilesUnclaimed": "notices of objects under no dataset's prefix",
-    "MessagesRefused": "messages that are no S3 notification",
-    "FilesDuplicated": "file versions dropped because a batch holds them",
+    "FilesCollected": "file versions recorded as pending",
+    "FilesUnclaimed": "notifications of objects outside every dataset's prefix",
+    "MessagesRefused": "messages that are not S3 notifications",
+    "FilesDuplicated": "file versions dropped because another batch holds them",
     "FilesSuperseded": "file versions that replaced an older one",
-    "FilesRefused": "files set aside because a run failed over them",
-    "FilesUnread": "files that could not be read to their end",
+    "FilesRefused": "files put in quarantine because a run failed on them",
+    "FilesUnread": "files that could not be read to the end",
     "BatchesPlanned": "manifests written",
     "RunsStarted": "job runs started",
     "RunsFailed": "job runs that failed",
     "BatchesPublished": "batches committed to the lake",
-    "RecordsRejected": "records set aside with a reason",
+    "RecordsRejected": "records rejected, each with a reason",
     "ToleranceExceeded": "batches with more rejected records than their dataset tolerates",
     "LoadsStarted": "warehouse transactions started",
     "LoadsFailed": "warehouse transactions that failed",
     "BatchesLoaded": "batches at rest in lake and warehouse",
-    "BatchesQuarantined": "batches that wait for a person",
-    "BatchesSplit": "batches whose children took over",
+    "BatchesQuarantined": "batches put in quarantine, where they wait for a person",
+    "BatchesSplit": "batches split in two",
 }
 
-#: Metric → what sweep finds at each look, 0 as well. A crash loses nothing: the next look finds it again.
+#: Metric → what each sweep measures, zeros included. A crash loses nothing: the next sweep measures it again.
 GAUGES = {
-    "LagSeconds": "now minus the landing of the oldest pending file, or the creation of the oldest batch not at rest",
-    "NightAgeSeconds": "now minus the beginning of the last pass over all nightly jobs that was seen through",
-    "ReconcileAgeSeconds": "now minus the beginning of the last complete pass of reconcile, where that is oldest",
-    "WholeReconcileAgeSeconds": "the same of the last pass over everything, old folders too",
-    "BatchesOverdue": "batches past their due time, to which sweep points",
-    "BatchesOverdueForming": "of these, the ones that wait for plan",
-    "BatchesOverduePlanned": "of these, the ones that wait for submit",
-    "BatchesOverdueRunning": "of these, the ones that wait for publish",
-    "BatchesOverduePublished": "of these, the ones that wait for load",
-    "BatchesOverdueLoading": "of these, the ones that wait for settle",
+    "LagSeconds": "age of the oldest pending file, or of the oldest batch not at rest if that is older",
+    "NightAgeSeconds": "time since the start of the last complete pass over all nightly jobs",
+    "ReconcileAgeSeconds": "time since reconcile's last complete pass began, the longest of all datasets",
+    "WholeReconcileAgeSeconds": "time since reconcile's last pass over all folders began, the longest of all datasets",
+    "BatchesOverdue": "batches past their due time, for which sweep sends hints",
+    "BatchesOverdueForming": "overdue batches that wait for plan",
+    "BatchesOverduePlanned": "overdue batches that wait for submit",
+    "BatchesOverdueRunning": "overdue batches that wait for publish",
+    "BatchesOverduePublished": "overdue batches that wait for load",
+    "BatchesOverdueLoading": "overdue batches that wait for settle",
     "BatchesStuck": "batches past their due time for longer than any healthy wait",
-    "Orphans": "segments, batches and loads that no step takes up: of a dataset not declared, of a batch that is gone",
-    "RunsFailing": "batches whose run has failed three times in a row, or more",
-    "LoadsFailing": "batches whose load has failed three times in a row, or more",
-    "BatchesInQuarantine": "batches that wait for a person, up to a thousand",
-    "FilesInQuarantine": "files that wait for a person, up to a thousand",
-    "QuarantineAgeSeconds": "how long the first of these has waited",
-    "QuarantinedLately": "batches and files that were quarantined in the last hour",
-    "FilesUnreadLately": "files not read to their end, of batches published or loaded lately",
-    "ToleranceExceededLately": "batches with more rejected records than tolerated, published or loaded lately",
-    "Sweeps": "sweeps that were seen through",
+    "Orphans": "segments and loads that no step continues, for lack of a declared dataset or of an active batch",
+    "RunsFailing": "batches whose run has failed at least three times in a row",
+    "LoadsFailing": "batches whose load has failed at least three times in a row",
+    "BatchesInQuarantine": "batches in quarantine, up to a thousand",
+    "FilesInQuarantine": "files in quarantine, up to a thousand",
+    "QuarantineAgeSeconds": "age of the oldest entry in quarantine",
+    "QuarantinedLately": "batches and files put in quarantine in the last hour",
+    "FilesUnreadLately": "partly unread files of batches published or loaded lately",
+    "ToleranceExceededLately": "batches published or loaded lately with more rejected records than tolerated",
+    "Sweeps": "completed sweeps",
 }
 
 
 def count(name: str, value: int = 1) -> None:
-    """Add to a metric; zero adds nothing. The name must be one of `COUNTS`."""
+    """Adds to a count; zero writes nothing. Raises `KeyError` for a name that is not in `COUNTS`."""
     if name not in COUNTS:
         raise KeyError(name)
     if value:
@@ -72,7 +72,7 @@ def count(name: str, value: int = 1) -> None:
 
 
 def gauge(name: str, value: float) -> None:
-    """Tell how much there is of something at this moment, 0 as well. The name must be one of `GAUGES`."""
+    """Writes a gauge's present value, zero included. Raises `KeyError` for a name that is not in `GAUGES`."""
     if name not in GAUGES:
         raise KeyError(name)
     _add(name, _unit(name), value)
@@ -83,20 +83,20 @@ def _unit(name: str) -> MetricUnit:
 
 
 def gauge_of(dataset: str, name: str, value: float) -> None:
-    """Tell how much there is of something in one dataset: a metric of its own, beside the stack's."""
+    """Writes a gauge of one dataset, which CloudWatch keeps as a separate metric with the dimension `dataset`."""
     if name not in GAUGES:
         raise KeyError(name)
-    if _are_told():
+    if _metrics_enabled():
         with single_metric(name, _unit(name), value) as metric:
             metric.add_dimension("service", metrics.service or "")
             metric.add_dimension("dataset", dataset)
 
 
 def _add(name: str, unit: MetricUnit, value: float) -> None:
-    if _are_told():
+    if _metrics_enabled():
         metrics.add_metric(name, unit, value)
 
 
-def _are_told() -> bool:
-    # Powertools heeds this variable only when a handler ends, but serialises after a hundred values of one metric.
+def _metrics_enabled() -> bool:
+    # Powertools reads this variable only when a handler ends, but writes after a hundred values of one metric already.
     return os.environ.get("POWERTOOLS_METRICS_DISABLED") != "true"

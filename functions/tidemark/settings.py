@@ -1,4 +1,4 @@
-"""What a function is told by its environment: one value, checked once at the cold start."""
+"""A function's settings, read from its environment and checked once at the cold start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemark.core.errors import TidemarkError
 
-#: The declarations lie beside the package, in the source tree and in the built function alike.
+#: The declarations are next to the package, both in the source tree and in the built function.
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
 
 
@@ -28,16 +28,16 @@ class Settings:
     warehouse_workgroup: str
     warehouse_database: str
     copy_role_arn: str
-    runs_at_once: int  # slots: batches of all datasets together that are in work
-    reconcile_hours: int  # from one complete pass over a dataset's raw files to the next
+    runs_at_once: int  # slots: the most batches of all datasets together that are in work
+    reconcile_hours: int  # from the start of one pass over a dataset's raw files to the next
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """From the environment; raises an error that names every variable that is missing."""
-        found = os.environ if environment is None else environment
+        """Reads the settings from the environment; raises `TidemarkError` with the names of all missing variables."""
+        variables = os.environ if environment is None else environment
         names = [entry.name for entry in fields(cls)]
-        missing = [name.upper() for name in names if not found.get(name.upper())]
+        missing = [name.upper() for name in names if not variables.get(name.upper())]
         if missing:
             raise TidemarkError(f"expected the environment variables {', '.join(missing)}, found none of them")
-        values: dict[str, Any] = {name: found[name.upper()] for name in names}
+        values: dict[str, Any] = {name: variables[name.upper()] for name in names}
         return cls(**values | {name: int(values[name]) for name in ("runs_at_once", "reconcile_hours")})

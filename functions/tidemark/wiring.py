@@ -1,4 +1,4 @@
-"""The composition root: environment in, the world out."""
+"""The composition root: builds the world from the environment."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tidemark.settings import Settings
 
 @cache
 def world() -> World:
-    """The world of this process's environment, built once."""
+    """Returns the world of this process, built once from its environment."""
     return World(Settings.read(), SystemClock())

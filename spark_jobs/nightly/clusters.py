@@ -22,7 +22,7 @@ from pyspark.sql import types as T
 from spark_jobs.nightly import day_literal
 from tidemark.segmentation import model as segment_model
 from tidemark.segmentation.model import CATEGORIES, KEY, NUMBERS, PURCHASES, UNKNOWN, Encoding, Scale
-from tidemark.segmentation.profiles import TOLD, Profile
+from tidemark.segmentation.profiles import TYPICAL_FIELDS, Profile
 
 CUSTOMERS_MIN = 10  # fewer are no population to find segments in
 ITERATIONS_MAX = 100
@@ -136,7 +136,9 @@ def _profile(row: Row, typical: Mapping[str, str]) -> Profile:
 
 def _typical(clustered: DataFrame) -> dict[int, dict[str, str]]:
     """By cluster and field the most frequent value, of equals the first in the alphabet."""
-    pairs = F.explode(F.array(*(F.struct(F.lit(field).alias("field"), F.col(field).alias("value")) for field in TOLD)))
+    pairs = F.explode(
+        F.array(*(F.struct(F.lit(field).alias("field"), F.col(field).alias("value")) for field in TYPICAL_FIELDS))
+    )
     told = clustered.select("cluster", pairs.alias("told")).select("cluster", "told.*").where("value <> ''")
     typical: dict[int, dict[str, str]] = {}
     for row in told.groupBy("cluster", "field", "value").count().orderBy(F.desc("count"), "value").collect():

@@ -20,7 +20,7 @@ from pyspark.sql import types as T
 
 from spark_jobs.nightly import Night, Period, clusters, day_literal
 from tidemark.segmentation.model import KEY, Encoding, Model, Segment
-from tidemark.segmentation.profiles import TOLD, Profile, descriptions, names, whole
+from tidemark.segmentation.profiles import TYPICAL_FIELDS, Profile, all_customers, descriptions, names
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ PROFILE_SCHEMA = (
 
 
 def _profile_rows(night: Night, model: Model, profiles: Sequence[Profile], as_of: date) -> DataFrame:
-    everyone = whole(profiles)
+    everyone = all_customers(profiles)
     rows = [
         (
             as_of,
@@ -106,7 +106,7 @@ def _profile_rows(night: Night, model: Model, profiles: Sequence[Profile], as_of
             (profile.spend / profile.customers).quantize(Decimal("0.01")),
             profile.recency,
             profile.frequency,
-            *(profile.typical.get(field) for field in TOLD),
+            *(profile.typical.get(field) for field in TYPICAL_FIELDS),
             one.description,
         )
         for one, profile in zip(model.segments, profiles)

@@ -241,7 +241,7 @@ def test_an_attempt_of_which_rows_are_missing_is_published_again_whole(lake: Lak
 def test_old_snapshots_are_forgotten_a_few_at_a_time(lake: Lake, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The history stays bounded, and what readers see is not touched by that."""
     monkeypatch.setattr("tidemark.adapters.iceberg.SNAPSHOTS_KEPT", timedelta(0))
-    monkeypatch.setattr("tidemark.adapters.iceberg.FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr("tidemark.adapters.iceberg.EXPIRED_AT_ONCE", 2)
     for number in range(5):
         batch_id = f"sales.20991121T080000.{number:08x}"
         lake.publish(SALES, batch_id, 1, [wrote(s3, batch_id, 1, [f"{number}.00"])])

@@ -50,9 +50,8 @@ def hold(world: NightWorld, key: str, state: State = State.QUARANTINED, reason: 
     place = attempt_prefix("shop", BATCH, 1)
     world.store.put_once("control", f"{place}manifest.json", Manifest(BATCH, 1, "shop", (file,)).dumps())
     counted = {"read": 3, "kept": 1, "rejected": 1, "duplicate_records": 1, "problem": reason}
-    world.store.put(
-        "lake", f"{place}rejected/1.json", json.dumps({"file": file.uri, "position": 12, "reason": reason, "raw": key})
-    )
+    line = {"file": file.uri, "version": "v1", "position": 12, "line": 1, "reason": reason, "raw": key}
+    world.store.put("lake", f"{place}rejected/1.json", json.dumps(line))
     rejected = {"rows": 1, "files": [{"uri": f"s3://lake/{place}rejected/1.json", "rows": 1, "bytes": 9}]}
     report = {
         "batch_id": BATCH, "attempt": 1, "dataset": "shop", "rejected": rejected,

@@ -96,6 +96,7 @@ def test_what_a_type_permits_is_what_its_row_says() -> None:
     ("type_", "bytes_max", "digits"),
     [
         ("string(7)", 7, None),
+        ("string", 65_535, None),
         ("int", None, (9, 0)),
         ("bigint", None, (18, 0)),
         ("decimal(12,2)", None, (10, 2)),
@@ -161,6 +162,7 @@ def test_a_new_row_reaches_the_schema_the_page_and_errors() -> None:
             "newest_by: expected columns of the table (label, m)",
         ),
         ({"kind": "additive", "sums": ["n"]}, "sums: expected columns of type int, bigint, double, decimal, found"),
+        ({"kind": "additive", "sums": ["m"]}, "columns: expected columns that are summed or can be compared, found n"),
         (
             {"partition": "n"},
             "partition: expected a column of the table whose values can be told apart",

@@ -12,9 +12,9 @@ from tidemark.core.failures import (
     VANISHED_MAX,
     RunFailure,
     after_load_failure,
+    after_others_vanished,
     after_run_failure,
     after_vanished,
-    beside_vanished,
     engine_failure,
     may_pass,
 )
@@ -292,7 +292,7 @@ def test_files_gone_from_the_lake_are_made_anew_three_times() -> None:
 
 def test_those_beside_a_batch_whose_files_are_gone_are_loaded_at_once() -> None:
     """It is known who is to blame, so their company need not shrink."""
-    assert beside_vanished(batch(), "no such key", 45) == LoadRetried(2, "load.1", "no such key", 45)
+    assert after_others_vanished(batch(), "no such key", 45) == LoadRetried(2, "load.1", "no such key", 45)
 
 
 def test_a_night_that_fails_is_neither_split_nor_robbed_of_a_file() -> None:

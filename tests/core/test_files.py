@@ -13,10 +13,10 @@ from tidemark.core.files import (
     Change,
     FileVersion,
     changed_files,
+    child_share,
     is_newer,
     pack,
     parcels,
-    part_of,
     resolve_versions,
     undecided_keys,
     unpack,
@@ -171,7 +171,7 @@ def test_children_share_files_and_changes_without_loss(files: int, half: int, ke
     listed = [replace(OLD, key=f"{number}.json") for number in range(files + 1)]
     half = min(half, files)
     changes = [Change("raw", f"{number}.json", replace(NEW, key=f"{number}.json")) for number in sorted(keys)]
-    parts = [part_of(listed, part, changes) for part in ((0, half), (half, len(listed)))]
+    parts = [child_share(listed, part, changes) for part in ((0, half), (half, len(listed)))]
     assert [file for mine, _ in parts for file in mine] == listed
     assert sorted(change.key for _, mine in parts for change in mine) == [change.key for change in changes]
     whole = changed_files(listed, changes)

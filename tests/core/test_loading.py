@@ -12,7 +12,7 @@ from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column, Dataset, LoadPolicy, Table
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
-from tidemark.core.loading import BATCHES_MAX, Load, due_loads, is_due, of_one_layout
+from tidemark.core.loading import BATCHES_MAX, Load, due_loads, is_due, with_one_layout
 from tidemark.core.warehouse_ddl import SHARDS, shard_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -153,8 +153,8 @@ def test_files_of_before_and_after_a_new_column_take_two_loads() -> None:
     )
     old, new, other = batch("web.1"), batch("web.2"), batch("app.1")
     declared = {"web.1": DATASETS["web"], "web.2": wider, "app.1": DATASETS["app"]}
-    assert of_one_layout([old, new, other], declared) == [old, other]
-    assert of_one_layout([new], declared) == [new]
+    assert with_one_layout([old, new, other], declared) == [old, other]
+    assert with_one_layout([new], declared) == [new]
 
 
 @given(st.lists(st.sampled_from(sorted(DATASETS)), max_size=100))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column
 from tidemark.core.files import FileVersion
-from tidemark.core.manifest import Input, Manifest, NightlyManifest, PinnedFile
+from tidemark.core.manifest import Input, Manifest, NightlyManifest, SnapshotFile
 from tidemark.core.periods import Period
 
 FILES = st.builds(
@@ -53,7 +53,7 @@ def test_every_file_has_its_line() -> None:
 
 
 SIZES = st.integers(0)
-PINNED = st.builds(PinnedFile, bucket=st.just("lake"), key=st.text(min_size=1), size=SIZES, rows=SIZES)
+PINNED = st.builds(SnapshotFile, bucket=st.just("lake"), key=st.text(min_size=1), size=SIZES, rows=SIZES)
 COLUMNS = (Column("day", ColumnType("date")), Column("net", ColumnType("decimal", (12, 2))))
 INPUTS = st.builds(
     Input,

@@ -10,11 +10,18 @@ import pytest
 
 from tests.core.test_traces import NOON, ONE, WEB
 from tidemark.core.failures import RunFailure
-from tidemark.core.files import FileVersion
+from tidemark.core.files import FileVersion, Holder
 from tidemark.core.job import DataFile, FileCount, Result
 from tidemark.core.lifecycle import Batch, Counts, State
 from tidemark.core.manifest import Manifest
-from tidemark.core.recovery import Held, held_twice, in_order, left_out, missing_child, rebuilt, set_aside
+from tidemark.core.recovery import (
+    abandoned_batches,
+    claimed_twice,
+    missing_child,
+    rebuilt,
+    refused_files,
+    versions_in_order,
+)
 from tidemark.core.traces import Documents, Trace, children_of
 
 A, B = FileVersion("raw", "web/a", "v1", 5, None, "0A"), FileVersion("raw", "web/b", "v1", 7, None, "0B")
@@ -137,22 +144,22 @@ def test_the_latest_version_of_a_key_is_told_by_sequencer_or_bucket(
     known: list[FileVersion], found: list[FileVersion], latest: str | None, versions: list[str]
 ) -> None:
     """Where neither tells, a later manifest's is the latest."""
-    ordered = in_order([Held(file, ONE) for file in known], [Held(file, TWO) for file in found], latest)
+    ordered = versions_in_order([Holder(file, ONE) for file in known], [Holder(file, TWO) for file in found], latest)
     assert [one.file.version for one in ordered] == versions
 
 
 def test_what_the_ledger_knows_of_a_version_stays() -> None:
     """A parent claimed what its child works on."""
-    assert in_order([Held(A, ONE)], [Held(A, TWO)], None) == [Held(A, ONE)]
+    assert versions_in_order([Holder(A, ONE)], [Holder(A, TWO)], None) == [Holder(A, ONE)]
 
 
 def test_a_file_that_a_run_blamed_and_that_is_gone_was_set_aside() -> None:
     """One that came back, or that nobody blamed, was not."""
     blamed = {1: RunFailure("not JSON", "file", B)}
     first = manifest(1, A, B)
-    assert set_aside(trace({1: first, 2: manifest(2, A)}, {1}, failures=blamed)) == {B: "not JSON"}
-    assert set_aside(trace({1: first, 2: manifest(2, A), 3: manifest(3, A, B)}, {1}, failures=blamed)) == {}
-    assert set_aside(trace({1: first, 2: manifest(2)}, {1})) == {}
+    assert refused_files(trace({1: first, 2: manifest(2, A)}, {1}, failures=blamed)) == {B: "not JSON"}
+    assert refused_files(trace({1: first, 2: manifest(2, A), 3: manifest(3, A, B)}, {1}, failures=blamed)) == {}
+    assert refused_files(trace({1: first, 2: manifest(2)}, {1})) == {}
 
 
 def of_two(shown: Mapping[str, Mapping[int, int]] | None = None) -> Trace:
@@ -163,15 +170,15 @@ def of_two(shown: Mapping[str, Mapping[int, int]] | None = None) -> Trace:
 def test_an_unknown_batch_with_anothers_file_came_to_nothing() -> None:
     """Readers have seen nothing of it; whatever else it has is brought in again."""
     both = {TWO: of_two(), ONE: LOADED}
-    assert left_out(both, {}, {}, {}) == {TWO}
-    assert left_out({TWO: of_two()}, {}, {A.identity: ONE}, {}) == {TWO}
-    assert left_out({TWO: of_two()}, {}, {A.identity: ONE}, {TWO: ONE}) == set()
-    assert left_out({TWO: of_two()}, {}, {}, {}) == set()
+    assert abandoned_batches(both, {}, {}, {}) == {TWO}
+    assert abandoned_batches({TWO: of_two()}, {}, {A.identity: ONE}, {}) == {TWO}
+    assert abandoned_batches({TWO: of_two()}, {}, {A.identity: ONE}, {TWO: ONE}) == set()
+    assert abandoned_batches({TWO: of_two()}, {}, {}, {}) == set()
 
 
 def test_a_version_that_readers_see_twice_is_told() -> None:
     """Something went on by the ledger that was set back."""
     both = {TWO: of_two({"hits": {1: 1}}), ONE: LOADED}
-    assert left_out(both, {}, {}, {}) == set()
-    assert held_twice(both, {}, {}) == [f"s3://raw/web/a version v1 is in {ONE} and in {TWO}"]
-    assert held_twice(both, {}, {TWO: ONE}) == []
+    assert abandoned_batches(both, {}, {}, {}) == set()
+    assert claimed_twice(both, {}, {}) == [f"s3://raw/web/a version v1 is in {ONE} and in {TWO}"]
+    assert claimed_twice(both, {}, {TWO: ONE}) == []

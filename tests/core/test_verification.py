@@ -10,7 +10,7 @@ import pytest
 from tidemark.core.errors import Unbalanced
 from tidemark.core.files import FileVersion
 from tidemark.core.job import DataFile, Result
-from tidemark.core.manifest import Input, Manifest, NightlyManifest, PinnedFile
+from tidemark.core.manifest import Input, Manifest, NightlyManifest, SnapshotFile
 from tidemark.core.periods import Period
 from tidemark.core.verification import verify, verify_keys, verify_nightly
 
@@ -131,7 +131,7 @@ def test_a_result_tells_the_days_that_it_knows(report: dict[str, Any]) -> None:
 NIGHT = NightlyManifest(
     "b", 2, "daily", Period("day", date(2026, 3, 1)),
     (
-        Input("web_events", "facts", 7, 3, (PinnedFile("lake", "1", 9, 5), PinnedFile("lake", "2", 9, 1)), ()),
+        Input("web_events", "facts", 7, 3, (SnapshotFile("lake", "1", 9, 5), SnapshotFile("lake", "2", 9, 1)), ()),
         Input("people", "latest", None, 0, (), ()),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from tidemark.core.errors import Unsealed
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 #: Handler module → the service functions that it may call.
 SERVICES = {
-    "collect": ("remember",),
+    "collect": ("record_pending",),
     "plan": ("plan", "finish"),
     "nightly": ("nightly", "follow", "form"),
     "submit": ("submit",),

@@ -182,8 +182,8 @@ def test_a_missing_and_an_unknown_field_are_problems() -> None:
 def test_purchases_come_together() -> None:
     """Half a history is no history."""
     assert MODEL.problems({**ANN, "monetary": 5}) == [
-        Problem("recency", "expected beside monetary, found none"),
-        Problem("frequency", "expected beside monetary, found none"),
+        Problem("recency", "expected together with monetary, found none"),
+        Problem("frequency", "expected together with monetary, found none"),
     ]
 
 

@@ -15,9 +15,9 @@ from tests.conftest import ROOT
 from tests.service.nights import DATASETS, NightWorld, advance
 from tidemark.clock import iso
 from tidemark.core.files import FileVersion
+from tidemark.core.health import FAILING_FROM
 from tidemark.core.lifecycle import Batch, Counts, Failures, State
 from tidemark.core.loading import Load
-from tidemark.core.standing import FAILING_FROM
 from tidemark.observability import GAUGES, metrics
 from tidemark.service.nightly import nightly
 from tidemark.service.sweep import sweep

@@ -1,6 +1,6 @@
-"""Who acts beside the handlers: people, deployers, the bucket's owners, other tools at the tables, and the cloud.
+"""Everything that acts on the world besides the handlers: people, deployments, bucket owners, other tools, the cloud.
 
-Each is a function of one moment, and how often it comes is drawn from the seed. What they do is counted like a fault.
+Each action is a function; how often it happens is drawn from the seed. Actions are counted like faults.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.world import SKEW_MAX, TIMEOUTS
 
 MINUTE, HOUR = 60, 3600  # seconds
-#: A batch that the warehouse refuses fails the loads that it is in, until it is loaded alone: the company is late.
+#: Until a batch that the warehouse refuses is loaded by itself, it fails its loads and delays their other batches.
 TO_BLAME_ONE = 30 * MINUTE
 POLICIES = ("supersede", "append", "ignore")
 OF_FILES = ("orders", "clicks")
@@ -24,32 +24,32 @@ OF_FILES = ("orders", "clicks")
 
 @dataclass(frozen=True)
 class Actor:
-    """What happens, in how many of the seeds, and there so many times within the chaos, from and to."""
+    """An action and how often it happens."""
 
     act: Callable[[Simulation], None]
-    seeds: float
-    times: tuple[int, int] = (1, 2)
+    seeds: float  # share of the seeds in which it happens
+    times: tuple[int, int] = (1, 2)  # how often in such a seed, at least and at most
 
 
 # ── the cloud ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def warehouse_down(simulation: Simulation) -> None:
-    """No statement is taken, and those under way fail."""
+    """The warehouse accepts no statement, and running statements fail."""
     seconds = simulation.rng.uniform(MINUTE, 25 * MINUTE)
     simulation.redshift.down_until = simulation.stage.time + timedelta(seconds=seconds)
     simulation.outages.trouble(seconds)
 
 
 def outage(simulation: Simulation) -> None:
-    """A service answers no call, for minutes or hours."""
+    """A service refuses all calls for minutes or hours."""
     rng = simulation.rng
     seconds = rng.choice((rng.uniform(MINUTE, 20 * MINUTE), rng.uniform(HOUR, 3 * HOUR)))
     simulation.outages.begin(rng.choice(SERVICES), seconds, 1.0, "ServiceUnavailable")
 
 
 def storm(simulation: Simulation) -> None:
-    """A service refuses most calls, for there are too many."""
+    """A service throttles most calls."""
     rng = simulation.rng
     simulation.outages.begin(rng.choice(SERVICES), rng.uniform(MINUTE, 15 * MINUTE), 0.7, "ThrottlingException")
 
@@ -58,23 +58,23 @@ def storm(simulation: Simulation) -> None:
 
 
 def policy_changed(simulation: Simulation) -> None:
-    """Batches are to be of another size."""
+    """A deployment changes the target size of batches."""
     simulation.deploy(simulation.rng.choice(OF_FILES), max_files=simulation.rng.choice((3, 10, 40)))
 
 
 def on_overwrite_changed(simulation: Simulation) -> None:
-    """What becomes of overwritten keys is to be something else, or what it was before."""
+    """A deployment changes `on_overwrite`, possibly to the same policy."""
     simulation.deploy(simulation.rng.choice(OF_FILES), on_overwrite=simulation.rng.choice(POLICIES))
 
 
 def column_added(simulation: Simulation) -> None:
-    """The facts get a column, or one more."""
+    """A deployment adds a column to the facts."""
     name = simulation.rng.choice(OF_FILES)
     simulation.deploy(name, added=min(2, simulation.settings[name].get("added", 0) + 1))
 
 
 def rolled_back(simulation: Simulation) -> None:
-    """The last column goes again, until the next deployment."""
+    """A deployment removes the last added column, and a later one adds it again."""
     name = simulation.rng.choice(OF_FILES)
     added = simulation.settings[name].get("added", 0)
     simulation.outages.trouble(TO_BLAME_ONE)
@@ -89,10 +89,10 @@ def _forward(simulation: Simulation, name: str, added: int) -> None:
 
 
 def dataset_removed(simulation: Simulation) -> None:
-    """A declaration is taken away, and comes back with the next deployment: or it is new."""
+    """A deployment removes a declaration, and a later one restores it, as if the dataset were new."""
     seconds = simulation.rng.uniform(2 * MINUTE, 20 * MINUTE)
     simulation.retire("clicks")
-    simulation.outages.trouble(seconds + HOUR)  # what landed meanwhile is for reconcile to find
+    simulation.outages.trouble(seconds + HOUR)  # reconcile has to find what lands meanwhile
     simulation.stage.after(seconds, "deploy", simulation.revive)
 
 
@@ -100,14 +100,14 @@ def dataset_removed(simulation: Simulation) -> None:
 
 
 def key_deleted(simulation: Simulation) -> None:
-    """A producer deletes a key: the bucket shows it no more."""
+    """A producer deletes a key: its versions stay, and the bucket no longer shows it."""
     landed = _some_landed(simulation)
     if landed:
         simulation.s3.delete(landed.bucket, landed.key)
 
 
 def version_expired(simulation: Simulation) -> None:
-    """A lifecycle rule deletes a version that is not the current one, for good."""
+    """A lifecycle rule permanently deletes a version that is not the current one."""
     landed = _some_landed(simulation)
     if landed and simulation.s3.versions(landed.bucket, landed.key)[0].identity != landed.identity:
         simulation.s3.expire(landed)
@@ -121,13 +121,13 @@ def _some_landed(simulation: Simulation) -> Landed | None:
 
 
 def compacted(simulation: Simulation) -> None:
-    """A table's rows are written into one file, and its history is let go of."""
+    """A tool compacts a table into one file and expires its history."""
     if table := _some_table(simulation):
         simulation.catalog.compact(table)
 
 
 def snapshots_expired(simulation: Simulation) -> None:
-    """A table's history is let go of, and with it every file that only the history has."""
+    """A tool expires a table's history, and deletes the files that only the history has."""
     if table := _some_table(simulation):
         simulation.outages.trouble(TO_BLAME_ONE)
         simulation.catalog.expire(table)
@@ -138,7 +138,7 @@ def _some_table(simulation: Simulation) -> str:
     return simulation.rng.choice(tables) if tables else ""
 
 
-#: What happens in the seeds' stories, by the name under which it is counted.
+#: Name under which the action is counted → the action.
 ACTORS = {
     "warehouse_down": Actor(warehouse_down, 0.3, (1, 1)),
     "outage": Actor(outage, 0.2, (1, 2)),
@@ -158,7 +158,7 @@ ACTORS = {
 
 
 def engage(simulation: Simulation, seconds: float) -> None:
-    """Put what the seed has in store on the stage, within so many seconds; and set its functions' clocks."""
+    """Schedule the seed's actions within the first `seconds`; set the index lag and each function's clock skew."""
     rng = simulation.rng
     for name, actor in ACTORS.items():
         if rng.random() < actor.seeds:

@@ -1,4 +1,4 @@
-"""Where races are run: a small world made ready once, and set back before each schedule."""
+"""Runs races: prepares a small world once, and restores it before each schedule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.simulation.violation import Violation
 
 @dataclass(frozen=True)
 class SmallWorld:
-    """What is prepared, without a fault, and who race then: each does its steps one after the other."""
+    """A state that is prepared without faults, and the steps of the two runners that race from there."""
 
     prepare: tuple[Step, ...]
     a: tuple[Step, ...]
@@ -28,7 +28,7 @@ class SmallWorld:
 
 @contextmanager
 def course(world: SmallWorld, trace: bool = False) -> Iterator[Play]:
-    """The small world made ready once; what is given plays schedules in it, each from the same moment on."""
+    """Prepares the small world once, and yields a function that plays a schedule in it from that state."""
     simulation = Raced(trace)
     invariants = world.promises(simulation)
     hand, prints = Hand(simulation, invariants), Fingerprints()
@@ -55,7 +55,7 @@ def course(world: SmallWorld, trace: bool = False) -> Iterator[Play]:
 
 
 def _rest(simulation: Simulation, invariants: Invariants) -> str:
-    """What is wrong when everything has come to rest by the schedules alone, or on the way there."""
+    """The broken promise on the way to rest, or at rest, by the schedules alone; "" if there is none."""
     try:
         play(simulation, invariants, chaos_seconds=0)
     except Violation as broken:

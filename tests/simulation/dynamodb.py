@@ -1,4 +1,4 @@
-"""DynamoDB as the ledger uses it: conditions, transactions, a lagging index, a stream. Nothing else is understood."""
+"""DynamoDB as the ledger uses it: conditions, transactions, a lagging index, a stream. Supports nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
 
 
 class SimDynamoDB:
-    """One table. `call` disturbs every operation; `on_write` sees each write after it took effect."""
+    """One table. `call` injects faults into every operation; `on_write` is called after each write has taken effect."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class SimDynamoDB:
         self.on_write(pk, sk, old, new)
 
     def _show_later(self, key: tuple[str, str], new: Item | None) -> None:
-        """In the indexes after the lag of this write: items may overtake one another, an item's own writes do not."""
+        """Update the indexes after this write's lag. Writes of different items may overtake each other."""
         own = [when for when, known, _ in self.late if known == key]
         when = max([self.now() + timedelta(seconds=self.lag()), *own])
         insort(self.late, (when, key, new), key=lambda one: one[0])

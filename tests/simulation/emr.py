@@ -1,4 +1,4 @@
-"""EMR Serverless: runs that take time, end as the seed says, and sometimes go on after they were cancelled."""
+"""EMR Serverless: runs take time, end as the seed says, and sometimes go on after they were cancelled."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": ""}
 class SimRun:
     run_id: str
     name: str
-    told: bytes  # its job spec, as it read it when it started
-    outcome: str  # what the seed has in store: good | transient | capacity | unknown | late | empty | short | blames
+    told: bytes  # the job spec that it read when it started
+    outcome: str  # drawn from the seed: good | transient | capacity | unknown | late | empty | short | blames
     created_at: datetime
     state: str = "SUBMITTED"
     details: str = ""
@@ -39,8 +39,8 @@ class SimEMR:
         self.tokens: dict[str, tuple[SimRun, datetime | None]] = {}
         self.run_seconds: Callable[[], float] = lambda: self.faults.rng.uniform(20, 240)
         self.script: list[str] = []  # outcomes of the next runs, instead of the seed's
-        self.blamed: dict[str, str] = {}  # the file that a run of outcome `blames` names
-        self.doubled: list[str] = []  # attempts that got a second run although EMR would have known the first
+        self.blamed: dict[str, str] = {}  # the file that runs of outcome `blames` name
+        self.doubled: list[str] = []  # attempts that got a second run although EMR still knew the first one
 
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,13 +108,13 @@ class SimEMR:
         run.state = self._work(run)
         run.details = run.details or DETAIL[run.state]
         if run.state == "FAILED" and run.outcome in PASSING and self.faults.chance("zombie"):
-            # EMR has given the run up, and its executors have not: the output comes long after the attempt is over.
+            # EMR reports the run as ended while its executors go on: they write their output long after the attempt.
             seconds = self.faults.rng.uniform(60, 1500)
             self.stage.after(seconds, f"zombie {run.run_id}", lambda: self._write(run, f"{run.run_id}z"))
         self.tell(self._event(run))
 
     def _work(self, run: SimRun) -> str:
-        """Do the run's work and answer the state that it ends in."""
+        """Do the run's work and return the state in which it ends."""
         if run.outcome == "transient":
             report_failure(self.s3, run.told, "transient", "SlowDown: please reduce your request rate")
         elif run.outcome == "blames":
@@ -126,7 +126,7 @@ class SimEMR:
         return "FAILED" if not self._write(run, run.run_id) or run.outcome == "late" else "SUCCESS"
 
     def _write(self, run: SimRun, run_id: str) -> bool:
-        """Write the run's output, its files named by `run_id`; False when the job gives up."""
+        """Write the run's output, in files named after `run_id`; False if the job fails."""
         try:
             if run.outcome != "empty":
                 run_job(self.s3, self.data, run.told, run_id, short=run.outcome == "short")

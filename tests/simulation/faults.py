@@ -1,4 +1,4 @@
-"""What goes wrong, drawn from the seed: every AWS call asks here first, and every fault is counted by kind."""
+"""Faults, drawn from the seed: every AWS call draws one first, and every fault is counted by kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Killed(BaseException):
-    """The function's process is gone; no `except Exception` may see it."""
+    """The function's process is killed; not an `Exception`, so that handlers cannot catch it."""
 
 
 @dataclass(frozen=True)
@@ -25,41 +25,41 @@ class Rates:
     kill_before: float = 0.006
     kill_after: float = 0.006
     throttle: float = 0.01
-    lost_reply: float = 0.006  # takes effect, the caller gets a time-out
-    repeated: float = 0.006  # takes effect, the reply is lost, botocore sends it again
-    pause: float = 0.01  # the function stands still before the call, while the others go on
-    event_dropped: float = 0.25  # EMR and Redshift events, ledger stream: best effort, or past their retries
+    lost_reply: float = 0.006  # the call takes effect, and the caller gets a time-out
+    repeated: float = 0.006  # the call takes effect, the reply is lost, and botocore sends the call again
+    pause: float = 0.01  # the function stops before the call while others go on
+    event_dropped: float = 0.25  # EMR and Redshift events, ledger stream: best effort, or retries are used up
     event_doubled: float = 0.15
-    landing_dropped: float = 0.01  # an S3 event that never comes: reconcile has to find the file
-    multipart: float = 0.05  # S3 gives the version the time at which its upload began
+    landing_dropped: float = 0.01  # an S3 event that is never delivered: reconcile has to find the file
+    multipart: float = 0.05  # the version's time is when its upload began
     token_forgotten: float = 0.2
     run_transient: float = 0.10
     run_unknown: float = 0.05
-    run_dies_late: float = 0.03  # fails after writing result.json
+    run_dies_late: float = 0.03  # the run fails after it has written result.json
     run_no_result: float = 0.01
-    run_short: float = 0.01  # the job loses a row: only the counts can tell
-    poison_named: float = 0.010  # a file that no run survives, named in its report
-    poison_unnamed: float = 0.006  # and one that nobody names
+    run_short: float = 0.01  # the job loses a row: only the counts show it
+    poison_named: float = 0.010  # a file on which every run fails, and that the run's report names
+    poison_unnamed: float = 0.006  # the same, without a report
     oversized: float = 0.005  # rows that the warehouse refuses
-    zombie: float = 0.5  # a run that EMR has given up writes its output all the same
+    zombie: float = 0.5  # a run that EMR reports as ended still writes its output
     load_failed: float = 0.10
     load_conflict: float = 0.03  # Redshift's error 1023: another transaction has written what this one has read
-    copy_short: float = 0.004  # a COPY brings fewer rows than its files have: only the counts can tell
+    copy_short: float = 0.004  # a COPY loads fewer rows than its files have: only the counts show it
     load_late: float = 0.15  # a statement waits for half an hour
     statement_forgotten: float = 0.02
-    result_expired: float = 0.02  # a day has passed between two looks: the statement was known, its rows are not
+    result_expired: float = 0.02  # the statement's result has expired, although the statement itself is still known
     cancelled_transaction: float = 0.01  # DynamoDB: another transaction is under way
 
 
 CALM = Rates(*[0.0] * len(Rates.__dataclass_fields__))
-#: Nothing fails, and yet nothing is tidy: what comes late then has no excuse.
+#: No call fails; events may still be doubled. Whatever is late then breaks a promise.
 FAIR = replace(CALM, event_doubled=0.15, multipart=0.05, load_late=0.0)
 PER_CALL = ("kill_before", "kill_after", "throttle", "lost_reply", "repeated", "pause")
 
 
 @dataclass
 class Faults:
-    """The dice. `plan` may name one call, by its number, for a fault that comes for certain."""
+    """Draws faults. `planned` maps numbers of calls to faults that are certain."""
 
     rng: random.Random
     rates: Rates = field(default_factory=Rates)
@@ -71,13 +71,13 @@ class Faults:
         self.use(self.rates)
 
     def use(self, rates: Rates) -> None:
-        """From now on, these chances."""
+        """Use these chances from now on."""
         self.rates = rates
         self.per_call = [(kind, getattr(rates, kind)) for kind in PER_CALL]
         self.any = sum(rate for _, rate in self.per_call)
 
     def draw(self) -> str:
-        """The fault of the next AWS call, or nothing."""
+        """The fault of the next AWS call, or "" for none."""
         self.calls += 1
         if self.planned:
             return self.count(self.planned.pop(self.calls, ""))
@@ -93,12 +93,12 @@ class Faults:
         return ""
 
     def chance(self, kind: str) -> bool:
-        """Whether a fault of that kind happens now."""
+        """Whether a fault of this kind happens now."""
         rate = getattr(self.rates, kind)
         return bool(rate and self.rng.random() < rate and self.count(kind))
 
     def count(self, kind: str) -> str:
-        """Note that a fault happened."""
+        """Count a fault that happened."""
         if kind:
             self.counts[kind] += 1
         return kind
@@ -112,7 +112,7 @@ def refuse(code: str, operation: str, message: str = "simulated", **extra: Any) 
 def disturbed(
     faults: Faults, pause: Callable[[], None], operation: str, effect: Callable[[], T], once: bool = False
 ) -> T:
-    """Perform one AWS call with whatever goes wrong with it. `once`: a token makes botocore's repetition harmless."""
+    """Perform one AWS call with its fault. `once`: the request has a token, so a repetition by botocore is harmless."""
     kind = faults.draw()
     if not kind:
         return effect()
@@ -126,7 +126,7 @@ def disturbed(
     if kind == "repeated":
         first = effect()
         return first if once else effect()
-    with suppress(Exception):  # whatever the service says, nobody hears it
+    with suppress(Exception):  # the caller does not get the reply, not even an error
         effect()
     if kind == "kill_after":
         raise Killed

@@ -204,7 +204,9 @@ HARMS = {
         _unsliced, a_file_of_the_second_half_is_overwritten
     ),
     "applies a batch's changes in the order of their names": Harm(
-        lambda: [rewritten(files_module.Files, "changes", 'sorted(later, key=lambda found: found["number"])', "later")],
+        lambda: [
+            rewritten(files_module.Files, "changes", 'sorted(later, key=lambda change: change["number"])', "later")
+        ],
         newer_versions_are_refused,
     ),
     "is EMPTY at any attempt": Harm(
@@ -243,7 +245,7 @@ HARMS = {
 def suffer(name: str, mutated: bool = True) -> str:
     """Play the scenario, with the mutant or without: what was noticed; nothing if all went well."""
     harm = HARMS[name]
-    few_snapshots = (iceberg_module, "FORGOTTEN_AT_ONCE", 1)  # so that a small table forgets as a large one does
+    few_snapshots = (iceberg_module, "EXPIRED_AT_ONCE", 1)  # so that a small table expires as a large one does
     with applied([few_snapshots, *(harm.mutant() if mutated else [])]), world("plan", "load", "sweep") as it:
         try:
             harm.scenario(it)

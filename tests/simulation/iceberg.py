@@ -1,9 +1,8 @@
-"""A catalog of Iceberg tables that the real `tidemark.adapters.iceberg.Lake` commits to: snapshots, and a version
-check.
+"""A catalog of Iceberg tables, with snapshots and a version check, for the real `tidemark.adapters.iceberg.Lake`.
 
-It does what pyiceberg 0.12 does around a commit: a refused commit deletes the manifests that it wrote. Where the
-transport repeats a commit whose reply was lost, the repetition is refused although the commit stands, and with its
-manifests gone nobody can read the table any more: `Ruined`.
+It does what pyiceberg 0.12 does around a commit: a refused commit deletes the manifests that it wrote. If botocore
+repeats a commit whose reply was lost, the repetition is refused although the commit stands; without its manifests the
+table is unreadable: `Ruined`.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ from tests.simulation.scans import SimScan, matching, to_rows
 
 
 class Ruined(Exception):
-    """The current snapshot needs a file that is no longer there."""
+    """The current snapshot needs a file that has been deleted."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A table's metadata file: what one version of the table is."""
+    """A table's metadata file, which describes one version of the table."""
 
     version: int
     schema: Any
     spec: Any
     properties: Mapping[str, str]
     snapshots: tuple[Mapping[str, str], ...] = ()
-    times: tuple[int, ...] = ()  # of the snapshots, milliseconds
+    times: tuple[int, ...] = ()  # of the snapshots, in milliseconds
     files: tuple[str, ...] = ()
     commits: tuple[int, ...] = ()  # ids of the commits whose manifests the latest snapshot needs
-    expired: int = 0  # so many of the snapshots, the oldest, are in the history no more
+    expired: int = 0  # number of the oldest snapshots that are no longer in the history
 
 
 @dataclass
@@ -54,7 +53,7 @@ class SimCatalog:
     tables: dict[tuple[str, ...], Contents] = field(default_factory=dict)
     deleted: list[int] = field(default_factory=list)
     commits: int = 0
-    written: int = 0  # files
+    written: int = 0  # number of files that commits wrote
     now_ms: Callable[[], int] = lambda: 0
     known: dict[tuple[str, ...], set[str]] = field(default_factory=dict)  # files that a table's history may have
 
@@ -78,11 +77,11 @@ class SimCatalog:
         return self.call("glue.CreateTable", effect)
 
     def named(self, table: str) -> Contents | None:
-        """The table as it is now; None where it does not exist yet."""
+        """The table's current version; None if it does not exist yet."""
         return next((found for name, found in self.tables.items() if name[-1] == table), None)
 
     def compact(self, table: str) -> None:
-        """Another tool writes all rows into one file and expires every snapshot but its own, in one moment."""
+        """Compact the table as another tool does: all rows in one file, and every older snapshot expired, at once."""
         name = next(name for name in self.tables if name[-1] == table)
         held, self.written = self.tables[name], self.written + 1
         uri = f"s3://lake/tables/{table}/data/compacted-{self.written:06d}.parquet"
@@ -94,7 +93,7 @@ class SimCatalog:
         )  # fmt: skip
 
     def expire(self, table: str) -> None:
-        """Another tool expires every snapshot but the current one, and deletes the files that no snapshot has now."""
+        """Expire every snapshot but the current one, and delete the files that only these had, as another tool does."""
         name = next(name for name in self.tables if name[-1] == table)
         held = self.tables[name]
         self.data.gone |= self.known.get(name, set()) - set(held.files)
@@ -102,7 +101,7 @@ class SimCatalog:
         self.tables[name] = replace(held, version=held.version + 1, expired=expired)
 
     def rows(self, table: str) -> list[Row]:
-        """What a reader sees; nothing where the table does not exist yet."""
+        """The rows that a reader sees; none if the table does not exist yet."""
         contents = self.named(table)
         if contents is None:
             return []
@@ -111,11 +110,11 @@ class SimCatalog:
         return [row for uri in contents.files for row in self.shaped(contents, uri)]
 
     def shaped(self, contents: Contents, uri: str) -> list[Row]:
-        """A file's rows with the columns of the table."""
+        """A file's rows with the table's columns."""
         return self.data.shaped(uri, contents.schema.column_names)
 
     def commit(self, name: tuple[str, ...], based_on: int, made: Contents) -> None:
-        """Replace the table's metadata if its version is still the one that the change was based on."""
+        """Replace the table's metadata if its version is still the one on which the change is based."""
         self.commits += 1
         commit = self.commits
         made = replace(made, version=based_on + 1, commits=(*made.commits, commit))
@@ -132,12 +131,12 @@ class SimCatalog:
             self._send(effect)
         except CommitFailedException:
             if made.properties.get("commit.retry.num-retries") != "0" and landed:
-                return  # pyiceberg looks for its snapshot before it gives up
+                return  # pyiceberg checks for its own snapshot before it fails
             self.deleted.append(commit)
             raise
 
     def _send(self, effect: Callable[[], None]) -> None:
-        """A lost reply is sent again by botocore only where the catalog was made with retries."""
+        """Send a commit; botocore repeats it after a lost reply only if the catalog was created with retries."""
         again = str(self.options.get("glue.max-retries", 10)) != "0"
         self.call("glue.UpdateTable", effect, once=not again)
 
@@ -150,7 +149,7 @@ class SimTable:
 
     @property
     def metadata(self) -> Any:
-        """Only what is asked for: the snapshots' summaries and numbers."""
+        """The snapshots' summaries and numbers, which is all that the product reads."""
         return SimpleNamespace(
             snapshots=[
                 SimpleNamespace(
@@ -164,30 +163,30 @@ class SimTable:
 
     @property
     def properties(self) -> Mapping[str, str]:
-        """As the table was made."""
+        """The table's properties, as it was created."""
         return self.contents.properties
 
     def current_snapshot(self) -> Any:
-        """The latest one; None before the first."""
+        """The latest snapshot; None before the first."""
         return next(reversed(self.metadata.snapshots), None)
 
     def scan(self, where: Any = None, snapshot_id: int = 0, **_: Any) -> SimScan:
-        """The rows of the latest snapshot that meet the condition."""
+        """A scan of a snapshot, by default the latest, for rows that meet the condition."""
         assert snapshot_id in (0, 1_000 + self.last_sequence_number), "only the latest snapshot is read"
         return SimScan(self.catalog.data, self.contents.schema, self.contents.files, where or AlwaysTrue())
 
     @property
     def last_sequence_number(self) -> int:
-        """Number of the latest snapshot."""
+        """Sequence number of the latest snapshot."""
         return len(self.contents.snapshots)
 
     def schema(self) -> Any:
-        """The table's schema, as it was made."""
+        """The table's schema."""
         return self.contents.schema
 
     @property
     def maintenance(self) -> Any:
-        """`expire_snapshots().older_than(moment).commit()`: a commit of its own."""
+        """Supports `expire_snapshots().older_than(moment).commit()`, which is a commit of its own."""
         return SimpleNamespace(expire_snapshots=lambda: SimpleNamespace(older_than=self._older_than))
 
     def _older_than(self, moment: datetime) -> Any:
@@ -203,7 +202,7 @@ class SimTable:
 
     @contextmanager
     def update_schema(self) -> Iterator[Any]:
-        """Columns that are added, in a commit of their own."""
+        """Add columns, in a commit of their own."""
         fields = list(self.contents.schema.fields)
 
         def add(name: str, kind: Any) -> None:
@@ -213,11 +212,11 @@ class SimTable:
         self._commit(replace(self.contents, schema=Schema(*fields)))
 
     def spec(self) -> Any:
-        """As the table was made."""
+        """The table's partition spec, as it was created."""
         return self.contents.spec
 
     def transaction(self) -> SimTransaction:
-        """Changes that are committed together, when the block ends well."""
+        """Changes that are committed together when the block ends without an error."""
         return SimTransaction(self, self.contents)
 
 
@@ -234,7 +233,7 @@ class SimTransaction:
             self.table._commit(self.staged)
 
     def delete(self, where: Any, snapshot_properties: Mapping[str, str]) -> None:
-        """Copy on write: a file that keeps some of its rows is written anew."""
+        """Delete rows copy-on-write: a file that keeps some of its rows is rewritten."""
         goes = matching(where, self.staged.schema)
         kept = []
         for uri in self.staged.files:
@@ -246,7 +245,7 @@ class SimTransaction:
             self._stage(tuple(kept), snapshot_properties)
 
     def append(self, rows: pa.Table, summary: Mapping[str, str]) -> None:
-        """Rows come in a file of the table's own."""
+        """Add rows in a new file."""
         assert rows.column_names == self.staged.schema.column_names
         self._stage((*self.staged.files, self._write(to_rows(rows))), summary)
 

@@ -1,7 +1,8 @@
-"""Every interleaving of the small worlds, what the explorer makes of a product without a safeguard, and one replayed.
+"""Explores every interleaving of the small worlds, hunts mutants in them, and replays single schedules.
 
-`python -m tests.simulation.interleavings "publish, overwritten" A 3,7 9:lost_reply` plays one schedule and prints it:
-who begins, before which calls the other takes over, and what happens to which call (see `schedules.Schedule`).
+`python -m tests.simulation.interleavings "publish, overwritten" A 3,7 9:lost_reply` plays one schedule and prints it.
+The arguments are the runner that begins, the calls before which the other takes over, and the fault of a call (see
+`schedules.Schedule`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tests.simulation.schedules import Allowed, Crash, Explored, Explorer, Playe
 from tests.simulation.small_worlds import WORLDS
 
 ALL = Allowed(switches=2, crashes=1)
-#: A product without a safeguard, and the race in which that is noticed.
+#: Mutant → the small world in which it is caught.
 CAUGHT_IN = {
     "saves a batch without looking whether somebody else has": "publish, overwritten",
     "claims a file without the condition that it is free": "plan, collect: delivered again",
@@ -30,29 +31,29 @@ CAUGHT_IN = {
     "marks the days only after the batch is PUBLISHED": "nightly, publish",
     "lets a mark fall": "publish, publish: two batches",
     "commits the latest rows that it chose before it was overtaken": "publish, publish: latest rows of one user",
-    "takes a turn that is not over": "submit, submit: in turn",
+    "takes over a lock that is still held": "submit, submit: in turn",
 }
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {**mutants.MUTANTS, **repeats.MUTANTS}
 
 
 @dataclass(frozen=True)
 class Caught:
-    """How a mutant was noticed."""
+    """How a mutant was caught."""
 
     mutant: str
-    played: int  # schedules, the last of which noticed it
+    played: int  # number of schedules played, the last of which caught it
     schedule: Schedule
     problem: str
 
 
 def explore(name: str, allowed: Allowed = ALL, stop: bool = False) -> Explored:
-    """Every schedule of a small world that deviates no more than is allowed."""
+    """Play every schedule of a small world with at most the allowed deviations."""
     with course(WORLDS[name]) as play:
         return Explorer(play, allowed, stop).explore()
 
 
 def catch(mutant: str) -> Caught:
-    """The first schedule that notices the mutant in its small world: those of few deviations come first."""
+    """The first schedule that catches the mutant in its small world; schedules with few deviations come first."""
     played = 0
     for allowed in (Allowed(0, 0), Allowed(1, 0), Allowed(0, 1), Allowed(1, 1), ALL):
         with applied(MUTANTS[mutant]()):
@@ -64,7 +65,7 @@ def catch(mutant: str) -> Caught:
 
 
 def replay(name: str, schedule: Schedule) -> Played:
-    """One schedule, with its trace."""
+    """Play one schedule, with its trace."""
     with course(WORLDS[name], trace=True) as play:
         return play(schedule, Allowed(0, 0), ())
 

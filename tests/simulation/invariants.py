@@ -1,4 +1,4 @@
-"""What must hold after every step, and once the world has come to rest (the promises in docs/architecture.md)."""
+"""The invariants: what must hold after every step, and at rest (the promises in docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tidemark.core.errors import Transient
 from tidemark.core.files import FileVersion, unpack
 from tidemark.core.lifecycle import Batch, State
 
-#: What a handler may die of in a bad world; anything else is a fault of its own.
+#: Errors with which a handler may fail because of injected faults; any other error is a bug.
 EXPECTED_ERRORS = (ClientError, ReadTimeoutError, Transient)
-#: What a person is asked about though the batch's files are good: another tool has deleted what was to be copied, or a
-#: deployment has taken a column back.
+#: Reasons for which a batch of good files may be quarantined: another tool has deleted files that were to be copied, or
+#: a deployment has removed a column.
 EXCUSES = ("The specified key does not exist", "found no such column", "has no column named")
 SHOWN = (State.PUBLISHED, State.LOADING, State.LOADED)
 
 
 class Invariants:
-    """Watches one simulation. Checks only what a step has touched."""
+    """Watches one simulation. After each step, checks only what the step has touched."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
@@ -86,7 +86,7 @@ class Invariants:
                 raise Violation(f"{file.identity} is lost: neither pending nor claimed")
 
     def accounted(self, file: FileVersion | Landed) -> bool:
-        """Whether a landed version is pending, claimed, or outdone by a claimed one, as the dataset's policy has it."""
+        """Whether a landed version is pending, claimed, or superseded by a claimed one under the dataset's policy."""
         if self.pending[(file.bucket, file.key, file.version)] > 0:
             return True
         known = self.sim.dynamodb.items.get(f"FILE#{file.bucket}/{file.key}", {})
@@ -94,18 +94,18 @@ class Invariants:
         if any(held.version == file.version for held in claimed):
             return True
         policies = self.policies(file.key)
-        # Whatever happens to a version that was overwritten, at rest the latest one must be there.
+        # An overwritten version may be lost, but at rest the latest one must be there.
         overwritten = any(
             self._order(other) > self._order(file) for other in self.sim.s3.versions(file.bucket, file.key)
         )
         return ("ignore" in policies and bool(claimed)) or ("supersede" in policies and overwritten)
 
     def _order(self, file: FileVersion | Landed) -> int:
-        """Which version of its key this is, as S3 knows it: a listing does not tell, an event does."""
+        """The position of a version among those of its key, as S3 knows it; a listing does not show it, events do."""
         return int(self.sim.s3.raw[(file.bucket, file.key, file.version)].sequencer, 16)
 
     def policies(self, key: str) -> set[str]:
-        """What the key's dataset does with an overwritten key, or did before a deployment."""
+        """The `on_overwrite` policies of the key's dataset: the current one, and those before deployments."""
         name = key.split("/", maxsplit=1)[0]
         return self.sim.policies.get(name) or {self.sim.declared[name].on_overwrite}
 
@@ -178,7 +178,7 @@ class Invariants:
     # ── at rest ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def unfinished(self) -> list[str]:
-        """What is not at rest yet, as text."""
+        """What is not yet at rest, as text."""
         found = [f"{batch.batch_id} is {batch.state}" for batch in self.batches.values() if not batch.at_rest]
         found += self.nights.unfinished()
         found += [f"{identity} is pending" for identity, count in self.pending.items() if count > 0]
@@ -191,7 +191,7 @@ class Invariants:
         return found + [f"{item['load_id']['S']} is open" for item in loads if "open" in item]
 
     def check_rest(self) -> None:
-        """Every version's rows are in lake and warehouse exactly once, or it is set aside with a reason."""
+        """Every version's rows are in lake and warehouse exactly once, or it is quarantined with a reason."""
         live = [batch for batch in self.batches.values() if batch.state in (State.LOADED, State.QUARANTINED)]
         of_files = [batch for batch in live if not batch.period]
         holder = {identity: batch for batch in of_files for identity in self.manifest(batch.manifest)}
@@ -221,7 +221,7 @@ class Invariants:
                 yield next(one for one in versions if one.version == known["FILE"]["version"]["S"])
 
     def deleted(self, landed: Landed) -> bool:
-        """Whether the bucket has no such version any more, or shows the key no more: a listing does not bring it."""
+        """Whether the version was deleted, or the bucket no longer shows its key, so that no listing has it."""
         s3 = self.sim.s3
         return landed.identity in s3.gone or (landed.bucket, landed.key) in s3.marked
 
@@ -232,7 +232,7 @@ class Invariants:
         return self._refused(landed) or self.deleted(landed) or landed.identity in self.given_up
 
     def _refused(self, landed: Landed) -> bool:
-        """Whether the ledger says why a file is in no batch."""
+        """Whether the ledger has a reason why the file is in no batch."""
         known = self.sim.dynamodb.items.get(f"FILE#{landed.bucket}/{landed.key}", {})
         refused = known.get(f"REFUSED#{landed.version}", {})
         waits = refused.get("open") == {"S": QUARANTINE} or landed.identity in self.given_up
@@ -280,7 +280,7 @@ class Invariants:
 
 
 def place_in_index(batch: Batch) -> str:
-    """Where the `open` index has to have it; empty for nowhere."""
+    """The partition of the `open` index in which the batch must be; "" for none."""
     if batch.state is State.QUARANTINED:
         return QUARANTINE
     if (

@@ -11,14 +11,14 @@ from typing import Any
 from tests.simulation.world import ADDED, COLUMNS
 from tidemark.core.files import split_uri
 
-SYSTEM = ("_batch_id", "_attempt", "_file", "_rescued")  #: of the facts
+SYSTEM = ("_batch_id", "_attempt", "_file", "_rescued")  #: columns that follow the declared ones of facts
 Row = tuple[Any, ...]
-Record = Mapping[str, Any]  # as it landed, with its `file`, `landed_at` and `ordinal`
-Halves = tuple[Row, Row]  # a row's declared columns, and those that follow batch and attempt
+Record = Mapping[str, Any]  # a raw record, with its `file`, `landed_at` and `ordinal`
+Halves = tuple[Row, Row]  # a row's declared columns, and the columns that follow batch and attempt
 
 
 class RunFailed(Exception):
-    """The job gives up."""
+    """The job fails."""
 
 
 @dataclass
@@ -26,12 +26,12 @@ class DataStore:
     """Parquet files by URI: their rows and sizes. Shared by the job, the lake and COPY."""
 
     files: dict[str, tuple[int, list[Row]]] = field(default_factory=dict)
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # columns of a file, where some were added
-    under: DataStore | None = None  # where files are that others have written
-    gone: set[str] = field(default_factory=set)  # what another tool has deleted; kept here to check what was read
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # a file's columns, if columns were added
+    under: DataStore | None = None  # has the files that this store only reads
+    gone: set[str] = field(default_factory=set)  # files that another tool deleted; their rows stay for checks
 
     def write(self, uri: str, rows: list[Row], names: tuple[str, ...] = ()) -> dict[str, Any]:
-        """A new file; its name is never used twice."""
+        """Write a new file; a name is never used twice."""
         assert uri not in self.files, f"{uri} written twice"
         if names:
             self.names[uri] = names
@@ -40,7 +40,7 @@ class DataStore:
         return {"uri": uri, "rows": len(rows), "bytes": size}
 
     def shaped(self, uri: str, names: Sequence[str]) -> list[Row]:
-        """A file's rows with these columns; a column that the file lacks is null."""
+        """A file's rows with these columns; columns that the file lacks are null."""
         rows, own = self.files[uri][1], self.names.get(uri)
         if not rows or (own is None and len(rows[0]) == len(names)):
             return rows
@@ -53,7 +53,7 @@ class DataStore:
     reshaped: dict[tuple[str, int], list[Row]] = field(default_factory=dict)
 
     def read(self, uri: str) -> list[Row]:
-        """A file's rows, for a job."""
+        """A file's rows, as a job reads them; raises `RunFailed` if the file is gone."""
         if uri in self.gone:
             raise RunFailed(f"NoSuchKey: {uri}")
         return (self.under.files if self.under else self.files)[uri][1]
@@ -62,11 +62,11 @@ class DataStore:
 def run_batch(
     s3: Any, data: DataStore, spec: dict[str, Any], manifest: dict[str, Any], run_id: str, short: bool
 ) -> None:
-    """Read the files; write tables, rejected records and, last, result.json.
+    """Read the files; write the tables, the rejected records and, last, result.json.
 
-    `short` is a job with a fault of its own: it loses the last record that it has kept.
+    A `short` job has a bug: it loses the last record that it keeps.
 
-    Raises `RunFailed` after writing failure.json for a file that is named poison, without it for an unnamed one.
+    Raises `RunFailed` for a poison file, after writing failure.json if the poison is "named".
     """
     output = spec["output"]
     known = {key for listed in spec.get("seen", ()) for (key,) in data.read(listed["uri"])}
@@ -75,7 +75,7 @@ def run_batch(
     for file in manifest["files"]:
         landed = s3.raw[(file["bucket"], file["key"], file["version"])]
         _refuse_poison(s3, spec, file, landed.records)
-        # Where keys are remembered, the batch's own count from file to file, too.
+        # With deduplication across batches, keys of the batch's earlier files count as seen, too.
         count = _read_file(landed, file["landed_at"], kept, known if "seen" in spec else set())
         named = {name: file[name] for name in ("bucket", "key", "version")}
         counts.append({**named, "problem": None, **count})
@@ -96,7 +96,7 @@ def put_result(
     s3: Any, data: DataStore, spec: dict[str, Any], run_id: str, made: Mapping[str, Iterable[Halves]],
     report: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Write each table's rows, and then result.json."""
+    """Write each table's rows, then result.json."""
     ids = (spec["batch_id"], spec["attempt"])
     tables = {}
     for name, declared in spec["dataset"]["tables"].items():
@@ -125,7 +125,7 @@ def report_failure(s3: Any, told: bytes, kind: str, message: str, file: dict[str
 
 
 def _read_file(landed: Any, landed_at: str | None, kept: list[Record], seen: set[str]) -> dict[str, int]:
-    # An event and a listing write the same second in two ways.
+    # Events and listings write the same second in different formats.
     place = {"file": f"s3://{landed.bucket}/{landed.key}", "landed_at": landed_at and landed_at[:19]}
     before, bad = len(kept), 0
     for ordinal, record in enumerate(landed.records):
@@ -138,7 +138,7 @@ def _read_file(landed: Any, landed_at: str | None, kept: list[Record], seen: set
     return {"read": read, "kept": new, "rejected": bad, "duplicate_records": read - new - bad}
 
 
-# ── what the dataset's tables are made of, by their kind; the columns are declared in `world` ────────────────
+# ── the rows of each kind of table; the columns are declared in `world` ──────────────────────────────────────
 
 
 def _facts(kept: Iterable[Record], columns: Iterable[str]) -> Iterator[Halves]:
@@ -183,14 +183,14 @@ def _write(data: DataStore, stem: str, rows: list[Row], names: tuple[str, ...] =
 
 
 def put_document(s3: Any, uri: str, document: dict[str, Any]) -> None:
-    """A small JSON document, written by the job."""
+    """Write a small JSON document, as the job does."""
     s3.objects[split_uri(uri)] = json.dumps(document).encode()
 
 
 class Beside:
-    """S3 for the check's own run of the job: reads the world's objects, writes nowhere."""
+    """S3 for the run of the job by an invariant's check: reads the world's objects, and writes to an overlay."""
 
-    gone = frozenset[tuple[str, str, str]]()  # what an attempt has read was there then
+    gone = frozenset[tuple[str, str, str]]()  # nothing: what an attempt read existed at that time
 
     def __init__(self, objects: dict[tuple[str, str], bytes], raw: Any) -> None:
         self.objects, self.raw = _Overlay(objects), raw

@@ -1,4 +1,4 @@
-"""Small, eventful days, and one fault at one AWS call of each: each call of each handler in turn."""
+"""Plays small, eventful days with one fault at one AWS call, for each call of each handler in turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.simulation.violation import Violation
 from tests.simulation.world import declare
 
 KINDS = ("kill_before", "kill_after", "lost_reply", "repeated", "throttle")
-#: A read leaves nothing behind: dying after it is dying before the next call.
+#: The faults that matter at a read. It has no effect, so a crash after it equals a crash before the next call.
 READS_TOO = ("kill_before", "throttle")
 WRITE = re.compile(r"Put|Update|Delete|Transact|Start|Cancel|Create|Execute")
 CHAOS_SECONDS = 1500
@@ -27,7 +27,7 @@ CHAOS_SECONDS = 1500
 
 @dataclass(frozen=True)
 class Point:
-    """What became of a day with one fault."""
+    """The outcome of a day with one fault."""
 
     call: int
     kind: str
@@ -36,7 +36,7 @@ class Point:
 
 
 def files(simulation: Simulation) -> None:
-    """Seven files, two of them written again, two of them poison; runs fail, a batch is split, a load is refused."""
+    """Seven files, two of them overwritten and two of them poison; runs fail, a batch is split, and a load fails."""
     simulation.declared["orders"] = declare("orders", "supersede", 6, 3)
     simulation.redshift.longest = 2.0
     simulation.emr.script = ["capacity", "good", "late"] + ["good"] * 40
@@ -54,7 +54,7 @@ def files(simulation: Simulation) -> None:
 
 
 def nights(simulation: Simulation) -> None:
-    """Rows of two days; after the first night one comes late, and one goes. A user's latest row goes as well."""
+    """Rows of two days; after the first night a file is overwritten: a late row comes, and a user's latest row goes."""
     simulation.declared["orders"] = declare("orders", "supersede", 6, 3, newest_by="")
     simulation.declared.update(declare_nights())
     simulation.redshift.longest = 2.0
@@ -77,7 +77,7 @@ def _land(simulation: Simulation, after: float, key: str, *records: dict[str, An
 
 
 def day(story: str, planned: dict[int, str], trace: bool = False) -> tuple[Simulation, str]:
-    """The day of that story with faults at the calls of these numbers."""
+    """Play the story's day with faults at the calls with these numbers."""
     simulation = Simulation(1, CALM, trace)
     simulation.faults.planned = dict(planned) or {-1: ""}
     invariants = Invariants(simulation)
@@ -91,7 +91,7 @@ def day(story: str, planned: dict[int, str], trace: bool = False) -> tuple[Simul
 
 
 def points(story: str, kinds: tuple[str, ...] = KINDS, every: int = 1) -> Iterator[Point]:
-    """Each call of the undisturbed day with each kind of fault that can make a difference there."""
+    """Play each call of the undisturbed day with each kind of fault that can make a difference there."""
     undisturbed, problem = day(story, {})
     assert not problem, problem
     for kind in kinds:
@@ -102,5 +102,5 @@ def points(story: str, kinds: tuple[str, ...] = KINDS, every: int = 1) -> Iterat
 
 
 def coverage(found: list[Point]) -> dict[str, int]:
-    """Handler and operation → how many of its calls were disturbed."""
+    """Handler and operation → number of its calls that had a fault."""
     return dict(sorted(Counter(point.where for point in found).items()))

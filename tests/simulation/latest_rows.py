@@ -1,4 +1,4 @@
-"""Tables of kind `latest`: of each key the latest of the rows that are stored, once, in lake and warehouse."""
+"""Invariants of `latest` tables: lake and warehouse show exactly one row of each key, the latest stored one."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tidemark.core.dataset import Table
 
 
 class LatestRows:
-    """The warehouse changes what is stored and what is shown at once; the lake one after the other."""
+    """Checks both places: the warehouse changes stored and shown rows together, the lake in two commits."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
-        self.ever: dict[str, set[Row]] = {}  # by table, all rows that the lake has stored at some time
+        self.ever: dict[str, set[Row]] = {}  # table → all rows that the lake has ever stored
 
     def check_warehouse(self, table: Table) -> None:
-        """After every transaction the shown rows are the latest of the stored ones."""
+        """After every transaction, the shown rows are the latest stored ones."""
         read = self.sim.redshift.read
         stored, shown = (read(f'SELECT * FROM "{name}"') for name in (table.physical_name, table.name))
         _check("warehouse", table, stored, shown)
 
     def check_lake(self, changed: str) -> None:
-        """No key comes twice, no row is made up; and while nobody is between its two commits, the rule holds."""
+        """No key is shown twice, every shown row was stored, and the rule holds unless a batch is between commits."""
         for table in self._tables():
             if changed not in (table.name, table.physical_name):
                 continue
@@ -42,7 +42,7 @@ class LatestRows:
                 _check("lake", table, stored, shown)
 
     def check_rest(self, quarantined: Collection[str]) -> None:
-        """Nobody is between two commits any more, but for an attempt that a person has to decide about."""
+        """No batch is between its two commits any more, except quarantined ones."""
         for table in self._tables():
             left = self._between_commits(table) - set(quarantined)
             if left:
@@ -53,19 +53,19 @@ class LatestRows:
         return (table for table in tables if table.kind == "latest")
 
     def _between_commits(self, table: Table) -> set[str]:
-        """The batches of which another attempt is stored than the shown rows know of."""
+        """The batches of which the shown rows do not yet reflect the stored attempt."""
         stored, shown = self._noted(table.physical_name), self._noted(table.name)
         key, batch = 0, len(table.columns)
         keyed = {row[batch] for row in self.sim.catalog.rows(table.physical_name) if row[key] is not None}
         return {
             batch_id
             for batch_id, attempt in stored.items()
-            # A first attempt without a key shows nothing, and so commits nothing.
+            # A first attempt without any key shows nothing, so it makes no second commit.
             if shown.get(batch_id, 0) != attempt and (attempt > 1 or batch_id in keyed)
         }
 
     def _noted(self, name: str) -> dict[str, int]:
-        """Batch → latest attempt in the table's snapshots."""
+        """Batch → latest attempt noted in the table's snapshots."""
         table, found = self.sim.catalog.named(name), dict[str, int]()
         for summary in table.snapshots if table else ():
             if BATCH in summary:
@@ -93,8 +93,8 @@ def _check_once(place: str, table: Table, shown: list[Row]) -> None:
 
 
 def _rank(table: Table, row: Row) -> tuple[Any, ...]:
-    """The greatest is the latest. Two versions of a file that landed in one second may be equals."""
+    """The sort key of a row; the greatest is the latest. Versions of a file that landed in one second may be equal."""
     *own, batch, _, file, _, landed_at, ordinal = row
     first = [own[2]] if table.newest_by else []
-    # Nothing is older than anything.
+    # Null is older than any value.
     return (*((value is not None, value or "") for value in (*first, landed_at, file)), ordinal, batch)

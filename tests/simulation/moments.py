@@ -1,4 +1,4 @@
-"""A moment of a simulation: to be told from another, and to be set back to, which is cheaper than playing it again."""
+"""Saves, restores and compares states of a simulation; restoring is cheaper than playing again."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.simulation.simulation import Simulation
 
 CONTAINERS = (dict, list, set, deque)
 DATABASES = ("main", "tidemark")
-MEMORY_MAX = 20_000  #: values; more are forgotten together
+MEMORY_MAX = 20_000  #: values; when there are more, all are dropped
 
 
 class Moment:
-    """What a simulation and those who watch it are, when nobody stands still."""
+    """The saved state of a simulation and its invariants, at a time when no worker is stopped."""
 
     def __init__(self, simulation: Simulation, invariants: Invariants) -> None:
         assert not simulation.standing, "a handler is in the midst of something"
@@ -32,7 +32,7 @@ class Moment:
         self.changes = simulation.redshift.changes
 
     def restore(self) -> None:
-        """Set everything back; whoever stands still is killed."""
+        """Restore the saved state; stopped workers are killed."""
         self.simulation.discard()
         touched = self.simulation.redshift.changes != self.changes
         for one, values in self.parts:
@@ -46,7 +46,7 @@ class Moment:
 
 
 def _parts(simulation: Simulation, invariants: Invariants) -> Iterator[Any]:
-    """Everything that changes as the simulation goes on."""
+    """Every object that changes as the simulation goes on."""
     yield from (simulation, simulation.stage, simulation.faults, simulation.data)
     yield from (simulation.dynamodb, simulation.s3, simulation.emr, simulation.redshift, simulation.catalog)
     yield from (*simulation.emr.runs, *simulation.redshift.statements)
@@ -58,7 +58,7 @@ def _all_kept(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kept(value: Any) -> Any:
-    """A container of its own, two deep; what is in there is never changed in place."""
+    """A copy of a container, two levels deep; deeper values are never changed in place."""
     if isinstance(value, dict):
         inner = {name: one.copy() for name, one in value.items() if isinstance(one, CONTAINERS)}
         kept = value.copy()
@@ -68,13 +68,13 @@ def _kept(value: Any) -> Any:
 
 
 class Fingerprints:
-    """Tells moments of one simulation apart by what any handler, service or promise could see of them."""
+    """Distinguishes states of one simulation by all that handlers, services and invariants can see."""
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[Any, int]] = {}
 
     def world(self, simulation: Simulation) -> Hashable:
-        """Ledger, buckets, tables, runs, statements, and what is to come."""
+        """The fingerprint of ledger, buckets, tables, runs, statements and future events."""
         items, seen = simulation.dynamodb.items, simulation.dynamodb.seen
         emr, redshift, catalog, stage = simulation.emr, simulation.redshift, simulation.catalog, simulation.stage
         return hash(
@@ -95,13 +95,13 @@ class Fingerprints:
         )
 
     def promises(self, invariants: Invariants) -> Hashable:
-        """What they remember of earlier moments."""
+        """The fingerprint of what the invariants have recorded of earlier states."""
         readers, nights = invariants.readers, invariants.nights
         ever = frozenset((table, row) for table, rows in readers.latest.ever.items() for row in rows)
         return hash((frozenset(readers.attempts.items()), ever, repr(nights.under_way), nights.pointer))
 
     def reply(self, operation: str, reply: object) -> int:
-        """What a handler was told."""
+        """The fingerprint of a reply to a handler."""
         if isinstance(reply, SimTable):
             return hash((operation, reply.name, _contents(reply.contents)))
         if isinstance(reply, dict) and isinstance(reply.get("Body"), io.BytesIO):
@@ -109,7 +109,7 @@ class Fingerprints:
         return hash((operation, repr(reply), repr(getattr(reply, "response", ""))))
 
     def _of(self, value: Any) -> int:
-        """Of a value that is never changed in place."""
+        """The number of a value that is never changed in place."""
         found = self.known.get(id(value))
         if found is None:
             if len(self.known) > MEMORY_MAX:

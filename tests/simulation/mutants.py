@@ -98,11 +98,11 @@ def _appends_to_the_lake() -> list[Patch]:
     return [(iceberg_module, "_delete", lambda *_: None)]
 
 
-def _part_stays() -> list[Patch]:
+def _file_range_stays() -> list[Patch]:
     original = lifecycle_module._next_attempt
 
-    def old(batch: Any, event: Any, now: Any) -> Any:
-        return replace(original(batch, event, now), file_range=batch.file_range)
+    def old(batch: Any, now: Any, reason: str) -> Any:
+        return replace(original(batch, now, reason), file_range=batch.file_range)
 
     return [(lifecycle_module, "_next_attempt", old)]
 
@@ -159,7 +159,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "loads whatever attempt the load was made for": _accepts_stale_loads,
     "inserts without deleting the batch's older rows": _loads_without_clearing,
     "closes a load whose batches have not moved": _closes_too_soon,
-    "slices a child's own manifest by its part of the parent's": _part_stays,
+    "slices a child's own manifest by its part of the parent's": _file_range_stays,
     "compares a retry's result with the first attempt's number": _unbalanced_manifest,
     "never asks a person about a run that cannot succeed": _retries_forever,
     **TABLE_MUTANTS,

@@ -1,7 +1,7 @@
-"""Two nightly jobs, one after the other, and what Spark makes of them: pure functions of the pinned rows.
+"""Two nightly jobs, of which one waits for the other, and their Spark code as pure functions of the snapshots' rows.
 
-`daily` counts the orders of each user by day, and leaves an artifact. `trends` compares a day's orders with what
-`daily` shows of them and of the day before: it reads what makes both due at once, and has to wait.
+`daily` counts the orders of each user by day, and writes an artifact. `trends` compares a day's orders with `daily`'s
+counts of that day and the day before: the same orders make both due at once, and `trends` has to wait.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.files import split_uri
 
 DAILY, TRENDS = "daily", "trends"
-ARTIFACT = "summary.json"  #: of `daily`
-Tables = Mapping[str, list[Row]]  # by name, the rows of the days asked for
+ARTIFACT = "summary.json"  #: artifact of `daily`
+Tables = Mapping[str, list[Row]]  # table → rows of the days that are read
 
-#: Job → table that it reads → days before the period that it reads as well.
+#: Job → table that it reads → number of days before the period that it also reads.
 READS = {DAILY: {"orders": 0}, TRENDS: {"orders": 0, DAILY: 1}}
-#: Where the day stands in a row.
+#: Table → position of the day in a row.
 DAY_AT = {"orders": 3, DAILY: 0, TRENDS: 0}
 
 
 def declare_nights() -> dict[str, Dataset]:
-    """The jobs, over the facts of `orders`."""
+    """Declares the jobs, which read the facts of `orders`."""
     columns: dict[str, dict[str, str]] = {
         DAILY: {"day": "date", "user_id": "string(64)", "events": "bigint", "first": "string(64)"},
         TRENDS: {"day": "date", "orders": "bigint", "known": "bigint", "before": "bigint"},
@@ -50,7 +50,7 @@ def days_read(job: str, table: str, period: str) -> list[str]:
 
 
 def computed(job: str, period: str, tables: Tables) -> list[Row]:
-    """The report of a period: its declared columns."""
+    """The rows of a period's report, with the declared columns."""
     if job == DAILY:
         return list(_daily(period, tables["orders"]))
     known = tables[DAILY]
@@ -69,9 +69,9 @@ def _daily(period: str, orders: list[Row]) -> Iterator[Row]:
 def run_night(
     s3: Any, data: DataStore, spec: dict[str, Any], manifest: dict[str, Any], run_id: str, short: bool
 ) -> None:
-    """Read the pinned files and nothing else; write the report, the artifact, and last result.json.
+    """Read the files in the manifest; write the report, the artifact and, last, result.json.
 
-    `short` is a job with a fault of its own: it skips a row that it was told to read.
+    A `short` job has a bug: it skips a row that it has to read.
     """
     job, tables, inputs = spec["dataset"]["name"], {}, {}
     for entry in manifest["inputs"]:
@@ -92,7 +92,7 @@ def run_night(
 
 
 def run_job(s3: Any, data: DataStore, told: bytes, run_id: str, short: bool = False) -> None:
-    """What a run does by its job spec, if nothing is wrong: a batch of files, or a period of a nightly job."""
+    """Run a job spec without faults: a batch of files, or a period of a nightly job."""
     spec = json.loads(told)
     manifest = json.loads(s3.objects[split_uri(spec["manifest"])])
     (run_night if "period" in manifest else run_batch)(s3, data, spec, manifest, run_id, short)

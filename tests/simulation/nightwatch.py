@@ -1,4 +1,4 @@
-"""What nightly jobs promise: no period too soon, too often, or before those that go first; and in the end all right."""
+"""Invariants of nightly jobs: no period begins too early, too often or before its predecessors; reports are right."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class NightWatch:
 
     def __init__(self, simulation: Simulation, readers: Readers) -> None:
         self.sim, self.readers = simulation, readers
-        #: (job, period) → how many invocations had begun when it got under way, and which of them brought it there.
+        #: (job, period) → number of invocations begun when the period was begun, and the invocation that began it.
         self.under_way: dict[tuple[str, str], tuple[int, int]] = {}
         self.pointer: tuple[str, int] = ("", 0)  # period and attempt of the artifacts
-        self.broken: list[str] = []  # by the handler that runs, which must not catch what is said of it
+        self.broken: list[str] = []  # raised later, because the running handler would catch an exception
         simulation.watchers.append(self._written)
 
     def _written(self, pk: str, sk: str, old: Any, new: Any) -> None:
@@ -51,9 +51,9 @@ class NightWatch:
             self.under_way.pop(key, None)
 
     def _check_begun(self, before: Batch | None, batch: Batch) -> None:
-        """Its day is over, something that it reads has changed, and nobody whom the pass must have seen goes first."""
+        """The period is over, rows that it reads have changed, and no predecessor that nightly must see is due."""
         if self.sim.function() == "person":
-            return  # who replays a period has it computed at once, of what there is
+            return  # a replay computes a period at once, whatever is due before it
         if batch.period >= (self.sim.stage.now() + SKEW_MAX).date().isoformat():
             self.broken.append(f"{batch.batch_id} is begun before its day is over")
         known = before.inputs if before else {}
@@ -65,7 +65,7 @@ class NightWatch:
                 self.broken.append(f"{batch.batch_id} is begun while {table} of {day} is under way")
 
     def _check_marked(self, before: Batch, batch: Batch) -> None:
-        """The days of its rows, and those of the rows that it replaces, bear marks as high as its commits."""
+        """The days of its rows and of the rows that it replaces have day changes as late as its commits."""
         made = [self.readers.output(batch.batch_id, attempt) for attempt in {batch.attempt, before.published} - {0}]
         for table in self.sim.declared[batch.dataset].tables:
             committed = self.readers.committed(table, batch)
@@ -86,7 +86,7 @@ class NightWatch:
         return self.sim.invocation_of[POOL.current]
 
     def check(self) -> None:
-        """After every step: artifacts never go back, and are those of an attempt that the lake has shown."""
+        """After every step: the pointer to artifacts never goes back, and names an attempt that the lake has shown."""
         if self.broken:
             raise Violation(self.broken[0])
         body = self.sim.s3.objects.get(POINTER)
@@ -104,12 +104,12 @@ class NightWatch:
             raise Violation(f"the artifacts are those of {found['batch_id']}, which the lake does not show yet")
 
     def unfinished(self) -> list[str]:
-        """Until a whole pass has found nothing due, after the last write that could have made something so."""
+        """What is not yet at rest: nightly must find nothing due after the last write that could make a period due."""
         waits = DAILY in self.sim.declared and self.sim.night_seen < self.sim.night_news
         return ["no pass has found yet that nothing is due"] if waits else []
 
     def check_rest(self, batches: Iterable[Batch]) -> None:
-        """Each day that is over has its period, and its report is what comes of the rows that are shown."""
+        """Each day that is over has its period, and its report follows from the rows that are shown."""
         if DAILY not in self.sim.declared:
             return
         known = {(batch.dataset, batch.period): batch for batch in batches}
@@ -147,12 +147,12 @@ class NightWatch:
 
 
 def _days_read(batch: Batch) -> list[tuple[str, str]]:
-    """(table, day) of all that a nightly batch reads."""
+    """(table, day) pairs that a nightly batch reads."""
     return [(table, day) for table in READS[batch.dataset] for day in days_read(batch.dataset, table, batch.period)]
 
 
 def _days_of(table: Table, rows: list[Row]) -> set[str]:
-    """The days that change with such rows; "" where that may be any."""
+    """The days that change with these rows; "" if it may be any day."""
     known = [column.name for column in table.columns].index(table.day) if table.day else None
     days = set() if known is None else {row[known] for row in rows} - {None}
     anywhere = rows and (table.kind == "latest" or not days)

@@ -1,4 +1,4 @@
-"""A simulation in which a test, or a scenario, says what happens, and the schedules do the rest."""
+"""A simulation in which a test or a scenario says what happens, and the schedules do the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_WAIT, LOAD_EVERY = 60.0, 300.0  # seconds, as `declare` has them
 
 
 class OpenWorld:
-    """A simulation without faults, and what a test does to it."""
+    """A simulation without faults, with actions for tests."""
 
     def __init__(self, *functions: str) -> None:
         self.sim = Simulation(5, CALM)
@@ -30,7 +30,7 @@ class OpenWorld:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return (self.sim.stage.time - self.sim.stage.epoch).total_seconds()
 
     def declare(self, name: str, policy: str = "supersede", files: int = 30, running: int = 3) -> None:
@@ -43,29 +43,29 @@ class OpenWorld:
         return self.sim.land(key, (record or row(key),))
 
     def put(self, key: str, *records: dict[str, Any]) -> Landed:
-        """A file lands, and its event is held up until it is given to `hear`."""
+        """Land a file, and hold its event back until `hear`."""
         landed = self.sim.s3.land(SETTINGS.raw_bucket, key, records)
         self.sim.landed.append(landed)
         return landed
 
     def hear(self, landed: Landed) -> None:
-        """The event comes."""
+        """Deliver the event of a file."""
         self.sim._enqueue(landed)
 
     def until(self, seconds: float) -> None:
-        """Let the world go on, and check every promise after every step."""
+        """Let the world go on until this time, and check every promise after every step."""
         while self.seconds < seconds:
             self.sim.stage.step()
             self.invariants.check()
 
     def until_some(self, state: State) -> Batch:
-        """Let the world go on until a batch is in that state."""
+        """Let the world go on until a batch is in this state, and return the batch."""
         while not self.batches(state):
             self.until(self.seconds + 1)
         return self.batches(state)[0]
 
     def until_rest(self, seconds: float = 7200) -> None:
-        """Let the world go on until nothing is under way; so long is too long."""
+        """Let the world go on until everything is at rest; fail after so many seconds."""
         self.until(self.seconds + 600)
         end = self.seconds + seconds
         while self.invariants.unfinished():
@@ -74,12 +74,12 @@ class OpenWorld:
         self.invariants.check_rest()
 
     def expect(self, met: bool, otherwise: str) -> None:
-        """Raise `Violation` unless so."""
+        """Raise `Violation` with the text unless `met`."""
         if not met:
             raise Violation(otherwise)
 
     def person(self, act: Callable[[Any], Any]) -> Any:
-        """What a command does, at this moment; what it raises is raised here."""
+        """Run a command now, return its result, and raise its error."""
         answers: list[Any] = []
 
         def task(worker: Any) -> None:
@@ -93,7 +93,7 @@ class OpenWorld:
 
     @contextmanager
     def deployed_just_now(self) -> Iterator[None]:
-        """What runs in here is as if another function ran, with the present declarations, while this one waits."""
+        """Runs code with the current declarations, as another function would, while the present function waits."""
         worker = POOL.current
         assert worker, "no function runs"
         before = self.sim.deployed_to.pop(worker)
@@ -115,5 +115,5 @@ def world(*functions: str) -> Iterator[OpenWorld]:
 
 
 def row(name: str, day: str = "2025-12-30") -> dict[str, Any]:
-    """A good record of that id."""
+    """A good record with this id."""
     return {"id": name, "user": "a", "note": "fine", "day": day, "first_added": "x"}

@@ -1,4 +1,4 @@
-"""A product with a part of it replaced, for a while."""
+"""Replaces parts of the product for a while, to make mutants of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Patch = tuple[Any, str, Any]  # owner, name, what it is instead
 
 @contextmanager
 def applied(patches: list[Patch]) -> Iterator[None]:
-    """The mutant, for a while."""
+    """Applies the patches while the block runs."""
     with ExitStack() as stack:
         for owner, name, value in patches:
             stack.enter_context(mock.patch.object(owner, name, value))

@@ -1,11 +1,11 @@
-"""Small models of how peers do it, fed with the very notices that Tidemark gets from a seed.
+"""Small models of other tools' algorithms, fed with the same notifications that Tidemark gets from a seed.
 
-Each is the algorithm and nothing else, from reading the peer's source or documentation; none is the peer itself:
+Each models only the algorithm, from the tool's source or documentation, not the tool itself:
 
 - `StaleManifest`: aws-lambda-redshift-loader writes the manifest from a list that it read before it locked the batch.
 - `DeleteFirst`: SDLF deletes queue messages before their work is done.
-- `LatestTime`: Hudi's and dlt's cursor is the latest modification time seen, in seconds.
-- `CheckThenAct`: "is it loaded? no: load it, then note it", as Lambda deduplication is often written.
+- `LatestTime`: the cursor of Hudi and dlt is the latest modification time seen, in seconds.
+- `CheckThenAct`: loads a file if it is not recorded as loaded, then records it; a common deduplication in Lambda.
 - `CopyAgain`: COPY appends, and is sent again when its outcome is unknown.
 """
 
@@ -24,14 +24,14 @@ from tests.simulation.simulation import Simulation
 
 Steps = Generator[float, None, None]  # yields the seconds until its next step
 Delivery = tuple[float, Landed]  # seconds since the start
-#: A seed's half hour of landings in half a minute: these races need traffic, not patience.
+#: Compresses half an hour of a seed's landings into half a minute: the races need dense traffic.
 HURRY = 60.0
 BATCH = 10
 
 
 @dataclass
 class Peer:
-    """What every model has: the files loaded so far, and how often each."""
+    """Base of all models: counts how often each file was loaded."""
 
     rng: random.Random
     rates: Rates = field(default_factory=Rates)
@@ -39,19 +39,19 @@ class Peer:
     noted: set[tuple[str, str, str]] = field(default_factory=set)
 
     def pause(self) -> float:
-        """A service's answer takes so long."""
+        """The duration of a service's reply."""
         return self.rng.uniform(0.003, 0.008) if self.rng.random() > 0.02 else self.rng.uniform(0.05, 0.3)
 
     def copy(self, files: Sequence[Landed]) -> None:
-        """Rows reach the table."""
+        """Load files into the table."""
         self.loaded.update(landed.identity for landed in files)
 
     def receive(self, landed: Landed) -> Steps:
-        """What one notice sets off."""
+        """Handle one notification."""
         raise NotImplementedError
 
     def finish(self) -> None:
-        """When no more notices come: what the peer's timer would still do."""
+        """After the last notification: what the tool's timer would still do."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ class LatestTime(Peer):
 
     @staticmethod
     def second(landed: Landed) -> float:
-        """The object's modification time, as a listing of a hurried bucket shows it."""
+        """The object's modification time in whole seconds, compressed like the landings."""
         return float(int(landed.at.timestamp() / HURRY))
 
     def finish(self) -> None:
@@ -148,9 +148,9 @@ PEERS: dict[str, type[Peer]] = {
 
 
 def notices(seed: int) -> tuple[list[Landed], list[Delivery]]:
-    """A seed's landings, and every notice of them as it reaches Tidemark's queue."""
+    """A seed's landings, and their notifications as they reach Tidemark's queue."""
     simulation = Simulation(seed, Rates(landing_dropped=0.0))
-    simulation.polling = True  # nobody takes them from the queue
+    simulation.polling = True  # no poller takes them from the queue
     tell_story(simulation)
     found: list[Delivery] = []
     while simulation.stage.heap:
@@ -161,7 +161,7 @@ def notices(seed: int) -> tuple[list[Landed], list[Delivery]]:
 
 
 def play(kind: type[Peer], seed: int) -> tuple[int, int, int]:
-    """(files, lost, doubled) of a peer on a seed's notices, with the same chance of death at each step."""
+    """(files, lost, doubled) of a model on a seed's notifications, with the same chance of a crash at each step."""
     landed, deliveries = notices(seed)
     rng = random.Random(seed)
     peer = kind(rng)

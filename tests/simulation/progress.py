@@ -1,6 +1,6 @@
-"""Progress while input goes on: a file that is not overwritten is queryable in time, and every pass of reconcile ends.
+"""Progress while input continues: a file that is not overwritten is queryable in time, and every reconcile pass ends.
 
-Only in fair weather (`faults.FAIR`), where nothing fails; what actors have done to the world is added to the bound.
+Checked only under `faults.FAIR`, where nothing fails; delays that actors cause are added to the bound.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from tidemark.adapters.ledger.items import from_item
 from tidemark.clock import from_iso
 from tidemark.core.lifecycle import Batch, State
 
-#: Seconds, as `world.declare`, `SimEMR` and `SimRedshift` have them.
+#: In seconds; as in `world.declare`, `SimEMR` and `SimRedshift`.
 MAX_WAIT, RUN, LOAD_EVERY, LOAD = 60, 240, 300, 60
-#: An S3 event may take ten minutes, the queue and the poller what a batch of messages takes.
+#: An S3 event may take ten minutes; queue and poller add the time of a batch of messages.
 HEARD_OF = 600 + 60
 IN_TIME = timedelta(seconds=HEARD_OF + 2 * (MAX_WAIT + RUN + LOAD_EVERY + LOAD))
-#: What waits for a service that is back may wait for the longest backoff, and one that has given up for reconcile.
+#: After an outage, work may wait for the longest backoff, and a file whose event was given up for reconcile.
 AFTERMATH = timedelta(hours=1, minutes=30)
 PASS_IN_TIME = timedelta(hours=2 * SETTINGS.reconcile_hours)
 
 
 class Progress:
-    """Watches the files of one simulation, the oldest that is not queryable first."""
+    """Watches when the files of one simulation become queryable, oldest first."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
-        self.waiting: dict[tuple[str, str, str], tuple[Landed, datetime]] = {}  # with the moment at which it landed
-        self.heard = 0  # of the landed ones
-        self.longest = timedelta(0)  # that a file has waited
+        self.waiting: dict[tuple[str, str, str], tuple[Landed, datetime]] = {}  # with the time of landing
+        self.heard = 0  # number of landed files already taken into account
+        self.longest = timedelta(0)  # the longest wait of a file
 
     def moved(self, before: Batch | None, batch: Batch, files: list[tuple[str, str, str]]) -> None:
-        """A batch has moved: what its load has brought in is queryable, and what waits for people is not late."""
+        """A batch has moved: loaded files are queryable, and files that wait for a person are not late."""
         loaded = before is not None and before.state is State.LOADING and batch.waiting_since is None
         if loaded or batch.state is State.QUARANTINED:
             for identity in files:
                 self.drop(identity)
 
     def drop(self, identity: tuple[str, str, str]) -> None:
-        """The file is queryable, or has no claim to be."""
+        """Stop waiting for the file: it is queryable, or need not be."""
         _, since = self.waiting.pop(identity, (None, self.sim.stage.time))
         self.longest = max(self.longest, self.sim.stage.time - since)
 
     def check(self, set_aside: Callable[[Landed], bool]) -> None:
-        """Raise `Violation` for a file that waits for too long; `set_aside` tells whether one need not wait."""
+        """Raise `Violation` for a file that waits too long; `set_aside` says whether a file need not be queryable."""
         now = self.sim.stage.time
         for landed in self.sim.landed[self.heard :]:
             for identity in [one for one in self.waiting if one[:2] == (landed.bucket, landed.key)]:
@@ -65,7 +65,7 @@ class Progress:
             self.drop(landed.identity)
 
     def check_passes(self) -> None:
-        """Raise `Violation` for a dataset whose last complete pass of reconcile is too long ago."""
+        """Raise `Violation` for a dataset whose last complete reconcile pass is too long ago."""
         now, controls = self.sim.stage.time, self.sim.dynamodb.items.get("CONTROL", {})
         for name in self.sim.settings:
             found = controls.get(f"RECONCILED#{name}")

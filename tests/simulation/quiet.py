@@ -1,4 +1,4 @@
-"""What of the process a simulation puts aside while it is played."""
+"""Disables the parts of the process that a simulation does not need while it is played."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tidemark.observability import logger, metrics
 
 @contextmanager
 def quiet(simulation: Simulation) -> Iterator[None]:
-    """No log, no real sleeping, no warnings about metrics that nobody collects."""
+    """Disables logs, real sleeping, and warnings about metrics that are not collected."""
     level = logger.log_level
     logger.setLevel("CRITICAL")
     sleeping = mock.patch.object(redshift_module, "time", SimpleNamespace(sleep=simulation.pause))
     uncounted = mock.patch.object(metrics, "add_metric")
     parsing = mock.patch.object(batches_module, "parse_batch", simulation.parse_batch)
-    # Only where a ledger is set back does its seal matter; elsewhere each look would be two calls more to disturb.
+    # The seal matters only where a ledger is restored; elsewhere each check would be two more calls to disturb.
     unlooked: Any = nullcontext()
     if not simulation.looks_at_seal:
         unlooked = mock.patch.object(seal_module, "look", return_value=seal_module.Seal.WHOLE)

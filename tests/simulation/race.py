@@ -1,4 +1,4 @@
-"""Two who race: which of them makes the next AWS call is what a schedule says, and nothing else."""
+"""A race of two runners: the schedule alone decides which of them makes the next AWS call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tidemark.core.errors import TidemarkError
 
 
 class Raced(Simulation):
-    """A simulation that asks the race before each AWS call."""
+    """A simulation in which the race decides on each AWS call."""
 
     def __init__(self, trace: bool = False) -> None:
         super().__init__(1, CALM, trace)
@@ -32,7 +32,7 @@ class Raced(Simulation):
         self.race: Race | None = None
 
     def call(self, operation: str, effect: Callable[[], Any], once: bool = False) -> Any:
-        """Every AWS call of every double passes here."""
+        """Every AWS call of every double goes through here."""
 
         def perform() -> Any:
             return super(Raced, self).call(operation, effect, once)
@@ -46,20 +46,20 @@ Ended = Callable[[BaseException | None, Any], None]
 
 @dataclass
 class Runner:
-    """One of the two: what it does one after the other, and all that it has been told so far."""
+    """One of the two: its steps, in order, and all replies that it has received so far."""
 
     steps: Iterator[Step] = field(default_factory=lambda: iter(()))
     told: int = 0
-    invocation: int = 0  # number of the one that is under way; 0 between two steps
+    invocation: int = 0  # number of the current invocation; 0 between two steps
     gone: bool = False
 
     def ended(self, error: BaseException | None, _: Any = None) -> None:
-        """An invocation is over; one that failed is the last."""
+        """An invocation has ended; if it failed, it was the runner's last."""
         self.invocation, self.gone = 0, error is not None
 
 
 class Hand:
-    """What moves a small world on, invocation by invocation: to prepare a race, or in the name of a runner."""
+    """Moves a small world on, invocation by invocation, to prepare a race or for a runner."""
 
     def __init__(self, simulation: Raced, invariants: Invariants) -> None:
         self.simulation, self.invariants = simulation, invariants
@@ -68,7 +68,7 @@ class Hand:
     def invoke(
         self, function: str, then: Callable[[BaseException | None], None] = lambda _: None, **event: Any
     ) -> None:
-        """Run a handler; `then` is told its error. In a race it may stand still instead."""
+        """Run a handler, and call `then` with its error. In a race the handler may be stopped instead."""
 
         def start(ended: Ended) -> None:
             def both(error: BaseException | None, answer: Any) -> None:
@@ -80,7 +80,7 @@ class Hand:
         self._begin(start)
 
     def person(self, act: Callable[[World], object]) -> None:
-        """A person does something at the command line, and is told where it cannot be done."""
+        """A person runs a command, which may be refused."""
 
         def tried(_: Worker) -> None:
             with suppress(TidemarkError):
@@ -89,11 +89,11 @@ class Hand:
         self._begin(lambda ended: self.simulation.run("person", tried, ended))
 
     def batch(self, number: int) -> str:
-        """The id of the batch that was made as the first (0), second (1), …"""
+        """The id of the batch that was created first (0), second (1), …"""
         return list(self.invariants.batches)[number]
 
     def pass_time(self, minutes: float = 0) -> None:
-        """Until all runs and statements have ended, and so many minutes are over."""
+        """Wait until all runs and statements have ended, and so many minutes have passed."""
         stage = self.simulation.stage
         stage.after(60 * minutes, "time passes", lambda: None)
         while stage.waiting:
@@ -109,7 +109,7 @@ class Hand:
 
 
 class Race:
-    """One schedule of two runners, from the moment that both stand ready."""
+    """One schedule of two runners, from the moment when both are ready."""
 
     def __init__(
         self, hand: Hand, runners: Mapping[str, Runner], schedule: Schedule, left: Allowed,
@@ -118,19 +118,19 @@ class Race:
         self.hand, self.simulation, self.invariants = hand, hand.simulation, hand.invariants
         self.runners, self.left, self.known, self.prints = runners, left, known, prints
         self.schedule, self.name = schedule, schedule.first
-        self.switches, self.crash = list(schedule.switches), schedule.crash  # that are still to come
-        self.calls = 0  # made, by both together
-        self.moved = False  # whether the one whose turn it is has made a call since it took over
+        self.switches, self.crash = list(schedule.switches), schedule.crash  # still to come
+        self.calls = 0  # calls of both together
+        self.moved = False  # whether the current runner has made a call since it took over
         self.parked = False
-        self.merged: Hashable = None  # the known state that was met
+        self.merged: Hashable = None  # the known state at which the race was left
         self.gaps: list[Gap] = []
-        self.look: Hashable = None  # of the world at present; None when it may have changed
+        self.look: Hashable = None  # fingerprint of the present world; None when it may have changed
         self.broken: Violation | None = None
 
     # ── whose turn it is ────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> None:
-        """Until both have gone, a promise is broken, or a known state is met."""
+        """Run until both have ended, a promise is broken, or a known state is reached."""
         self.simulation.race = self
         while not (self._over or all(runner.gone for runner in self.runners.values())):
             if self.parked or self.runner.gone:
@@ -143,7 +143,7 @@ class Race:
 
     @property
     def runner(self) -> Runner:
-        """The one whose turn it is."""
+        """The current runner."""
         return self.runners[self.name]
 
     @property
@@ -155,7 +155,7 @@ class Race:
         return self.merged is not None or self.broken is not None
 
     def _go_on(self) -> None:
-        """Until the runner stands still again, or has ended a step."""
+        """Resume the runner until it stops again or ends a step."""
         runner, self.hand.runner, self.look = self.runner, self.runner, None
         if runner.invocation:
             self.simulation._resume(self._standing(runner))
@@ -173,7 +173,7 @@ class Race:
     # ── at each call ────────────────────────────────────────────────────────────────────────────────────────
 
     def call(self, operation: str, perform: Callable[[], Any]) -> Any:
-        """A call of whomever: one of the runner's comes when the schedule says so, or never."""
+        """A call by anyone; a runner's call waits until the schedule allows it, and may never be made."""
         worker, runner = POOL.current, self.runner
         if worker is None or self.simulation.invocation_of[worker] != runner.invocation:
             return perform()
@@ -188,7 +188,7 @@ class Race:
         return reply
 
     def _wait(self, worker: Worker, operation: str) -> str:
-        """Stand still while it is the other's turn, or die; answers what else happens to the call."""
+        """Wait while the other runner is current, or crash; return any other fault of the call."""
         number, kind = self.calls + 1, ""
         if self.look is None:
             self._check()
@@ -213,7 +213,7 @@ class Race:
             self.broken = broken
 
     def _gap(self, number: int, operation: str) -> None:
-        """Note what could happen here instead, unless all of it is known."""
+        """Record what else could happen here, unless all of it is known."""
         state = self.state()
         if state in self.known:
             self.merged = state
@@ -227,24 +227,24 @@ class Race:
     # ── what could be told apart ────────────────────────────────────────────────────────────────────────────
 
     def state(self) -> Hashable:
-        """The present moment, as far as anything that can follow depends on it."""
+        """The present state, as far as anything that can follow depends on it."""
         return self._state(self.name, self.moved, self.left, self._told())
 
     def _state(self, name: str, moved: bool, left: Allowed, told: tuple[int | None, ...]) -> Hashable:
-        """The moment in which it is the turn of that name, and the two have been told that much."""
+        """The state in which the named runner is current, and both have received these replies."""
         if self.look is None:
             self.look = (self.prints.world(self.simulation), self.prints.promises(self.invariants))
         if None in told:
-            return (self.look, told, left.crashes)  # nobody is left to take over
+            return (self.look, told, left.crashes)  # no runner is left to take over
         return (self.look, told, left, name, moved or not left.switches)
 
     def _told(self, without: str = "") -> tuple[int | None, ...]:
-        """What each of the two knows; None for one that has gone."""
+        """The replies that each of the two has received; None for a runner that has ended."""
         return tuple(None if one.gone or name == without else one.told for name, one in self.runners.items())
 
 
 def _reply(operation: str, perform: Callable[[], Any], kind: str) -> Any:
-    """What the caller hears: an answer, or an error."""
+    """The reply or error that the caller gets."""
     if kind == CANCELLED:
         return refuse("TransactionCanceledException", operation, CancellationReasons=[{"Code": "TransactionConflict"}])
     try:

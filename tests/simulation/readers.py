@@ -1,4 +1,4 @@
-"""What readers of lake and warehouse may see after any step: each batch by one attempt, and never by an older one."""
+"""What readers of lake and warehouse may see after any step: each batch in one attempt, never an older one again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tidemark.core.lifecycle import Batch
 
 
 class Readers:
-    """Watches the tables of one simulation. Checks only what a step has touched."""
+    """Watches the tables of one simulation. After each step, checks only what the step has touched."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
@@ -28,11 +28,11 @@ class Readers:
         self.lake_seen: dict[str, int] = {}
         self.lake_files: dict[tuple[str, str], tuple[str, ...]] = {}
         self.warehouse_seen = 0
-        self.short: set[tuple[str, str]] = set()  # (table, batch) of which a COPY has left rows out in the warehouse
+        self.short: set[tuple[str, str]] = set()  # (table, batch) for which a COPY has left rows out
         self.outputs: dict[tuple[str, int], dict[str, list[Row]]] = {}
 
     def check(self) -> None:
-        """Raise `Violation` if the step has let readers see what they must not."""
+        """Raise `Violation` if readers see rows that they must not see."""
         tables = [table for dataset in self.sim.declared.values() for table in dataset.tables]
         self._check_lake({table.physical_name: table for table in tables})
         if self.warehouse_seen != self.sim.redshift.changes:
@@ -41,7 +41,7 @@ class Readers:
                 self._check_warehouse(table)
 
     def output(self, batch_id: str, attempt: int) -> dict[str, list[Row]]:
-        """The rows, by physical table, that an attempt must have made: the job run once more, beside the world."""
+        """Physical table → rows that an attempt must have written, from another run of the job on an overlay."""
         if (batch_id, attempt) not in self.outputs:
             dataset = batch_id.split(".", 1)[0]
             spec = (SETTINGS.control_bucket, f"batches/{dataset}/{batch_id}/{attempt:04d}/job_spec.json")
@@ -83,7 +83,7 @@ class Readers:
                 self._check_batch("lake", table, batch_id, rows)
 
     def _check_compacted(self, table: Table) -> None:
-        """Another tool has put the rows of several batches into one file."""
+        """Check a table in which another tool has put the rows of several batches into one file."""
         rows_of: dict[str, list[Row]] = {}
         for row in self._in_lake(table.physical_name):
             rows_of.setdefault(row[batch_at(table)], []).append(row)
@@ -102,7 +102,7 @@ class Readers:
             self.latest.check_warehouse(table)
 
     def _check_batch(self, place: str, table: Table, batch_id: str, rows: list[Row]) -> None:
-        """A batch's rows are exactly those of one attempt, and never of an older one than before."""
+        """A batch's rows are exactly those of one attempt, and not of an older one than before."""
         name, at = table.physical_name, batch_at(table)
         attempts = sorted({row[at + 1] for row in rows})
         if len(attempts) != 1 or any(row[at] != batch_id for row in rows):
@@ -116,7 +116,7 @@ class Readers:
         if place == "warehouse":
             self.short.discard((name, batch_id))
             if not right and (batch_id, attempts[0]) in self.sim.redshift.shorted:
-                self.short.add((name, batch_id))  # for settle to notice
+                self.short.add((name, batch_id))  # settle has to notice it
                 return
         if not right:
             raise Violation(
@@ -124,14 +124,14 @@ class Readers:
             )
 
     def committed(self, table: Table, batch: Batch) -> int:
-        """The number of the snapshot by which the lake shows the batch's attempt; 0 where it needed none."""
+        """Sequence number of the snapshot with the batch's attempt; 0 if the attempt needed none."""
         name = table.name if table.kind == "latest" else table.physical_name
         contents, noted = self.sim.catalog.named(name), (batch.batch_id, str(batch.attempt))
         numbered = enumerate(contents.snapshots if contents else (), start=1)
         return max((number for number, found in numbered if (found.get(BATCH), found.get(ATTEMPT)) == noted), default=0)
 
     def rows(self, name: str) -> dict[str, list[Row]]:
-        """Place → the rows of a table."""
+        """Lake or warehouse → the rows that it shows of a table."""
         return {
             "lake": self._in_lake(name),
             "warehouse": self._in_warehouse(name),
@@ -147,12 +147,12 @@ class Readers:
 
 
 def batch_at(table: Table) -> int:
-    """Where the batch stands in a row of the table, columns added later not counted."""
+    """The position of the batch id in a row of the table, without columns added later."""
     return sum(column.name not in ADDED for column in table.columns)
 
 
 def added_last(rows: list[Row], names: Sequence[str]) -> list[Row]:
-    """Rows with what was added to their table behind all else; left out where there is nothing."""
+    """The rows with added columns at the end; nulls in them are left out."""
     added = [at for at, name in enumerate(names) if name in ADDED]
     if not added or not rows:
         return rows
@@ -173,7 +173,7 @@ def _of_file(data: DataStore, uri: str) -> list[Row]:
 
 
 def same_rows(what: str, expected: Counter[Any], shown: Counter[Any]) -> None:
-    """Raise `Violation` unless they are the same rows, each as often."""
+    """Raise `Violation` unless both have the same rows, each equally often."""
     if shown != expected:
         missing, extra = expected - shown, shown - expected
         raise Violation(f"{what}: {missing.total()} rows lost, {extra.total()} too many")

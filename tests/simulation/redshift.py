@@ -1,4 +1,4 @@
-"""The Redshift Data API over SQLite: Tidemark's own statements, in transactions, at a time of the seed's choosing."""
+"""The Redshift Data API over SQLite: runs Tidemark's statements in transactions, at times drawn from the seed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONFLICT = "ERROR: 1023 DETAIL: Serializable isolation violation on table in Red
 
 
 class Forgotten(ClientError):
-    """ResourceNotFoundException, as `client.exceptions` gives it."""
+    """ResourceNotFoundException, as in `client.exceptions`."""
 
 
 @dataclass
@@ -57,13 +57,13 @@ class SimRedshift:
         self.statements: list[SimStatement] = []
         self.tokens: dict[str, tuple[SimStatement, datetime]] = {}
         self.down_until = stage.time
-        self.own_tokens = 0  # that boto3 has made up
+        self.own_tokens = 0  # client tokens that boto3 has generated
         self.changes = 0  # committed transactions
-        self.shorted: set[tuple[str, int]] = set()  # (batch, attempt) of which a COPY has left a row out
-        self.longest = 60.0  # seconds that a statement takes when nothing is wrong
+        self.shorted: set[tuple[str, int]] = set()  # (batch, attempt) for which a COPY has left a row out
+        self.longest = 60.0  # seconds; the most that a statement takes without faults
         self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.database.execute("ATTACH ':memory:' AS tidemark")
-        # SQLite's hold on a function is hidden from the collector: a plain reference would keep every seed in memory.
+        # The garbage collector cannot see SQLite's reference to a function: a strong one would keep seeds in memory.
         clock = weakref.ref(stage)
         self.database.create_function("GETDATE", 0, lambda: str(clock().time))  # type: ignore[union-attr]
 
@@ -120,7 +120,7 @@ class SimRedshift:
         return self.call("redshift.GetStatementResult", effect)
 
     def make(self, statements: list[str]) -> None:
-        """Carry out DDL of times before the story begins."""
+        """Run DDL from before the story begins."""
         for sql in statements:
             self._one(sql)
 
@@ -145,7 +145,7 @@ class SimRedshift:
         return made
 
     def _execute(self, statement: SimStatement) -> None:
-        """One transaction, serially, as the lock makes them."""
+        """Run one transaction at a time, as the lock enforces."""
         failed = self._is_exposed(statement.name) and self.faults.chance("load_failed")
         if failed or self.stage.time < self.down_until:
             statement.state, statement.error = "FAILED", "connection to the workgroup was lost"
@@ -160,7 +160,7 @@ class SimRedshift:
         )
 
     def _is_exposed(self, name: str) -> bool:
-        """Every load, and one in four statements that make a table: else most loads would wait for these to go well."""
+        """Whether faults apply: to all loads, but to one in four table creations, or most loads would wait for them."""
         return self._is_load(name) or self.faults.rng.random() < 0.25
 
     @staticmethod
@@ -198,7 +198,7 @@ class SimRedshift:
         return self.database.execute(sql).fetchall()
 
     def _copy(self, table: str, manifest: str) -> None:
-        """By position, each file once for every entry, exact sizes, strings no longer than declared."""
+        """Maps columns by position, copies each entry's file, and checks exact sizes and the lengths of strings."""
         columns = [(name, VARCHAR.fullmatch(kind)) for _, name, kind, *_ in self._one(f"PRAGMA table_info({table})")]
         names = [name for name, _ in columns]
         longest = [(at, name, int(found[1])) for at, (name, found) in enumerate(columns) if found]
@@ -227,7 +227,7 @@ class SimRedshift:
         return found
 
     def read(self, sql: str) -> list[Row]:
-        """What a reader of the warehouse sees; nothing where the table does not exist yet."""
+        """The rows that a reader of the warehouse sees; none if the table does not exist yet."""
         try:
             return self.database.execute(sql).fetchall()
         except sqlite3.OperationalError:

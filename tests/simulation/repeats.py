@@ -1,4 +1,4 @@
-"""Producers that send everything twice, to a dataset that remembers keys; and what becomes of it without turns."""
+"""Producers send everything twice to a dataset that deduplicates across batches; a mutant runs without the lock."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.simulation.world import declare
 from tidemark.core.lifecycle import State
 
 DATASET = "orders"
-KEYS = 40  #: so few that nearly every record is a repetition
+KEYS = 40  #: few enough that nearly every record is a duplicate
 
 
 class Once(Invariants):
-    """The promises, and one more: no two batches show the same key, at any moment."""
+    """The invariants, and one more: no two batches ever show the same key."""
 
     def check(self) -> None:
         """Raise `Violation` if the step has broken a promise."""
@@ -42,7 +42,7 @@ class Once(Invariants):
                     raise Violation(f"{key} is shown by {other} and by {batch.batch_id}")
 
     def check_rest(self) -> None:
-        """Every key of a file is shown, unless a file was overwritten: then its batch's keys may be gone with it."""
+        """Every key of a file is shown, unless a file of its batch was overwritten: that may remove its keys, too."""
         super().check_rest()
         if "supersede" in self.policies(f"{DATASET}/"):
             return
@@ -55,7 +55,7 @@ class Once(Invariants):
 
 
 def tell_story(simulation: Simulation) -> None:
-    """Sixty files of a few records each, from few keys; now and then a file is written again."""
+    """Lands sixty files of a few records each, with few keys; now and then a file is overwritten."""
     rng = simulation.rng
     policy = rng.choice(("supersede", "append", "ignore"))
     simulation.declared[DATASET] = declare(DATASET, policy, rng.choice((5, 10, 20)), rng.choice((2, 3, 4)), "7d")
@@ -87,7 +87,7 @@ def _forgets_the_younger() -> list[Patch]:
 
 
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
-    "runs batches without their turn": lambda: [(submit_module, "next_to_run", lambda _, batch: batch)],
-    "takes a turn that is not over": lambda: [(dataset_lock_module, "is_released", lambda *_: True)],
+    "runs batches without the dataset lock": lambda: [(submit_module, "next_to_run", lambda _, batch: batch)],
+    "takes over a lock that is still held": lambda: [(dataset_lock_module, "is_released", lambda *_: True)],
     "forgets what younger batches have shown": _forgets_the_younger,
 }

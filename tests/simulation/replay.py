@@ -1,4 +1,4 @@
-"""`python -m tests.simulation.replay SEED` plays one seed again and prints all that happened."""
+"""`python -m tests.simulation.replay SEED` replays one seed and prints its trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S3 as Tidemark uses it: a versioned raw bucket that tells of new objects, and buckets of small documents."""
+"""S3 as Tidemark uses it: a versioned raw bucket that sends notifications, and buckets of small documents."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.simulation.faults import refuse
 from tests.simulation.job import DataStore
 
 Call = Callable[..., Any]
-PAGE = 50  #: keys and folders of a listing
+PAGE = 50  #: keys and folders on a page of a listing
 
 
 @dataclass(frozen=True)
 class Landed:
-    """One version of a raw object, as S3 keeps it."""
+    """One version of a raw object."""
 
     bucket: str
     key: str
@@ -30,12 +30,12 @@ class Landed:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What makes two notices the same input."""
+        """(bucket, key, version): equal for two notifications of the same input."""
         return (self.bucket, self.key, self.version)
 
     @property
     def event(self) -> dict[str, Any]:
-        """EventBridge's "Object Created" (docs/aws-facts.md#s3-events); its time has no fraction of a second."""
+        """EventBridge's "Object Created" (docs/aws-facts.md#s3-events); its time is in whole seconds."""
         return {
             "version": "0", "id": f"event-{self.version}", "detail-type": "Object Created", "source": "aws.s3",
             "time": self.at.strftime("%Y-%m-%dT%H:%M:%SZ"), "region": "us-east-1",
@@ -56,13 +56,13 @@ class SimS3:
         self.keys: dict[tuple[str, str], list[Landed]] = {}
         self.objects: dict[tuple[str, str], bytes] = {}
         self.written = 0
-        self.since = now()  # which is how old every document is said to be
-        self.gone: set[tuple[str, str, str]] = set()  # versions that are deleted for good
+        self.since = now()  # the modification time that every document reports
+        self.gone: set[tuple[str, str, str]] = set()  # permanently deleted versions
         self.marked: set[tuple[str, str]] = set()  # keys whose latest version is a delete marker
-        self.bad: set[tuple[str, str, str]] = set()  # versions that no run could read, at some time
+        self.bad: set[tuple[str, str, str]] = set()  # versions that no run could read at some time
 
     def land(self, bucket: str, key: str, records: tuple[dict[str, Any], ...]) -> Landed:
-        """A writer puts a raw object; each put is a version of its own with a higher sequencer."""
+        """Put a raw object; each put is a new version with a higher sequencer."""
         self.written += 1
         landed = Landed(bucket, key, f"v{self.written:05d}", f"{0xF0 + self.written:X}", self.now(), records)
         self.raw[landed.identity] = landed
@@ -115,7 +115,7 @@ class SimS3:
         return self.call("s3.PutObject", effect)
 
     def get_paginator(self, operation: str) -> Any:
-        """Of `list_objects_v2`, over Parquet files."""
+        """A paginator of `list_objects_v2` over Parquet files."""
         assert operation == "list_objects_v2"
         return SimpleNamespace(paginate=self._list_files)
 
@@ -138,7 +138,7 @@ class SimS3:
         **_: Any,
     ) -> dict[str, Any]:
         def shown(key: str) -> str:
-            """The key itself, or the folder below the prefix that it lies in."""
+            """The key itself, or the folder below the prefix that contains it."""
             name, slash, _ = key[len(Prefix) :].partition(Delimiter) if Delimiter else (key[len(Prefix) :], "", "")
             return Prefix + name + slash
 
@@ -154,21 +154,21 @@ class SimS3:
         return self.call("s3.ListObjectVersions", effect)
 
     def began(self, landed: Landed, at: datetime) -> None:
-        """The version was a multipart upload: its time is that of its initiation, not of its completion."""
+        """Make the version a multipart upload, whose time is when it was initiated, not completed."""
         self._replace(landed, replace(landed, at=at))
 
     def heal(self, bucket: str, key: str, records: tuple[dict[str, Any], ...], version: str = "") -> None:
-        """What made a version of a key unreadable, or the first one, is gone."""
+        """Make a key's version, by default its first one, readable again."""
         known = self.keys[bucket, key]
         found = next((one for one in known if one.version == version), known[0])
         self._replace(found, replace(found, records=records))
 
     def delete(self, bucket: str, key: str) -> None:
-        """The producer deletes the key: its versions stay, behind a marker."""
+        """Delete a key as a producer does: its versions stay under a delete marker."""
         self.marked.add((bucket, key))
 
     def expire(self, landed: Landed) -> None:
-        """A rule of the bucket, or a person, deletes a version for good."""
+        """Permanently delete a version, as a lifecycle rule or a person does."""
         self.gone.add(landed.identity)
         self.bad.add(landed.identity)
 
@@ -179,7 +179,7 @@ class SimS3:
         ]
 
     def versions(self, bucket: str, key: str) -> list[Landed]:
-        """Every version of a key that is left, the latest first."""
+        """The remaining versions of a key, latest first."""
         return [one for one in self.keys.get((bucket, key), [])[::-1] if one.identity not in self.gone]
 
     def _versions(self, bucket: str, key: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""What a snapshot's files hold: conditions on rows, files left out by their bounds, rows as Arrow tables.
+"""Scans of a snapshot's files: conditions on rows, files skipped by their bounds, rows as Arrow tables.
 
-As much of pyiceberg's scans as `tidemark.adapters.latest_rows` and `tidemark.adapters.snapshots` ask for; anything else
-raises.
+Supports as much of pyiceberg's scans as `tidemark.adapters.latest_rows` and `tidemark.adapters.snapshots` use; raises
+for anything else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pyiceberg.schema import Schema
 from tests.simulation.job import DataStore, Row
 
 CONDITION = re.compile(r"\"?(\w+)\"? (=|!=|>=|<) '([^']*)'")
-#: Of a file whose values go from `low` to `high`: whether some may meet the condition.
+#: Operator → whether a file with values from `low` to `high` may have a row that meets the condition.
 MAY: dict[str, Callable[[Any, Any, str], bool]] = {
     "=": lambda low, high, value: low <= value <= high,
     "!=": lambda low, high, value: not low == high == value,
@@ -37,7 +37,7 @@ TYPES = {"int": pa.int32(), "long": pa.int64()}
 
 @dataclass(frozen=True)
 class SimScan:
-    """The rows of files that meet a condition; also all that its `ArrowScan` is made of."""
+    """The rows of files that meet a condition; has the attributes that `ArrowScan` takes from it."""
 
     data: DataStore
     schema: Schema
@@ -52,11 +52,11 @@ class SimScan:
     io = row_filter = property(lambda self: self)
 
     def projection(self) -> Schema:
-        """All columns: who asks for fewer takes what it needs."""
+        """All columns; a caller that asks for fewer ignores the others."""
         return self.schema
 
     def plan_files(self) -> list[Any]:
-        """The files that may have such rows, by their bounds."""
+        """The files whose bounds allow rows that meet the condition."""
         if isinstance(self.where, AlwaysFalse):
             return []
         conditions = _conditions(self.where, self.schema)
@@ -78,25 +78,25 @@ class SimScan:
         return self.data.shaped(uri, self.schema.column_names)
 
     def to_arrow(self) -> pa.Table:
-        """All of them."""
+        """All rows that meet the condition."""
         return self.to_table(self.plan_files())
 
     def to_arrow_batch_reader(self) -> list[pa.RecordBatch]:
-        """The same, part by part."""
+        """The same rows, batch by batch."""
         return self.to_arrow().to_batches()  # type: ignore[no-any-return]
 
     def count(self) -> int:
-        """How many there are."""
+        """Number of rows that meet the condition."""
         return sum(task.file.record_count for task in self.plan_files())
 
 
 def arrow_scan(metadata: SimScan, io: SimScan, schema: Schema, row_filter: SimScan) -> SimScan:
-    """In the place of pyiceberg's class: reads the files of a scan."""
+    """Replaces pyiceberg's class: reads the files of a scan."""
     return metadata
 
 
 def to_arrow(schema: Schema, rows: list[Row]) -> pa.Table:
-    """Rows as a typed table; times and dates are text."""
+    """The rows as a typed table; times and dates are text."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(schema.fields)
     return pa.table(
         {
@@ -107,12 +107,12 @@ def to_arrow(schema: Schema, rows: list[Row]) -> pa.Table:
 
 
 def to_rows(table: pa.Table) -> list[Row]:
-    """The inverse."""
+    """The inverse of `to_arrow`."""
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def matching(where: Any, schema: Schema) -> Callable[[Row], bool]:
-    """Whether a row meets a condition, as text or as an expression."""
+    """Whether a row meets a condition, given as text or as an expression."""
     if isinstance(where, (AlwaysTrue, AlwaysFalse)):
         return lambda _: isinstance(where, AlwaysTrue)
     if isinstance(where, (In, EqualTo)):
@@ -125,7 +125,7 @@ def matching(where: Any, schema: Schema) -> Callable[[Row], bool]:
 
 
 def _conditions(where: Any, schema: Schema) -> list[tuple[int, str, str]]:
-    """(column, operator, value), all of which must hold."""
+    """The condition as (column, operator, value) triples that must all hold."""
     if isinstance(where, AlwaysTrue):
         return []
     parts = [CONDITION.fullmatch(part) for part in where.split(" AND ")]

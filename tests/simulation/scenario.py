@@ -1,4 +1,4 @@
-"""The story of one seed: what lands when, which faults come, and the run to rest."""
+"""The story of one seed: what lands when, which faults happen, and the run to rest."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
 from tests.simulation.world import ADDED
 
-CHAOS_SECONDS = 75 * 60  #: loads, which wait for the runs before them, need a share of it
-REST_HOURS_MAX = 12  #: of calm; hours, for a long backoff may have just begun and reconcile comes hourly
-#: Of the rows: the first is over, the second ends in the midst of the story, the third does not.
+CHAOS_SECONDS = 75 * 60  #: long enough for loads, which wait for runs, to meet faults as well
+REST_HOURS_MAX = 12  #: of calm until rest: a long backoff may have just begun, and reconcile runs hourly
+#: Days of the rows: the first is over, the second ends during the story, the third does not end.
 DAYS = ("2025-12-30", "2025-12-30", "2025-12-31", "2025-12-31", "2026-01-01")
 POLICIES = ("supersede", "supersede", "supersede", "append", "ignore")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one seed."""
+    """The outcome of one seed."""
 
     seed: int
     files: int
     batches: int
     calls: int
     invocations: int
-    hours: float  # simulated
+    hours: float  # of simulated time
     faults: dict[str, int]
     problem: str = ""
     trace: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ def run(
     story: Callable[[Simulation], None] | None = None,
     promises: type[Invariants] = Invariants,
 ) -> Outcome:
-    """Play a seed to its end. A broken promise is the outcome's `problem`, never an exception."""
+    """Play a seed to its end. A broken promise becomes the outcome's `problem`, never an exception."""
     simulation = Simulation(seed, rates or weather(seed), trace)
     invariants = promises(simulation)
     problem = ""
@@ -62,12 +62,12 @@ def run(
 
 
 def weather(seed: int) -> Rates:
-    """Of every fourth seed it is fair, and then all must be done in time; of the others everything may go wrong."""
+    """The rates of faults: fair in every fourth seed, where all must be done in time; otherwise all kinds of faults."""
     return FAIR if seed % 4 == 3 else Rates()
 
 
 def outcome(simulation: Simulation, invariants: Invariants, problem: str) -> Outcome:
-    """The figures of a simulation."""
+    """The outcome of a simulation."""
     hours = (simulation.stage.time - simulation.stage.epoch).total_seconds() / 3600
     return Outcome(
         simulation.seed, len(simulation.landed), len(invariants.batches), simulation.faults.calls,
@@ -81,7 +81,7 @@ def play(
     chaos_seconds: float = CHAOS_SECONDS,
     rest_hours: int = REST_HOURS_MAX,
 ) -> None:
-    """Faults for a while, then calm until everything is at rest; promises are checked after every step."""
+    """Play faults for a while, then calm until everything is at rest; check promises after every step."""
     nights = any(dataset.nightly for dataset in simulation.declared.values())
     for function in ("plan", "load", "sweep", "reconcile", *(["nightly"] if nights else [])):
         simulation.schedule(function)
@@ -102,7 +102,7 @@ def play(
 
 
 def calm_down(simulation: Simulation) -> None:
-    """Nothing fails from now on, nobody is paused or retired, and what has given up is tried again."""
+    """Stop all faults, redrive what was given up, and resume paused datasets."""
     simulation.faults.use(CALM)
     simulation.events_lost = simulation.rng.random() < 0.5
     simulation.redrive()
@@ -111,20 +111,20 @@ def calm_down(simulation: Simulation) -> None:
 
 
 def at_rest(simulation: Simulation, invariants: Invariants) -> bool:
-    """Whether nothing is under way but the schedules."""
+    """Whether nothing but the schedules is to come."""
     stage = simulation.stage
     under_way = stage.waiting or simulation.messages or simulation.standing or simulation.dead
     return not under_way and not invariants.unfinished()
 
 
 def tell_story(simulation: Simulation) -> None:
-    """What lands, and who else acts."""
+    """Schedule what lands and how others act."""
     land_files(simulation)
     engage(simulation, CHAOS_SECONDS)
 
 
 def land_files(simulation: Simulation) -> None:
-    """Declare datasets, and put on the stage what lands, until the end or not."""
+    """Declare datasets and schedule what lands, throughout the story or only at its beginning."""
     rng = simulation.rng
     for name, newest_by in (("orders", None), ("clicks", rng.choice(("", "day")))):
         limits = {"max_files": rng.choice((6, 15, 30, 60)), "max_running": rng.choice((2, 3, 4))}
@@ -146,7 +146,7 @@ def land_files(simulation: Simulation) -> None:
 
 
 def contents(simulation: Simulation, number: int) -> tuple[dict[str, Any], ...]:
-    """A raw file's records: good ones, bad ones, repeated ones, now and then poison."""
+    """A raw file's records: good, bad and duplicate ones, now and then poison."""
     rng, faults = simulation.rng, simulation.faults
     for kind in ("named", "unnamed"):
         if faults.chance(f"poison_{kind}"):

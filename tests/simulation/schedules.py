@@ -1,10 +1,10 @@
-"""All schedules of two who race, at every AWS call, with a few preemptions and a crash: none is left to chance.
+"""Enumerates all schedules of two racing runners, at every AWS call, with a few preemptions and one crash.
 
-A *schedule* says who begins, before which calls the other takes over, and which call is the last of whoever makes it.
-Schedules form a tree: each is an earlier one and one more deviation, later than all of its own. `Explorer` walks the
-whole tree. It plays a schedule only as far as a moment that it has seen before, with the same preemptions and crashes
-left: what can follow is known, and counted, then. Two moments are the same if the world is, and if each of the two has
-been told the same by the calls that it has made (`moments.Fingerprints`): handlers know nothing else.
+A *schedule* says which runner begins, before which calls the other takes over, and which call has a fault. Schedules
+form a tree: each child adds one deviation, later than all others, to its parent. `Explorer` walks the whole tree. It
+stops a schedule at a state that it has seen before with the same number of preemptions and crashes left, because all
+that can follow is then known and counted. Two states are equal if the worlds are equal and each runner has received the
+same replies (`moments.Fingerprints`), which are all that handlers know.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 from tests.simulation.killpoints import WRITE
 
-#: What a crash does. Dying after a call is dying before the next one. DynamoDB cancels a transaction when another one
-#: is under way on one of its items, whatever the conditions say.
+#: The kinds of faults. A crash after a call equals a crash before the next one. DynamoDB may cancel a transaction while
+#: another transaction has one of its items, whatever the conditions say.
 KILL, LOST_REPLY, CANCELLED = "kill_before", "lost_reply", "cancelled_transaction"
 
 
 @dataclass(frozen=True)
 class Crash:
-    """What happens to a call, told by its number; both invocations' calls are counted together, from 1."""
+    """The fault of one call, given by its number; the calls of both runners are counted together, from 1."""
 
     call: int
     kind: str = KILL
@@ -31,10 +31,10 @@ class Crash:
 
 @dataclass(frozen=True)
 class Schedule:
-    """`switches` are the numbers of the calls before which the other one takes over.
+    """`switches` are the numbers of the calls before which the other runner takes over.
 
-    Whoever is alone goes on to its end. `Schedule("A", (3, 5), Crash(5))`: A makes calls 1 and 2; B makes 3 and 4; then
-    A goes on, and dies before its next call; B finishes.
+    A runner that is left alone goes on to its end. `Schedule("A", (3, 5), Crash(5))`: A makes calls 1 and 2; B makes
+    3 and 4; then A goes on, and crashes before its next call; B finishes.
     """
 
     first: str = "A"
@@ -43,37 +43,37 @@ class Schedule:
 
 
 class Allowed(NamedTuple):
-    """How much a schedule may deviate, or how much more."""
+    """How much a schedule may deviate, in total or from here on."""
 
     switches: int
     crashes: int
 
     def less(self, schedule: Schedule) -> Allowed:
-        """What is left after a schedule's own deviations."""
+        """What remains after the schedule's own deviations."""
         return Allowed(self.switches - len(schedule.switches), self.crashes - bool(schedule.crash))
 
 
 @dataclass(frozen=True)
 class Gap:
-    """The moment before a call, when nothing deviates any more."""
+    """The moment before a call, after the schedule's last deviation."""
 
     call: int
-    operation: str  # of whom, and which
-    preemptible: bool  # whoever took over a moment ago makes at least one call, and somebody who is alone goes on
+    operation: str  # runner and operation of the call
+    preemptible: bool  # false right after a switch, which is followed by at least one call, and for a runner left alone
     state: Hashable
-    switched: Hashable  # the state if the other takes over here
-    killed: Hashable  # the state if this one dies here
+    switched: Hashable  # the state if the other runner takes over here
+    killed: Hashable  # the state if this runner crashes here
 
     @property
     def mishaps(self) -> tuple[str, ...]:
-        """What else may happen to the call: a reply that is lost says no more than a death, but for a write."""
+        """The faults that the call may have; a lost reply differs from a crash only for a write."""
         if "TransactWrite" in self.operation:
             return (LOST_REPLY, CANCELLED)
         return (LOST_REPLY,) if WRITE.search(self.operation) else ()
 
 
 def deviations(schedule: Schedule, gap: Gap, left: Allowed) -> Iterator[tuple[Schedule, Hashable]]:
-    """The schedules that deviate from this one in that gap, and the state that each leads to; None if nobody knows."""
+    """The schedules that deviate from this one in the gap, each with the state to which it leads; None if unknown."""
     if left.switches and gap.preemptible:
         yield replace(schedule, switches=(*schedule.switches, gap.call)), gap.switched
     if left.crashes:
@@ -83,64 +83,64 @@ def deviations(schedule: Schedule, gap: Gap, left: Allowed) -> Iterator[tuple[Sc
 
 
 class Count(NamedTuple):
-    """Schedules, and those of them with a crash."""
+    """Numbers of schedules, and of those with a crash."""
 
     schedules: int = 0
     crashes: int = 0
 
     def plus(self, other: Count) -> Count:
-        """Both together."""
+        """The sum of both."""
         return Count(self.schedules + other.schedules, self.crashes + other.crashes)
 
 
 @dataclass(frozen=True)
 class Played:
-    """What became of a schedule."""
+    """The outcome of a schedule."""
 
     gaps: tuple[Gap, ...] = ()  # after its last deviation
-    merged: Hashable = None  # the state, seen before, at which it was left
+    merged: Hashable = None  # the known state at which it was stopped
     problem: str = ""
-    rested: bool = False  # whether it was played on until everything was at rest
+    rested: bool = False  # whether it was played until everything was at rest
     trace: tuple[str, ...] = ()
 
 
 @dataclass
 class Explored:
-    """What an exploration has found."""
+    """The outcome of an exploration."""
 
     count: Count = field(default_factory=Count)
-    calls: int = 0  # of both together, at most
-    operations: set[str] = field(default_factory=set)  # that were deviated at
-    played: int = 0  # schedules, each until its end or a known state
-    rested: int = 0  # of these, until everything was at rest: the others ended in a state from which that is known
-    broken: list[tuple[Schedule, str]] = field(default_factory=list)  # one for each state that is found so
+    calls: int = 0  # the most calls of both runners together
+    operations: set[str] = field(default_factory=set)  # the operations at which schedules deviated
+    played: int = 0  # schedules played, each to its end or to a known state
+    rested: int = 0  # schedules played until all was at rest; the others ended in states from which that is known
+    broken: list[tuple[Schedule, str]] = field(default_factory=list)  # one schedule for each broken state
 
 
 class Enough(Exception):
-    """The first broken promise has been found."""
+    """A broken promise was found, and the exploration is to stop."""
 
 
-#: Plays a schedule, after which so much may still deviate, until its end or a state that is known.
+#: Plays a schedule, with the deviations still allowed after it, to its end or to a known state.
 Play = Callable[[Schedule, Allowed, Container[Hashable]], Played]
 
 
 class Explorer:
-    """Walks the tree of schedules; with `stop`, only to the first that breaks a promise."""
+    """Walks the tree of schedules; with `stop`, only to the first one that breaks a promise."""
 
     def __init__(self, play: Play, allowed: Allowed, stop: bool = False) -> None:
         self.play, self.allowed, self.stop = play, allowed, stop
-        self.sizes: dict[Hashable, Count] = {}  # by state, what can follow
+        self.sizes: dict[Hashable, Count] = {}  # state → number of schedules that can follow
         self.found = Explored()
 
     def explore(self) -> Explored:
-        """Every schedule."""
+        """Play every schedule."""
         with suppress(Enough):
             for first in ("A", "B"):
                 self.found.count = self.found.count.plus(self._walk(Schedule(first)))
         return self.found
 
     def _walk(self, schedule: Schedule) -> Count:
-        """Play the schedule and all that deviate from it later on; answers how many they are."""
+        """Play the schedule and all that deviate from it later; return their number."""
         left = self.allowed.less(schedule)
         played = self.play(schedule, left, self.sizes)
         self._note(schedule, played)

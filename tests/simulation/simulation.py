@@ -31,7 +31,7 @@ from tests.simulation.world import (
     SimWorld,
     declare,
     handler,
-    remembered,
+    memoized,
 )
 from tidemark.adapters.ledger.items import parse_batch
 from tidemark.core.dataset import Dataset
@@ -93,7 +93,7 @@ class Simulation:
         self.catalog = SimCatalog(self.call, self.faults, self.data, {}, now_ms=lambda: int(now().timestamp() * 1000))
         self.declared: dict[str, Dataset] = {}
         self.retired: set[str] = set()
-        self.parse_batch = remembered(parse_batch)
+        self.parse_batch = memoized(parse_batch)
         clients = {
             "dynamodb": self.dynamodb, "s3": self.s3, "emr-serverless": self.emr, "redshift-data": self.redshift,
             "events": SimpleNamespace(put_events=self._put_events),

@@ -1,4 +1,4 @@
-"""Small worlds: a few files brought to some state without a fault, and two who go on from there at the same time."""
+"""Small worlds: a few files in some state, reached without faults, from which two runners race."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tidemark.service import operate
 
 
 def orders(policy: str = "supersede", max_files: int = 10, **more: Any) -> Step:
-    """The dataset is declared."""
+    """Declare the dataset."""
     return lambda hand: hand.simulation.declared.update(orders=declare("orders", policy, max_files, 3, **more))
 
 
 def nights(hand: Hand) -> None:
-    """The nightly jobs are declared."""
+    """Declare the nightly jobs."""
     hand.simulation.declared.update(declare_nights())
 
 
 def put(key: str, *ids: str, poison: str = "") -> Step:
-    """A file lands with a record for each id, or as one that no run survives; its event is still to come."""
+    """Land a file with a record for each id, or a poison file; its event is not delivered yet."""
     records = tuple({"id": one, "user": "u", "note": "fine", "day": "2025-12-30"} for one in ids)
 
     def step(hand: Hand) -> None:
@@ -42,7 +42,7 @@ def put(key: str, *ids: str, poison: str = "") -> Step:
 
 
 def collect(number: int) -> Step:
-    """The event of the file that landed as the first (0), second (1), … is delivered."""
+    """Deliver the event of the file that landed first (0), second (1), …"""
 
     def step(hand: Hand) -> None:
         landed = hand.simulation.landed[number]
@@ -53,7 +53,7 @@ def collect(number: int) -> Step:
 
 
 def _received(hand: Hand, landed: Landed, error: BaseException | None) -> None:
-    """SQS deletes the message after success only."""
+    """SQS deletes the message only after success."""
     if error is None:
         hand.simulation.received.append(landed)
     else:
@@ -61,7 +61,7 @@ def _received(hand: Hand, landed: Landed, error: BaseException | None) -> None:
 
 
 def land(key: str, *ids: str, poison: str = "") -> Step:
-    """A file lands, and its event is delivered."""
+    """Land a file, and deliver its event."""
 
     def step(hand: Hand) -> None:
         put(key, *ids, poison=poison)(hand)
@@ -71,27 +71,27 @@ def land(key: str, *ids: str, poison: str = "") -> Step:
 
 
 def plan(hand: Hand) -> None:
-    """All that is pending is taken at once."""
+    """Plan everything that is pending, without waiting."""
     hand.invoke("plan", eager=True)
 
 
 def load(hand: Hand) -> None:
-    """All that is published is loaded at once."""
+    """Load everything that is published, without waiting."""
     hand.invoke("load", eager=True)
 
 
 def nightly(hand: Hand) -> None:
-    """A look at all nightly jobs."""
+    """Invoke nightly for all jobs."""
     hand.invoke("nightly")
 
 
 def reconcile(hand: Hand) -> None:
-    """A look at the bucket."""
+    """Invoke reconcile."""
     hand.invoke("reconcile")
 
 
 def hint(function: str, number: int = 0) -> Step:
-    """A function is pointed at the batch of that number, by the order of their making."""
+    """Send a function a hint for the batch that was created first (0), second (1), …"""
     return lambda hand: hand.invoke(function, detail={"batch_id": hand.batch(number)})
 
 
@@ -99,47 +99,47 @@ submit, publish, settle = (partial(hint, function) for function in ("submit", "p
 
 
 def run_ended(hand: Hand) -> None:
-    """EMR says that the first run has ended."""
+    """Deliver EMR's event that the first run has ended."""
     hand.invoke("publish", detail={"jobRunId": "run00000"})
 
 
 def wait(hand: Hand) -> None:
-    """Runs and statements end."""
+    """Wait until all runs and statements have ended."""
     hand.pass_time()
 
 
 def minutes(number: float) -> Step:
-    """Time passes."""
+    """Let minutes pass."""
     return lambda hand: hand.pass_time(number)
 
 
 def runs_end(*outcomes: str) -> Step:
-    """What the next runs come to; see `emr`."""
+    """Set the outcomes of the next runs; see `emr`."""
     return lambda hand: hand.simulation.emr.script.extend([*outcomes, *["good"] * 20])
 
 
 def warehouse_down(hand: Hand) -> None:
-    """Statements that are sent fail, for a minute."""
+    """Let statements fail for a minute."""
     hand.simulation.redshift.down_until = hand.simulation.stage.time + timedelta(minutes=1)
 
 
 def index_lags(hand: Hand) -> None:
-    """From now on the ledger's index tells what happened 20 seconds ago."""
+    """Let the ledger's index lag by 20 seconds."""
     hand.simulation.dynamodb.lag = lambda: 20.0
 
 
 def replay(hand: Hand) -> None:
-    """A person replays the first batch."""
+    """Replay the first batch, as a person does."""
     hand.person(lambda world: operate.replay(world, operate.find_batch(world, hand.batch(0))))
 
 
 def discard(hand: Hand) -> None:
-    """A person gives the first batch up."""
+    """Discard the first batch, as a person does."""
     hand.person(lambda world: operate.discard_batch(world, operate.find_batch(world, hand.batch(0))))
 
 
 def release(key: str) -> Step:
-    """A person releases a refused file."""
+    """Release a refused file, as a person does."""
 
     def act(world: Any) -> object:
         return operate.release_file(world, operate.find_refused(world, SETTINGS.raw_bucket, f"orders/{key}"))

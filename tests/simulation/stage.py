@@ -1,7 +1,7 @@
-"""The one clock, the heap of what is to come, and threads of which exactly one runs at a time.
+"""The simulated clock, the heap of future events, and threads of which exactly one runs at a time.
 
-A handler runs in a worker thread, so that it can be stopped in the middle of its code, before an AWS call, while
-others go on: a zombie. The baton passes from thread to thread by locks; nothing is left to the machine's scheduler.
+A handler runs in a worker thread, so that it can be stopped in the middle of its code, before an AWS call, while others
+go on, and become a zombie. Locks pass control from thread to thread, so the machine's scheduler decides nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 from tests.simulation.faults import Killed
 
-START = datetime(2025, 12, 31, 23, 30, tzinfo=UTC)  #: a day ends in the midst of the story
+START = datetime(2025, 12, 31, 23, 30, tzinfo=UTC)  #: so that a day ends during the story
 
 
 class Worker:
-    """A Lambda execution environment: a thread, with its own copies of the handler modules."""
+    """A Lambda execution environment: a thread with its own copies of the handler modules."""
 
     def __init__(self, pool: Pool, number: int) -> None:
         self.pool, self.number = pool, number
@@ -43,7 +43,7 @@ class Worker:
             self.pool.back.release()
 
     def park(self) -> None:
-        """Called inside the worker: hand the baton back until somebody resumes it."""
+        """Called inside the worker: give control back until the worker is resumed."""
         self.parked = True
         self.pool.back.release()
         self.go.acquire()
@@ -53,7 +53,7 @@ class Worker:
 
 
 class Pool:
-    """Workers, kept for the life of the process."""
+    """Workers, which are reused for the life of the process."""
 
     def __init__(self) -> None:
         self.back = _thread.allocate_lock()
@@ -74,7 +74,7 @@ class Pool:
         return worker
 
     def resume(self, worker: Worker) -> None:
-        """Hand the baton to a worker until it ends or parks."""
+        """Give control to a worker until it ends or parks."""
         before, self.current = self.current, worker
         worker.go.release()
         self.back.acquire()
@@ -93,14 +93,14 @@ class Stage:
         self.time = self.epoch = START
         self.heap: list[tuple[datetime, int, str, Callable[[], None]]] = []
         self.count = 0
-        self.waiting = 0  # things on the heap that are no schedules
+        self.waiting = 0  # events on the heap that do not belong to a schedule
 
     def now(self) -> datetime:
-        """The present moment, aware, UTC."""
+        """The current time, in UTC."""
         return self.time
 
     def after(self, seconds: float, what: str, act: Callable[[], None], recurring: bool = False) -> None:
-        """Put something on the heap; ties are broken by the order of putting."""
+        """Put an event on the heap; events at the same time happen in the order in which they were put."""
         self.count += 1
         if recurring:
             heapq.heappush(self.heap, (self.time + timedelta(seconds=seconds), self.count, what, act))
@@ -114,7 +114,7 @@ class Stage:
         heapq.heappush(self.heap, (self.time + timedelta(seconds=seconds), self.count, what, once))
 
     def step(self) -> str:
-        """Do the next thing; answers what it was."""
+        """Run the next event, and return its name."""
         when, _, what, act = heapq.heappop(self.heap)
         self.time = max(self.time, when)
         act()

@@ -1,4 +1,4 @@
-"""What is raised when the product has broken its word."""
+"""The error for a broken promise."""
 
 from __future__ import annotations
 

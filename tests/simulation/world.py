@@ -1,4 +1,4 @@
-"""The product's world with doubles in it, and the copies of its handlers that run there."""
+"""The product's `World` with doubles of AWS, and the copies of its handlers that run in it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONTEXT = SimpleNamespace(
     function_name="simulated", memory_limit_in_mb=1024, invoked_function_arn="arn", aws_request_id="request",
     get_remaining_time_in_millis=lambda: 300_000,
 )  # fmt: skip
-#: Seconds, as in template.yaml: a function that stands still for longer is killed.
+#: Timeouts in seconds, as in template.yaml: a function that is stopped for longer is killed.
 TIMEOUTS = {
     "collect": 60,
     "plan": 300,
@@ -50,41 +50,42 @@ TIMEOUTS = {
     "sweep": 60,
     "reconcile": 600,
     "recover": 600,  # a person's patience
-    "person": 300,  # commands have no limit; somebody who waits for longer gives up
+    "person": 300,  # commands have no limit; a person who waits for longer gives up
 }
-SKEW_MAX = timedelta(seconds=3)  #: by which a function's clock is fast or slow
+SKEW_MAX = timedelta(seconds=3)  #: the most by which a function's clock is fast or slow
 ROUTES = {"FORMING": "plan", "PLANNED": "submit", "RUNNING": "publish", "PUBLISHED": "load", "LOADING": "settle"}
-SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "nightly": 900, "reconcile": 3600}  #: nights come quickly
-REMEMBERED_MAX = 50_000  #: parsed items; more are forgotten together
+#: In seconds; nightly is invoked more often than in reality.
+SCHEDULES = {"plan": 60, "load": 300, "sweep": 300, "nightly": 900, "reconcile": 3600}
+MEMOIZED_MAX = 50_000  #: parsed items; when there are more, all are dropped
 COLUMNS = {"record_id": "string(64)", "user_id": "string(64)", "note": "string(8)", "day": "date"}
 
-ADDED = ("first_added", "second_added")  #: columns of the facts, one deployment after the other
+ADDED = ("first_added", "second_added")  #: columns of the facts that deployments add, one after the other
 
 
 @dataclass(frozen=True)
 class Clocks:
-    """The clock of the function that asks: those of two functions differ."""
+    """The clock of the current function; the clocks of two functions differ."""
 
     stage: Stage
     function: Callable[[], str]
     skews: Mapping[str, timedelta]
 
     def now(self) -> datetime:
-        """The present moment, as it takes it to be."""
+        """The current time by the function's clock."""
         return self.stage.now() + self.skews.get(self.function(), timedelta(0))
 
 
 @dataclass(frozen=True)
 class SimWorld(World):
-    """The product's world, with doubles where boto3's clients and pyiceberg's catalog would be."""
+    """The product's world, with doubles of boto3's clients and of pyiceberg's catalog."""
 
     clients: Mapping[str, Any]
-    deployed: Callable[[], Mapping[str, Dataset]]  # what the code that runs at the moment was deployed with
+    deployed: Callable[[], Mapping[str, Dataset]]  # the declarations deployed with the running code
     catalog: Callable[..., SimCatalog]
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:  # type: ignore[override]
-        """May change between two invocations, as by a deployment."""
+        """The declarations; a deployment may change them between two invocations."""
         return self.deployed()
 
     @cached_property
@@ -94,11 +95,11 @@ class SimWorld(World):
             return iceberg_module.glue_lake("us-east-1", None, SETTINGS.lake_database, SETTINGS.lake_bucket)
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], at_once: int) -> list[Any]:
-        """One after the other."""
+        """Apply the function to the items one after the other."""
         return [function(item) for item in items]
 
     def client(self, service: str) -> Any:
-        """The double of a client."""
+        """The double of a boto3 client."""
         return self.clients[service]
 
 
@@ -106,10 +107,10 @@ def declare(
     name: str, on_overwrite: str, max_files: int, max_running: int, deduplication_window: str = "",
     newest_by: str | None = None, added: int = 0,
 ) -> Dataset:  # fmt: skip
-    """A dataset with a table of facts and an additive one; perhaps it remembers keys, or shows each user's latest row.
+    """A dataset with a table of facts and an additive one, optionally with deduplication or a table of latest rows.
 
-    `newest_by` is the column that tells which row is the latest, or "" for the order of arrival. So many columns are
-    `added` to the facts.
+    `newest_by` is the column that orders the rows of a user, or "" for the order of arrival. `added` is the number of
+    columns added to the facts.
     """
     more = dict.fromkeys(ADDED[:added], "string(8)")
     once = {"deduplicate": "record_id", "deduplication_window": deduplication_window} if deduplication_window else {}
@@ -140,7 +141,7 @@ def declare(
 
 
 def handler(worker: Worker, function: str, world: World) -> Callable[..., Any]:
-    """The worker's own copy of a handler module: two environments share no memory."""
+    """A worker's own copy of a handler module, because two execution environments share no memory."""
     if function not in worker.modules:
         spec = importlib.util.spec_from_file_location(
             f"environment{worker.number}_{function}", FUNCTIONS / f"{function}.py"
@@ -154,14 +155,14 @@ def handler(worker: Worker, function: str, world: World) -> Callable[..., Any]:
     return worker.modules[function].handler  # type: ignore[no-any-return]
 
 
-def remembered(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A pure parser that looks at each item only once; the simulated table never changes an item in place."""
+def memoized(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Memoizes a pure parser by the item's identity; the simulated table never changes an item in place."""
     known: dict[int, tuple[Any, Any]] = {}
 
     def parsed(item: Any) -> Any:
         found = known.get(id(item))
         if found is None:
-            if len(known) > REMEMBERED_MAX:
+            if len(known) > MEMOIZED_MAX:
                 known.clear()
             found = known[id(item)] = (item, parse(item))
         return found[1]

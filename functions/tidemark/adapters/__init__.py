@@ -1,1 +1,1 @@
-"""The world through boto3: one module per service, each with only the calls that Tidemark needs."""
+"""Adapters to AWS and Iceberg: one module per service, each with only the calls that Tidemark makes."""

@@ -1,7 +1,6 @@
-"""boto3 clients, as every adapter wants them.
+"""boto3 clients with the settings that all adapters share.
 
-Nothing here knows whether it runs in AWS or on a laptop: boto3 takes the endpoint from `AWS_ENDPOINT_URL`, which AWS
-does not set.
+The same code runs in AWS and on a laptop: boto3 reads the endpoint from `AWS_ENDPOINT_URL`, which AWS does not set.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ CONFIG = Config(retries={"mode": "standard", "max_attempts": 6}, connect_timeout
 
 
 def client(service: str) -> Any:
-    """A new client of the process's session."""
+    """Returns a new client of the process's session."""
     return _session().client(service, config=CONFIG)  # type: ignore[call-overload]
 
 
 @cache
 def _session() -> boto3.Session:
-    """One that reads ISO times itself: half of what a listing costs is dateutil's guessing at each key's time."""
+    """Returns a session that parses ISO times itself: dateutil takes half of the time that a listing needs."""
     core = botocore.session.get_session()
     core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     return boto3.Session(botocore_session=core)
 
 
 def _moment(value: Any) -> datetime:
-    """A time as AWS writes it: ISO with a Z, seconds since 1970, or the form of a header."""
+    """Parses a time in one of AWS's forms: ISO ending in Z, seconds since 1970, or the form of an HTTP header."""
     return datetime.fromisoformat(value) if str(value).endswith("Z") else parse_timestamp(value)

@@ -1,6 +1,6 @@
-"""Reading the declarations in datasets/*.yaml and datasets/nightly/*.yaml, so that every error names file and line.
+"""Reads the declarations in datasets/*.yaml and datasets/nightly/*.yaml. Every error names the file and line.
 
-All that is wrong is told at once: in a file, in all files, and between them.
+All errors are reported at once: those in one file, in all files, and conflicts between files.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_checks import ConflictingDeclarations, conflicting_declarations
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.errors import DeclarationError, raise_all
-from tidemark.core.meant import meant
+from tidemark.core.suggestions import did_you_mean
 
 NIGHTLY = "nightly"  # the folder of the nightly jobs' declarations
-DEPTH_MAX = 20  # of YAML inside YAML; a declaration needs six
-#: Package of spark_jobs and function that a dataset's, or a nightly job's, code has.
+DEPTH_MAX = 20  # levels of nested YAML; a declaration needs six
+#: Whether the dataset is a nightly job → the package of spark_jobs with its module, and the function in the module.
 CODE = {False: ("transforms", "transform"), True: (NIGHTLY, "compute")}
 EMR_PYTHON = (3, 9)
 
 
 def load_file(path: Path) -> Dataset:
-    """One declaration; raises `DeclarationError` with file, line, expected and found."""
+    """Returns the declaration in one file; raises `DeclarationError` with file, line, expected and found."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -44,29 +44,32 @@ def load_file(path: Path) -> Dataset:
 
 
 def load_all(folder: Path) -> dict[str, Dataset]:
-    """Every declaration of a folder by name, nightly jobs last; what they say of each other is checked."""
+    """Returns name → declaration for all files of a folder, nightly jobs last; checks each, and them together."""
     files = [path for place in (folder, folder / NIGHTLY) for path in sorted(place.glob("*")) if _is_yaml(path)]
     if not files:
         raise DeclarationError("expected declarations *.yaml, found none", (), str(folder))
-    found: dict[str, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
     paths: dict[str, Path] = {}
     errors: list[DeclarationError] = []
     for path in files:
         try:
-            _well_named(path, paths)
+            _check_name(path, paths)
             paths[path.stem] = path
-            found[path.stem] = _in_its_folder(load_file(path), path)
+            dataset = load_file(path)
+            _check_folder(dataset, path)
+            datasets[path.stem] = dataset
         except DeclarationError as error:
             errors += error.all
     errors += [
-        _located(conflict, paths[conflict.dataset]) for conflict in conflicting_declarations(found, complete=not errors)
+        _located(conflict, paths[conflict.dataset])
+        for conflict in conflicting_declarations(datasets, complete=not errors)
     ]
     raise_all(errors)
-    return found
+    return datasets
 
 
 def validate(folder: Path) -> dict[str, Dataset]:
-    """`load_all`, and the code beside the folder, in spark_jobs/, has what each declaration names."""
+    """Does what `load_all` does, and also checks that spark_jobs/, next to the folder, has the code of each dataset."""
     errors: list[DeclarationError] = []
     datasets: dict[str, Dataset] = {}
     try:
@@ -84,18 +87,17 @@ def _is_yaml(path: Path) -> bool:
     return path.suffix.lower() in (".yaml", ".yml") and path.is_file()
 
 
-def _well_named(path: Path, known: Mapping[str, Path]) -> None:
+def _check_name(path: Path, known: Mapping[str, Path]) -> None:
     if path.suffix != ".yaml":
         raise DeclarationError(f"expected a name that ends with .yaml, found {path.name}", (), str(path))
     if path.stem in known:
         raise DeclarationError(f"expected a name of its own, found that of {known[path.stem]}", (), str(path))
 
 
-def _in_its_folder(dataset: Dataset, path: Path) -> Dataset:
+def _check_folder(dataset: Dataset, path: Path) -> None:
     if (dataset.nightly is not None) != (path.parent.name == NIGHTLY):
         message = f"expected a nightly job (`every`) in datasets/{NIGHTLY}/ and there only, found {dataset.name}"
         raise DeclarationError(message, (), str(path))
-    return dataset
 
 
 def _located(conflict: ConflictingDeclarations, path: Path) -> DeclarationError:
@@ -104,12 +106,12 @@ def _located(conflict: ConflictingDeclarations, path: Path) -> DeclarationError:
 
 
 def _code_errors(dataset: Dataset, folder: Path, jobs: Path) -> Iterator[DeclarationError]:
-    """The module is there, EMR's Python reads it, and it has the function."""
+    """Yields an error unless the dataset's module exists, parses in EMR's Python, and has the function."""
     package, function = CODE[dataset.nightly is not None]
     path = jobs / package / f"{dataset.transform}.py"
     if not path.is_file():
         modules = [module.stem for module in path.parent.glob("*.py")]
-        message = f"expected spark_jobs/{package}/{path.name}, found no such file{meant(path.stem, modules)}"
+        message = f"expected spark_jobs/{package}/{path.name}, found no such file{did_you_mean(path.stem, modules)}"
         declared = (folder / NIGHTLY if dataset.nightly else folder) / f"{dataset.name}.yaml"
         yield _located(ConflictingDeclarations(dataset.name, message, ("transform",)), declared)
         return
@@ -123,7 +125,7 @@ def _code_errors(dataset: Dataset, folder: Path, jobs: Path) -> Iterator[Declara
 
 
 def _names(code: ast.Module) -> set[str]:
-    """What a module defines or imports under a name of its own; also inside of conditions."""
+    """Returns the names that a module defines, assigns or imports from elsewhere, also inside conditions."""
     defined = {node.name for node in ast.walk(code) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     assigned = {node.id for node in ast.walk(code) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     imports = [node for node in ast.walk(code) if isinstance(node, ast.ImportFrom)]
@@ -131,9 +133,9 @@ def _names(code: ast.Module) -> set[str]:
 
 
 def _read(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
-    """The document as nodes, which know their lines, and as plain data."""
+    """Returns the document as nodes, which know their lines, and as plain data."""
     try:
-        _refuse_what_grows(text, path)
+        _refuse_aliases_and_depth(text, path)
         node = yaml.compose(text, yaml.SafeLoader)
         raise_all(list(_repeated_keys(node, path)))
         return node, yaml.safe_load(text)
@@ -144,8 +146,8 @@ def _read(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
         raise DeclarationError(f"expected YAML, found: {error}", (), str(path)) from error
 
 
-def _refuse_what_grows(text: str, path: Path) -> None:
-    """Aliases can make a page of a line, and a deep one no reader comes back from; a declaration needs neither."""
+def _refuse_aliases_and_depth(text: str, path: Path) -> None:
+    """Raises for YAML that can exhaust memory or the stack: aliases and deep nesting. A declaration needs neither."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -159,7 +161,7 @@ def _refuse_what_grows(text: str, path: Path) -> None:
 
 
 def _repeated_keys(node: yaml.Node | None, path: Path) -> Iterator[DeclarationError]:
-    """YAML takes the last of two equal keys in silence; a column declared twice is a mistake."""
+    """Yields an error for each repeated key: YAML silently keeps the last, but a column declared twice is a mistake."""
     for mapping in _mappings(node):
         seen: set[str] = set()
         for key, _ in mapping.value:
@@ -183,7 +185,7 @@ def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
 
 
 def _line(node: yaml.Node | None, where: tuple[Any, ...]) -> int | None:
-    """The line of the deepest key of `where` that the file has."""
+    """Returns the line of the deepest key along the path `where` that exists in the file."""
     line = node.start_mark.line + 1 if node else None
     for step in where:
         if not isinstance(node, yaml.MappingNode):

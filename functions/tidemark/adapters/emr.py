@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from tidemark.core.errors import Transient
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
-#: Over the rate (docs/aws-facts.md#emr-quotas-and-rates), the run is started by a later look.
+#: EMR refused the call for its rate or quota (docs/aws-facts.md#emr-quotas-and-rates); the next hint starts the run.
 THROTTLED = ("ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException")
 RUN_MINUTES_MAX = 120
 
@@ -25,18 +25,18 @@ class Run:
     run_id: str
     name: str
     state: str
-    details: str  # EMR's words on the state
-    seconds: float = 0  # that it ran, once it has ended
-    minutes_max: int = RUN_MINUTES_MAX  # after which EMR ends it
+    details: str  # EMR's explanation of the state
+    seconds: float = 0  # duration, once the run has ended
+    minutes_max: int = RUN_MINUTES_MAX  # EMR cancels the run after this time
 
     @property
     def active(self) -> bool:
-        """Whether it may still change its state."""
+        """Whether the state may still change."""
         return self.state in ACTIVE
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended well."""
+        """Whether the run has ended without an error."""
         return self.state == "SUCCESS"
 
 
@@ -50,13 +50,16 @@ class Engine:
         )
 
     def start(self, name: str, token: str, spec_uri: str, conf: Mapping[str, str], tags: Mapping[str, str]) -> str:
-        """Start the run of that name, or get the id of the one that the token started before."""
+        """Starts a run and returns its id; with a token that EMR has seen, returns the id of the run that it started.
+
+        Raises `Transient` when EMR throttles the call.
+        """
         parameters = [
             f"--py-files {self.code_uri}/spark_jobs.zip",
             *(f"--conf {k}={v}" for k, v in conf.items()),
         ]
         try:
-            answer = self.client.start_job_run(
+            reply = self.client.start_job_run(
                 applicationId=self.application_id,
                 clientToken=token,
                 executionRoleArn=self.role_arn,
@@ -75,14 +78,17 @@ class Engine:
             if error.response["Error"]["Code"] in THROTTLED:
                 raise Transient(str(error)) from error
             raise
-        return str(answer["jobRunId"])
+        return str(reply["jobRunId"])
 
     def find(self, name: str, since: datetime) -> str | None:
-        """The run of that name made after `since` (less a minute for clocks), should the token be forgotten."""
-        return next((run_id for found, run_id in self.named(since) if found == name), None)
+        """Returns the id of the latest run of that name created after `since`, less a minute; None without one.
+
+        It serves when EMR may no longer know the client token.
+        """
+        return next((run_id for run_name, run_id in self.named(since) if run_name == name), None)
 
     def named(self, since: datetime) -> Iterator[tuple[str, str]]:
-        """Name and id of every run made after `since` (less a minute for clocks), the latest first."""
+        """Yields name and id of every run created after `since`, less a minute as clocks may differ; latest first."""
         request: dict[str, Any] = {
             "applicationId": self.application_id,
             "createdAtAfter": since - timedelta(minutes=1),
@@ -96,27 +102,27 @@ class Engine:
             request["nextToken"] = page["nextToken"]
 
     def run(self, run_id: str) -> Run | None:
-        """How a run is; None when EMR does not know it."""
+        """Returns the present state of a run; None when EMR does not know it."""
         try:
-            found = self.client.get_job_run(applicationId=self.application_id, jobRunId=run_id)["jobRun"]
+            job_run = self.client.get_job_run(applicationId=self.application_id, jobRunId=run_id)["jobRun"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
         return Run(
             run_id,
-            found.get("name", ""),
-            found["state"],
-            found.get("stateDetails", ""),
-            _seconds(found),
-            found.get("executionTimeoutMinutes", RUN_MINUTES_MAX),
+            job_run.get("name", ""),
+            job_run["state"],
+            job_run.get("stateDetails", ""),
+            _seconds(job_run),
+            job_run.get("executionTimeoutMinutes", RUN_MINUTES_MAX),
         )
 
 
-def _seconds(found: Mapping[str, Any]) -> float:
-    """How long an ended run ran; 0 for one that never did."""
-    if "totalExecutionDurationSeconds" in found:
-        return float(found["totalExecutionDurationSeconds"])
-    if found.get("startedAt") and found.get("endedAt"):
-        return float((found["endedAt"] - found["startedAt"]).total_seconds())
+def _seconds(job_run: Mapping[str, Any]) -> float:
+    """Returns the duration of an ended run; 0 if it never started."""
+    if "totalExecutionDurationSeconds" in job_run:
+        return float(job_run["totalExecutionDurationSeconds"])
+    if job_run.get("startedAt") and job_run.get("endedAt"):
+        return float((job_run["endedAt"] - job_run["startedAt"]).total_seconds())
     return 0.0

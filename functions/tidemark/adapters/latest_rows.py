@@ -1,15 +1,16 @@
-"""Which rows a lake table of the latest rows is to show, after a batch's rows were replaced in what it is made of.
+"""Chooses the rows of a lake table of kind `latest`, after a batch's rows were replaced.
 
-`<name>_by_batch` stores every row, `<name>` shows the latest of each key. A batch can change only the keys that it now
-has rows of, and those that `<name>` shows by one of its rows; no other row is looked at, whatever the history is:
+`<name>_by_batch` stores every row, and `<name>` shows the latest row of each key. A batch can change only two sorts of
+keys: those of its present rows, and those that `<name>` shows by a row of its older attempt. No other row is read:
 
-- its present rows compete with what `<name>` shows of their keys;
-- where `<name>` shows an older attempt's row, which may be gone, all stored rows of that key compete.
+- The batch's present rows compete with the rows that `<name>` shows of their keys.
+- Where `<name>` shows a row of an older attempt, which may be deleted by now, all stored rows of that key compete.
 
-Why publishers at once end in the right rows: each reads `<name>` first, then what is stored, and its commit is refused
-if `<name>` has changed since. So of two that touch one key, the later to commit has read what both have stored.
+Concurrent publishers end in the right rows: each reads `<name>` first, then the stored rows, and Glue refuses its
+commit if `<name>` has changed since. So if two publishers change one key, the second to commit has read the rows of
+both.
 
-Memory: the rows that compete, those that win, and files of READ_BYTES at a time, decompressed.
+Memory holds the competing rows, the winning rows, and the decompressed rows of READ_BYTES of files at a time.
 """
 
 from __future__ import annotations
@@ -27,28 +28,29 @@ from pyiceberg.table import Table as IcebergTable
 
 from tidemark.core.dataset import Table
 
-READ_BYTES = 64 << 20  # of files, as they lie in S3
+READ_BYTES = 64 << 20  # of compressed files, read together
 
 
 def latest_rows(
     table: Table, shown: IcebergTable, stored: IcebergTable, batch_id: str
 ) -> tuple[BooleanExpression, pa.Table]:
-    """Which rows of `shown` have to go, and those that come in their place: the latest row of each key.
+    """Returns which rows of `shown` to delete, and the rows to add: the latest row of each key.
 
-    A row without a key is stored and never shown. Where nothing was ever shown, the rows of all keys come: a table that
-    was dropped is made anew, whole. A batch of most keys replaces all rows, for a long list of keys is slow.
+    A row without a key is stored and never shown. If `shown` has no snapshot, because the table is new or was dropped,
+    the result has the latest rows of all keys. If the batch has more than half of the keys, it replaces all rows,
+    because a long list of keys is slow.
     """
     if shown.current_snapshot() is None:
         return AlwaysFalse(), _best(table, stored)
     key, of_batch = str(table.key), f"_batch_id = '{batch_id}'"
     fresh = _best(table, stored, of_batch)
-    coming = fresh.column(key)
-    going = shown.scan(of_batch, selected_fields=(key,)).to_arrow().column(key)
-    whole = 2 * (len(coming) + len(going)) > shown.scan().count()
-    present = _best(table, shown, f"_batch_id != '{batch_id}'", None if whole else coming)
-    others = _best(table, stored, keys=going) if len(going) else fresh.slice(0, 0)
+    added_keys = fresh.column(key)
+    removed_keys = shown.scan(of_batch, selected_fields=(key,)).to_arrow().column(key)
+    replace_all = 2 * (len(added_keys) + len(removed_keys)) > shown.scan().count()
+    present = _best(table, shown, f"_batch_id != '{batch_id}'", None if replace_all else added_keys)
+    others = _best(table, stored, keys=removed_keys) if len(removed_keys) else fresh.slice(0, 0)
     rows = _latest(table, (fresh, present, others)).select(shown.schema().column_names)
-    return AlwaysTrue() if whole else _one_of(key, {*coming.to_pylist(), *going.to_pylist()}), rows
+    return AlwaysTrue() if replace_all else _one_of(key, {*added_keys.to_pylist(), *removed_keys.to_pylist()}), rows
 
 
 def _one_of(key: str, values: Iterable[Any]) -> BooleanExpression:
@@ -56,34 +58,34 @@ def _one_of(key: str, values: Iterable[Any]) -> BooleanExpression:
 
 
 def _best(table: Table, iceberg: IcebergTable, where: str = "", keys: pa.ChunkedArray | None = None) -> pa.Table:
-    """Of the rows where that holds, the latest of each key; of `keys` alone, if they are given."""
+    """Returns the latest row of each key among the rows `where`; only of `keys`, if they are given."""
     scan = iceberg.scan(where) if where else iceberg.scan()
     read = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter).to_table
     best = read([])
     for tasks in _portions(scan.plan_files()):
         rows = read(tasks)
         if keys is not None:
-            known = keys.combine_chunks().cast(rows.schema.field(table.key).type)
-            rows = rows.filter(pc.is_in(rows.column(table.key), value_set=known))
+            wanted = keys.combine_chunks().cast(rows.schema.field(table.key).type)
+            rows = rows.filter(pc.is_in(rows.column(table.key), value_set=wanted))
         best = _latest(table, (best, rows))
     return best
 
 
 def _portions(tasks: Iterable[FileScanTask]) -> Iterator[list[FileScanTask]]:
-    """Files that are read side by side."""
+    """Groups files into portions of about READ_BYTES, each read in parallel."""
     portion: list[FileScanTask] = []
     for task in tasks:
         portion.append(task)
-        if sum(one.file.file_size_in_bytes for one in portion) >= READ_BYTES:
+        if sum(member.file.file_size_in_bytes for member in portion) >= READ_BYTES:
             yield portion
             portion = []
     if portion:
         yield portion
 
 
-def _latest(table: Table, parts: Iterable[pa.Table]) -> pa.Table:
-    """The latest row of each key; the same order as the warehouse's."""
-    rows = pa.concat_tables(parts, promote_options="permissive")
+def _latest(table: Table, tables: Iterable[pa.Table]) -> pa.Table:
+    """Returns the latest row of each key in all of the tables, by the same order as in the warehouse."""
+    rows = pa.concat_tables(tables, promote_options="permissive")
     if rows.column(table.key).null_count:
         rows = rows.filter(pc.is_valid(rows.column(table.key)))
     if pc.count_distinct(rows.column(table.key)).as_py() == len(rows):

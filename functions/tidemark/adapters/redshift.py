@@ -21,11 +21,11 @@ class Statement:
     name: str
     state: str
     error: str
-    last_part: str  # id of the last statement of the batch, whose rows can be read
+    last_part: str  # id of the last SQL statement in it, which has the result rows
 
     @property
     def ended(self) -> bool:
-        """Whether its state is final."""
+        """Whether the state is final."""
         return self.state in ENDED
 
 
@@ -35,44 +35,51 @@ class Warehouse:
         self.target = {"WorkgroupName": workgroup, "Database": database}
 
     def start(self, name: str, statements: Sequence[str]) -> str:
-        """Begin one transaction of at most 40 statements; the same name within 8 h is the same transaction."""
+        """Starts one transaction of at most 40 statements and returns its id.
+
+        The name is also the client token: within 8 hours, the same name means the same transaction. Raises `Terminal`
+        for statements that the service refuses, `Transient` for any other error.
+        """
         request = {**self.target, "Sqls": list(statements), "StatementName": name, "ClientToken": name}
         try:
             return str(self.client.batch_execute_statement(**request, WithEvent=True)["Id"])
         except ClientError as error:
-            # One load that cannot be sent must not stand in the way of the others.
+            # Callers handle these two errors per load, so that one bad load does not block the others.
             kind = Terminal if error.response["Error"]["Code"] == "ValidationException" else Transient
             raise kind(str(error)) from error
 
     def find(self, name: str) -> str | None:
-        """The latest statement of exactly that name (the service matches prefixes), within its day of history."""
+        """Returns the id of the latest statement of that name within the last day; None without one.
+
+        The service matches prefixes of names, so other names are skipped.
+        """
         request: dict[str, Any] = {**self.target, "StatementName": name, "Status": "ALL", "MaxResults": 100}
         while True:
             page = self.client.list_statements(**request)
-            for found in page["Statements"]:
-                if found.get("StatementName") == name:
-                    return str(found["Id"])
+            for listed in page["Statements"]:
+                if listed.get("StatementName") == name:
+                    return str(listed["Id"])
             if not page.get("NextToken"):
                 return None
             request["NextToken"] = page["NextToken"]
 
     def statement(self, statement_id: str) -> Statement | None:
-        """How a statement is; None when the service has forgotten it."""
+        """Returns the present state of a statement; None when the service no longer knows it."""
         try:
-            found = self.client.describe_statement(Id=statement_id)
+            description = self.client.describe_statement(Id=statement_id)
         except self.client.exceptions.ResourceNotFoundException:
             return None
-        parts = found.get("SubStatements") or [{}]
+        parts = description.get("SubStatements") or [{}]
         return Statement(
             statement_id,
-            found.get("StatementName", ""),
-            found["Status"],
-            found.get("Error", ""),
+            description.get("StatementName", ""),
+            description["Status"],
+            description.get("Error", ""),
             parts[-1].get("Id", statement_id),
         )
 
     def rows(self, statement_id: str) -> list[tuple[Any, ...]]:
-        """The result of a statement, all pages."""
+        """Returns all result rows of a statement."""
         rows: list[tuple[Any, ...]] = []
         request: dict[str, Any] = {"Id": statement_id}
         while True:
@@ -83,35 +90,38 @@ class Warehouse:
             request["NextToken"] = page["NextToken"]
 
     def read(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run one statement, wait for its end, and return its rows."""
-        found = self._wait(str(self.client.execute_statement(**self.target, Sql=sql)["Id"]))
-        if found.state != "FINISHED":
-            raise Terminal(f"the warehouse refused the query: {found.error or found.state}")
-        return self.rows(found.statement_id)
+        """Runs one statement, waits for its end, and returns its rows.
+
+        Raises `Transient` when it does not end in time, `Terminal` with the warehouse's message when it fails.
+        """
+        statement = self._wait(str(self.client.execute_statement(**self.target, Sql=sql)["Id"]))
+        if statement.state != "FINISHED":
+            raise Terminal(f"the warehouse refused the query: {statement.error or statement.state}")
+        return self.rows(statement.statement_id)
 
     def apply(self, name: str, statements: Sequence[str]) -> None:
-        """Run DDL in one transaction and wait for its end; what is there already is fine.
+        """Runs DDL in one transaction and waits for its end; a relation that exists already is no error.
 
-        Raises `Transient` when it does not end in time, `Terminal` with the warehouse's words when it fails.
+        Raises `Transient` when it does not end in time, `Terminal` with the warehouse's message when it fails.
         """
-        # No token of ours: after a failure the same DDL must be tried anew, not answered from memory.
+        # Without a client token: the service would answer a repetition with the failed statement.
         request = {**self.target, "Sqls": list(statements), "StatementName": name}
-        found = self._wait(str(self.client.batch_execute_statement(**request)["Id"]))
-        if found.state != "FINISHED" and "already exists" not in found.error:
-            raise Terminal(f"the warehouse refused {name}: {found.error or found.state}")
+        statement = self._wait(str(self.client.batch_execute_statement(**request)["Id"]))
+        if statement.state != "FINISHED" and "already exists" not in statement.error:
+            raise Terminal(f"the warehouse refused {name}: {statement.error or statement.state}")
 
     def _wait(self, statement_id: str) -> Statement:
         pause = 0.05
         waited = 0.0
         while waited < WAIT_SECONDS_MAX:
-            found = self.statement(statement_id)
-            if found and found.ended:
-                return found
+            statement = self.statement(statement_id)
+            if statement and statement.ended:
+                return statement
             time.sleep(pause)
             waited, pause = waited + pause, min(2.0, pause * 1.5)
         raise Transient(f"the warehouse has not ended {statement_id} after {WAIT_SECONDS_MAX} s")
 
 
 def _value(field: dict[str, Any]) -> Any:
-    """One field of a result; None for a null."""
+    """Returns the value of one field of a result; None for NULL."""
     return None if field.get("isNull") else next(iter(field.values()))

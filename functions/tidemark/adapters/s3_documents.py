@@ -1,4 +1,4 @@
-"""Small JSON documents in S3: manifests, orders, results, COPY manifests."""
+"""Small JSON documents in S3 (manifests, job specs, results, COPY manifests), and listings of buckets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Store:
         self.client = client
 
     def get(self, bucket: str, key: str) -> bytes | None:
-        """The object's bytes, or None where there is none."""
-        found = self._get(bucket, key)
-        return bytes(found["Body"].read()) if found else None
+        """Returns the object's bytes, or None if there is no object."""
+        reply = self._get(bucket, key)
+        return bytes(reply["Body"].read()) if reply else None
 
     def tagged(self, bucket: str, key: str) -> tuple[bytes, str] | None:
-        """The object's bytes and its etag, or None where there is none."""
-        found = self._get(bucket, key)
-        return (bytes(found["Body"].read()), str(found["ETag"])) if found else None
+        """Returns the object's bytes and its etag, or None if there is no object."""
+        reply = self._get(bucket, key)
+        return (bytes(reply["Body"].read()), str(reply["ETag"])) if reply else None
 
     def _get(self, bucket: str, key: str) -> Mapping[str, Any] | None:
         try:
@@ -42,52 +42,60 @@ class Store:
     def versions(
         self, bucket: str, prefix: str, marker: Mapping[str, str], every: bool = False, folders: bool = False
     ) -> VersionPage:
-        """Up to 1,000 versions below the prefix: the latest of each key, or `every` one; deleted keys are left out.
+        """Returns a page of up to 1,000 versions below the prefix, without delete markers.
 
-        `folders`: of what lies in a folder below the prefix only the folder.
+        marker:  where the page begins: the `marker` of the page before it, empty for the first
+        every:   lists every version instead of the latest of each key
+        folders: lists the folders below the prefix instead of the versions in them
         """
         delimiter = {"Delimiter": "/"} if folders else {}
         page = self.client.list_object_versions(Bucket=bucket, Prefix=prefix, **marker, **delimiter)
-        files = tuple(_listed(bucket, found) for found in page.get("Versions", ()) if every or found["IsLatest"])
+        files = tuple(_listed(bucket, version) for version in page.get("Versions", ()) if every or version["IsLatest"])
         names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
-        found_below = tuple(found["Prefix"] for found in page.get("CommonPrefixes", ()))
-        return VersionPage(files, {our: page[their] for our, their in names.items() if page.get(their)}, found_below)
+        next_marker = {argument: page[result] for argument, result in names.items() if page.get(result)}
+        return VersionPage(files, next_marker, tuple(below["Prefix"] for below in page.get("CommonPrefixes", ())))
 
     def sizes(self, bucket: str, prefix: str) -> dict[str, int]:
-        """Key → bytes of every object below the prefix."""
+        """Returns key → size in bytes, for every object below the prefix."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return {found["Key"]: found["Size"] for page in pages for found in page.get("Contents", ())}
+        return {listed["Key"]: listed["Size"] for page in pages for listed in page.get("Contents", ())}
 
     def keys(self, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
-        """Every key below the prefix, with the time of its object, in the order of the keys."""
+        """Yields every key below the prefix with its modification time, in the order of the keys."""
         more: dict[str, str] = {}
         while True:
             page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
-            yield from ((found["Key"], found["LastModified"]) for found in page.get("Contents", ()))
+            yield from ((listed["Key"], listed["LastModified"]) for listed in page.get("Contents", ()))
             if not page.get("NextContinuationToken"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def latest_version(self, bucket: str, key: str) -> str | None:
-        """The identity of the version that the bucket shows of the key now; None where it shows none."""
+        """Returns the identity of the key's latest version in the bucket; None if the key does not exist."""
         try:
-            found = self.client.head_object(Bucket=bucket, Key=key)
+            head = self.client.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] in MISSING:
                 return None
             raise
-        return _identity(found.get("VersionId", "null"), found["ETag"])
+        return _identity(head.get("VersionId", "null"), head["ETag"])
 
     def put(self, bucket: str, key: str, body: str) -> None:
-        """Write, or write again; for documents that are the same whenever they are made."""
+        """Writes a document, or overwrites it; only for documents whose repetition is identical."""
         self.client.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")
 
     def put_once(self, bucket: str, key: str, body: str) -> bool:
-        """Write unless the key exists. Closes the race of two writers: the first document stands, False to the rest."""
+        """Writes a document unless the key exists; returns whether it did.
+
+        Closes the race between two writers: the first document stays, and the second writer gets False.
+        """
         return self._put_if(bucket, key, body, IfNoneMatch="*")
 
     def swap(self, bucket: str, key: str, body: str, etag: str) -> bool:
-        """Write in the place of the object of that etag. False to whoever has read an older one, or one now gone."""
+        """Overwrites the object if it still has that etag; returns whether it did.
+
+        Closes the race between two writers that have read the same object: the second gets False.
+        """
         return self._put_if(bucket, key, body, IfMatch=etag)
 
     def _put_if(self, bucket: str, key: str, body: str, **condition: str) -> bool:
@@ -103,19 +111,19 @@ class Store:
 
 @dataclass(frozen=True)
 class VersionPage:
-    """One page of a bucket's listing: the latest version of each key, and where the next page begins."""
+    """One page of a bucket's listing, and where the next page begins."""
 
     files: tuple[FileVersion, ...]
     marker: dict[str, str]  # empty at the end
-    folders: tuple[str, ...] = ()  # whole prefixes, with the slash
+    folders: tuple[str, ...] = ()  # full prefixes, ending in a slash
 
 
-def _listed(bucket: str, found: Mapping[str, Any]) -> FileVersion:
-    """A listed version, under the identity that its event would have had: `null` is an unversioned write."""
-    identity = _identity(found["VersionId"], found["ETag"])
-    return FileVersion(bucket, found["Key"], identity, found["Size"], iso(found["LastModified"]))
+def _listed(bucket: str, version: Mapping[str, Any]) -> FileVersion:
+    identity = _identity(version["VersionId"], version["ETag"])
+    return FileVersion(bucket, version["Key"], identity, version["Size"], iso(version["LastModified"]))
 
 
 def _identity(version: str, etag: str) -> str:
-    quoted = etag.strip('"')
-    return f"etag:{quoted}" if version == "null" else version
+    """Returns the identity that the version has in events too: its id, or its etag if it was written unversioned."""
+    unquoted = etag.strip('"')
+    return f"etag:{unquoted}" if version == "null" else version

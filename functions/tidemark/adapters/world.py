@@ -1,4 +1,4 @@
-"""What a service function may touch: settings, clock, and adapters that are built on first use and kept."""
+"""The world of a service function: settings, clock, and adapters, which are built on first use and kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True)
 class World:
-    """Everything that a service function may touch."""
+    """Everything outside the process that a service function uses."""
 
     settings: Settings
     clock: Clock
@@ -41,7 +41,7 @@ class World:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Files, batches and loads."""
+        """The DynamoDB table of files, batches and loads."""
         return Ledger(self.client("dynamodb"), self.settings.ledger_table)
 
     @cached_property
@@ -51,7 +51,7 @@ class World:
 
     @cached_property
     def engine(self) -> Engine:
-        """Job runs."""
+        """Job runs on EMR Serverless."""
         settings = self.settings
         code = f"s3://{settings.control_bucket}/jobs"
         return Engine(self.client("emr-serverless"), settings.spark_application_id, settings.job_role_arn, code)
@@ -65,7 +65,7 @@ class World:
 
     @cached_property
     def lake(self) -> Lake:
-        """Iceberg tables; imported late, for only publish carries pyiceberg."""
+        """Iceberg tables; imported late, because most functions are deployed without pyiceberg."""
         from tidemark.adapters.iceberg import glue_lake
 
         region, endpoint = os.environ.get("AWS_REGION", ""), os.environ.get("AWS_ENDPOINT_URL")
@@ -73,21 +73,24 @@ class World:
 
     @cached_property
     def snapshots(self) -> Snapshots:
-        """The files behind the lake's tables; imported late, for pyiceberg comes along."""
+        """The files of the lake's tables; imported late, because it needs pyiceberg."""
         from tidemark.adapters.snapshots import Snapshots
 
         return Snapshots(self.lake)
 
     @cached_property
     def events(self) -> Any:
-        """EventBridge, for hints."""
+        """The EventBridge client, for hints."""
         return self.client("events")
 
     def map(self, function: Callable[[In], Out], items: Iterable[In], at_once: int) -> list[Out]:
-        """The function of every item, in order, up to `at_once` at a time; the simulation does one after the other."""
+        """Returns the function's result for every item, in order, with up to `at_once` calls in parallel.
+
+        The simulation replaces it to make the calls one after the other.
+        """
         with ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(function, items))
 
     def client(self, service: str) -> Any:
-        """A boto3 client; tests and simulations put others here."""
+        """Returns a boto3 client; tests and the simulation override this."""
         return aws.client(service)

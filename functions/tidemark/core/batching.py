@@ -1,8 +1,8 @@
-"""When a micro-batch is due, and of which segments it is made. Pure arithmetic over the pending segments.
+"""Decides when a micro-batch is due and which pending segments it takes. Pure.
 
-`max_files` and `max_bytes` are targets: a group that reaches one is due at once, a smaller one when its oldest
-file has waited `max_wait`. `max_running` is the back-pressure: when fewer batches may start than are due, the
-targets grow (up to GROWTH_MAX times), so that under load batches get larger instead of queues longer.
+`max_files` and `max_bytes` are targets: a group of segments that reaches one is due at once, and a smaller group when
+its oldest file has waited `max_wait`. `max_running` is the back-pressure: when fewer batches may start than are due,
+the targets grow up to GROWTH_MAX times, so that under load batches get larger instead of queues getting longer.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ SEGMENTS_MAX = 99
 
 @dataclass(frozen=True)
 class PendingSegment:
-    """What the policy needs to know of a segment."""
+    """A segment as the policy sees it."""
 
     dataset: str
     segment_id: str
     files: int
     bytes: int
-    oldest_at: datetime  # landing of its oldest file
-    background: bool = False  # backfilled
+    oldest_at: datetime  # when its oldest file landed
+    background: bool = False  # whether its files were backfilled
 
 
 def due_batches(
     pending: Iterable[PendingSegment], policy: BatchPolicy, slots: int, now: datetime, eager: bool = False
 ) -> list[tuple[PendingSegment, ...]]:
-    """Groups of segments that become a batch each, oldest first; at most `slots` of them."""
+    """The groups of segments that each become a batch, oldest first; at most `slots` groups."""
     segments = sorted(pending, key=lambda segment: (segment.oldest_at, segment.segment_id))
     if slots <= 0 or not segments:
         return []
@@ -74,8 +74,8 @@ def _is_due(group: tuple[PendingSegment, ...], policy: BatchPolicy, now: datetim
 
 @dataclass(frozen=True)
 class Segment:
-    """A pending segment as listed: what the policy needs, its item's key, and the batch that has taken it."""
+    """A pending segment as the ledger lists it."""
 
     head: PendingSegment
-    sk: str
-    batch_id: str
+    sk: str  # sort key of its ledger item
+    batch_id: str  # the batch that has taken it; "" while it is free

@@ -1,12 +1,12 @@
-"""The types of columns: one row of TYPES for each, from which every other place derives what it needs.
+"""Column types: one row of TYPES for each, from which everything else is derived.
 
-A row holds the type's name in Spark, Iceberg, Arrow and Redshift, as text that the library of each system parses:
-Spark's DDL, pyiceberg's type names, pyarrow's constructors, Redshift's SQL. Parameters stand in braces. The parser of
-declarations, the JSON Schema for editors and the table in docs/types.md are derived from the same rows;
+A row has the type's name in Spark, Iceberg, Arrow and Redshift, as text that each system's library parses: Spark's DDL,
+pyiceberg's type names, pyarrow's constructors, Redshift's SQL. Parameters are in braces. The declaration parser, the
+JSON Schema for editors and the table in docs/types.md are derived from the same rows;
 `python tests/core/test_column_types.py` writes the last two.
 
-A `Family` says which values a type has. The readers of files choose their checks by family, so a type of a known
-family is one new row, and a new family is one row and one check.
+A `Family` says which values a type has. The file readers choose their checks by family, so a type of an existing family
+is one new row, and a new family is one row and one check.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from enum import Enum
 from typing import Optional
 
 from tidemark.core.errors import DeclarationError
-from tidemark.core.meant import meant
+from tidemark.core.suggestions import did_you_mean
 
-#: What a number may count since 1970, and how many of it are a second.
+#: Unit of a number that counts time since 1970 → how many of the unit are one second.
 EPOCH_UNITS: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 STRING_BYTES_MAX = 65_535  # Redshift's longest VARCHAR
 
@@ -29,7 +29,7 @@ _DECLARED = re.compile(rf"(?P<kind>[a-z]+)(?:\((?P<arguments>{_NUMBER}(?:{_COMMA
 
 
 class Family(Enum):
-    """Which values a type has."""
+    """The kind of values that a type has."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -42,7 +42,7 @@ class Family(Enum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A whole number that a type is declared with, such as the scale of a decimal."""
+    """A whole number in a type's declaration, such as the scale of a decimal."""
 
     name: str
     least: int
@@ -52,35 +52,35 @@ class Parameter:
 
     @property
     def bounds(self) -> str:
-        """The bounds as an error shows them; only the name where they depend on another parameter."""
+        """The bounds as an error shows them, or the parameter's name if they depend on another parameter."""
         return self.name if self.within else f"{self.least}..{self.most}"
 
 
 @dataclass(frozen=True)
 class TypeRow:
-    """What is known of a type; forms are templates of the parameters' names."""
+    """A type in every system; the forms are templates with the parameters' names."""
 
     family: Family
-    spark: str  # DDL
+    spark: str  # DDL, as Spark itself prints it
     iceberg: str  # type name of the table specification
-    arrow: str  # constructor of pyarrow
+    arrow: str  # call of pyarrow's constructor
     redshift: str
     meaning: str  # for the docs
     parameters: tuple[Parameter, ...] = ()
     sum: str = ""  # Redshift's type of a sum; empty where the type cannot be summed
-    compares: bool = True  # may be a key, or be sorted and distributed by
+    compares: bool = True  # may be a key, a sort key or a distribution key
     partitions: bool = True  # may partition a table of the lake
     bits: int = 0  # of an integer
-    bounds: Optional[tuple[str, str]] = None  # the least and the greatest value, where engines know different ones
+    bounds: Optional[tuple[str, str]] = None  # the least and the greatest value, if engines have different ranges
 
 
-#: Years 1 to 9999: what Spark, Iceberg, Redshift and Python all can hold.
+#: Years 1 to 9999: the range that Spark, Iceberg, Redshift and Python have in common.
 DATES = ("0001-01-01", "9999-12-31")
 TIMESTAMPS = ("0001-01-01 00:00:00+00:00", "9999-12-31 23:59:59.999999+00:00")
 _BYTES = Parameter("bytes", 1, STRING_BYTES_MAX, default=STRING_BYTES_MAX)
 _PRECISION, _SCALE = Parameter("precision", 1, 38), Parameter("scale", 0, 37, within="precision")
 
-#: THE table of types, by their names in a declaration.
+#: Name in a declaration → the type.
 TYPES: Mapping[str, TypeRow] = {
     "string": TypeRow(
         Family.TEXT, parameters=(_BYTES,),
@@ -135,10 +135,12 @@ class ColumnType:
 
     @classmethod
     def parse(cls, text: object, where: tuple[object, ...] = ()) -> ColumnType:
-        """`"decimal(12,2)"` → a type; anything else raises with the list of types that exist."""
+        """The type of a text such as `decimal(12,2)`. Raises `DeclarationError`, with the types that exist."""
         declared = _DECLARED.fullmatch(text.strip()) if isinstance(text, str) else None
         if not declared or declared["kind"] not in TYPES:
-            raise DeclarationError(f"expected a type ({', '.join(TYPES)}), found {text!r}{meant(text, TYPES)}", where)
+            raise DeclarationError(
+                f"expected a type ({', '.join(TYPES)}), found {text!r}{did_you_mean(text, TYPES)}", where
+            )
         parameters = TYPES[declared["kind"]].parameters
         arguments = _numbers(declared["arguments"]) or _defaults(parameters)
         if not _fit(arguments, parameters):
@@ -147,12 +149,12 @@ class ColumnType:
 
     @property
     def row(self) -> TypeRow:
-        """What the table says of it."""
+        """The type's row in `TYPES`."""
         return TYPES[self.kind]
 
     @property
     def family(self) -> Family:
-        """Which values it has."""
+        """The kind of values that the type has."""
         return self.row.family
 
     @property
@@ -172,22 +174,22 @@ class ColumnType:
 
     @property
     def redshift(self) -> str:
-        """Redshift's type name; a string's length counts bytes."""
+        """Redshift's type name; the length of a string is in bytes."""
         return self._filled(self.row.redshift)
 
     @property
     def redshift_sum(self) -> str:
-        """Redshift's type for a sum of such a column, wide enough for it; money stays decimal."""
+        """Redshift's type for a sum of such a column, wide enough for the sum; a decimal stays a decimal."""
         return self._filled(self.row.sum)
 
     @property
     def bytes_max(self) -> Optional[int]:
         """The bytes of UTF-8 that a text may have; None for other types."""
-        return self._given.get("bytes")
+        return self._given.get("bytes", STRING_BYTES_MAX) if self.family is Family.TEXT else None
 
     @property
     def digits(self) -> Optional[tuple[int, int]]:
-        """Digits before and after the point for which an exact number always has room; None for other types."""
+        """Digits before and after the point that an exact number can always hold; None for other types."""
         if self.family is Family.DECIMAL:
             precision, scale = self.arguments
             return precision - scale, scale
@@ -205,7 +207,7 @@ class ColumnType:
 
 
 def types_that(permits: Callable[[TypeRow], object]) -> tuple[str, ...]:
-    """Names of the types whose row permits something."""
+    """Names of the types for whose row `permits` is true."""
     return tuple(kind for kind, row in TYPES.items() if permits(row))
 
 
@@ -216,7 +218,7 @@ def syntax(kind: str) -> str:
 
 
 def markdown_table() -> str:
-    """The types as docs/types.md shows them."""
+    """The table in docs/types.md."""
     lines = [
         "| type | values | Spark | Iceberg | Arrow | Redshift | a sum in Redshift | may partition |",
         "|---|---|---|---|---|---|---|---|",
@@ -234,12 +236,11 @@ def _markdown_line(kind: str) -> str:
 
 
 def _named(template: str, row: TypeRow) -> str:
-    """A form with the parameters' names."""
     return template.format(**{parameter.name: parameter.name for parameter in row.parameters})
 
 
 def json_schema_pattern() -> str:
-    """What the JSON Schema accepts as a type. The bounds of parameters are left to the parser."""
+    """The JSON Schema's pattern for a type; the parser checks the bounds of parameters."""
     return f"^({'|'.join(map(_pattern, TYPES))})$"
 
 
@@ -252,7 +253,7 @@ def _pattern(kind: str) -> str:
 
 
 def _numbers(arguments: Optional[str]) -> tuple[int, ...]:
-    """Python refuses to read numbers of thousands of digits; the first twenty show that one is too large."""
+    # Python refuses to parse thousands of digits, and the first twenty are enough to see that a number is too large.
     return tuple(int(number[:20]) for number in re.findall(_NUMBER, arguments or ""))
 
 
@@ -269,7 +270,7 @@ def _fit(arguments: tuple[int, ...], parameters: tuple[Parameter, ...]) -> bool:
 
 
 def _sized() -> list[str]:
-    """Types with parameters, and the bounds of these: `string(1..65535)`."""
+    """The types with parameters, with their bounds: `string(1..65535)`."""
     return [
         f"{kind}({', '.join(parameter.bounds for parameter in row.parameters)})"
         for kind, row in TYPES.items()

@@ -1,7 +1,7 @@
-"""What a dataset declares, as values: the one source of schemas, tables, policies and column order.
+"""Declarations of datasets as values: the single source of schemas, tables, policies and column order.
 
-The order of the columns here is the order of COPY, which maps by position. `tidemark.core.column_types` says what a
-column's type is in each engine, and `tidemark.core.dataset_parser` reads these values from a declaration.
+The order of the columns here is their order in files, from which COPY maps by position. `tidemark.core.column_types`
+maps column types to each engine's types, and `tidemark.core.dataset_parser` parses declarations into these values.
 """
 
 from __future__ import annotations
@@ -23,43 +23,41 @@ class Column:
 
 @dataclass(frozen=True)
 class Field:
-    """One field of the raw record."""
+    """A field of the raw record."""
 
     name: str
     type: ColumnType
     required: bool = False
-    source: str = ""  # what the raw record calls it, where that is another name
-    values: tuple[str, ...] = ()  # a string field: all that it may say; none where anything goes
-    unit: str = ""  # a timestamp field: what a number counts since 1970, one of EPOCH_UNITS; else its size shows it
+    source: str = ""  # its name in the raw record; "" if that is `name`
+    values: tuple[str, ...] = ()  # string: the allowed values; empty if all are
+    unit: str = ""  # timestamp: the unit of numbers since 1970, one of EPOCH_UNITS; "" to infer it from their size
 
     @property
     def raw(self) -> str:
-        """The name in the raw record or header line."""
+        """The field's name in the raw record or header line."""
         return self.source or self.name
 
 
-#: Appended to every table, in this order: they make a batch a value that can be replaced whole.
+#: Columns that are appended to every table, in this order; by them all rows of a batch can be replaced.
 SYSTEM_COLUMNS = (Column("_batch_id", ColumnType("string", (64,))), Column("_attempt", ColumnType("int")))
-#: Rows that are records also say which file they came from (s3://bucket/key), and keep what the declaration does not
-#: know of the record, as a JSON object.
-LINEAGE_COLUMNS = (
-    Column("_file", ColumnType("string", (2048,))),
-    Column("_rescued", ColumnType("string", (STRING_BYTES_MAX,))),
-)
+#: The undeclared fields of a record, as a JSON object.
+RESCUED = Column("_rescued", ColumnType("string", (STRING_BYTES_MAX,)))
+#: Rows that are records also say which file they came from (s3://bucket/key), and keep their undeclared fields.
+LINEAGE_COLUMNS = (Column("_file", ColumnType("string", (2048,))), RESCUED)
 #: By these, after `newest_by`, the latest row of a key is told: when the file landed, and where in it the row stood.
 ARRIVAL_COLUMNS = (Column("_landed_at", ColumnType("timestamp")), Column("_ordinal", ColumnType("bigint")))
 
-#: What a table is to its batches.
-#:     facts     one row for every record kept
-#:     latest    one row for every record kept, stored by batch; shown is the latest row of each key
-#:     additive  sums per batch, stored by batch; shown are the sums over all batches
-#:     report    whatever a nightly job makes of its period
+#: Kinds of tables.
+#:     facts     one row for each kept record
+#:     latest    one row for each kept record, stored by batch; readers see the latest row of each key
+#:     additive  sums, stored by batch; readers see the sums over all batches
+#:     report    the rows that a nightly job computes for its period
 KINDS = ("facts", "latest", "additive", "report")
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A quotient of two sums that the view of an additive table shows; it is never stored."""
+    """A quotient of two sums, computed by the view of an additive table."""
 
     name: str
     numerator: str
@@ -71,52 +69,52 @@ class Table:
     name: str
     kind: str  # one of KINDS
     columns: tuple[Column, ...]
-    partition: Optional[str] = None  # identity partition of the lake table
-    day: Optional[str] = None  # the date column by which nightly jobs read it
-    deduplicate: Optional[str] = None  # facts, latest: this key is kept once within a batch
-    deduplication_window: Optional[timedelta] = None  # and once among the batches of so long a time
-    sums: tuple[str, ...] = ()  # additive: columns that add up; the others are the keys
-    ratios: tuple[Ratio, ...] = ()  # additive: shown by the view
-    key: Optional[str] = None  # latest: one row for each value is shown
-    newest_by: Optional[str] = None  # latest: the column that orders a key's rows, before their arrival does
+    partition: Optional[str] = None  # column of the lake table's identity partition
+    day: Optional[str] = None  # the date column by which nightly jobs select rows
+    deduplicate: Optional[str] = None  # facts, latest: the key of which a batch keeps only one record
+    deduplication_window: Optional[timedelta] = None  # and of which all batches within this time keep only one record
+    sums: tuple[str, ...] = ()  # additive: the columns that are summed; the others are the keys
+    ratios: tuple[Ratio, ...] = ()  # additive: quotients in the view
+    key: Optional[str] = None  # latest: readers see one row for each of its values
+    newest_by: Optional[str] = None  # latest: orders the rows of a key; ARRIVAL_COLUMNS order equal ones
     sort: tuple[str, ...] = ()  # warehouse sort key
     dist: Optional[str] = None  # warehouse distribution key
 
     @property
     def physical_name(self) -> str:
-        """The name of the stored table: what is stored by batch is shown under the table's own name."""
+        """The name of the stored table; readers of a table that is stored by batch see another, named `name`."""
         return f"{self.name}_by_batch" if self.kind in ("additive", "latest") else self.name
 
     @property
     def keeps_records(self) -> bool:
-        """Whether it stores one row for every record kept."""
+        """Whether the table stores one row for each kept record."""
         return self.kind in ("facts", "latest")
 
     @property
     def latest_first(self) -> tuple[str, ...]:
-        """Latest: by these columns, each descending and nulls last, the first of a key's rows is the latest."""
+        """Latest: the columns that order a key's rows, latest first, each descending with nulls last."""
         arrival = ("_landed_at", "_file", "_ordinal", "_batch_id")
         return ((self.newest_by,) if self.newest_by else ()) + arrival
 
     @property
     def shows(self) -> str:
-        """Latest: the rule in words, under which readers see its rows."""
+        """Latest: in words, which rows readers see."""
         return f"the latest row of each {self.key} by {self.newest_by or 'arrival'}"
 
     @property
     def own_columns(self) -> tuple[Column, ...]:
-        """The system's columns behind the declared ones, in the order of COPY."""
+        """The columns that follow the declared ones, in the order of COPY."""
         lineage = LINEAGE_COLUMNS if self.keeps_records else ()
         return SYSTEM_COLUMNS + lineage + (ARRIVAL_COLUMNS if self.kind == "latest" else ())
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
-        """Declared columns, then the system's; the order of COPY."""
+        """The declared columns, then Tidemark's own, in the order of COPY."""
         return self.columns + self.own_columns
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Additive: the columns by which rows are summed."""
+        """Additive: the columns by which rows are grouped."""
         return tuple(column.name for column in self.columns if column.name not in self.sums)
 
 
@@ -124,8 +122,8 @@ class Table:
 class BatchPolicy:
     max_files: int = 1_000
     max_bytes: int = 256 << 20
-    max_wait: timedelta = timedelta(seconds=60)  # of the oldest pending file
-    max_running: int = 4  # batches of the dataset that are FORMING, PLANNED or RUNNING
+    max_wait: timedelta = timedelta(seconds=60)  # for the oldest pending file
+    max_running: int = 4  # slots of the dataset: batches from their first claim to the end of their run
 
 
 @dataclass(frozen=True)
@@ -136,31 +134,31 @@ class LoadPolicy:
 @dataclass(frozen=True)
 class Format:
     type: str = "json"  # json | csv | tsv | parquet | orc | avro
-    compression: str = "auto"  # told by content
-    header: bool = True  # csv, tsv: the first line names the columns; without one, the record's order does
+    compression: str = "auto"  # detected from the content
+    header: bool = True  # csv, tsv: the first line names the columns; otherwise they are in the order of the record
     delimiter: str = ","
     encoding: str = "utf-8"
-    nulls: tuple[str, ...] = ("",)  # csv, tsv: texts that mean nothing
-    trim: bool = False  # csv, tsv: blanks around a field do not belong to it
-    records: Path = ()  # json: where in each object its records are; none where the object is the record
+    nulls: tuple[str, ...] = ("",)  # csv, tsv: texts that are read as null
+    trim: bool = False  # csv, tsv: remove blanks around each field
+    records: Path = ()  # json: path to the records in each object; empty if the object is the record
 
 
 @dataclass(frozen=True)
 class Read:
-    """What a nightly job reads of a table."""
+    """The rows that a nightly job reads from a table."""
 
     table: str
-    whole: bool = False  # all rows; else those of the period
-    back: int = 0  # and of so many days before it
+    whole: bool = False  # all rows, instead of those of the period
+    back: int = 0  # also rows of this many days before the period
 
 
 @dataclass(frozen=True)
 class Nightly:
-    """How a nightly job's tables come about: from published tables, once for each period of UTC days."""
+    """A nightly job, which computes its tables from published tables, once for each period of UTC days."""
 
     every: str  # day | week | month
     reads: tuple[Read, ...]
-    after: tuple[str, ...] = ()  # nightly jobs that have to be through with the period's days
+    after: tuple[str, ...] = ()  # nightly jobs that must have computed the period's days before
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -176,29 +174,29 @@ class Dataset:
     batch: BatchPolicy = BatchPolicy()
     load: LoadPolicy = LoadPolicy()
     on_overwrite: str = "supersede"  # supersede | append | ignore
-    tolerance: float = 0.0  # share of rejected records above which people are told
-    nightly: Optional[Nightly] = None  # a nightly job has no files, hence neither prefix nor record
-    declared: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # as parsed from the file
+    tolerance: float = 0.0  # share of rejected records above which an alarm is raised
+    nightly: Optional[Nightly] = None  # a nightly job reads no files, so its prefix and record are empty
+    declared: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # the parsed YAML or JSON
 
     def owns(self, key: str) -> bool:
-        """Whether an object of that key is one of its raw files."""
+        """Whether the object with this key is a raw file of the dataset."""
         return self.nightly is None and key.startswith(self.prefix)
 
     def table(self, name: str) -> Table:
-        """The table of that logical name."""
+        """The table with this logical name."""
         return next(table for table in self.tables if table.name == name)
 
     @property
     def deduplication_window(self) -> Optional[timedelta]:
-        """For how long its batches know each other's keys; None where each only knows its own."""
+        """The time within which batches are deduplicated against each other; None if each only within itself."""
         return max((table.deduplication_window for table in self.tables if table.deduplication_window), default=None)
 
     @property
     def key_required(self) -> bool:
-        """Whether every record has the key that is kept once."""
+        """Whether every record must have the `deduplicate` key."""
         return all(table.deduplicate in self.required for table in self.tables if table.deduplicate)
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Names of the fields without which a record is rejected."""
+        """Names of the required fields."""
         return tuple(field.name for field in self.record if field.required)

@@ -1,4 +1,4 @@
-"""What declarations must be to each other: apart in prefixes and tables, and nightly jobs fit for what they read."""
+"""Checks declarations against each other: disjoint prefixes and tables, and nightly jobs that fit what they read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tidemark.core.dataset import Dataset, Table
-from tidemark.core.meant import meant
+from tidemark.core.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
 class ConflictingDeclarations:
-    """A declaration that is good by itself does not fit its neighbours."""
+    """A declaration that is valid by itself and conflicts with another one."""
 
     dataset: str
     message: str
@@ -19,30 +19,36 @@ class ConflictingDeclarations:
 
 
 def conflicting_declarations(datasets: Mapping[str, Dataset], complete: bool = True) -> list[ConflictingDeclarations]:
-    """All that does not fit; of a part of the declarations, what no other one could set right."""
-    found = [conflict for dataset in datasets.values() for conflict in _prefixes(dataset, datasets)]
+    """Every conflict among the declarations.
+
+    `complete=False` means that some declarations are missing: `reads` and `after`, which may name one of these, are
+    then not checked.
+    """
+    conflicts = [conflict for dataset in datasets.values() for conflict in _shared_prefixes(dataset, datasets)]
     if complete:
-        found += [
-            conflict for job in datasets.values() for conflict in (*_reads(job, datasets), *_after(job, datasets))
+        conflicts += [
+            conflict
+            for job in datasets.values()
+            for conflict in (*_unfit_reads(job, datasets), *_unfit_predecessors(job, datasets))
         ]
-    return [*found, *_tables(datasets)]
+    return [*conflicts, *_shared_tables(datasets)]
 
 
 def table_owner(datasets: Mapping[str, Dataset], name: str) -> tuple[Dataset, Table] | None:
-    """The dataset that a table belongs to, and the table."""
+    """The dataset that declares the table, and the table; None where no dataset does."""
     owners = ((dataset, table) for dataset in datasets.values() for table in dataset.tables if table.name == name)
     return next(owners, None)
 
 
-def _prefixes(one: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
-    """A file has one dataset."""
+def _shared_prefixes(dataset: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
+    """A key belongs to one dataset only, so no prefix may lie within another dataset's."""
     for other in datasets.values():
-        if one is not other and not one.nightly and other.owns(one.prefix):
-            message = f"expected a prefix outside {other.name}'s {other.prefix!r}, found {one.prefix!r}"
-            yield ConflictingDeclarations(one.name, message, ("prefix",))
+        if dataset is not other and not dataset.nightly and other.owns(dataset.prefix):
+            message = f"expected a prefix outside {other.name}'s {other.prefix!r}, found {dataset.prefix!r}"
+            yield ConflictingDeclarations(dataset.name, message, ("prefix",))
 
 
-def _tables(datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
+def _shared_tables(datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
     owners: dict[str, str] = {}
     for dataset in datasets.values():
         for name in {name: None for table in dataset.tables for name in (table.name, table.physical_name)}:
@@ -53,34 +59,34 @@ def _tables(datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations
                 )
 
 
-def _reads(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
+def _unfit_reads(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
     for read in job.nightly.reads if job.nightly else ():
         where = ("reads", read.table)
-        found = table_owner(datasets, read.table)
-        if found is None:
+        owned = table_owner(datasets, read.table)
+        if owned is None:
             tables = [table.name for dataset in datasets.values() for table in dataset.tables]
-            message = f"expected a table of some dataset, found {read.table!r}{meant(read.table, tables)}"
+            message = f"expected a table of some dataset, found {read.table!r}{did_you_mean(read.table, tables)}"
             yield ConflictingDeclarations(job.name, message, where)
-        elif found[0] is job:
+            continue
+        owner, table = owned
+        if owner is job:
             yield ConflictingDeclarations(
                 job.name, f"expected another dataset's table, found its own {read.table}", where
             )
-        elif job.name in predecessors(found[0].name, datasets):
+        elif job.name in predecessors(owner.name, datasets):
             yield ConflictingDeclarations(
                 job.name, f"expected an order, found a circle: {read.table} comes after {job.name}", where
             )
-        elif not read.whole and not found[1].day:
-            message = (
-                f"expected `whole`, or a table with a `day`, found {read.table} of {found[0].name}, which has none"
-            )
+        elif not read.whole and not table.day:
+            message = f"expected `whole`, or a table with a `day`, found {read.table} of {owner.name}, which has none"
             yield ConflictingDeclarations(job.name, message, where)
 
 
-def _after(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
+def _unfit_predecessors(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[ConflictingDeclarations]:
     for name in job.nightly.after if job.nightly else ():
         if name not in datasets or not datasets[name].nightly:
             jobs = [dataset.name for dataset in datasets.values() if dataset.nightly]
-            message = f"expected the name of a nightly job, found {name!r}{meant(name, jobs)}"
+            message = f"expected the name of a nightly job, found {name!r}{did_you_mean(name, jobs)}"
             yield ConflictingDeclarations(job.name, message, ("after",))
         elif job.name in predecessors(name, datasets):
             yield ConflictingDeclarations(
@@ -89,14 +95,17 @@ def _after(job: Dataset, datasets: Mapping[str, Dataset]) -> Iterator[Conflictin
 
 
 def predecessors(name: str, datasets: Mapping[str, Dataset]) -> set[str]:
-    """The job and all that it comes after: by `after`, and by reading their tables."""
+    """The job and every nightly job that runs before it: those that it names in `after` or whose tables it reads.
+
+    Includes their own predecessors; empty for a dataset that is no nightly job.
+    """
     seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        job = datasets.get(waiting.pop())
+    to_visit = [name]
+    while to_visit:
+        job = datasets.get(to_visit.pop())
         if job is None or job.nightly is None or job.name in seen:
             continue
         seen.add(job.name)
         owners = (table_owner(datasets, read.table) for read in job.nightly.reads)
-        waiting += [*job.nightly.after, *(owner[0].name for owner in owners if owner)]
+        to_visit += [*job.nightly.after, *(owner[0].name for owner in owners if owner)]
     return seen

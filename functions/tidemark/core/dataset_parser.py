@@ -1,13 +1,13 @@
-"""Reading a declaration: plain data (what YAML or JSON gives) → a `Dataset`, or an error that says where.
+"""Parses a declaration: plain data, as YAML or JSON gives it, into a `Dataset`.
 
-Every error names the place, what was expected and what was found; the caller that knows the file adds the line.
+Every error names the place, what was expected and what was found; the caller, which knows the file, adds the line.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Optional
@@ -29,23 +29,29 @@ from tidemark.core.dataset import (
     Table,
 )
 from tidemark.core.errors import DeclarationError, raise_all
-from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
-from tidemark.core.meant import meant
+from tidemark.core.load_limits import (
+    FRAME_STATEMENTS,
+    LATEST_STATEMENTS,
+    STATEMENTS_MAX,
+    TABLE_STATEMENTS,
+    statements_needed,
+)
 from tidemark.core.path import Path, parse_path
+from tidemark.core.suggestions import did_you_mean
 
-#: Columns that Redshift, like PostgreSQL, adds to every table.
+#: Columns that Redshift, like PostgreSQL, has in every table.
 SYSTEM_NAMES = ("oid", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax", "insertxid", "deletexid")
-#: Tables and views of the catalog, which are found before those of the same name elsewhere.
+#: Tables and views of the catalog, which hide tables of the same name.
 _SYSTEM_TABLE = re.compile(r"(pg|stl|stv|svl|svv|svcs|sys|duckdb|sqlite)_|information_schema\Z")
 KEY_BYTES_MAX = 1_024  # of S3
 COLUMNS_MAX = 1_600  # of a table in Redshift
-#: Encodings that Python knows and that no file of records has: of names in the internet, of source code, and none.
-_NO_ENCODINGS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
-PARTITION_BYTES_MAX = 1_024  # Parquet's footer has no bounds for longer texts, from which the lake takes the value
+#: Codecs of Python that are no encodings of files: for domain names, for source code, and "undefined".
+_NO_FILE_ENCODINGS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
+PARTITION_BYTES_MAX = 1_024  # publish takes the value from the bounds in Parquet's footer, which omits longer texts
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 COLUMN = re.compile(r"[a-z][a-z0-9_]{0,126}")
 SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT]?B)?")
-DURATION_MAX = timedelta(days=36_500)  # whatever is longer may count beyond the years that a clock has
+DURATION_MAX = timedelta(days=36_500)  # adding a longer duration to a time could exceed Python's year 9999
 DURATION = re.compile(r"(?P<number>\d+)\s*(?P<unit>[smhd])")
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -54,8 +60,8 @@ SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _Parts = Mapping[str, Callable[[], Any]]
 
 
-class _Tried:
-    """What parts give, by name, and what is wrong with them."""
+class _Collected:
+    """The values of parts by name, and the errors of those that have none."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -69,9 +75,10 @@ class _Tried:
 
 
 def parse_dataset(declared: object) -> Dataset:
-    """Plain data → a dataset or a nightly job, or a `DeclarationError` that says where, expected and found.
+    """Plain data → a dataset or a nightly job.
 
-    Several mistakes are raised as one `DeclarationErrors`.
+    Raises `DeclarationError` with the place, what was expected and what was found, or `DeclarationErrors` with all of
+    several errors.
     """
     if isinstance(declared, Mapping) and "every" in declared:
         return _nightly_job(declared)
@@ -88,12 +95,12 @@ def parse_dataset(declared: object) -> Dataset:
     required = ("name", "prefix", "record", "tables")
     optional = ("description", "format", "transform", "batch", "load", "on_overwrite", "tolerance")
     dataset = Dataset(**keys.read(parts, required, optional), declared=dict(keys.data))
-    raise_all([*_never_valid(dataset), *_never_told_apart(dataset), *_never_deduplicated(dataset)])
+    raise_all([*_unreachable_values(dataset), *_repeated_columns(dataset), *_unfit_deduplication(dataset)])
     return dataset
 
 
-def _never_valid(dataset: Dataset) -> Iterator[DeclarationError]:
-    """Values that no record can have: they are null to the format, or it trims them."""
+def _unreachable_values(dataset: Dataset) -> Iterator[DeclarationError]:
+    """Refuses `values` that no record can have, because the format reads them as null or trims them."""
     for field in dataset.record if dataset.format.type in DELIMITED else ():
         for value in field.values:
             where = ("record", field.name, "values")
@@ -103,26 +110,28 @@ def _never_valid(dataset: Dataset) -> Iterator[DeclarationError]:
                 yield DeclarationError(f"expected values without blanks around them, found {value!r}", where)
 
 
-def _never_told_apart(dataset: Dataset) -> Iterator[DeclarationError]:
-    """Without a header a column is one field's; two of one raw name would both be the last one's."""
+def _repeated_columns(dataset: Dataset) -> Iterator[DeclarationError]:
+    """Without a header, each field has a column of its own; two fields with one raw name would both get the last."""
     if dataset.format.type in DELIMITED and not dataset.format.header:
         names = [field.raw for field in dataset.record]
-        for field in (field for at, field in enumerate(dataset.record) if field.raw in names[:at]):
+        for field in (field for position, field in enumerate(dataset.record) if field.raw in names[:position]):
             message = f"expected a column of its own for each field, found {field.raw!r} again"
             yield DeclarationError(message, ("record", field.name))
 
 
-def _never_deduplicated(dataset: Dataset) -> Iterator[DeclarationError]:
-    """All tables that keep records keep each of them, so one key goes for all; and records are dropped by their own."""
+def _unfit_deduplication(dataset: Dataset) -> Iterator[DeclarationError]:
+    """All tables that keep records keep the same ones, so they have one `deduplicate` key, a field of the record."""
     keeping = [table for table in dataset.tables if table.keeps_records]
     fields, first = [field.name for field in dataset.record], keeping[0].deduplicate if keeping else None
     for table in keeping:
-        where, found = ("tables", table.name, "deduplicate"), table.deduplicate or "none"
+        where, key = ("tables", table.name, "deduplicate"), table.deduplicate or "none"
         if table.deduplicate != first:
-            message = f"expected {first or 'none'} as of {keeping[0].name}, for all keep the same rows, found {found}"
+            message = f"expected {first or 'none'} as of {keeping[0].name}, for all keep the same rows, found {key}"
             yield DeclarationError(message, where)
         elif first and first not in fields:
-            yield DeclarationError(f"expected a field of the record, found {first!r}{meant(first, fields)}", where)
+            yield DeclarationError(
+                f"expected a field of the record, found {first!r}{did_you_mean(first, fields)}", where
+            )
 
 
 def _nightly_job(declared: Mapping[str, Any]) -> Dataset:
@@ -135,13 +144,13 @@ def _nightly_job(declared: Mapping[str, Any]) -> Dataset:
         **_shared(keys, ("report", "latest")),
     }
     required = ("name", "every", "reads", "tables")
-    found = keys.read(parts, required, ("description", "after", "parameters", "transform", "load"))
-    nightly = Nightly(*(found.pop(key) for key in ("every", "reads", "after", "parameters")))
-    return Dataset(prefix="", record=(), nightly=nightly, **found, declared=dict(keys.data))
+    values = keys.read(parts, required, ("description", "after", "parameters", "transform", "load"))
+    nightly = Nightly(*(values.pop(key) for key in ("every", "reads", "after", "parameters")))
+    return Dataset(prefix="", record=(), nightly=nightly, **values, declared=dict(keys.data))
 
 
 def _shared(keys: _Mapping, kinds: tuple[str, ...]) -> _Parts:
-    """What datasets and nightly jobs declare alike."""
+    """The parts that datasets and nightly jobs have in common."""
     return {
         "name": lambda: keys.name("name", NAME),
         "transform": lambda: keys.name("transform", NAME) if "transform" in keys.data else keys.data.get("name"),
@@ -152,7 +161,7 @@ def _shared(keys: _Mapping, kinds: tuple[str, ...]) -> _Parts:
 
 
 class _Mapping:
-    """A mapping of the declaration that knows where it stands, so that every error can say so."""
+    """A mapping of the declaration, with its path for error messages."""
 
     def __init__(
         self,
@@ -165,47 +174,49 @@ class _Mapping:
             raise DeclarationError(f"expected a mapping, found {_show(data)}", where)
         self.data, self.where = data, where
         if optional is not None:
-            raise_all(self._misshapen(required, optional))
+            raise_all(self._key_errors(required, optional))
 
-    def _misshapen(self, required: tuple[str, ...], optional: tuple[str, ...]) -> list[DeclarationError]:
-        """Keys that are missing, and keys that mean nothing here."""
+    def _key_errors(self, required: tuple[str, ...], optional: tuple[str, ...]) -> list[DeclarationError]:
+        """An error for each missing and each unknown key."""
         known = required + optional
         missing = [key for key in required if key not in self.data]
         surplus = [key for key in self.data if key not in known]
         return [
             *(DeclarationError(f"expected a key `{key}`, found {_list(self.data)}", self.where) for key in missing),
             *(
-                DeclarationError(f"expected one of {', '.join(known)}, found `{key}`{meant(key, known)}", self.at(key))
+                DeclarationError(
+                    f"expected one of {', '.join(known)}, found `{key}`{did_you_mean(key, known)}", self.at(key)
+                )
                 for key in surplus
             ),
         ]
 
     def read(self, parts: _Parts, required: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, Any]:
-        """What each part gives, by its name; whatever is wrong with keys and parts is raised at once.
+        """The value of each part, by name. Raises all errors of keys and parts together.
 
-        A part of the name of a required key that is missing is not tried.
+        Skips a part that is named after a missing required key, whose error is already reported.
         """
-        errors, found = self._misshapen(required, optional), _Tried()
+        errors, collected = self._key_errors(required, optional), _Collected()
         for name, part in parts.items():
             if name in self.data or name not in required:
-                found.add(name, part)
-        raise_all([*errors, *found.errors])
-        return found.values
+                collected.add(name, part)
+        raise_all([*errors, *collected.errors])
+        return collected.values
 
     def each(self, pattern: re.Pattern[str], parse: Callable[[str], Any]) -> tuple[Any, ...]:
-        """What is parsed of each entry; whatever is wrong with any of them is raised at once."""
-        found = _Tried()
+        """The parsed value of each entry. Raises all errors together."""
+        collected = _Collected()
         for name in self.names(pattern):
-            found.add(name, partial(parse, name))
-        raise_all(found.errors)
-        return tuple(found.values.values())
+            collected.add(name, partial(parse, name))
+        raise_all(collected.errors)
+        return tuple(collected.values.values())
 
     def at(self, key: str) -> tuple[object, ...]:
         return (*self.where, key)
 
     def fail(self, key: str, expected: str, known: Iterable[str] = ()) -> DeclarationError:
-        found = self.data.get(key)
-        return DeclarationError(f"expected {expected}, found {_show(found)}{meant(found, known)}", self.at(key))
+        value = self.data.get(key)
+        return DeclarationError(f"expected {expected}, found {_show(value)}{did_you_mean(value, known)}", self.at(key))
 
     def mapping(self, key: str, **shape: tuple[str, ...]) -> _Mapping:
         return _Mapping(self.data.get(key), self.at(key), **shape)
@@ -216,10 +227,10 @@ class _Mapping:
     def names(self, pattern: re.Pattern[str]) -> list[str]:
         if not self.data:
             raise DeclarationError("expected at least one entry, found none", self.where)
-        raise_all([self._unnamed(key) for key in self.data if not isinstance(key, str) or not pattern.fullmatch(key)])
+        raise_all([self._bad_name(key) for key in self.data if not isinstance(key, str) or not pattern.fullmatch(key)])
         return list(self.data)
 
-    def _unnamed(self, key: object) -> DeclarationError:
+    def _bad_name(self, key: object) -> DeclarationError:
         message = f"expected a name of lower-case letters, digits and _, found {key!r}"
         return DeclarationError(message + _hint(key), self.at(str(key)))
 
@@ -268,18 +279,18 @@ class _Mapping:
     def size(self, key: str, default: int) -> int:
         if key not in self.data:
             return default
-        found = SIZE.fullmatch(str(self.data[key]).strip().upper())
-        if not found or not int(found["number"]):
+        match = SIZE.fullmatch(str(self.data[key]).strip().upper())
+        if not match or not int(match["number"]):
             raise self.fail(key, "a size such as 256MB")
-        return int(found["number"]) * UNITS[found["unit"] or "B"]
+        return int(match["number"]) * UNITS[match["unit"] or "B"]
 
     def duration(self, key: str, default: timedelta) -> timedelta:
         if key not in self.data:
             return default
-        found = DURATION.fullmatch(str(self.data[key]).strip())
-        if not found:
+        match = DURATION.fullmatch(str(self.data[key]).strip())
+        if not match:
             raise self.fail(key, "a duration such as 60s, 5m, 1h")
-        seconds = int(found["number"][:20]) * SECONDS[found["unit"]]
+        seconds = int(match["number"][:20]) * SECONDS[match["unit"]]
         if seconds > DURATION_MAX.total_seconds():
             raise self.fail(key, f"a duration of at most {DURATION_MAX.days}d")
         return timedelta(seconds=seconds)
@@ -301,14 +312,14 @@ class _Mapping:
         return tuple(listed)
 
     def column(self, key: str, known: tuple[str, ...]) -> Optional[str]:
-        found = self.columns(key, known)
-        if len(found) > 1:
+        columns = self.columns(key, known)
+        if len(columns) > 1:
             raise self.fail(key, "one column")
-        return found[0] if found else None
+        return columns[0] if columns else None
 
 
-#: What no key under a prefix could begin with, in words.
-_UNLIKELY: tuple[tuple[str, str], ...] = (
+#: Patterns that are probably mistakes in a prefix, and what an error says was expected instead.
+_LIKELY_MISTAKES: tuple[tuple[str, str], ...] = (
     (r"\A\w+://|\As3:", "without s3:// and the bucket's name"),
     (r"[*?]", "without * and ?: all keys that begin so are meant"),
     (r"!\{", "without Firehose's expressions: all keys that begin so are meant"),
@@ -320,7 +331,7 @@ _UNLIKELY: tuple[tuple[str, str], ...] = (
 
 def _prefix(keys: _Mapping) -> str:
     prefix = keys.text("prefix", "")
-    for pattern, expected in _UNLIKELY:
+    for pattern, expected in _LIKELY_MISTAKES:
         if re.search(pattern, prefix):
             raise keys.fail("prefix", f"a key prefix {expected}")
     if not prefix.endswith("/") or prefix.startswith("/"):
@@ -347,7 +358,7 @@ def _field(name: str, record: _Mapping, format_: object) -> Field:
 
 
 def _source(keys: _Mapping, format_: object) -> str:
-    """The raw name. A dot in it is a step into a record to most people, and only in a header part of a name."""
+    """The raw name. Outside headers, a dot is refused: most people mean a path into the record by it."""
     if isinstance(keys.data.get("from"), list):
         names = keys.texts("from", ())
         if len(names) != 1:
@@ -384,7 +395,7 @@ def _unit(keys: _Mapping, type_: ColumnType) -> str:
 
 
 def _of_family(family: Family) -> str:
-    """The types of the family, as an error lists them."""
+    """The family's types, as error messages list them."""
     return " or ".join(types_that(lambda row: row.family is family))
 
 
@@ -407,7 +418,7 @@ def _tables(keys: _Mapping, kinds: tuple[str, ...]) -> tuple[Table, ...]:
     tables = keys.each(NAME, lambda name: _table(name, keys, kinds))
     needed = statements_needed(tables)
     if needed > STATEMENTS_MAX:  # all tables of a batch are loaded in one transaction
-        rule = "5, and 4 for each table, 7 for one of kind latest"
+        rule = f"{FRAME_STATEMENTS}, and {TABLE_STATEMENTS} for each table, {LATEST_STATEMENTS} for one of kind latest"
         message = f"expected tables that {STATEMENTS_MAX} statements load ({rule}), found {needed} for {len(tables)}"
         raise DeclarationError(message, keys.where)
     stored = {table.physical_name: table.name for table in tables if table.physical_name != table.name}
@@ -448,7 +459,7 @@ def _table(name: str, tables: _Mapping, kinds: tuple[str, ...]) -> Table:
 
 
 def _columns_that(columns: Iterable[Column], permits: Callable[[TypeRow], object]) -> tuple[str, ...]:
-    """Names of the columns whose type permits something."""
+    """Names of the columns for whose type `permits` is true."""
     return tuple(column.name for column in columns if permits(column.type.row))
 
 
@@ -473,7 +484,7 @@ def _column(name: str, declared: _Mapping) -> Column:
 
 
 def _refuse_system_column(name: str, keys: _Mapping) -> None:
-    """Every table of Redshift has columns of these names, and none can be added."""
+    """Refuses the names of columns that every table of Redshift already has."""
     if name in SYSTEM_NAMES:
         message = f"expected a name that Redshift has no column of its own for, found {name}"
         raise DeclarationError(message, keys.at(name))
@@ -526,11 +537,21 @@ def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, 
         raise keys.fail("sums", f"columns of type {', '.join(types_that(lambda row: row.sum))}")
     if set(sums) == set(names):
         raise keys.fail("sums", "at least one column that is not summed")
+    if kind == "additive":
+        _check_keys([column for column in columns if column.name not in sums], keys)
     return sums
 
 
+def _check_keys(columns: Sequence[Column], keys: _Mapping) -> None:
+    """The view groups rows by the columns that are not summed."""
+    incomparable = [column.name for column in columns if not column.type.row.compares]
+    if incomparable:
+        message = f"expected columns that are summed or can be compared, found {', '.join(incomparable)}"
+        raise DeclarationError(message, keys.at("columns"))
+
+
 def _ratios(keys: _Mapping, names: tuple[str, ...]) -> tuple[Ratio, ...]:
-    """`click_through_rate: clicks / views`."""
+    """Parses entries such as `click_through_rate: clicks / views`."""
     if "ratios" not in keys.data:
         return ()
     section, sums = keys.mapping("ratios"), keys.columns("sums", names)
@@ -539,14 +560,14 @@ def _ratios(keys: _Mapping, names: tuple[str, ...]) -> tuple[Ratio, ...]:
 
 def _ratio(name: str, section: _Mapping, names: tuple[str, ...], sums: tuple[str, ...]) -> Ratio:
     _refuse_system_column(name, section)
-    over = tuple(part.strip() for part in section.text(name, "").split("/"))
-    if name in names or len(over) != 2 or not set(over) <= set(sums):
+    operands = tuple(operand.strip() for operand in section.text(name, "").split("/"))
+    if name in names or len(operands) != 2 or not set(operands) <= set(sums):
         raise section.fail(name, f"a new column as a quotient of two sums ({', '.join(sums)}), such as a / b")
-    return Ratio(name, *over)
+    return Ratio(name, *operands)
 
 
 def _day(keys: _Mapping, columns: tuple[Column, ...]) -> Optional[str]:
-    """The declared column, or the partition where that is a date."""
+    """The declared day column, or the partition column if that is a date."""
     dates = _columns_that(columns, lambda row: row.family is Family.DATE)
     if "day" in keys.data:
         return keys.column("day", dates)
@@ -595,11 +616,11 @@ def _records(section: _Mapping, type_: str) -> Path:
 def _encoding(section: _Mapping) -> str:
     name = section.text("encoding", "utf-8")
     try:
-        found = codecs.lookup(name).name
-        if found in _NO_ENCODINGS:
+        encoding = codecs.lookup(name).name
+        if encoding in _NO_FILE_ENCODINGS:
             raise LookupError(name)
-        "".encode(name)  # which also refuses codecs that are not of text, such as base64
-        return found
+        "".encode(name)  # raises LookupError for codecs that do not encode text, such as base64
+        return encoding
     except LookupError:
         raise section.fail("encoding", "the name of an encoding, such as utf-8 or latin-1") from None
 
@@ -622,7 +643,7 @@ def _load(keys: _Mapping) -> LoadPolicy:
 
 
 def _hint(key: object) -> str:
-    """What YAML made of a word, where that is not what was written."""
+    """A hint for a key that YAML has probably read differently than it was meant."""
     if isinstance(key, str) and re.fullmatch(r"\d+\)", key):
         return ' (between braces, quote a type that has a comma: "decimal(12,2)")'
     return " (quote it, or YAML takes it for no text)" if isinstance(key, bool) or key is None else ""

@@ -1,8 +1,8 @@
-"""Which nightly jobs are due, and for which periods: marks of what was written against what was read. Pure.
+"""Decides which nightly jobs are due, and for which periods. Pure.
 
-Whoever commits rows to a table of the lake marks the days that it has touched with the table's sequence number, which
-grows with every commit. A nightly batch remembers the sequence number of each snapshot that it has read. So a period is
-due when a day that it reads bears a higher mark than its batch has read: rows came late, were replaced or taken out.
+Each commit to a lake table records, for every day whose rows it touched, the table's sequence number, which grows with
+every commit: these are the day changes. A nightly batch stores the sequence number of each snapshot that it read. A
+period is due when a day that it reads has changed after that snapshot: rows arrived late, were replaced or removed.
 """
 
 from __future__ import annotations
@@ -16,130 +16,130 @@ from tidemark.core.dataset_checks import predecessors
 from tidemark.core.lifecycle import TO_BE_PUBLISHED, Batch
 from tidemark.core.periods import DAY, Period
 
-#: The mark of a table as a whole: somewhere in it rows have changed.
+#: Stands for a day in the day changes: rows have changed, and it is not known on which days.
 WHOLE = ""
 
 Datasets = Mapping[str, Dataset]
 DayChanges = Mapping[str, Mapping[str, int]]  # table → day (YYYY-MM-DD, or WHOLE) → sequence number of its last change
-Known = Mapping[tuple[str, Period], Batch]
+PeriodBatches = Mapping[tuple[str, Period], Batch]  # (job, period) → its batch
 
 
 @dataclass(frozen=True)
 class Due:
-    """A period of a job that is to be computed, for the first time or again."""
+    """A period that a job has to compute, for the first time or again."""
 
     job: str
     period: Period
     reason: str
-    waits_for: tuple[str, ...] = ()  # jobs before it that have the period's days still before them
+    waits_for: tuple[str, ...] = ()  # earlier jobs that have not yet computed days that this period reads
 
 
 def jobs_in_order(datasets: Datasets) -> list[str]:
-    """Every nightly job, behind all that it comes after."""
+    """Every nightly job, each after all of its predecessors."""
     jobs = (name for name, dataset in datasets.items() if dataset.nightly)
-    # Whoever comes after a job comes after all that the job comes after, and so has more predecessors.
+    # A job has all the predecessors of its predecessors and these themselves, so it has more than any of them.
     return sorted(jobs, key=lambda name: (len(predecessors(name, datasets)), name))
 
 
 def successors(names: Collection[str], datasets: Datasets) -> list[str]:
-    """The jobs that come after one of these, in order."""
+    """The jobs that run after any of the named ones, in order."""
     return [job for job in jobs_in_order(datasets) if (predecessors(job, datasets) - {job}) & set(names)]
 
 
 def tables_read(datasets: Datasets) -> set[str]:
-    """The tables whose marks matter to some job."""
+    """The tables that nightly jobs read, whose day changes therefore matter."""
     return {read.table for dataset in datasets.values() for read in _nightly(dataset).reads if dataset.nightly}
 
 
 def read_days(read: Read, period: Period) -> tuple[date, date] | None:
-    """The days that a job reads for a period, from the first to before the second; None for all rows."""
+    """The days [from, to) that a job reads for a period; None for all rows."""
     return None if read.whole else (_first_day(read.back, period), period.end)
 
 
 def periods_of(job: Dataset, day_changes: DayChanges, today: date, dates: Collection[date] = ()) -> list[Period]:
-    """The job's periods that have ended and of whose own days there are rows, oldest first.
+    """The job's periods that have ended and have rows on their own days, oldest first.
 
-    A job that reads tables whole has the latest ended period alone. With `dates` the periods that these lie in count,
-    ended or not, and no others.
+    A job that reads all its tables whole has only one: the latest period that has ended. With `dates`, the periods that
+    contain these dates instead, whether ended or not.
     """
     nightly = _nightly(job)
-    marked = [day_changes.get(read.table, {}) for read in nightly.reads]
     if all(read.whole for read in nightly.reads):
-        return [_latest(nightly, today, dates)] if any(marked) else []
-    dated = {day for read in nightly.reads if not read.whole for day in day_changes.get(read.table, {}) if day != WHOLE}
-    periods = {Period.containing(nightly.every, date.fromisoformat(day)) for day in dated}
+        has_rows = any(day_changes.get(read.table) for read in nightly.reads)
+        return [_latest_period(nightly, today, dates)] if has_rows else []
+    days = {day for read in nightly.reads if not read.whole for day in day_changes.get(read.table, {}) if day != WHOLE}
+    periods = {Period.containing(nightly.every, date.fromisoformat(day)) for day in days}
     if dates:
         return sorted(periods & {Period.containing(nightly.every, day) for day in dates})
-    # By their starts first: there is no day after 9999-12-31, which some writers put for "never".
+    # The start is compared first: some writers put 9999-12-31 for "never", and the end of its period fits no date.
     return sorted(period for period in periods if period.start < today and period.end <= today)
 
 
 def due(
     datasets: Datasets,
     day_changes: DayChanges,
-    known: Known,
+    batches: PeriodBatches,
     today: date,
     jobs: Collection[str] | None = None,
     dates: Collection[date] = (),
 ) -> list[Due]:
-    """Every period that is due, job by job in order, oldest first; of `jobs` alone where these are given.
+    """Every period that is due, job by job in order, oldest first; only those of `jobs` where these are given.
 
-    `known` are the batches of all `periods_of` all jobs. A period whose batch is under way is not due: it finishes
-    first, and is due again if it must be.
+    `batches` has the batch of each period in `periods_of` of every job, as far as there is one. A period whose batch is
+    still to be published is not due: that batch finishes first, and then the period is due again if its rows changed.
     """
-    found: list[Due] = []
-    ahead = {key for key, batch in known.items() if batch.state in TO_BE_PUBLISHED}
+    due_periods: list[Due] = []
+    unpublished = {key for key, batch in batches.items() if batch.state in TO_BE_PUBLISHED}
     for name in jobs_in_order(datasets):
         if jobs is not None and name not in jobs:
             continue
         job = datasets[name]
-        latest = _latest(_nightly(job), today, dates)
-        before = predecessors(name, datasets) - {name}
+        latest = _latest_period(_nightly(job), today, dates)
+        earlier = predecessors(name, datasets) - {name}
+        waited_for = [(other, period) for other, period in unpublished if other in earlier]
         for period in periods_of(job, day_changes, today, dates):
-            reason = _reason(job, period, day_changes, known.get((name, period)), period == latest)
+            reason = _reason(job, period, day_changes, batches.get((name, period)), period == latest)
             if reason:
-                waits_for = _overlapping(_nightly(job), period, ((one, other) for one, other in ahead if one in before))
-                found.append(Due(name, period, reason, waits_for))
-        ahead |= {(one.job, one.period) for one in found if one.job == name}
-    return found
+                due_periods.append(Due(name, period, reason, _jobs_read(_nightly(job), period, waited_for)))
+        unpublished |= {(name, due_period.period) for due_period in due_periods if due_period.job == name}
+    return due_periods
 
 
 def _reason(job: Dataset, period: Period, day_changes: DayChanges, batch: Batch | None, is_latest: bool) -> str:
-    """Why the period is due; nothing where it is not."""
+    """Why the period is due; "" where it is not."""
     if batch is None:
         return "not computed yet"
     if batch.state in TO_BE_PUBLISHED:
         return ""
     changes = (
-        (_changed(read, period, day_changes.get(read.table, {}), batch.inputs.get(read.table, 0)), read.table)
+        (_changed_rows(read, period, day_changes.get(read.table, {}), batch.inputs.get(read.table, 0)), read.table)
         for read in _nightly(job).reads
         if is_latest or not read.whole
     )
     return next((f"{rows} changed in {table}" for rows, table in changes if rows), "")
 
 
-def _changed(read: Read, period: Period, day_changes: Mapping[str, int], seen: int) -> str:
-    """Which of the rows that it reads have changed since the table's snapshot `seen`; nothing where none have.
+def _changed_rows(read: Read, period: Period, day_changes: Mapping[str, int], sequence_read: int) -> str:
+    """Which rows of the table that the period reads have changed after sequence number `sequence_read`; "" if none.
 
-    Of a table that is read whole, days after the period do not count: they would make every period due again, always.
+    In a table that is read whole, days after the period do not count: they would make every period due again, always.
     """
     first, end = _first_day(read.back, period).isoformat(), period.end.isoformat()
-    newer = sorted(day for day, mark in day_changes.items() if mark > seen)
-    days = [day for day in newer if day != WHOLE and (read.whole or first <= day) and day < end]
+    changed = sorted(day for day, sequence in day_changes.items() if sequence > sequence_read)
+    days = [day for day in changed if day != WHOLE and (read.whole or first <= day) and day < end]
     if days:
         return f"rows of {days[0]}" + (f" and {len(days) - 1} more" if len(days) > 1 else "")
-    return "rows" if WHOLE in newer else ""
+    return "rows" if WHOLE in changed else ""
 
 
-def _overlapping(nightly: Nightly, period: Period, ahead: Iterable[tuple[str, Period]]) -> tuple[str, ...]:
-    """The jobs that have a period ahead of them of which this one reads a day."""
+def _jobs_read(nightly: Nightly, period: Period, candidates: Iterable[tuple[str, Period]]) -> tuple[str, ...]:
+    """The jobs among the (job, period) candidates whose period shares a day with what `period` reads."""
     if any(read.whole for read in nightly.reads):
-        return tuple(sorted({job for job, _ in ahead}))
+        return tuple(sorted({job for job, _ in candidates}))
     first = _first_day(max(read.back for read in nightly.reads), period)
-    return tuple(sorted({job for job, other in ahead if first < other.end and other.start < period.end}))
+    return tuple(sorted({job for job, other in candidates if first < other.end and other.start < period.end}))
 
 
-def _latest(nightly: Nightly, today: date, dates: Collection[date]) -> Period:
+def _latest_period(nightly: Nightly, today: date, dates: Collection[date]) -> Period:
     if dates:
         return Period.containing(nightly.every, max(dates))
     return Period.containing(nightly.every, Period.containing(nightly.every, today).start - DAY)

@@ -1,13 +1,13 @@
-"""Every error that Tidemark raises on purpose, sorted by what to do about it.
+"""Every error that Tidemark raises on purpose, grouped by the response to it.
 
 TidemarkError
-├── DeclarationError   a dataset's declaration is wrong: a person edits the file
+├── DeclarationError   a dataset's declaration is invalid: a person edits the file
 │   └── DeclarationErrors   in several places
-├── IllegalMove        the lifecycle has no such move: the event is stale, nothing changes
-├── Conflict           somebody else wrote the item first: read again and decide anew
-├── Transient          the world said "later": the same step is repeated
-│   └── Unsealed           the ledger is not whole: a person runs `tidemark recover`
-└── Terminal           repeating won't help: the batch is set aside with this reason
+├── IllegalMove        the lifecycle has no such transition: the event is stale, nothing changes
+├── Conflict           another writer was first: read again and decide anew
+├── Transient          a passing fault: the same step is repeated later
+│   └── Unsealed           the ledger is incomplete: a person runs `tidemark recover`
+└── Terminal           repeating won't help: the batch is quarantined with this reason
     └── Unbalanced     row counts that must agree do not (docs/architecture.md#invariants, no. 3)
 """
 
@@ -18,11 +18,11 @@ from typing import Optional
 
 
 class TidemarkError(Exception):
-    """Base of all errors raised on purpose; its text is one line fit for a person."""
+    """Base of all errors raised on purpose; its text is one line that can be shown to a person."""
 
 
 class DeclarationError(TidemarkError):
-    """A declaration says what cannot be; `where` is the path of keys inside it."""
+    """A declaration is invalid; `where` is the path of keys to the place inside it."""
 
     def __init__(
         self, message: str, where: tuple[object, ...] = (), file: str = "", line: Optional[int] = None
@@ -38,12 +38,12 @@ class DeclarationError(TidemarkError):
 
     @property
     def all(self) -> tuple[DeclarationError, ...]:
-        """Every single one of it."""
+        """The single errors that this one stands for: itself."""
         return (self,)
 
 
 class DeclarationErrors(DeclarationError):
-    """Several at once; the text is that of the first, and says how many more there are."""
+    """Several errors at once; the text is that of the first, and says how many more there are."""
 
     def __init__(self, errors: Iterable[DeclarationError]) -> None:
         self.errors = tuple(errors)
@@ -52,35 +52,35 @@ class DeclarationErrors(DeclarationError):
 
     @property
     def all(self) -> tuple[DeclarationError, ...]:
-        """In the order in which they were found."""
+        """The single errors, in the order in which they were found."""
         return self.errors
 
 
 def raise_all(errors: Sequence[DeclarationError]) -> None:
-    """Raise the error, or all of them as one; nothing where there is none."""
+    """Raise the error, or all of them as one; return if there is none."""
     if errors:
         raise errors[0] if len(errors) == 1 else DeclarationErrors(errors)
 
 
 class IllegalMove(TidemarkError):
-    """The lifecycle table has no row for this state and event."""
+    """The transition table has no entry for this state and event."""
 
 
 class Conflict(TidemarkError):
-    """A conditional write lost its race; what was read is out of date."""
+    """A conditional write failed because the item has changed since it was read."""
 
 
 class Transient(TidemarkError):
-    """Try the same step again later."""
+    """The same step may succeed later."""
 
 
 class Unsealed(Transient):
-    """The ledger was set back or lost; every step waits until it is whole."""
+    """The ledger was restored from a backup or lost; every step waits until it is recovered."""
 
 
 class Terminal(TidemarkError):
-    """Trying again will not help."""
+    """Repeating the step will not help."""
 
 
 class Unbalanced(Terminal):
-    """Counts that must be equal are not; the message says which, expected and found."""
+    """Counts that must be equal differ; the message names them, with the expected and the actual value."""

@@ -1,10 +1,11 @@
-"""What Lambda and Spark tell each other. Each document is written and read here, and nowhere else.
+"""The documents that Lambda and Spark exchange. Each is written and read here, and nowhere else.
 
-    job_spec.json   JobSpec      submit → job      the declaration, the files to read, and the prefix to write below
-    result.json     Result       job → publish     what became of every file, and every file that was written
-    failure.json    RunFailure   job → publish     why there is no result
+    job_spec.json    JobSpec         submit → job     the declaration, the files to read, and the prefix to write below
+    result.json      Result          job → publish    what became of every file, and every file that was written
+    failure.json     RunFailure      job → publish    why there is no result
+    rejected/*.json  RejectedRecord  job → operator   one line of JSON for each rejected record
 
-`docs/architecture.md` shows one of each.
+`docs/architecture.md` shows the three documents, and `docs/add-a-dataset.md` a rejected record.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.files import FileVersion
 
-#: Names of the documents below the prefix of an attempt.
+#: Names of the documents below an attempt's prefix.
 JOB_SPEC, RESULT, FAILURE = "job_spec.json", "result.json", "failure.json"
-#: Characters of a failure's message that are kept: the ledger's items are small.
+#: A failure's message is cut to this many characters, so that ledger items stay small.
 REASON_MAX = 2_000
 
 Text = Union[str, bytes]
@@ -28,32 +29,31 @@ Text = Union[str, bytes]
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that a job wrote."""
+    """A Parquet or JSON file that a job has written."""
 
     uri: str
     rows: int
     bytes: int
 
 
-#: The files of one table, or of one kind.
 DataFiles = tuple[DataFile, ...]
 
 
 def rows_of(files: Sequence[DataFile]) -> int:
-    """Rows of all the files."""
+    """Total rows of the files."""
     return sum(file.rows for file in files)
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """All that the job of one attempt needs to know."""
+    """What the job of one attempt is to do."""
 
     batch_id: str
     attempt: int
     dataset: Dataset
     manifest: str  # s3:// URI
     output: str  # s3:// prefix of this attempt alone, ending in /
-    seen: Optional[DataFiles] = None  # key files of other batches; None where keys are not remembered
+    seen: Optional[DataFiles] = None  # files with the keys of other batches; None without deduplication across batches
 
     def dumps(self) -> str:
         """The text of job_spec.json."""
@@ -70,7 +70,7 @@ class JobSpec:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> JobSpec:
-        """Parsed job_spec.json → value; `DeclarationError` where the declaration is none."""
+        """The value of a decoded job_spec.json. Raises `DeclarationError` if its declaration is invalid."""
         dataset, output = parse_dataset(document["dataset"]), document["output"].rstrip("/") + "/"
         seen = tuple(DataFile(**file) for file in document["seen"]) if "seen" in document else None
         return cls(document["batch_id"], document["attempt"], dataset, document["manifest"], output, seen)
@@ -79,6 +79,35 @@ class JobSpec:
     def loads(cls, text: Text) -> JobSpec:
         """The inverse of `dumps`."""
         return cls.parse(json.loads(text))
+
+
+class Rejected(NamedTuple):
+    """Where in its file a rejected record stands, and why it is rejected."""
+
+    position: int  # byte offset in the decompressed content
+    line: int  # from 1
+    reason: str
+    raw: str  # the beginning of the record, as far as it is kept
+
+
+#: Keys of a rejected record's line that say which file version it comes from; those of `Rejected` follow.
+REJECTED_FROM = ("file", "version")
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """A rejected record as it is reported."""
+
+    file: str  # s3:// URI
+    version: str
+    rejected: Rejected
+
+    @classmethod
+    def loads(cls, line: Text) -> RejectedRecord:
+        """A line of rejected/*.json → value."""
+        fields = json.loads(line)
+        file, version = (fields.pop(key) for key in REJECTED_FROM)
+        return cls(file, version, Rejected(**fields))
 
 
 @dataclass(frozen=True)
@@ -94,11 +123,11 @@ class FileCount:
 
     @property
     def uri(self) -> str:
-        """The s3:// name of the file."""
+        """The file's s3:// URI, without the version."""
         return f"s3://{self.identity[0]}/{self.identity[1]}"
 
     def to_json(self) -> dict[str, Any]:
-        """The form of result.json."""
+        """The object that result.json has for this file."""
         return {
             **dict(zip(("bucket", "key", "version"), self.identity)),
             "read": self.read,
@@ -110,7 +139,7 @@ class FileCount:
 
     @classmethod
     def from_json(cls, listed: Mapping[str, Any]) -> FileCount:
-        """The form of result.json, back."""
+        """The inverse of `to_json`."""
         return cls(
             (listed["bucket"], listed["key"], listed["version"]),
             listed["read"], listed["kept"], listed["rejected"], listed["duplicate_records"], listed["problem"],
@@ -119,28 +148,28 @@ class FileCount:
 
 @dataclass(frozen=True)
 class Result:
-    """What a job did, as it tells it; `core.result.verify` says whether it can be believed."""
+    """What a job reports; `core.verification` checks it against the manifest."""
 
     batch_id: str
     attempt: int
     files: tuple[FileCount, ...]
     tables: Mapping[str, DataFiles]
     rejected: DataFiles
-    days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # table → days with rows, where it knows days
+    days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # table with a `day` → days on which it has rows
     inputs: Mapping[str, int] = field(default_factory=dict)  # nightly: table → rows read
     artifacts: Mapping[str, str] = field(default_factory=dict)  # nightly: name → URI
-    keys: Optional[DataFiles] = None  # of the records kept, where the dataset remembers keys
+    keys: Optional[DataFiles] = None  # keys of the kept records; None without deduplication across batches
     dataset: str = ""
-    seconds: Mapping[str, float] = field(default_factory=dict)  # step → how long it took
+    seconds: Mapping[str, float] = field(default_factory=dict)  # step → duration
     versions: Mapping[str, str] = field(default_factory=dict)  # of Spark and Python
 
     @property
     def rows(self) -> dict[str, int]:
-        """Rows per table, as the files hold them."""
+        """Table → rows in its files."""
         return {table: rows_of(files) for table, files in self.tables.items()}
 
     def total(self, what: str) -> int:
-        """Sum of that count, such as `read`, over all files; a nightly job keeps all that it reads."""
+        """Sum of a count such as `read` over all files; a nightly job keeps all the rows that it reads."""
         if self.inputs and what in ("read", "kept"):
             return sum(self.inputs.values())
         return sum(getattr(file, what) for file in self.files)
@@ -151,7 +180,7 @@ class Result:
         return tuple(file for file in self.files if file.problem)
 
     def dumps(self) -> str:
-        """The text of result.json; `totals` and `rows` are for people, and not read back."""
+        """The text of result.json; its `totals`, and the `rows` of each table, are for people and not read back."""
         tables = {
             name: {**_listed(files), "days": list(self.days.get(name, ()))} for name, files in self.tables.items()
         }
@@ -206,14 +235,14 @@ def _data_files(listed: Mapping[str, Any]) -> DataFiles:
 
 @dataclass(frozen=True)
 class RunFailure:
-    """What is known of a failed run: the job's own report, or EMR's words."""
+    """Why a run failed, by the job's own report or by EMR's details."""
 
     message: str
     kind: str = "unknown"  # file | transient | slow | beyond | unknown
     file: Optional[FileVersion] = None
 
     def dumps(self, batch_id: str, attempt: int, traceback: str) -> str:
-        """The text of failure.json; the traceback is for people, and not read back."""
+        """The text of failure.json; its traceback is for people and not read back."""
         return json.dumps({"batch_id": batch_id, "attempt": attempt, **self.to_json(), "traceback": traceback})
 
     @classmethod
@@ -225,19 +254,19 @@ class RunFailure:
             return cls(f"the job failed with an unreadable report: {shortened(text)}")
 
     def to_json(self) -> dict[str, Any]:
-        """What of it is read back, as failure.json and a task's error bear it."""
+        """The part that `from_json` reads back; failure.json and the error of a Spark task both contain it."""
         file = self.file and {"bucket": self.file.bucket, "key": self.file.key, "version": self.file.version}
         return {"kind": self.kind, "file": file, "message": self.message}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> RunFailure:
-        """The inverse of `to_json`; where no file is named, `file` may be left out."""
-        named = told.get("file")
-        file = FileVersion(named["bucket"], named["key"], named["version"], 0) if named else None
-        return cls(str(told["message"])[:REASON_MAX], str(told["kind"]), file)
+    def from_json(cls, report: Mapping[str, Any]) -> RunFailure:
+        """The inverse of `to_json`; a report that blames no file may leave `file` out."""
+        blamed = report.get("file")
+        file = FileVersion(blamed["bucket"], blamed["key"], blamed["version"], 0) if blamed else None
+        return cls(str(report["message"])[:REASON_MAX], str(report["kind"]), file)
 
 
 def shortened(value: object) -> str:
-    """The value's text, no longer than a line of a log."""
+    """The value's text, cut to the length of a log line."""
     text = str(value)
     return text if len(text) <= 200 else f"{text[:200]}…"

@@ -1,33 +1,32 @@
-"""The life of a batch, whole: every state, every event, every move, in the one table below.
+"""The lifecycle of a batch: all states, all events, and every transition in one table.
 
 Theory of operation
 -------------------
-A batch is a value: its file versions, worked off and committed as one unit. Each try is an *attempt*, numbered
-from 1, and the attempt is the fence: an event that belongs to an older attempt raises `Stale` and changes nothing.
+A batch is a value: a list of file versions that is processed and committed as one unit. Each try is an *attempt*,
+numbered from 1. The attempt is the fencing token: an event of an older attempt raises `Stale` and changes nothing.
 
-`advance(batch, event, now)` looks the move up in `TRANSITIONS` and returns the next batch and what follows from
-it, as data. It is pure: no AWS, no clock, no chance. The shell saves the next batch on the condition that nobody
-else has written it since it was read (`version`), and only then performs the effects; each is safe twice.
+`advance(batch, event, now)` looks up the transition in `TRANSITIONS` and returns the next batch and its effects, as
+data. It is pure: no AWS, no clock, no randomness. The shell saves the next batch on the condition that its item has not
+been written since it was read (`version`), and only then performs the effects, which are idempotent.
 
-A file that is overwritten while an attempt is under way does not stop it: the change is recorded (`changes`), and the
-next attempt begins when this one is through. So a key that is overwritten every minute costs runs, but never keeps the
-other files of its batch from readers.
+A file that is overwritten during an attempt does not stop the attempt: the change is recorded (`changes`), and the next
+attempt, which begins when this one ends, applies it. So a key that is overwritten every minute costs runs, and never
+delays the other files of its batch.
 
-A state names the function that takes the next step (`STEP`), and that function asks the world what is so: an
-event only says when to look. A batch not at rest has `due_at`, the time at which sweep says so again, should no
-event have come. States at rest need nobody, except QUARANTINED, which waits for a person.
+Each state that is not at rest names the function that takes the next step (`STEP`). That function asks EMR, Redshift or
+S3 for the facts; an event only says when to look. If the event is lost, sweep repeats it once `due_at` has passed.
 
-    FORMING      its files are being claimed and its manifest written           (plan)
-    PLANNED      the manifest of this attempt stands; a job run is to be started (submit)
-    RUNNING      a job run works on it, or its result is to be published        (publish)
-    PUBLISHED    the lake shows this attempt; the warehouse does not yet        (load)
-    LOADING      one warehouse transaction is bringing it in                    (settle)
+    FORMING      its files are being claimed and its manifest is being written          (plan)
+    PLANNED      this attempt's manifest is written; a job run is to be started          (submit)
+    RUNNING      a job run is working on it, or its result is to be published            (publish)
+    PUBLISHED    the lake shows this attempt; the warehouse does not show it yet         (load)
+    LOADING      a warehouse transaction is loading it                                   (settle)
     LOADED       at rest: lake and warehouse show this attempt
     EMPTY        at rest: every file was a duplicate
-    SPLIT        at rest: its children took over
+    SPLIT        at rest: its children took over its files
     QUARANTINED  at rest until a person releases or discards it, or a newer version of a file arrives
 
-The diagram in docs/lifecycle.md is generated from `TRANSITIONS` and `MEANING`; the tests walk states × events.
+The diagram in docs/lifecycle.md is generated from `TRANSITIONS` and `MEANING`. The tests try every event in each state.
 """
 
 from __future__ import annotations
@@ -57,39 +56,39 @@ class State(str, Enum):
         return self.value
 
 
-#: Nothing more is due without a new fact.
+#: No step is due until something new happens.
 AT_REST = frozenset({State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINED})
-#: The attempt is still to be published: the lake shows none of its rows yet.
+#: The attempt is not published yet.
 TO_BE_PUBLISHED = frozenset({State.FORMING, State.PLANNED, State.RUNNING})
 
 
 class Stale(IllegalMove):
-    """The event belongs to an attempt, run or load that is no longer the batch's own."""
+    """The event belongs to an attempt or load that is no longer the batch's current one."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What an attempt made of its records: read = kept + rejected + duplicate_records."""
+    """Record counts of an attempt: read = kept + rejected + duplicate_records."""
 
     read: int = 0
     kept: int = 0
     rejected: int = 0
-    duplicate_records: int = 0  #: dropped because their key was kept already
+    duplicate_records: int = 0  #: dropped because a record with their key is already kept
     rows: Mapping[str, int] = field(default_factory=dict)  #: by table
     problems: int = 0  #: files that could not be read to their end
 
     @property
     def is_blemished(self) -> bool:
-        """Whether a record was rejected, or a file not read to its end."""
+        """Whether a record was rejected or a file could not be read to its end."""
         return bool(self.rejected or self.problems)
 
 
 @dataclass(frozen=True)
 class Failures:
-    """How often in a row each step of a batch has failed."""
+    """How many times in a row each step of a batch has failed."""
 
     runs: int = 0
-    unexplained: int = 0  #: runs whose failure has no known cause
+    unexplained: int = 0  #: runs that failed for an unknown reason
     loads: int = 0
     vanished: int = 0  #: attempts whose files were gone from the lake before they were loaded
 
@@ -103,16 +102,16 @@ class Batch:
     state: State = State.FORMING
     attempt: int = 1
     began_at: datetime | None = None  #: when this attempt began; None for the first, which began with the batch
-    because: str = ""  #: why this attempt followed the one before it; unlike `reason` it stays
-    version: int = 0  #: of the ledger item: each save adds one, on the condition that it was the one read
-    due_at: datetime | None = None  #: when sweep looks at it; None at rest
-    not_before: datetime | None = None  #: PLANNED, PUBLISHED: backoff, nothing is started earlier
-    background: bool = False  #: replayed or backfilled: leaves room for fresh files, and has a share of its own
-    segments: tuple[str, ...] = ()  #: FORMING: ids of the pending segments that it is made of
-    changes: int = 0  #: changes to its files recorded so far; each has the next number
-    formed: int = 0  #: of these, the ones that this attempt's manifest has
-    base_manifest: str = ""  #: FORMING: control-bucket key of the manifest that this attempt's one starts from
-    file_range: tuple[int, int] | None = None  #: FORMING: a child takes files [from, to) of its base
+    because: str = ""  #: why this attempt followed the previous one; unlike `reason`, it stays for the whole attempt
+    version: int = 0  #: of the ledger item; each save requires the version that was read, and adds one
+    due_at: datetime | None = None  #: when sweep repeats the hint for the next step; None at rest
+    not_before: datetime | None = None  #: PLANNED, PUBLISHED: end of the backoff; the next step does not start earlier
+    background: bool = False  #: replayed or backfilled; uses the slots of background work
+    segments: tuple[str, ...] = ()  #: FORMING: ids of the pending segments that the batch has taken
+    changes: int = 0  #: number of changes to its files recorded so far; the next change gets the next number
+    formed: int = 0  #: number of the last change that this attempt's manifest includes
+    base_manifest: str = ""  #: FORMING: control-bucket key of the manifest from which this attempt's one is made
+    file_range: tuple[int, int] | None = None  #: FORMING: the files [from, to) of the base manifest that a child takes
     period: str = ""  #: nightly: the first day of the period, YYYY-MM-DD
     inputs: Mapping[str, int] = field(default_factory=dict)  #: nightly: table → sequence number of the snapshot read
     manifest: str = ""  #: control-bucket key of this attempt's manifest
@@ -121,30 +120,30 @@ class Batch:
     duplicate_files: int = 0  #: files dropped because another batch holds them
     run_id: str = ""  #: EMR Serverless job run of this attempt
     published: int = 0  #: the attempt whose rows the lake shows; 0 for none
-    waiting_since: datetime | None = None  #: first publication that the warehouse has not seen yet
-    maybe_visible: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
+    waiting_since: datetime | None = None  #: when the first attempt was published that the warehouse does not show yet
+    maybe_visible: bool = False  #: readers may have seen rows of an attempt, so the batch must not be split
     load_id: str = ""
-    company: int = 0  #: most batches that it is loaded with, itself included; 0 for no limit
-    counts: Counts = Counts()  #: of this attempt, once it is published
+    company: int = 0  #: the most batches, this one included, that its next load may have; 0 for no limit
+    counts: Counts = Counts()  #: of the last published attempt
     failures: Failures = Failures()
-    reason: str = ""  #: of the last failure, or of the quarantine
-    discarded: int = 0  #: number of the last change before a person gave its files up; only later ones count
-    acknowledged: int = 0  #: the attempt of which a person has seen the rejected records
+    reason: str = ""  #: of the last failure or of the quarantine
+    discarded: int = 0  #: number of the last change before a person discarded its files; only later changes apply
+    acknowledged: int = 0  #: the attempt whose rejected records a person has acknowledged
     parent: str = ""
     children: tuple[str, ...] = ()
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing more is due without a new fact."""
+        """Whether no step is due until something new happens."""
         return self.state in AT_REST
 
     @property
     def outdated(self) -> bool:
-        """Whether changes wait for its next attempt."""
+        """Whether changes have been recorded that this attempt's manifest does not include."""
         return self.changes > self.formed
 
     def took(self, now: datetime) -> timedelta:
-        """How long this attempt has taken, or takes so far."""
+        """How long this attempt took, or has taken so far."""
         return (self.updated_at if self.at_rest else now) - (self.began_at or self.created_at)
 
 
@@ -153,7 +152,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Formed:
-    """The manifest of the attempt is written; it has the first `changes` changes of the batch."""
+    """The attempt's manifest is written; it includes the first `changes` changes of the batch."""
 
     attempt: int
     manifest: str
@@ -166,9 +165,9 @@ class Formed:
 
 @dataclass(frozen=True)
 class Emptied:
-    """No file is left to claim: all were duplicates, and no earlier attempt has shown rows.
+    """The batch has no file: all were duplicates, and no earlier attempt has published rows.
 
-    That is so of the first `changes` changes of the batch; stale once there are more.
+    Holds for the first `changes` changes of the batch; stale if there are more.
     """
 
     attempt: int
@@ -178,7 +177,7 @@ class Emptied:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """EMR Serverless has accepted, or already had, the attempt's run."""
+    """EMR Serverless has accepted the attempt's run, or had accepted it before."""
 
     attempt: int
     run_id: str
@@ -186,7 +185,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class Published:
-    """The run's result was verified and is committed to every table of the lake."""
+    """The run's result is verified and committed to every table of the lake."""
 
     attempt: int
     counts: Counts
@@ -194,16 +193,16 @@ class Published:
 
 @dataclass(frozen=True)
 class RunRetried:
-    """The run failed in a way that another try may cure."""
+    """The run failed, and a retry may succeed."""
 
     attempt: int
     reason: str
-    unknown: bool = False  # nobody can explain the failure
+    unknown: bool = False  # the cause of the failure is unknown
 
 
 @dataclass(frozen=True)
 class FileRefused:
-    """The run failed and named the file; the file is set aside and the rest goes on at once."""
+    """The run failed because of one file: that file is quarantined, and the others go on at once."""
 
     attempt: int
     reason: str
@@ -211,7 +210,7 @@ class FileRefused:
 
 @dataclass(frozen=True)
 class Bisected:
-    """The run failed again and nobody knows why: two children take half the files each."""
+    """The run failed again for an unknown reason: two children take half of the files each."""
 
     attempt: int
     children: tuple[str, str]
@@ -220,7 +219,7 @@ class Bisected:
 
 @dataclass(frozen=True)
 class Poisoned:
-    """Trying again will not help: a person must look."""
+    """A retry will not help: a person must act."""
 
     attempt: int
     reason: str
@@ -228,7 +227,7 @@ class Poisoned:
 
 @dataclass(frozen=True)
 class LoadStarted:
-    """The batch is part of a load that the ledger holds."""
+    """The batch is part of a load."""
 
     attempt: int
     load_id: str
@@ -236,7 +235,7 @@ class LoadStarted:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The load is committed in the warehouse, and its counts agree."""
+    """The load is committed in the warehouse, and the row counts agree."""
 
     attempt: int
     load_id: str
@@ -244,17 +243,17 @@ class Loaded:
 
 @dataclass(frozen=True)
 class LoadRetried:
-    """The load failed; the batch is loaded again, in company of at most so many (0: as before)."""
+    """The load failed: the batch is loaded again."""
 
     attempt: int
     load_id: str
     reason: str
-    company: int = 0
+    company: int = 0  # the most batches that the next load may have; 0 leaves the limit as it is
 
 
 @dataclass(frozen=True)
 class LoadRefused:
-    """The warehouse refuses the batch's rows; a person must look."""
+    """The warehouse refuses the batch's rows: a person must act."""
 
     attempt: int
     load_id: str
@@ -263,7 +262,7 @@ class LoadRefused:
 
 @dataclass(frozen=True)
 class Vanished:
-    """Files of the attempt are gone from the lake, or others now, and the warehouse has not had them.
+    """Files of the attempt were deleted from the lake, or replaced, before they were loaded.
 
     The next attempt writes them anew.
     """
@@ -275,7 +274,7 @@ class Vanished:
 
 @dataclass(frozen=True)
 class Changed:
-    """One of its files was written again, taken out or released while an attempt is under way, which goes on."""
+    """A file was overwritten, quarantined or released during the attempt, which goes on."""
 
     attempt: int
     reason: str
@@ -283,18 +282,18 @@ class Changed:
 
 @dataclass(frozen=True)
 class Renewed:
-    """The attempt is through, well or not, and changes wait: the next one has them."""
+    """The attempt has ended, successfully or not, and changes wait: the next attempt applies them."""
 
     attempt: int
     reason: str
-    load_id: str = ""  # of the load that brought the attempt in; "" where it came to nothing
+    load_id: str = ""  # the load that completed the attempt; "" if it failed
 
 
 @dataclass(frozen=True)
 class Superseded:
-    """One of its files was written again, or released, while it was at rest: the next attempt has another manifest.
+    """A file was overwritten, quarantined or released while the batch was at rest: the next attempt applies the change.
 
-    Of a nightly batch, rows that it has read: what it has published gives way to the next attempt at once.
+    For a nightly batch: rows that it has read were changed after it was published.
     """
 
     attempt: int
@@ -303,14 +302,14 @@ class Superseded:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A person runs it again as the next attempt."""
+    """A person replays or releases the batch: the next attempt processes the same files."""
 
     attempt: int
 
 
 @dataclass(frozen=True)
 class Discarded:
-    """A person gives its files up: the next attempt has none, and so replaces what was shown by nothing."""
+    """A person discards the batch: the next attempt has no files, and so removes the rows of earlier attempts."""
 
     attempt: int
     reason: str
@@ -321,7 +320,7 @@ Event = Union[
     LoadStarted, Loaded, LoadRetried, LoadRefused, Vanished, Changed, Renewed, Superseded, Replayed, Discarded,
 ]  # fmt: skip
 
-#: THE table: in a state, an event leads to a state. What is not in it cannot happen.
+#: State → event → next state. What is not in this table cannot happen.
 TRANSITIONS: Mapping[State, Mapping[type, State]] = {
     State.FORMING: {
         Formed:      State.PLANNED,
@@ -376,34 +375,34 @@ TRANSITIONS: Mapping[State, Mapping[type, State]] = {
     },
 }  # fmt: skip
 
-#: What each event means, in the words of the diagram.
+#: Each event's label in the diagram.
 MEANING: Mapping[type, str] = {
     Formed: "manifest written",
     Emptied: "all duplicates",
     RunStarted: "run accepted",
     Published: "committed to the lake",
     RunRetried: "run failed, retry",
-    FileRefused: "bad file named",
+    FileRefused: "bad file quarantined",
     Bisected: "failed again, split",
-    Poisoned: "beyond repair",
-    LoadStarted: "in a load",
+    Poisoned: "retry cannot help",
+    LoadStarted: "load started",
     Loaded: "counts agree",
     LoadRetried: "load failed, retry",
     LoadRefused: "rows refused",
     Vanished: "lake files gone",
-    Changed: "file overwritten, noted",
-    Renewed: "through, changes wait",
+    Changed: "file overwritten, recorded",
+    Renewed: "attempt ended, changes wait",
     Superseded: "file overwritten",
     Replayed: "replay, release",
     Discarded: "discard",
 }
 
-# ── What follows from it ────────────────────────────────────────────────────────────────────────────────────
+# ── What follows from an event ────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A person is needed."""
+    """A person must act."""
 
     batch_id: str
     reason: str
@@ -411,7 +410,7 @@ class Alarm:
 
 Effect = Alarm
 
-#: Which function takes the next step in a state. Each is brought by an event; sweep's hint makes up for a lost one.
+#: State → the function that takes the next step. An event invokes it; sweep sends a hint if the event was lost.
 STEP: Mapping[State, str] = {
     State.FORMING:   "plan",
     State.PLANNED:   "submit",
@@ -420,7 +419,7 @@ STEP: Mapping[State, str] = {
     State.LOADING:   "settle",
 }  # fmt: skip
 
-#: How long a state may take before sweep looks; not a limit, only the time until the next look.
+#: State → time until sweep sends the first hint for the next step. Not a limit on how long the state may last.
 PATIENCE: Mapping[State, timedelta] = {
     State.FORMING:   timedelta(minutes=2),
     State.PLANNED:   timedelta(minutes=2),
@@ -431,14 +430,13 @@ PATIENCE: Mapping[State, timedelta] = {
 
 
 def advance(batch: Batch, event: Event, now: datetime) -> tuple[Batch, tuple[Effect, ...]]:
-    """The batch after `event`, and what is due because of it.
+    """The batch after `event`, and the effects to perform.
 
-    Raises `Stale` for an event of another attempt or load, `IllegalMove` for one that the state does not allow;
-    in both cases nothing has changed.
+    Raises `Stale` for an event of another attempt or load, and `IllegalMove` for one that the state does not allow.
     """
     _check_fence(batch, event)
     if isinstance(event, Changed) and Changed in TRANSITIONS[batch.state]:
-        # The attempt goes on as if nothing had happened: neither its times nor what is due depend on the change.
+        # The attempt goes on undisturbed: the change affects neither its times nor its next step.
         return _with_next_change(batch), ()
     target = TRANSITIONS[batch.state].get(type(event))
     if target is None:
@@ -449,19 +447,19 @@ def advance(batch: Batch, event: Event, now: datetime) -> tuple[Batch, tuple[Eff
 
 
 def changed(batch: Batch, reason: str) -> Changed | Superseded:
-    """The event for a change to the batch's files: it waits for the attempt that is under way, if there is one."""
+    """The event for a change to the batch's files; the change waits until a current attempt has ended."""
     return Superseded(batch.attempt, reason) if batch.at_rest else Changed(batch.attempt, reason)
 
 
 def loaded(batch: Batch) -> Loaded | Renewed:
-    """The event for a batch whose load is in the warehouse, with the right counts."""
+    """The event for a batch whose load is committed, with row counts that agree."""
     if batch.outdated:
         return Renewed(batch.attempt, "files were overwritten meanwhile", batch.load_id)
     return Loaded(batch.attempt, batch.load_id)
 
 
 def failed_for_good(batch: Batch, event: Poisoned | LoadRefused) -> Poisoned | LoadRefused | Renewed:
-    """The event for a batch that another try cannot help, unless changes wait that may."""
+    """`event`, which quarantines the batch, or `Renewed` if changes wait: the next attempt may succeed with them."""
     return Renewed(batch.attempt, event.reason) if batch.outdated else event
 
 
@@ -481,12 +479,11 @@ def _due_at(batch: Batch, now: datetime) -> datetime | None:
     if batch.at_rest:
         return None
     if batch.state is State.FORMING:
-        return now  # nobody is at it yet: the next plan takes it up
+        return now  # the next plan takes it up
     return batch.not_before if batch.not_before and batch.not_before > now else now + PATIENCE[batch.state]
 
 
 def _effects(moved: Batch) -> tuple[Effect, ...]:
-    """What entering `moved`'s state calls for."""
     return (Alarm(moved.batch_id, moved.reason),) if moved.state is State.QUARANTINED else ()
 
 
@@ -532,8 +529,8 @@ def _bisected(batch: Batch, event: Bisected, now: datetime) -> Batch:
     return replace(batch, children=event.children, reason=event.reason)
 
 
-def _given_to_a_person(batch: Batch, event: Poisoned | LoadRefused, now: datetime) -> Batch:
-    # A publish that failed midway may have committed the attempt to some of the tables.
+def _quarantined(batch: Batch, event: Poisoned | LoadRefused, now: datetime) -> Batch:
+    # A publisher that failed midway may have committed the attempt to some of the tables.
     return replace(batch, reason=event.reason, maybe_visible=batch.maybe_visible or batch.state is State.RUNNING)
 
 
@@ -547,7 +544,7 @@ def _loaded(batch: Batch, event: Loaded, now: datetime) -> Batch:
 
 def _load_retried(batch: Batch, event: LoadRetried, now: datetime) -> Batch:
     failures = replace(batch.failures, loads=batch.failures.loads + 1)
-    # The fault may lie with another batch of the load: a smaller load is tried at once.
+    # Another batch of the load may have caused the failure, so a smaller load is tried at once.
     wait = timedelta(0) if event.company else retry.backoff(batch.batch_id, failures.loads)
     company = event.company or batch.company
     return replace(batch, company=company, failures=failures, not_before=now + wait, reason=event.reason)
@@ -583,9 +580,9 @@ def _renewed(batch: Batch, event: Renewed, now: datetime) -> Batch:
     ended = _in_warehouse(batch) if event.load_id else batch
     return replace(
         _next_attempt(ended, now, event.reason),
-        # Failures go on counting: a job that fails for every version must come to a person's notice.
+        # Failed runs still count: a job that fails for every version must end in quarantine.
         failures=replace(ended.failures, loads=0),
-        # A publisher may have committed this run and died before it said so.
+        # A publisher may have committed this run and crashed before it saved PUBLISHED.
         maybe_visible=batch.maybe_visible or batch.state is State.RUNNING,
     )
 
@@ -604,7 +601,7 @@ def _discarded(batch: Batch, event: Discarded, now: datetime) -> Batch:
 
 
 def _next_attempt(batch: Batch, now: datetime, reason: str) -> Batch:
-    """The next attempt, without run, load or manifest: the results of the last attempt's are stale from here on."""
+    """The next attempt, without run, load or manifest: events of earlier attempts are stale from here on."""
     return replace(
         batch,
         attempt=batch.attempt + 1,
@@ -615,7 +612,7 @@ def _next_attempt(batch: Batch, now: datetime, reason: str) -> Batch:
         load_id="",
         manifest="",
         base_manifest=batch.manifest or batch.base_manifest,
-        # The range counts in the parent's manifest. Once the child has its own, that one counts whole.
+        # The range refers to the parent's manifest. Once the child has a manifest of its own, it takes all of that.
         file_range=None if batch.manifest else batch.file_range,
         failures=Failures(vanished=batch.failures.vanished),
         company=0,
@@ -623,7 +620,7 @@ def _next_attempt(batch: Batch, now: datetime, reason: str) -> Batch:
     )
 
 
-#: What each event changes beside the state. `Changed` is not here: it only counts (see `advance`).
+#: Event → the rule that computes the batch's other fields; `advance` sets the state. `Changed` has none: see `advance`.
 RULES: Mapping[type, Callable[[Batch, Any, datetime], Batch]] = {
     Formed: _formed,
     Emptied: _emptied,
@@ -632,11 +629,11 @@ RULES: Mapping[type, Callable[[Batch, Any, datetime], Batch]] = {
     RunRetried: _run_retried,
     FileRefused: _file_refused,
     Bisected: _bisected,
-    Poisoned: _given_to_a_person,
+    Poisoned: _quarantined,
     LoadStarted: _load_started,
     Loaded: _loaded,
     LoadRetried: _load_retried,
-    LoadRefused: _given_to_a_person,
+    LoadRefused: _quarantined,
     Vanished: _vanished,
     Renewed: _renewed,
     Superseded: _superseded,

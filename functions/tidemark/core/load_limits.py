@@ -1,4 +1,4 @@
-"""How many statements one load may have, and how many each table takes. Pure."""
+"""The statements that a load may have, and how many of them each table takes. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from tidemark.core.dataset import Table
 
 STATEMENTS_MAX = 40  # per BatchExecuteStatement (docs/aws-facts.md#redshift-data-api)
-
-
-FRAME_STATEMENTS = 5
+FRAME_STATEMENTS = 5  # of a load, whatever its tables
+TABLE_STATEMENTS = 4  # of a table, at most
+LATEST_STATEMENTS = 7  # of a table of kind latest, at most
 
 
 def statements_of(table: Table) -> int:
     """How many statements of a load bring in a table, at most."""
-    return 7 if table.kind == "latest" else 4
+    return LATEST_STATEMENTS if table.kind == "latest" else TABLE_STATEMENTS
 
 
 def statements_needed(tables: Iterable[Table]) -> int:
-    """How many statements a load of these tables has, at most; more than STATEMENTS_MAX do not go."""
+    """The most statements that a load of these tables takes; a load with more than STATEMENTS_MAX cannot be sent."""
     return FRAME_STATEMENTS + sum(map(statements_of, tables))

@@ -1,4 +1,4 @@
-"""The manifest: the immutable list of what one attempt reads. What is not in it is not in the batch."""
+"""The manifest: the immutable list of the files that one attempt reads."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Manifest:
     attempt: int
     dataset: str
     files: tuple[FileVersion, ...]
-    changes: int = 0  # how many of the batch's changes are in it
+    changes: int = 0  # number of the batch's last change that it includes
 
     @property
     def total_bytes(self) -> int:
-        """Sum of the files' sizes as they lie in S3."""
+        """Total size of the files in S3."""
         return sum(file.size for file in self.files)
 
     def dumps(self) -> str:
-        """JSON, one file a line, so that a person can read and diff it."""
+        """The JSON text, with one file per line, so that a person can read and diff it."""
         lines = ",\n  ".join(json.dumps(file.to_json(), ensure_ascii=False) for file in self.files)
         head = {
             "batch_id": self.batch_id,
@@ -48,8 +48,8 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class PinnedFile:
-    """A Parquet file of a lake table; written once, so its key says it all."""
+class SnapshotFile:
+    """A Parquet file of a lake table's snapshot; it is never overwritten, so its key identifies it."""
 
     bucket: str
     key: str
@@ -58,34 +58,34 @@ class PinnedFile:
 
     @property
     def uri(self) -> str:
-        """The s3:// name."""
+        """The file's s3:// URI."""
         return f"s3://{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True)
 class Input:
-    """What a nightly attempt reads of one table: the files of one snapshot."""
+    """What a nightly attempt reads from one table: files of one snapshot."""
 
     table: str  # logical name
     kind: str
-    snapshot: Optional[int]  # None: the table has none yet
-    sequence: int  # of the snapshot; 0 without one
-    files: tuple[PinnedFile, ...]
-    columns: tuple[Column, ...]  # as declared when it was pinned: what an older file lacks is null
-    sums: tuple[str, ...] = ()  # additive: the job sees one row for each value of the other columns
-    day: Optional[str] = None  # the column by which rows are chosen; the files may hold rows of other days as well
-    days: Optional[tuple[date, date]] = None  # from the first to before the second; None: all rows
+    snapshot: Optional[int]  # None if the table has no snapshot yet
+    sequence: int  # the snapshot's sequence number; 0 without a snapshot
+    files: tuple[SnapshotFile, ...]
+    columns: tuple[Column, ...]  # as declared when the manifest was written; columns missing in older files are null
+    sums: tuple[str, ...] = ()  # additive: the job sees their sums for each combination of the other columns
+    day: Optional[str] = None  # the column by which rows are selected; the files may also have rows of other days
+    days: Optional[tuple[date, date]] = None  # the days [from, to) that are read; None for all rows
 
     @property
     def rows(self) -> int:
-        """Rows of the files, before any are left out by day."""
+        """Total rows of the files, including those of other days."""
         return sum(file.rows for file in self.files)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Input:
-        """The manifest's form, back."""
+        """The value of an entry of a decoded manifest; the inverse of `dumps`."""
         days = data["days"] and (date.fromisoformat(data["days"]["from"]), date.fromisoformat(data["days"]["to"]))
-        files = tuple(PinnedFile(**file) for file in data["files"])
+        files = tuple(SnapshotFile(**file) for file in data["files"])
         columns = tuple(Column(name, ColumnType.parse(type_)) for name, type_ in data["columns"].items())
         return cls(
             data["table"], data["kind"], data["snapshot"], data["sequence"],
@@ -93,7 +93,7 @@ class Input:
         )  # fmt: skip
 
     def dumps(self) -> str:
-        """JSON, one file a line."""
+        """The JSON text, with one file per line."""
         days = self.days and {"from": self.days[0].isoformat(), "to": self.days[1].isoformat()}
         named = {"table": self.table, "kind": self.kind, "snapshot": self.snapshot, "sequence": self.sequence}
         columns = {column.name: str(column.type) for column in self.columns}
@@ -105,37 +105,37 @@ class Input:
 
 @dataclass(frozen=True)
 class NightlyManifest:
-    """The snapshots, and of these the files, that a nightly attempt reads."""
+    """The manifest of a nightly attempt: the snapshots that it reads, with their files."""
 
     batch_id: str
     attempt: int
     dataset: str
     period: Period
     inputs: tuple[Input, ...]
-    changes: int = 0  # how many times before rows that it reads were seen to have changed
+    changes: int = 0  # how many times the rows that the batch reads had changed when this was written
 
     @property
     def total_bytes(self) -> int:
-        """Sum of the files' sizes as they lie in S3."""
+        """Total size of the files in S3."""
         return sum(file.size for entry in self.inputs for file in entry.files)
 
     @property
     def total_files(self) -> int:
-        """Number of files, over all tables."""
+        """Number of files of all tables."""
         return sum(len(entry.files) for entry in self.inputs)
 
     @property
     def rows(self) -> dict[str, int]:
-        """Rows per table, as its files hold them."""
+        """Table → rows of its files."""
         return {entry.table: entry.rows for entry in self.inputs}
 
     @property
     def sequences(self) -> dict[str, int]:
-        """The sequence number of each table's snapshot."""
+        """Table → sequence number of its snapshot."""
         return {entry.table: entry.sequence for entry in self.inputs}
 
     def dumps(self) -> str:
-        """JSON, one file a line."""
+        """The JSON text, with one file per line."""
         period = {"every": self.period.every, "start": self.period.name, "end": self.period.end.isoformat()}
         head = {
             "batch_id": self.batch_id,

@@ -1,12 +1,10 @@
-"""Every name in one place: ids, S3 keys, tokens. Ids sort by time and are derived, never drawn at random."""
+"""Builds every name: ids, S3 keys, tokens. Ids sort by time and are derived from their contents, never random."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from datetime import date, datetime, timezone
-
-HISTORY_SCHEMA = "tidemark"
 
 
 def batch_id(dataset: str, segments: Iterable[str], now: datetime) -> str:
@@ -15,12 +13,12 @@ def batch_id(dataset: str, segments: Iterable[str], now: datetime) -> str:
 
 
 def nightly_id(job: str, every: str, start: date) -> str:
-    """`<job>.<start>T000000.<8 hex of job and period>`: a job has one batch for each period, whoever begins it."""
+    """`<job>.<start>T000000.<8 hex of job and period>`: a job has exactly one batch for each period."""
     return f"{job}.{start:%Y%m%d}T000000.{_digest(job, every, start.isoformat())}"
 
 
 def child_id(parent: str, half: int) -> str:
-    """A bisected batch's child: the parent's dataset and time, its own digest."""
+    """The id of a split batch's child (half 0 or 1): the parent's dataset and time, and a digest of its own."""
     return f"{parent.rsplit('.', 1)[0]}.{_digest(parent, str(half))}"
 
 
@@ -30,43 +28,43 @@ def load_id(batches: Iterable[tuple[str, int]], now: datetime) -> str:
 
 
 def segment_id(packed: bytes) -> str:
-    """A segment is named by what it holds: the same invocation repeated writes the same item."""
+    """A hash of the segment's packed files, so that a repeated invocation writes the same item."""
     return hashlib.sha256(packed).hexdigest()[:16]
 
 
 def run_name(batch: str, attempt: int) -> str:
-    """The job run's name; GetJobRun gives it back, and it tells batch and attempt."""
+    """The job run's name, from which `parse_run_name` gets batch and attempt; GetJobRun returns it."""
     return f"{batch}.{attempt}"
 
 
 def run_token(batch: str, attempt: int) -> str:
-    """StartJobRun's client token: one run per attempt, however often it is asked for."""
+    """StartJobRun's client token: repeated requests for one attempt start one run."""
     return f"{batch}-{attempt}"
 
 
 def parse_run_name(name: str) -> tuple[str, int] | None:
-    """The inverse of `run_name`; None for a run that is not ours."""
+    """The inverse of `run_name`; None for a run that Tidemark did not start."""
     batch, _, attempt = name.rpartition(".")
     return (batch, int(attempt)) if batch.count(".") == 2 and attempt.isascii() and attempt.isdigit() else None
 
 
 def born_at(batch: str) -> datetime:
-    """When a batch was formed, to the second; of a nightly one, when its period begins."""
+    """When a batch was created, to the second; for a nightly batch, when its period begins."""
     return datetime.strptime(batch.split(".")[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
 
 
 def attempt_prefix(dataset: str, batch: str, attempt: int) -> str:
-    """The S3 prefix that belongs to one attempt alone, in the control and in the lake bucket."""
+    """The S3 prefix of one attempt, in the control bucket and in the lake bucket."""
     return f"batches/{dataset}/{batch}/{attempt:04d}/"
 
 
 def artifacts_key(job: str) -> str:
-    """The pointer to the latest artifacts of a nightly job, in the lake bucket."""
+    """The key of the pointer to a nightly job's latest artifacts, in the lake bucket."""
     return f"artifacts/{job}/current.json"
 
 
 def load_manifest_key(load: str, table: str) -> str:
-    """The COPY manifest of one load and table, in the control bucket."""
+    """The key of the COPY manifest of one load and table, in the control bucket."""
     return f"loads/{load}/{table}.manifest"
 
 

@@ -1,7 +1,7 @@
-"""What S3 says about a new object, in either of its two dialects, as file versions. Pure.
+"""Parses S3's notifications of new objects, in both of their formats, into file versions. Pure.
 
-EventBridge's "Object Created" carries the key literally; the direct notification URL-encodes it, and comes with a
-test message of another shape (docs/aws-facts.md#s3-events). Powertools' data class for the first decodes what is not
+EventBridge's "Object Created" event has the literal key. A direct notification URL-encodes the key, and S3 also sends a
+test message in another format (docs/aws-facts.md#s3-events). Powertools' data class for the first decodes what is not
 encoded (docs/aws-facts.md#keys-in-s3-events), so the events are read without it.
 """
 
@@ -15,45 +15,45 @@ from tidemark.core.files import FileVersion
 
 
 def parse_notification(body: Mapping[str, Any]) -> list[FileVersion]:
-    """The created objects that a message tells of; none for S3's test message and for deletions.
+    """The created objects in a message; none for S3's test message and for deletions.
 
-    Raises `ValueError` for a message that is neither dialect.
+    Raises `ValueError` for a message in neither format.
     """
     try:
         if body.get("Event") == "s3:TestEvent":
             return []
         if body.get("source") == "aws.s3":
-            return [_bridged(body)] if body["detail-type"] == "Object Created" else []
+            return [_from_eventbridge(body)] if body["detail-type"] == "Object Created" else []
         created = (record for record in body["Records"] if record["eventName"].startswith("ObjectCreated:"))
-        return [_direct(record) for record in created]
+        return [_from_direct(record) for record in created]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"expected an S3 notification, found a message without {error}") from error
 
 
-def _bridged(event: Mapping[str, Any]) -> FileVersion:
-    found = event["detail"]["object"]
+def _from_eventbridge(event: Mapping[str, Any]) -> FileVersion:
+    s3_object = event["detail"]["object"]
     return FileVersion(
         bucket=event["detail"]["bucket"]["name"],
-        key=found["key"],
-        version=_identity(found.get("version-id"), found["etag"]),
-        size=int(found["size"]),
+        key=s3_object["key"],
+        version=_version(s3_object.get("version-id"), s3_object["etag"]),
+        size=int(s3_object["size"]),
         landed_at=event["time"],
-        sequencer=found.get("sequencer"),
+        sequencer=s3_object.get("sequencer"),
     )
 
 
-def _direct(record: Mapping[str, Any]) -> FileVersion:
-    found = record["s3"]["object"]
+def _from_direct(record: Mapping[str, Any]) -> FileVersion:
+    s3_object = record["s3"]["object"]
     return FileVersion(
         bucket=record["s3"]["bucket"]["name"],
-        key=unquote_plus(found["key"]),
-        version=_identity(found.get("versionId"), found["eTag"]),
-        size=int(found["size"]),
+        key=unquote_plus(s3_object["key"]),
+        version=_version(s3_object.get("versionId"), s3_object["eTag"]),
+        size=int(s3_object["size"]),
         landed_at=record["eventTime"],
-        sequencer=found.get("sequencer"),
+        sequencer=s3_object.get("sequencer"),
     )
 
 
-def _identity(version_id: str | None, etag: str) -> str:
-    """The version-id; where versioning is off or suspended (`null`) the etag tells two writes apart."""
+def _version(version_id: str | None, etag: str) -> str:
+    """The version-id; the etag where versioning is off or suspended (`null`), to distinguish two writes."""
     return version_id if version_id and version_id != "null" else f"etag:{etag}"

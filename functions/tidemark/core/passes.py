@@ -1,7 +1,8 @@
-"""When a dataset's raw files are compared with the ledger, and how much of them. Pure.
+"""Decides when reconcile compares a dataset's raw files with the ledger, and which of them. Pure.
 
-The daily pass is over everything, as long as that is not much. Beyond it only such folders are listed as can have
-changed since the pass before, and a *whole* pass over everything follows at leisure: for what came into old folders.
+A daily pass covers all raw files while there are at most DAILY_KEYS_MAX keys. Beyond that it lists only the folders
+that may have changed since the previous pass, and a *whole* pass covers all files every WHOLE_EVERY, to find those that
+arrived late in old folders.
 """
 
 from __future__ import annotations
@@ -11,53 +12,54 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
-#: Keys that each daily pass looks at, old ones too: about $0.70 a day.
+#: The most keys for which each daily pass covers all files: about $0.70 a day.
 DAILY_KEYS_MAX = 10_000_000
 WHOLE_EVERY = timedelta(days=30)
-#: How long after its time a folder still gets files. Firehose tries for a day; its zone is up to 14 hours off UTC.
+#: How long a folder may get files after the time in its name. Firehose retries for a day, and the time zone of its
+#: folders is up to 14 hours off UTC.
 LATE = timedelta(days=2)
 NEVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
-class Passed:
-    """What is remembered of the complete passes over a dataset's raw files."""
+class PassHistory:
+    """The completed passes over a dataset's raw files, as the ledger records them."""
 
-    known: Optional[datetime] = None  # since when the dataset is known
-    began: Optional[datetime] = None  # the last one, whole or not
-    whole: Optional[datetime] = None  # when the last one over everything began
-    keys: int = 0  # that it looked at
+    known: Optional[datetime] = None  # when the dataset was first seen
+    began: Optional[datetime] = None  # when the last pass began, whole or not
+    whole: Optional[datetime] = None  # when the last whole pass began
+    keys: int = 0  # keys that the last whole pass looked at
 
     def age(self, now: datetime) -> timedelta:
-        """Since the last pass began; since the dataset is known, where there was none."""
+        """Time since the last pass began, or since the dataset was first seen if there was none."""
         return now - (self.began or self.known or now)
 
     def whole_age(self, now: datetime) -> timedelta:
-        """The same of the last pass over everything."""
+        """Time since the last whole pass began, or since the dataset was first seen if there was none."""
         return now - (self.whole or self.known or now)
 
 
 @dataclass(frozen=True)
 class DuePass:
-    """A pass that is to begin, or to go on."""
+    """A pass to begin or to resume."""
 
     dataset: str
-    since: Optional[datetime] = None  # folders of times that ended before it are left out; None: it is a whole one
+    since: Optional[datetime] = None  # skips folders named after times that ended before it; None for a whole pass
 
 
-def daily_passes(passed: Mapping[str, Passed], every: timedelta, now: datetime) -> list[DuePass]:
-    """What is due because the last pass began `every` or longer ago, the oldest first."""
-    by_age = sorted(passed.items(), key=lambda one: (one[1].began or NEVER, one[0]))
-    return [DuePass(name, _since(found)) for name, found in by_age if now - (found.began or NEVER) >= every]
+def daily_passes(histories: Mapping[str, PassHistory], every: timedelta, now: datetime) -> list[DuePass]:
+    """The daily passes that are due: the last one began at least `every` ago. Oldest first."""
+    by_age = sorted(histories.items(), key=lambda entry: (entry[1].began or NEVER, entry[0]))
+    return [DuePass(name, _since(history)) for name, history in by_age if now - (history.began or NEVER) >= every]
 
 
-def whole_passes(passed: Mapping[str, Passed], now: datetime) -> list[DuePass]:
-    """What is due over everything, where the daily passes are not, the oldest first."""
-    by_age = sorted(passed.items(), key=lambda one: (one[1].whole or NEVER, one[0]))
-    return [DuePass(name) for name, found in by_age if _since(found) and found.whole_age(now) >= WHOLE_EVERY]
+def whole_passes(histories: Mapping[str, PassHistory], now: datetime) -> list[DuePass]:
+    """The whole passes that are due, for datasets whose daily passes skip folders. Oldest first."""
+    by_age = sorted(histories.items(), key=lambda entry: (entry[1].whole or NEVER, entry[0]))
+    return [DuePass(name) for name, history in by_age if _since(history) and history.whole_age(now) >= WHOLE_EVERY]
 
 
-def _since(passed: Passed) -> Optional[datetime]:
-    """None where the daily pass is a whole one."""
-    is_much = passed.whole and passed.keys > DAILY_KEYS_MAX
-    return passed.began - LATE if is_much and passed.began else None
+def _since(history: PassHistory) -> Optional[datetime]:
+    """The time before which a daily pass skips folders; None if it covers all files."""
+    has_many_keys = history.whole and history.keys > DAILY_KEYS_MAX
+    return history.began - LATE if has_many_keys and history.began else None

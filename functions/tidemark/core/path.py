@@ -1,7 +1,7 @@
-"""Where in an object its records are: a path of RFC 9535's JSONPath, as far as a path goes that only points.
+"""The path to the records inside a JSON object: the subset of RFC 9535's JSONPath that names members and elements.
 
-Shapes: `Records[*]`, `$.Records[*]`, `Item`, `['detail-type'].events[0]`. Filters, slices and `..` are not for finding
-records. Where a text stands on the way, it is read as JSON; that is the reader's affair.
+Examples: `Records[*]`, `$.Records[*]`, `Item`, `['detail-type'].events[0]`. Filters, slices and `..` are not supported.
+A string on the path is parsed as JSON by the reader in the Spark job.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Optional, Union
 
-#: A member's name, an index, or None for every element.
+#: A member's name, an element's index, or None for all elements.
 Step = Optional[Union[str, int]]
 Path = tuple[Step, ...]
 
@@ -24,17 +24,17 @@ _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def parse_path(text: str) -> Path:
-    """`"Records[*]"` → its steps; `ValueError` saying what was expected and what stands there instead."""
+    """The steps of a path such as `Records[*]`. Raises `ValueError` with what was expected and what was found."""
     rest = text.strip()
     rest = rest[1:] if rest.startswith("$") else rest if rest.startswith("[") else f".{rest}"
     steps: list[Step] = []
-    at = 0
-    while at < len(rest):
-        found = _STEP.match(rest, at)
-        if not found:
-            raise ValueError(f"expected .name, ['name'], [0] or [*], found {rest[at:]!r}")
-        steps.append(_step(found))
-        at = found.end()
+    position = 0
+    while position < len(rest):
+        match = _STEP.match(rest, position)
+        if not match:
+            raise ValueError(f"expected .name, ['name'], [0] or [*], found {rest[position:]!r}")
+        steps.append(_step(match))
+        position = match.end()
     if not steps or not isinstance(steps[0], str):
         raise ValueError(
             f"expected a path that begins with a member's name (arrays around records are read without), found {text!r}"
@@ -42,13 +42,13 @@ def parse_path(text: str) -> Path:
     return tuple(steps)
 
 
-def _step(found: re.Match[str]) -> Step:
-    if found["every"] or found["all"]:
+def _step(match: re.Match[str]) -> Step:
+    if match["every"] or match["all"]:
         return None
-    if found["index"]:
-        return int(found["index"])
-    quoted = found["single"] if found["single"] is not None else found["double"]
-    return found["member"] if quoted is None else _ESCAPE.sub(_unescaped, quoted)
+    if match["index"]:
+        return int(match["index"])
+    quoted = match["single"] if match["single"] is not None else match["double"]
+    return match["member"] if quoted is None else _ESCAPE.sub(_unescaped, quoted)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -57,7 +57,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def written_path(path: Path) -> str:
-    """The steps as a declaration writes them."""
+    """The text of a path; the inverse of `parse_path`."""
     return "".join(map(_written, path)).lstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Periods: the days, weeks and months of UTC for which nightly jobs run. The job imports this file: Python 3.9."""
+"""Periods: the days, weeks and months, in UTC, for which nightly jobs run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, order=True)
 class Period:
-    """A day, an ISO week (from Monday) or a month. Periods of one kind sort by time."""
+    """A day, an ISO week (from Monday) or a month; periods of one kind sort by time."""
 
     every: str  # day | week | month
     start: date
@@ -21,7 +21,7 @@ class Period:
 
     @classmethod
     def containing(cls, every: str, day: date) -> Period:
-        """The period of that kind in which the day lies."""
+        """The period of kind `every` that contains the day."""
         return cls(every, _start(every, day))
 
     @classmethod
@@ -31,24 +31,24 @@ class Period:
 
     @property
     def name(self) -> str:
-        """Its first day, YYYY-MM-DD."""
+        """The period's first day, YYYY-MM-DD."""
         return self.start.isoformat()
 
     @property
     def end(self) -> date:
-        """The first day that is no longer in it."""
+        """The first day after the period."""
         if self.every == "month":
             return (self.start + 31 * DAY).replace(day=1)
         return self.start + (7 * DAY if self.every == "week" else DAY)
 
     @property
     def last(self) -> date:
-        """Its last day."""
+        """The period's last day."""
         return self.end - DAY
 
     @property
     def days(self) -> list[date]:
-        """All its days, in order."""
+        """The period's days, in order."""
         return [self.start + number * DAY for number in range((self.end - self.start).days)]
 
 

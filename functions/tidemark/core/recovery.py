@@ -1,26 +1,27 @@
-"""How the ledger is made whole again, after it was set back or lost: from what is left of each batch. Pure.
+"""Rebuilds batches after the ledger was restored from a backup or lost, from the traces that each has left. Pure.
 
-A batch of which the ledger knows less than its documents tell is put where its traces say that it is:
+Where the ledger is behind a batch's documents, the batch gets the state that its traces show:
 
-    a child has documents                           SPLIT; a child without any is formed anew
+    trace                                           state
+    a child has documents                           SPLIT; a child without documents is formed anew
     the warehouse has recorded the latest attempt   LOADED
-    it has a manifest, and no job spec              PLANNED: no run was ever started
-    EMR knows its run                               RUNNING: publish looks how it ended, and repeats what is missing
-    else                                            PLANNED, as the next attempt: whatever still runs is fenced off
+    the latest attempt has no job spec              PLANNED: no run of it was started
+    EMR knows the latest attempt's run              RUNNING: publish asks how it ended, and goes on from there
+    none of these                                   PLANNED, with the next attempt, which fences off any earlier run
 
-Numbers are never used twice: the next attempt comes after all that left a document, and the changes that a manifest
-has are not applied again.
+No number is used twice: the next attempt follows the latest one that left a document, and changes that a manifest
+already includes are not applied again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Optional
 
 from tidemark.core.dataset_lock import needs_lock
-from tidemark.core.files import FileVersion, is_newer
+from tidemark.core.files import FileVersion, Holder, is_newer
 from tidemark.core.lifecycle import (
     Batch,
     Bisected,
@@ -38,20 +39,15 @@ from tidemark.core.verification import published_as
 
 BECAUSE = "the ledger was recovered"
 
-
-@dataclass(frozen=True)
-class Held:
-    """A version of a key, and the batch that holds it."""
-
-    file: FileVersion
-    batch_id: str
-
-
 # ── The batches ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def rebuilt(trace: Trace, known: Optional[Batch], split: bool, parent: str, now: datetime) -> Batch:
-    """The batch as its traces tell it; `known` is what the ledger has of it, `parent` the batch it is a child of."""
+    """The batch as its traces show it.
+
+    `known` is the batch in the ledger, `split` whether one of its children has documents, and `parent` the id of the
+    batch from which it was split, "" if there is none.
+    """
     attempt = trace.left.latest
     if split:
         return _split(_running(trace, known, attempt, parent, now), now)
@@ -59,32 +55,32 @@ def rebuilt(trace: Trace, known: Optional[Batch], split: bool, parent: str, now:
         return _loaded(trace, _running(trace, known, attempt, parent, now), now)
     if attempt not in trace.left.specs:
         return _planned(trace, known, attempt, parent, now)
-    if trace.run_id and not _may_show_keys_twice(trace):
+    if trace.run_id and not _lacks_lock(trace):
         return _running(trace, known, attempt, parent, now)
     return _planned(trace, known, attempt + 1, parent, now)
 
 
 def missing_child(parent: Batch, half: int, now: datetime) -> Batch:
-    """A child of a batch that was split, which has left no trace: it is formed of its part of the parent's files."""
+    """The child (half 0 or 1) of a split batch that has left no trace: it is formed from its half of the files."""
     middle = parent.files // 2
-    part = (0, middle) if half == 0 else (middle, parent.files)
+    file_range = (0, middle) if half == 0 else (middle, parent.files)
     return Batch(
         parent.children[half], parent.dataset, now, now, due_at=now, background=parent.background,
-        base_manifest=parent.manifest, file_range=part, parent=parent.batch_id,
+        base_manifest=parent.manifest, file_range=file_range, parent=parent.batch_id,
     )  # fmt: skip
 
 
 def is_loaded(trace: Trace) -> bool:
-    """A load begins when the lake is complete, so the warehouse's record of the latest attempt tells of both.
+    """Whether the warehouse has recorded a load of the latest attempt, which also proves that it was published.
 
-    Whether they show it whole is another question: where they do not, a person has to look.
+    Lake and warehouse may show fewer rows by now; recovery reports that as a disagreement for a person.
     """
     latest = trace.left.latest
     return max(trace.loads, default=0) == latest and latest in trace.results
 
 
-def _may_show_keys_twice(trace: Trace) -> bool:
-    """Whether the run may work beside another one's turn: it was told of the keys of its own day."""
+def _lacks_lock(trace: Trace) -> bool:
+    """Whether the run needs the dataset lock, which was lost: its list of seen keys may be incomplete."""
     return needs_lock(trace.dataset) and not trace.has_all(trace.lake)
 
 
@@ -99,7 +95,7 @@ def _planned(trace: Trace, known: Optional[Batch], attempt: int, parent: str, no
         because=BECAUSE if attempt > 1 else "",
         segments=(),
         changes=max(batch.changes, manifest.changes),
-        # What the manifest has is not applied to it again: the ledger may only know older changes of the same keys.
+        # Changes that the manifest includes are not applied again: the ledger may know only older ones of these keys.
         discarded=max(batch.discarded, manifest.changes),
         base_manifest="", file_range=None, not_before=None, run_id="", load_id="", reason="",
         failures=Failures(), company=0,
@@ -112,10 +108,10 @@ def _planned(trace: Trace, known: Optional[Batch], attempt: int, parent: str, no
 
 def _formed(key: str, manifest: AnyManifest, attempt: int) -> Formed:
     inputs = manifest.sequences if isinstance(manifest, NightlyManifest) else {}
-    return Formed(attempt, key, _files(manifest), manifest.total_bytes, changes=manifest.changes, inputs=inputs)
+    return Formed(attempt, key, _file_count(manifest), manifest.total_bytes, changes=manifest.changes, inputs=inputs)
 
 
-def _files(manifest: AnyManifest) -> int:
+def _file_count(manifest: AnyManifest) -> int:
     return len(manifest.files) if isinstance(manifest, Manifest) else manifest.total_files
 
 
@@ -138,38 +134,40 @@ def _split(running: Batch, now: datetime) -> Batch:
 
 
 def files_of(trace: Trace) -> list[FileVersion]:
-    """Every version that any manifest of the batch ever had, in the order of attempts; none of a nightly batch."""
-    listed = (trace.manifests[attempt] for attempt in sorted(trace.manifests))
-    return [file for manifest in listed if isinstance(manifest, Manifest) for file in manifest.files]
+    """Every version in any manifest of the batch, in the order of attempts; empty for a nightly batch."""
+    return [file for attempt in sorted(trace.manifests) for file in listed(trace.manifests[attempt])]
 
 
-def in_order(known: Iterable[Held], found: Iterable[Held], shown: Optional[str]) -> list[Held]:
-    """All versions of one key that are held, the latest last; what the ledger `known` of a version stays.
+def versions_in_order(
+    in_ledger: Iterable[Holder], in_manifests: Iterable[Holder], shown: Optional[str]
+) -> list[Holder]:
+    """The holders of all versions of one key, the latest version last; the ledger's holder of a version wins.
 
-    `shown` is the version that the bucket shows: where no sequencer tells, it is the latest, else a later manifest's.
+    `shown` is the version that the bucket shows. Where two versions have no sequencers to compare, it is the later one;
+    if it is neither of them, the later one is that of the later manifest.
     """
-    held: dict[str, Held] = {}
-    for one in (*known, *found):
-        held.setdefault(one.file.version, one)
-    ordered: list[Held] = []
-    for one in held.values():
-        if ordered and not _is_newer(one.file, ordered[-1].file, shown):
-            ordered.insert(-1, one)
+    holders: dict[str, Holder] = {}
+    for holder in (*in_ledger, *in_manifests):
+        holders.setdefault(holder.file.version, holder)
+    ordered: list[Holder] = []
+    for holder in holders.values():
+        if ordered and not _is_newer(holder.file, ordered[-1].file, shown):
+            ordered.insert(-1, holder)
         else:
-            ordered.append(one)
+            ordered.append(holder)
     return ordered
 
 
 def _is_newer(file: FileVersion, other: FileVersion, shown: Optional[str]) -> bool:
-    told = is_newer(file, other)
-    return shown != other.version if told is None else told
+    by_sequencer = is_newer(file, other)
+    return shown != other.version if by_sequencer is None else by_sequencer
 
 
-def set_aside(trace: Trace) -> dict[FileVersion, str]:
-    """Files that a run blamed and the next manifest went without, with the reason; less those that came back."""
+def refused_files(trace: Trace) -> dict[FileVersion, str]:
+    """The quarantined files of the batch, with the reason: a run blamed them, and no later manifest lists them."""
     attempts = sorted(trace.manifests)
     latest = {file.identity for file in listed(trace.manifest)}
-    found = {}
+    refused = {}
     for attempt, following in zip(attempts, attempts[1:]):
         kept = {file.identity for file in listed(trace.manifests[following])} | latest
         blamed = {
@@ -177,51 +175,53 @@ def set_aside(trace: Trace) -> dict[FileVersion, str]:
             for number, failure in trace.failures.items()
             if attempt <= number < following and failure.file
         }
-        gone = (file for file in listed(trace.manifests[attempt]) if file.identity not in kept)
-        found.update({file: blamed[file.identity] for file in gone if file.identity in blamed})
-    return found
+        removed = (file for file in listed(trace.manifests[attempt]) if file.identity not in kept)
+        refused.update({file: blamed[file.identity] for file in removed if file.identity in blamed})
+    return refused
 
 
 def listed(manifest: AnyManifest) -> tuple[FileVersion, ...]:
-    """The raw files of a manifest; none of a nightly one."""
+    """The raw files of a manifest; empty for a nightly one."""
     return manifest.files if isinstance(manifest, Manifest) else ()
 
 
-def left_out(
+def abandoned_batches(
     traces: Mapping[str, Trace],
     known: Mapping[str, Batch],
     owners: Mapping[tuple[str, str, str], str],
     roots: Mapping[str, str],
 ) -> set[str]:
-    """Batches that came to nothing: unknown to the ledger, never shown, and with a file that is another's.
+    """The batches to leave out: unknown to the ledger, never shown to readers, with a file that another batch holds.
 
-    A planner that outlived its ledger may have written the manifest of such a batch. `owners` are the batches that hold
-    a version by the ledger; `roots` lead from a child to the batch from which it was split.
+    A planner that still ran after its ledger was lost may have written the manifest of such a batch. `owners` maps a
+    version's identity to the batch that holds it by the ledger, `roots` a batch to the one from which it descends.
     """
-    holder = dict(owners)
-    dropped = set()
-    sure = sorted(traces.values(), key=lambda one: (not one.is_shown, one.batch_id not in known, one.created_at))
-    for trace in sure:
+    holders = dict(owners)
+    abandoned = set()
+    surest_first = sorted(
+        traces.values(), key=lambda trace: (not trace.is_shown, trace.batch_id not in known, trace.created_at)
+    )
+    for trace in surest_first:
         root = roots.get(trace.batch_id, trace.batch_id)
-        files = {file.identity for file in files_of(trace)}
-        is_foreign = any(holder.get(identity, root) != root for identity in files)
-        if is_foreign and not trace.is_shown and trace.batch_id not in known:
-            dropped.add(trace.batch_id)
+        identities = {file.identity for file in files_of(trace)}
+        has_foreign_file = any(holders.get(identity, root) != root for identity in identities)
+        if has_foreign_file and not trace.is_shown and trace.batch_id not in known:
+            abandoned.add(trace.batch_id)
         else:
-            for identity in files:
-                holder.setdefault(identity, root)
-    return dropped
+            for identity in identities:
+                holders.setdefault(identity, root)
+    return abandoned
 
 
-def held_twice(
+def claimed_twice(
     traces: Mapping[str, Trace], owners: Mapping[tuple[str, str, str], str], roots: Mapping[str, str]
 ) -> list[str]:
-    """A line for each version in two batches of which readers may have seen both."""
-    holder, lines = dict(owners), []
-    for trace in sorted(traces.values(), key=lambda one: one.created_at):
+    """A line for each version in two batches that readers may both have seen."""
+    holders, lines = dict(owners), []
+    for trace in sorted(traces.values(), key=lambda trace: trace.created_at):
         root = roots.get(trace.batch_id, trace.batch_id)
         for file in files_of(trace):
-            other = holder.setdefault(file.identity, root)
-            if other != root:
-                lines.append(f"{file.uri} version {file.version} is in {other} and in {root}")
+            holder = holders.setdefault(file.identity, root)
+            if holder != root:
+                lines.append(f"{file.uri} version {file.version} is in {holder} and in {root}")
     return lines

@@ -1,4 +1,4 @@
-"""How long to wait before the next try: exponential, capped, with jitter derived from the batch, not drawn."""
+"""The delay before a retry: exponential and capped, with jitter that is derived from the batch, not random."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LONGEST = timedelta(minutes=30)
 
 
 def backoff(subject: str, failures: int) -> timedelta:
-    """Delay after the `failures`-th failure (from 1): FIRST·2ⁿ⁻¹ up to LONGEST, of which the upper half is jitter.
+    """The delay after the `failures`-th failure in a row (from 1): FIRST·2ⁿ⁻¹ up to LONGEST; the upper half is jitter.
 
-    The jitter is a hash of subject and count: spread over batches, and the same when the step is repeated.
+    The jitter is a hash of subject and count: it differs between batches, and is the same when a step is repeated.
     """
-    full = min(LONGEST, FIRST * int(2 ** min(failures - 1, 10)))
-    draw = hashlib.sha256(f"{subject}/{failures}".encode()).digest()[0] / 255
-    return full / 2 + full / 2 * draw
+    longest = min(LONGEST, FIRST * int(2 ** min(failures - 1, 10)))
+    jitter = hashlib.sha256(f"{subject}/{failures}".encode()).digest()[0] / 255
+    return longest / 2 + longest / 2 * jitter

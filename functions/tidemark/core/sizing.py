@@ -1,6 +1,6 @@
-"""How large a Spark run is: a pure function of the batch's bytes and format, capped, never EMR's default.
+"""Decides how large a Spark run is, from the batch's bytes. Pure.
 
-EMR Serverless would start 16 vCPU and 64 GB for every batch; most micro-batches need one small worker. The sources are
+By default EMR Serverless would start 16 vCPU and 64 GB for every batch; most micro-batches need one small worker. See
 docs/aws-facts.md#emr-worker-sizes and docs/aws-facts.md#emr-quotas-and-rates.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 MB = 1 << 20
 #: Bytes in memory per byte in S3: gzipped JSON grows about eightfold when read; the zstd Parquet of nightly jobs is
-#: taken to do the same.
+#: assumed to grow as much.
 EXPANSION = 8
-BYTES_PER_CORE = 512 * MB  # of expanded input that one core works off in a wave
-#: Java compiles a program better the longer it watches it, which costs more than a small batch lasts: 50 MB of JSON in
-#: a fresh JVM took 19 s of processor time with the quick compiler alone, 27 to 31 s with both (docs/performance.md).
+BYTES_PER_CORE = 512 * MB  # expanded input for each core
+#: Limits the JVM to its quick compiler. The optimizing compiler takes longer than a small batch gains from it: 50 MB of
+#: JSON in a fresh JVM took 19 s of CPU time with the quick compiler alone, 27 to 31 s with both (docs/performance.md).
 QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
-EXECUTORS_MAX = 3  # with 4 cores each and the driver: the 16 vCPU of a new account
+EXECUTORS_MAX = 3  # of 4 cores each; with the driver they stay within the 16 vCPU of a new account
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,9 @@ class RunSize:
     disk_gb: int
     partitions: int
 
-    @property
-    def vcpus(self) -> int:
-        """All cores that the run may hold at once."""
-        return self.driver_cores + self.executors * self.executor_cores
-
     def spark_conf(self) -> dict[str, str]:
-        """As `--conf` properties; dynamic allocation may shrink the run, never grow it."""
-        java = {f"spark.{who}.extraJavaOptions": QUICK_COMPILER for who in ("driver", "executor")}
+        """The size as Spark properties; dynamic allocation may shrink the run and never grows it."""
+        java = {f"spark.{role}.extraJavaOptions": QUICK_COMPILER for role in ("driver", "executor")}
         return {
             **(java if self.executor_cores == 1 else {}),
             "spark.driver.cores": str(self.driver_cores),
@@ -54,7 +49,7 @@ class RunSize:
 
 
 def run_size(input_bytes: int) -> RunSize:
-    """Sizes for a batch of that many bytes in S3. Memory leaves EMR's 10 % overhead inside the worker's limit."""
+    """The size for a batch of `input_bytes` in S3. With EMR's 10 % overhead, memory stays within a worker's limit."""
     cores = max(1, math.ceil(input_bytes * EXPANSION / BYTES_PER_CORE))
     if cores == 1:
         return RunSize(1, 3, 1, 3, 1, 20, 2)

@@ -1,10 +1,10 @@
-"""Who may start when not all can: the slots for batches in work, shared among datasets, fresh files and old ones. Pure.
+"""Shares the slots for running batches among datasets, and between fresh and background work. Pure.
 
-A slot is held from the first claim to the end of the run. Two kinds of work share them: *fresh* batches, of files that
-have just landed, and *background* ones, which are nightly, replayed or backfilled. Background work never takes more
-than half of the slots, so that a thousand replays do not make a fresh file wait. While it has less than a quarter, the
-next slot that becomes free is its own, so that files without end do not keep it waiting. Within a kind the dataset with
-the fewest batches in work goes first, then the oldest: a dataset that is flooded waits behind one with a single file.
+A batch holds a slot from its first claim to the end of its run. *Fresh* batches have files that have just landed;
+*background* batches are nightly, replayed or backfilled. Background work never holds more than half of the slots, so
+that a thousand replays do not delay a fresh file. While it holds less than a quarter, it gets the next free slot, so
+that a steady stream of files does not delay it forever. Within each kind, the dataset with the fewest batches in slots
+goes first, then the request that has waited longest: a dataset with a flood of files lets one with a single file pass.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from tidemark.core.lifecycle import Batch, State
 
 @dataclass(frozen=True)
 class Request:
-    """Work that could start, were there a slot."""
+    """A batch that could start if it had a slot."""
 
     dataset: str
-    since: datetime  # since when it waits
+    since: datetime  # when it began to wait
     background: bool = False
-    batch_id: str = ""  # a batch that is FORMING; "" for one that is not begun yet
+    batch_id: str = ""  # a batch in FORMING; "" for a batch that does not exist yet
 
 
 def is_background(batch: Batch) -> bool:
-    """Whether the batch's slot is one of the background's."""
+    """Whether the batch counts as background work."""
     return batch.background or bool(batch.period)
 
 
 def holds_slot(batch: Batch) -> bool:
-    """Whether the batch is in work: it has a run, is about to have one, or claims the segments that it began with."""
+    """Whether the batch holds a slot: it has a run, is about to have one, or is claiming its segments' files."""
     return batch.state in (State.PLANNED, State.RUNNING) or (batch.state is State.FORMING and bool(batch.segments))
 
 
@@ -45,15 +45,15 @@ def background_max(total: int) -> int:
 def grant(
     requests: Iterable[Request], in_work: Iterable[Batch], limits: Mapping[str, int], total: int
 ) -> list[Request]:
-    """The requests that get a slot now, in the order in which they get it.
+    """The requests that get a slot now, in this order.
 
-    `in_work` are the batches that hold one, `limits` how many a dataset may hold, `total` all of them together.
+    `in_work` are the batches that hold a slot, `limits` the most slots per dataset, `total` the number of all slots.
     """
     queues: dict[tuple[str, bool], list[Request]] = defaultdict(list)
-    for request in sorted(requests, key=lambda one: (one.since, one.batch_id), reverse=True):
+    for request in sorted(requests, key=lambda request: (request.since, request.batch_id), reverse=True):
         queues[request.dataset, request.background].append(request)
-    held = list(in_work)
-    by_dataset, by_kind = Counter(batch.dataset for batch in held), Counter(map(is_background, held))
+    holders = list(in_work)
+    by_dataset, by_kind = Counter(batch.dataset for batch in holders), Counter(map(is_background, holders))
     granted: list[Request] = []
     while by_kind.total() < total:
         heads = [
@@ -65,7 +65,10 @@ def grant(
         ]
         if not heads:
             break
-        chosen = min(heads, key=lambda one: (_has_its_share(one, by_kind, total), by_dataset[one.dataset], one.since))
+        chosen = min(
+            heads,
+            key=lambda head: (_has_its_share(head, by_kind, total), by_dataset[head.dataset], head.since),
+        )
         queues[chosen.dataset, chosen.background].pop()
         by_dataset[chosen.dataset] += 1
         by_kind[chosen.background] += 1

@@ -1,4 +1,4 @@
-"""JSON from strangers: only what every reader understands alike, and only as deep as it needs to be."""
+"""Parses untrusted JSON: refuses what JSON readers interpret differently, and nesting beyond a limit."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-DIGITS_MAX = 100  # of a whole number; Python takes a second for a million of them
-_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)  # texts, so that brackets within them do not count
+DIGITS_MAX = 100  # of an integer; Python takes a second to parse a million digits
+#: Strings and brackets. Strings are matched so that brackets inside them do not count.
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def strict_loads(text: str, depth_max: int) -> object:
     """The value of a JSON text.
 
-    Raises ValueError, which says in one line what was found: no JSON, an object or list more than `depth_max` levels
-    deep, a key twice in one object, NaN or an infinity, or a number that no double holds.
+    Raises `ValueError` with one line that says what was found: invalid JSON, more than `depth_max` levels of nesting, a
+    key twice in one object, NaN or an infinity, an integer of too many digits, or a number too large for a double.
     """
     _check_depth(text, depth_max)
     value: object = json.loads(
@@ -27,23 +28,23 @@ def strict_loads(text: str, depth_max: int) -> object:
 
 def _check_depth(text: str, depth_max: int) -> None:
     depth = 0
-    for mark in _MARKS.finditer(text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0)
+    for token in _TOKENS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if depth > depth_max:
-            raise ValueError(f"more than {depth_max} levels of nesting at character {mark.start()}")
+            raise ValueError(f"more than {depth_max} levels of nesting at character {token.start()}")
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in members:
             raise ValueError(f"the key {json.dumps(key[:60])} twice in one object")
-        found[key] = value
-    return found
+        members[key] = value
+    return members
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name}, which is no number of JSON")
+    raise ValueError(f"{name}, which is not a JSON number")
 
 
 def _float(text: str) -> float:

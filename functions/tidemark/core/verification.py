@@ -1,4 +1,4 @@
-"""The sums that must hold before a job's report is believed (docs/architecture.md#invariants, no. 3)."""
+"""Checks a job's result against its manifest before it is published (docs/architecture.md#invariants, no. 3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tidemark.core.manifest import Manifest, NightlyManifest
 
 
 def published_as(batch: Batch, result: Result) -> Published:
-    """The event for a result that is verified and committed."""
+    """The event for a result that is verified and committed to the lake."""
     counts = Counts(
         read=result.total("read"),
         kept=result.total("kept"),
@@ -24,9 +24,9 @@ def published_as(batch: Batch, result: Result) -> Published:
 
 
 def verify(result: Result, manifest: Manifest, tables: tuple[str, ...], facts: tuple[str, ...]) -> None:
-    """Raise `Unbalanced`, with expected and found, unless the result accounts for every file and record.
+    """Raise `Unbalanced` unless the result accounts for every file and record.
 
-    `facts` are the tables that hold one row for every record kept; each must have as many rows as were kept.
+    `tables` are the tables that it must have; `facts` are those with one row for each record that was kept.
     """
     _equal("batch and attempt", (manifest.batch_id, manifest.attempt), (result.batch_id, result.attempt))
     expected = sorted(file.identity for file in manifest.files)
@@ -34,23 +34,26 @@ def verify(result: Result, manifest: Manifest, tables: tuple[str, ...], facts: t
     _equal("tables", sorted(tables), sorted(result.tables))
     for file in result.files:
         accounted = file.kept + file.rejected + file.duplicate_records
-        _equal(f"records of {file.uri} (kept + rejected + repeated)", file.read, accounted)
+        _equal(f"records of {file.uri} (kept + rejected + duplicates)", file.read, accounted)
     _equal("rejected records", result.total("rejected"), rows_of(result.rejected))
     for table in facts:
         _equal(f"rows of {table}", result.total("kept"), result.rows[table])
 
 
 def verify_keys(result: Result, required: bool) -> None:
-    """Raise `Unbalanced` unless the keys of the records kept are listed; `required` keys are as many as the records."""
+    """Raise `Unbalanced` unless the result lists the keys of its kept records.
+
+    If every record is `required` to have a key, there must be as many keys as records; otherwise at most as many.
+    """
     if result.keys is None:
         raise Unbalanced("keys: expected a list of files, found none")
     kept, keys = result.total("kept"), rows_of(result.keys)
-    if required or keys > kept:  # a record without a key repeats nothing, and is not remembered
+    if required or keys > kept:  # a record without a key is never a duplicate, and no key of it is stored
         _equal("keys", kept, keys)
 
 
 def verify_nightly(result: Result, manifest: NightlyManifest, tables: tuple[str, ...]) -> None:
-    """Raise `Unbalanced` unless the result has read every row of every pinned file, and tells of every table."""
+    """Raise `Unbalanced` unless the result has read every row of the manifest's files and has every table."""
     _equal("batch and attempt", (manifest.batch_id, manifest.attempt), (result.batch_id, result.attempt))
     _equal("tables", sorted(tables), sorted(result.tables))
     _equal("tables read", sorted(manifest.rows), sorted(result.inputs))
@@ -58,9 +61,9 @@ def verify_nightly(result: Result, manifest: NightlyManifest, tables: tuple[str,
         _equal(f"rows read of {table}", rows, result.inputs[table])
 
 
-def _equal(what: str, expected: object, found: object) -> None:
-    if expected != found:
-        if isinstance(expected, list) and isinstance(found, list):  # perhaps a thousand files: only what differs
-            missing, surplus = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
-            expected, found = list(missing.elements()), list(surplus.elements())
-        raise Unbalanced(f"{what}: expected {shortened(expected)}, found {shortened(found)}")
+def _equal(what: str, expected: object, actual: object) -> None:
+    if expected != actual:
+        if isinstance(expected, list) and isinstance(actual, list):  # of perhaps a thousand files, name the difference
+            missing, surplus = Counter(expected) - Counter(actual), Counter(actual) - Counter(expected)
+            expected, actual = list(missing.elements()), list(surplus.elements())
+        raise Unbalanced(f"{what}: expected {shortened(expected)}, found {shortened(actual)}")

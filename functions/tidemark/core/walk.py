@@ -1,8 +1,8 @@
-"""Where a pass over the raw bucket is: which folders it has yet to list, and how far each of these has come. Pure.
+"""The progress of a pass over the raw bucket: which prefixes are still to be listed, and from which marker. Pure.
 
-A prefix is taken apart where its folders are named after times, as Firehose and Hive name them: `2026/11/20/07/`,
-`year=2026/month=11/`, `dt=2026-11-20/`, `20261120/`, perhaps below one other folder, `eu/2026/11/20/`. So days are
-listed side by side, and a pass may leave out those that ended long ago. Whatever is not named so is listed whole.
+A prefix is split into its folders where these are named after times, as by Firehose and Hive: `2026/11/20/07/`,
+`year=2026/month=11/`, `dt=2026-11-20/`, `20261120/`, optionally below one other folder, as in `eu/2026/11/20/`. So days
+are listed in parallel, and a pass may skip those that ended long ago. Any other prefix is listed whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 from typing import Any, Optional
 
-#: Names of folders, in bytes, that one page may add to a place: a place must fit a ledger item.
+#: The most bytes of folder names that one page may add to a place, which must fit a ledger item.
 FOLDERS_BYTES_MAX = 64 * 1024
 _KEY = "(?:[^/=]+=)?"  # `month=`
 _TIME = re.compile(rf"{_KEY}(20\d\d)(?:[-/]?{_KEY}(\d\d)(?:[-/]?{_KEY}(\d\d)(?:[-/T]?{_KEY}(\d\d))?)?)?/")
@@ -24,37 +24,42 @@ _TIME = re.compile(rf"{_KEY}(20\d\d)(?:[-/]?{_KEY}(\d\d)(?:[-/]?{_KEY}(\d\d)(?:[
 
 @dataclass(frozen=True)
 class Span:
-    """The time after which a folder is named."""
+    """The span of time that a folder is named after."""
 
-    end: datetime  # exclusive; in UTC, though the name may be of another zone
-    is_fine: bool  # a day or an hour, not a month or a year
+    end: datetime  # exclusive; read as UTC, though the name may be in another time zone
+    is_fine: bool  # whether it is a day or an hour, not a month or a year
 
 
 @dataclass(frozen=True)
 class Part:
-    """A prefix yet to be listed, or to be listed from a marker on."""
+    """A prefix that is still to be listed."""
 
     prefix: str
-    marker: Mapping[str, str] = field(default_factory=dict)
-    whole: bool = False  # with all that lies below it, though it could be opened by its name
+    marker: Mapping[str, str] = field(default_factory=dict)  # where to go on; empty at the beginning
+    whole: bool = False  # list all keys below it, although its name would allow to list it folder by folder
 
 
 @dataclass(frozen=True)
 class Place:
-    """How far a pass has come."""
+    """The progress of a pass."""
 
     began: datetime
-    parts: tuple[Part, ...]  # what is left, in the order of the listing
-    since: Optional[datetime] = None  # folders of times that ended before it are left out
-    narrowed: bool = False  # some have been
+    parts: tuple[Part, ...]  # still to be listed, in this order
+    since: Optional[datetime] = None  # skips folders named after times that ended before it
+    narrowed: bool = False  # whether any folder was skipped
     seen: int = 0  # keys looked at
 
     def packed(self) -> dict[str, Any]:
-        """As a value of the ledger's."""
+        """The place as a value for the ledger."""
         parts = [[part.prefix, dict(part.marker), part.whole] for part in self.parts]
-        told = {"began": self.began.isoformat(), "narrowed": self.narrowed, "seen": self.seen}
         since = {"since": self.since.isoformat()} if self.since else {}
-        return {**told, **since, "parts": zlib.compress(json.dumps(parts).encode())}
+        return {
+            "began": self.began.isoformat(),
+            "narrowed": self.narrowed,
+            "seen": self.seen,
+            **since,
+            "parts": zlib.compress(json.dumps(parts).encode()),
+        }
 
     @classmethod
     def unpacked(cls, value: Mapping[str, Any]) -> Place:
@@ -65,32 +70,33 @@ class Place:
 
 
 def span_of(path: str) -> Optional[Span]:
-    """The time after which the folder is named, below at most one that is not; None where there is none.
+    """The span of time that a folder is named after, with or without one other folder above; None if there is none.
 
-    `path` is the folder's, below the dataset's prefix.
+    `path` is the folder's path below the dataset's prefix.
     """
-    spans = (_span(found) for found in map(_TIME.fullmatch, (path, path.partition("/")[2])) if found)
-    return next(filter(None, spans), None)
+    matches = map(_TIME.fullmatch, (path, path.partition("/")[2]))
+    return next(filter(None, (_span(match) for match in matches if match)), None)
 
 
 def opens(part: Part, root: str) -> bool:
-    """Whether the part is to be looked into, folder by folder, instead of being listed with all that lies below it."""
+    """Whether the part is listed folder by folder, instead of with all keys below it."""
     path = part.prefix[len(root) :]
     span = span_of(path)
     return not part.whole and (not span.is_fine if span else path.count("/") <= 1)
 
 
 def next_parts(place: Place, root: str, at_once: int) -> tuple[Part, ...]:
-    """What is to be listed next: one part that opens, or up to `at_once` that do not."""
+    """The parts to list next: one that opens, or up to `at_once` that do not."""
     if opens(place.parts[0], root):
         return place.parts[:1]
     return tuple(takewhile(lambda part: not opens(part, root), place.parts[:at_once]))
 
 
 def divides(part: Part, root: str, folders: Sequence[str], more: bool) -> bool:
-    """Whether the folders of a page become parts of their own; else listing each costs more than it spares.
+    """Whether the folders on a page become parts of their own, instead of listing the prefix whole.
 
-    All of them are named after times; or they are those of the dataset's prefix itself, on its last page.
+    They do if all are named after times, or if they are all the folders of the dataset's prefix (`more` is false).
+    Otherwise listing each of them would cost more than it saves.
     """
     are_times = all(span_of(folder[len(root) :]) for folder in folders)
     are_few = part.prefix == root and not more
@@ -98,7 +104,7 @@ def divides(part: Part, root: str, folders: Sequence[str], more: bool) -> bool:
 
 
 def opened(place: Place, root: str, folders: Sequence[str], marker: Mapping[str, str]) -> Place:
-    """The place after a page of its first part's folders that divides: they come in the part's stead."""
+    """The place after a page whose folders become parts: they replace the first part, and old ones are skipped."""
     part = place.parts[0]
     kept = [folder for folder in folders if not _is_over(folder[len(root) :], place.since)]
     rest = (replace(part, marker=marker),) if marker else ()
@@ -107,28 +113,28 @@ def opened(place: Place, root: str, folders: Sequence[str], marker: Mapping[str,
 
 
 def closed(place: Place) -> Place:
-    """The place after a page of its first part that does not divide: from that page on it is listed whole."""
+    """The place after a page whose folders do not become parts: the first part is listed whole from there on."""
     return replace(place, parts=(replace(place.parts[0], whole=True), *place.parts[1:]))
 
 
 def listed(place: Place, markers: Sequence[Mapping[str, str]]) -> Place:
-    """The place after a page of each of its first parts; an empty marker ends one."""
-    gone_on = [replace(part, marker=marker) for part, marker in zip(place.parts, markers) if marker]
-    return replace(place, parts=(*gone_on, *place.parts[len(markers) :]))
+    """The place after one page of each of its first parts; an empty marker means that the part is finished."""
+    unfinished = [replace(part, marker=marker) for part, marker in zip(place.parts, markers) if marker]
+    return replace(place, parts=(*unfinished, *place.parts[len(markers) :]))
 
 
-def _span(found: re.Match[str]) -> Optional[Span]:
-    given = [int(part) for part in found.groups() if part]
-    year, month, day, hour = given + [1, 1, 0][len(given) - 1 :]
+def _span(match: re.Match[str]) -> Optional[Span]:
+    numbers = [int(group) for group in match.groups() if group]
+    year, month, day, hour = numbers + [1, 1, 0][len(numbers) - 1 :]
     try:
         start = datetime(year, month, day, hour, tzinfo=timezone.utc)
     except ValueError:
         return None
-    return Span(_end(start, len(given)), len(given) >= 3)
+    return Span(_end(start, len(numbers)), len(numbers) >= 3)
 
 
 def _end(start: datetime, precision: int) -> datetime:
-    """Of the year, month, day or hour (1 to 4) that begins then."""
+    """The end of the year, month, day or hour (precision 1 to 4) that begins at `start`."""
     if precision >= 3:
         return start + (timedelta(days=1) if precision == 3 else timedelta(hours=1))
     months = start.month + (12 if precision == 1 else 1) - 1

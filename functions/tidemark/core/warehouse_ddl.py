@@ -1,4 +1,4 @@
-"""The warehouse's tables and views as SQL text, and what changes them when a declaration changes. Pure."""
+"""Writes the SQL that creates the warehouse's tables and views and adapts them to a changed declaration. Pure."""
 
 from __future__ import annotations
 
@@ -10,64 +10,65 @@ from typing import Optional
 from tidemark.core.dataset import Column, Ratio, Table
 from tidemark.core.errors import DeclarationError
 
-#: What people read: the record of all loads, whatever their shard.
+#: The view of the load history of all shards.
 HISTORY = "tidemark.load_history"
-#: Each shard has a table of the record, and its loads run one after the other; those of different shards share no
-#: table and run side by side. A dataset's shard is the first hexadecimal digit of its name's MD5, so there are sixteen:
-#: of the fifty queries that Redshift runs at once people keep two thirds. It must never change, for an attempt that is
-#: loaded fences off older ones, and is looked for in its dataset's own shard alone (docs/decisions/0019-shards.md).
+#: Each shard has its own history table. Its loads run one after the other; loads of different shards share no table and
+#: run in parallel. A dataset's shard is the first hexadecimal digit of its name's MD5. The sixteen shards leave two
+#: thirds of the fifty queries that Redshift runs at once to people. A dataset's shard must never change: a loaded
+#: attempt fences off older ones, and is only looked for in its dataset's shard (docs/decisions/0019-shards.md).
 SHARDS = "0123456789abcdef"
 HISTORY_COLUMNS = (
     "load_id VARCHAR(64) NOT NULL, batch_id VARCHAR(64) NOT NULL, attempt INTEGER NOT NULL,"
     " table_name VARCHAR(128) NOT NULL, row_count BIGINT NOT NULL, loaded_at TIMESTAMP NOT NULL"
 )
-#: Recorded once the record is there.
+#: The shape that the ledger records once the history tables exist.
 HISTORY_SHAPE = {"shards": SHARDS}
-# Recorded beside the columns' names, none of which has a space.
+# Entries of a recorded shape besides its columns, whose names have no spaces.
 VIEW = "its view"
 SHOWS = "it shows"
 
 
 @cache
 def shard_of(dataset: str) -> str:
-    """The dataset's shard, of SHARDS."""
+    """The dataset's shard, one of SHARDS."""
     return hashlib.md5(dataset.encode(), usedforsecurity=False).hexdigest()[0]
 
 
 def history_of(shard: str) -> str:
-    """The table that holds a shard's part of the record."""
+    """The load history table of one shard."""
     return f"{HISTORY}_{shard}"
 
 
 def history_statements() -> list[str]:
-    """The warehouse's own record of loads: a table for each shard, and a view of them all; one transaction."""
+    """The statements that create the load history: a table for each shard and a view of all; one transaction."""
     tables = (
         f"CREATE TABLE IF NOT EXISTS {history_of(shard)} ({HISTORY_COLUMNS}) DISTSTYLE ALL SORTKEY (batch_id)"
         for shard in SHARDS
     )
-    parts = " UNION ALL ".join(map(_part_of_history, SHARDS))
+    all_shards = " UNION ALL ".join(map(_select_history, SHARDS))
     return [
         "CREATE SCHEMA IF NOT EXISTS tidemark",
         *tables,
         f"DROP VIEW IF EXISTS {HISTORY}",
-        f"CREATE VIEW {HISTORY} AS {parts}",
+        f"CREATE VIEW {HISTORY} AS {all_shards}",
     ]
 
 
-def _part_of_history(shard: str) -> str:
+def _select_history(shard: str) -> str:
     return f"SELECT load_id, batch_id, attempt, table_name, row_count, loaded_at FROM {history_of(shard)}"
 
 
 def relations(table: Table) -> tuple[str, ...]:
-    """Names of the tables that the warehouse keeps for a declared one; a latest one is stored, and shown."""
+    """Names of the warehouse's tables for a declared table; a latest table has one by batch and one of latest rows."""
     return (table.physical_name, table.name) if table.kind == "latest" else (table.physical_name,)
 
 
 def table_changes(table: Table, relation: str, recorded: Optional[Mapping[str, str]]) -> list[list[str]]:
-    """What brings one of the warehouse's relations (as recorded, None where it was never made) to its declaration.
+    """The statements that make one of the warehouse's tables as declared; each inner list is one transaction.
 
-    Each inner list is one transaction; one that says "already exists" was applied by somebody who died before saying
-    so. Columns may be added; one that changed its type or went away raises `DeclarationError` naming both types.
+    `recorded` is the table's shape in the ledger, None if it was never created. A transaction that fails with "already
+    exists" was applied before a crash. Columns may be added; a column that was removed or has another type raises
+    `DeclarationError` with both types.
     """
     name = quoted(relation)
     if recorded is None:
@@ -84,7 +85,10 @@ def table_changes(table: Table, relation: str, recorded: Optional[Mapping[str, s
 
 
 def declared_shape(table: Table, relation: str) -> dict[str, str]:
-    """Column name → Redshift type, with the view's text and what a latest table shows: recorded once applied."""
+    """The shape that the ledger records once the changes are applied.
+
+    Maps column names to Redshift types, `VIEW` to the view's text, and `SHOWS` to the rule of a table of latest rows.
+    """
     shape = {column.name: column.type.redshift for column in table.all_columns}
     if table.kind == "additive":
         shape[VIEW] = _view(table)[-1]
@@ -94,22 +98,22 @@ def declared_shape(table: Table, relation: str) -> dict[str, str]:
 
 
 def quoted(identifier: str) -> str:
-    """The identifier as SQL writes it."""
+    """The identifier in double quotes."""
     return f'"{identifier}"'
 
 
 def definitions(columns: Iterable[Column]) -> str:
-    """Columns with their types, as CREATE TABLE lists them."""
+    """The column definitions of a CREATE TABLE."""
     return ", ".join(f"{quoted(column.name)} {column.type.redshift}" for column in columns)
 
 
 def _check_compatible(table: Table, relation: str, recorded: Mapping[str, str]) -> None:
     declared = declared_shape(table, relation)
-    for name, known in recorded.items():
-        if name != VIEW and declared.get(name) != known:
+    for name, current in recorded.items():
+        if name != VIEW and declared.get(name) != current:
             wanted = declared.get(name, "no such column")
             where = ("tables", table.name) if name == SHOWS else ("tables", table.name, "columns", name)
-            raise DeclarationError(f"expected {known} as in the warehouse, found {wanted}", where)
+            raise DeclarationError(f"expected {current} as in the warehouse, found {wanted}", where)
 
 
 def _layout(table: Table) -> str:
@@ -129,7 +133,7 @@ def _view(table: Table) -> list[str]:
 
 
 def _quotient(ratio: Ratio) -> str:
-    """Of the sums, not a sum of quotients; null where there is nothing to divide by."""
+    """The quotient of the sums, not the sum of quotients; null if the denominator is 0."""
     numerator, denominator = quoted(ratio.numerator), quoted(ratio.denominator)
     return f"CAST(SUM({numerator}) AS DOUBLE PRECISION) / NULLIF(SUM({denominator}), 0) AS {quoted(ratio.name)}"
 

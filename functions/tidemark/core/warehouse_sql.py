@@ -1,17 +1,17 @@
-"""The one transaction that is a load, as SQL text. Pure.
+"""Writes the SQL of a load, which is one transaction. Pure.
 
-A load converges however often and however late it runs, because it decides inside its own transaction:
+A load is idempotent: repeated at any time, it ends in the same rows, because it decides inside its own transaction.
 
-1. `LOCK tidemark.load_history_<shard>` lets one load of the shard at a time past this point; a load's datasets are all
-   of one shard, and no other load touches their tables.
-2. `_accepted` are the load's batches for which no newer attempt is recorded; a zombie's batches are not in it.
-3. Per table: COPY into a stage, delete what the table holds of the accepted batches, insert the stage's rows. A table
-   of kind latest then shows, of each key that came or may have gone, the latest row that is stored.
-4. The history rows count what the *table* now holds per batch, not what was meant to be there.
-5. The last statement returns them, so settling needs no second wake-up of the warehouse.
+1. `LOCK tidemark.load_history_<shard>` lets only one load of the shard pass at a time. All datasets of a load belong to
+   that shard, so no other load touches their tables.
+2. `_accepted` has the load's batches for which no newer attempt is recorded. This fences off a zombie's batches.
+3. For each table: COPY into a stage, delete the table's rows of the accepted batches, insert the stage's rows. A table
+   of kind latest then gets the latest stored row of each key whose latest row may have changed.
+4. The history rows count what the *table* now has per batch, not what it was expected to have.
+5. The last statement returns these counts, so settling does not wake the warehouse again.
 
-A temporary table hides the permanent one of its name, and an alias the table that it stands beside. So all names that
-a load brings along begin with `_`, as no declared name does.
+A temporary table hides a permanent one of the same name, and so does an alias. So all names that a load defines begin
+with `_`, which no declared name does.
 
 COPY maps Parquet columns by position (docs/aws-facts.md#copy-from-parquet), so the stage is declared in the order of
 the files. The table may have gained columns since, so it is filled by name.
@@ -34,15 +34,12 @@ SAFE = re.compile(r"[A-Za-z0-9._:/=+@-]+")
 
 @dataclass(frozen=True)
 class LoadTable:
-    """One table of a load: whose dataset it is, and the COPY manifest of its new rows, if there are any.
-
-    `staged` are the columns of these rows' files, where they were written under an older declaration of the table.
-    """
+    """A table of a load."""
 
     dataset: str
     table: Table
-    manifest: Optional[str]  # s3:// URI
-    staged: tuple[Column, ...] = ()
+    manifest: Optional[str]  # s3:// URI of the COPY manifest; None if there are no new rows
+    staged: tuple[Column, ...] = ()  # columns of the files, if they were written by an older declaration of the table
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -51,12 +48,12 @@ class LoadTable:
 
     @property
     def stage(self) -> str:
-        """The temporary table into which COPY writes."""
+        """Quoted name of the temporary table into which COPY writes."""
         return quoted(f"_stage_{self.table.physical_name}")
 
     @property
     def touched(self) -> str:
-        """The temporary table of the keys whose latest row may have changed."""
+        """Quoted name of the temporary table with the keys whose latest row may change."""
         return quoted(f"_touched_{self.table.name}")
 
 
@@ -70,9 +67,9 @@ class LoadBatch:
 def load_statements(
     load_id: str, batches: Sequence[LoadBatch], tables: Sequence[LoadTable], copy_role: str
 ) -> list[str]:
-    """The statements of one load, for one BatchExecuteStatement in TRANSACTION mode; at most 40.
+    """The statements of one load, for one BatchExecuteStatement, which runs them as one transaction.
 
-    Raises `Terminal` for batches of different shards, which no single lock would keep from other loads.
+    Raises `Terminal` for batches of several shards: one lock does not protect them from other loads.
     """
     history = _history(batches)
     body = [statement for table in tables for statement in _table_statements(table, copy_role)]
@@ -123,20 +120,20 @@ def _table_statements(load: LoadTable, copy_role: str) -> list[str]:
 
 
 def _staged(load: LoadTable) -> str:
-    """The stage's rows that count."""
+    """The stage's rows of accepted batches, as `_s`."""
     return f'{load.stage} AS _s JOIN {ACCEPTED} AS _a ON _s."_batch_id" = _a.batch_id AND _s."_attempt" = _a.attempt'
 
 
 def _touch(load: LoadTable) -> list[str]:
-    """The keys that show a row of the accepted batches, which may go, and those of the rows that come."""
+    """Collects the keys whose latest row may change: those of accepted batches' shown rows, and those of new rows."""
     shown, key = quoted(load.table.name), quoted(load.table.key or "")
-    going = f'SELECT _t.{key} FROM {shown} AS _t JOIN {ACCEPTED} AS _a ON _t."_batch_id" = _a.batch_id'
-    coming = f" UNION SELECT _s.{key} FROM {_staged(load)}" if load.manifest else ""
-    return [f"CREATE TEMP TABLE {load.touched} AS {going}{coming}"]
+    old_keys = f'SELECT _t.{key} FROM {shown} AS _t JOIN {ACCEPTED} AS _a ON _t."_batch_id" = _a.batch_id'
+    new_keys = f" UNION SELECT _s.{key} FROM {_staged(load)}" if load.manifest else ""
+    return [f"CREATE TEMP TABLE {load.touched} AS {old_keys}{new_keys}"]
 
 
 def _show(load: LoadTable) -> list[str]:
-    """Of each touched key the latest stored row. A null key equals none, so its rows are stored and never shown."""
+    """Replaces each touched key's row by its latest stored row; rows with a null key join nothing and are not shown."""
     table = load.table
     shown, key, names = quoted(table.name), quoted(table.key or ""), _names(table.all_columns)
     latest_first = ", ".join(f"_t.{quoted(name)} DESC NULLS LAST" for name in table.latest_first)

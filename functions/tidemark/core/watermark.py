@@ -1,4 +1,4 @@
-"""How far everything is: the landing time up to which every file is at rest, and how long ago that was. Pure."""
+"""The watermark: the landing time before which every file is completely processed, and the lag behind now. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime
 
 
 def watermark(unfinished: Iterable[datetime], now: datetime) -> datetime:
-    """The landing of the oldest file that is not at rest; `now` when there is none, and never later."""
+    """The earliest landing time in `unfinished`, or `now` if there is none; never later than `now`."""
     return min((now, *unfinished))
 
 
 def lag_seconds(unfinished: Iterable[datetime], now: datetime) -> float:
-    """Now minus the watermark, in seconds; 0 when everything is at rest."""
+    """`now` minus the watermark, in seconds; 0 if nothing is unfinished."""
     return (now - watermark(unfinished, now)).total_seconds()

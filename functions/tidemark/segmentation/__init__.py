@@ -1,1 +1,1 @@
-"""The demo's own domain: the model of customer segments, in words, in storage and in answers."""
+"""The demo's domain: the customer segment model, its description in words, its storage and its predictions."""

@@ -1,7 +1,7 @@
-"""Which segment a customer belongs to: the model as one JSON document, and its predictions in plain Python.
+"""The customer segment model: stored as one JSON document, with predictions in plain Python.
 
-The nightly job trains with the same `numbers`, `category` and `Encoding.vector`, so that what it stores and what is
-predicted of the same customer are equal. The job imports this file: Python 3.9.
+The nightly job trains with the same `numbers`, `category` and `Encoding.vector`, so the segment that it stores for a
+customer equals the predicted one. The job imports this module, so it keeps to the syntax of Python 3.9.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 FORMAT = 1
-#: Ordered bands as numbers: the middle of a band, where an open one is thought to lie. Years, 1,000 dollars, persons.
+#: Ordered bands as numbers: the middle of a band, or an estimate for an open band. In years, 1,000 dollars, persons.
 BANDS: Mapping[str, Mapping[str, float]] = {
     "age": {"19-24": 22.0, "25-34": 30.0, "35-44": 40.0, "45-54": 50.0, "55-64": 60.0, "65+": 70.0},
     "income": {
@@ -23,49 +23,50 @@ BANDS: Mapping[str, Mapping[str, float]] = {
     "household_size": {"1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0, "5+": 5.0},
     "kids_count": {"0": 0.0, "1": 1.0, "2": 2.0, "3+": 3.0},
 }  # fmt: skip
-#: Of the window before the period's end: days since the last purchase, days with a purchase, net spend in money.
+#: Figures for the window before the period's end: days since the last purchase, days with a purchase, net spend.
 PURCHASES = ("recency", "frequency", "monetary")
 NUMBERS = (*BANDS, *PURCHASES)
 CATEGORIES = ("home_ownership", "marital_status", "household_comp")
-GREATEST = 10**12  # that any of them may be
+PURCHASE_MAX = 10**12  # largest valid value of any of PURCHASES
 KEY = "household_id"
-UNKNOWN = "unknown"  # the category of a customer who has none
+UNKNOWN = "unknown"  # the category of a customer without one
 
 
 def numbers(customer: Mapping[str, Any]) -> tuple[Optional[float], ...]:
-    """A customer's values of `NUMBERS`: None where there is no known band; money and frequency as log(1 + x)."""
+    """A customer's values of `NUMBERS`: None for a missing or unknown band; frequency and money as log(1 + x)."""
     coded = [bands.get(customer.get(field) or "") for field, bands in BANDS.items()]
     recency, frequency, monetary = (float(customer[field]) for field in PURCHASES)
     return (*coded, recency, math.log1p(frequency), math.log1p(max(0.0, monetary)))
 
 
 def category(customer: Mapping[str, Any], field: str) -> str:
-    """A customer's category, `unknown` where there is none."""
+    """A customer's category in a field of `CATEGORIES`, or `unknown` if there is none."""
     return customer.get(field) or UNKNOWN
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How a number is imputed and scaled: (value or median, minus mean) / std."""
+    """How a number is imputed and scaled."""
 
     median: float
     mean: float
-    std: float  # of the population; 0 where all customers are alike, and the number then tells nothing
+    std: float  # of the population; 0 if all customers have the same value
 
     def apply(self, value: Optional[float]) -> float:
-        found = self.median if value is None else value
-        return (found - self.mean) / self.std if self.std else 0.0
+        """The standard score of the value, or of the median if there is no value; 0 if all customers are the same."""
+        imputed = self.median if value is None else value
+        return (imputed - self.mean) / self.std if self.std else 0.0
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """From a customer to a vector: the scaled numbers, then a 1 for the category of each field."""
+    """Encodes a customer as a vector: the scaled numbers, then the categories one-hot."""
 
     scales: tuple[Scale, ...]  # of NUMBERS
-    categories: Mapping[str, tuple[str, ...]]  # of CATEGORIES: those that were trained on, `unknown` among them
+    categories: Mapping[str, tuple[str, ...]]  # field of CATEGORIES → categories in the training data, with `unknown`
 
     def vector(self, customer: Mapping[str, Any]) -> list[float]:
-        """The customer's features, which must have purchases."""
+        """The customer's feature vector; the customer must have all of `PURCHASES`."""
         scaled = [scale.apply(value) for scale, value in zip(self.scales, numbers(customer))]
         ones = [
             1.0 if name == category(customer, field) else 0.0 for field in CATEGORIES for name in self.categories[field]
@@ -75,39 +76,39 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Segment:
-    segment: int  # from 1, by average spend from the greatest
+    segment: int  # from 1, in descending order of average spend
     name: str
     description: str
     customers: int
     centre: tuple[float, ...]
-    cluster: int  # its number in Spark's own model
+    cluster: int  # its number in Spark's model
 
 
 @dataclass(frozen=True)
 class Prediction:
     segment: int
     name: str
-    distance: float  # from the segment's centre, in the space of features
+    distance: float  # Euclidean distance from the segment's centre, in feature space
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a field of a customer; the field is empty where it is the customer itself."""
+    """What is wrong with a customer."""
 
-    field: str
+    field: str  # "" if the problem is the customer as a whole
     problem: str
 
 
 @dataclass(frozen=True)
 class Model:
-    """All that is needed to predict, and what people ask of a model."""
+    """A trained model, with the figures that describe it."""
 
     period: Mapping[str, str]  # every, start, end (exclusive)
     as_of: str  # the period's last day, YYYY-MM-DD
-    window_days: int  # of purchases, up to as_of
+    window_days: int  # length of the window of purchases, which ends with as_of
     seed: int
-    customers: int  # trained on
-    silhouettes: Mapping[str, float]  # of each k that was tried
+    customers: int  # in the training data
+    silhouettes: Mapping[str, float]  # k → silhouette, for each k that was tried
     encoding: Encoding
     segments: tuple[Segment, ...]
 
@@ -116,36 +117,39 @@ class Model:
         return len(self.segments)
 
     def predict(self, customer: Mapping[str, Any]) -> Prediction:
-        """The nearest segment of a customer without `problems`; who tells of no purchases has made none."""
+        """The nearest segment of a customer without `problems`; missing purchases count as no purchases."""
         vector = self.encoding.vector({**self.no_purchases, **customer})
-        distance, _, segment = min((math.dist(vector, one.centre), one.segment, one) for one in self.segments)
-        return Prediction(segment.segment, segment.name, distance)
+        distances = ((math.dist(vector, segment.centre), segment.segment, segment) for segment in self.segments)
+        distance, _, nearest = min(distances)
+        return Prediction(nearest.segment, nearest.name, distance)
 
     @property
     def no_purchases(self) -> Mapping[str, int]:
-        """Of a customer who bought nothing in the window: a day longer ago than the window is long."""
+        """The `PURCHASES` of a customer who bought nothing in the window; recency is then the window's length."""
         return {"recency": self.window_days, "frequency": 0, "monetary": 0}
 
     def problems(self, customer: object) -> list[Problem]:
-        """Everything that keeps a customer from a prediction, in the order of the fields."""
+        """Every reason why no prediction is possible for a customer, in the order of the fields."""
         if not isinstance(customer, Mapping):
             return [Problem("", f"expected an object, found {_show(customer)}")]
         known = {**{field: tuple(bands) for field, bands in BANDS.items()}, **self.encoding.categories}
-        found = [Problem(field, text) for field, names in known.items() if (text := _choice(customer, field, names))]
-        found += _purchase_problems(customer)
+        problems = [
+            Problem(field, text) for field, names in known.items() if (text := _choice_problem(customer, field, names))
+        ]
+        problems += _purchase_problems(customer)
         if not isinstance(customer.get(KEY), (str, type(None))):
-            found.append(Problem(KEY, f"expected text, found {_show(customer[KEY])}"))
+            problems.append(Problem(KEY, f"expected text, found {_show(customer[KEY])}"))
         allowed = (KEY, *NUMBERS, *CATEGORIES)
         extra = [str(field) for field in customer if field not in allowed]
-        strange = f"expected one of {', '.join(allowed)}, found another field"
-        return found + [Problem(_cut(field), strange) for field in extra]
+        unknown_field = f"expected one of {', '.join(allowed)}, found another field"
+        return problems + [Problem(_cut(field), unknown_field) for field in extra]
 
     def dumps(self) -> str:
-        """The JSON document; the same model is the same text."""
+        """The JSON document; equal models have equal texts."""
         scales = {name: asdict(scale) for name, scale in zip(NUMBERS, self.encoding.scales)}
         document = {
             "format": FORMAT,
-            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: getattr(self, name) for name in _PLAIN_FIELDS},
             "k": self.k,
             "numbers": scales,
             "categories": self.encoding.categories,
@@ -156,21 +160,22 @@ class Model:
 
     @classmethod
     def loads(cls, text: str) -> Model:
-        """The inverse of `dumps`; ValueError for another format, or bands that are not this code's."""
+        """The inverse of `dumps`. Raises `ValueError` for another format, or for bands other than `BANDS`."""
         document = json.loads(text)
         if document.get("format") != FORMAT or document["bands"] != BANDS:
             raise ValueError(f"expected a model of format {FORMAT} with this code's bands, found {text[:60]!r}")
         scales = tuple(Scale(**document["numbers"][name]) for name in NUMBERS)
         categories = {field: tuple(document["categories"][field]) for field in CATEGORIES}
-        segments = (Segment(**{**found, "centre": tuple(found["centre"])}) for found in document["segments"])
-        plain = {name: document[name] for name in _PLAIN}
+        segments = (Segment(**{**segment, "centre": tuple(segment["centre"])}) for segment in document["segments"])
+        plain = {name: document[name] for name in _PLAIN_FIELDS}
         return cls(encoding=Encoding(scales, categories), segments=tuple(segments), **plain)
 
 
-_PLAIN = ("period", "as_of", "window_days", "seed", "customers", "silhouettes")
+#: Fields of `Model` that its document has unchanged.
+_PLAIN_FIELDS = ("period", "as_of", "window_days", "seed", "customers", "silhouettes")
 
 
-def _choice(customer: Mapping[str, Any], field: str, names: Sequence[str]) -> str:
+def _choice_problem(customer: Mapping[str, Any], field: str, names: Sequence[str]) -> str:
     if field not in customer:
         return "expected a value or null, found no such field"
     value = customer[field]
@@ -183,15 +188,17 @@ def _purchase_problems(customer: Mapping[str, Any]) -> list[Problem]:
     given = [field for field in PURCHASES if field in customer]
     if not given:
         return []
-    missing = [Problem(field, f"expected beside {given[0]}, found none") for field in PURCHASES if field not in given]
-    wrong = [Problem(field, text) for field in given if (text := _amount(field, customer[field]))]
+    missing = [
+        Problem(field, f"expected together with {given[0]}, found none") for field in PURCHASES if field not in given
+    ]
+    wrong = [Problem(field, text) for field in given if (text := _amount_problem(field, customer[field]))]
     return missing + wrong
 
 
-def _amount(field: str, value: object) -> str:
+def _amount_problem(field: str, value: object) -> str:
     is_money = field == "monetary"
-    kinds, least = ((int, float), -GREATEST) if is_money else ((int,), 0)
-    if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= GREATEST:
+    types, minimum = ((int, float), -PURCHASE_MAX) if is_money else ((int,), 0)
+    if isinstance(value, types) and not isinstance(value, bool) and minimum <= value <= PURCHASE_MAX:
         return ""
     return f"expected a {'number' if is_money else 'whole number from 0'}, found {_show(value)}"
 

@@ -1,4 +1,4 @@
-"""predict: customers → their segments, by the model that was published last."""
+"""predict: customers → their segments, by the latest published model."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemark.core.errors import TidemarkError, Transient
-from tidemark.segmentation.model import KEY
+from tidemark.segmentation.model import KEY, Model
 from tidemark.segmentation.registry import Models, Published
 
 CUSTOMERS_MAX = 1_000  # in one request
 BODY_BYTES_MAX = 1 << 20
-DEPTH_MAX = 8  # levels of objects and lists; three are needed
-PROBLEMS_MAX = 100  # in one answer
+DEPTH_MAX = 8  # levels of nested objects and lists; a valid request has three
+PROBLEMS_MAX = 100  # in one response
 
 
 class Refused(TidemarkError):
-    """A request that no model could answer; `problems` name each customer by its place, from 0."""
+    """The request is invalid; `problems` name each customer by its position, from 0."""
 
     def __init__(self, message: str, problems: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class Refused(TidemarkError):
 
 
 class TooLarge(TidemarkError):
-    """More bytes or customers than one request may hold."""
+    """The request has more bytes or customers than allowed."""
 
 
 class NoModel(Transient):
@@ -32,22 +32,22 @@ class NoModel(Transient):
 
 
 def predict(models: Models, request: object) -> dict[str, Any]:
-    """`{"customers": [...]}` or one customer → predictions in the same order.
+    """Predictions for a request, which is one customer or `{"customers": [...]}`, in the same order.
 
-    Raises `Refused` with the problems of all customers, the first `PROBLEMS_MAX` of them, `TooLarge` or `NoModel`; all
-    are predicted or none.
+    Predicts all customers or none. Raises `Refused` with the first `PROBLEMS_MAX` problems of all customers, `TooLarge`
+    or `NoModel`.
     """
     customers = _customers(request)
     published = _published(models)
-    model = published.model
     problems = [
-        {"customer": place, "field": one.field, "problem": one.problem}
-        for place, customer in enumerate(customers)
-        for one in model.problems(customer)
+        {"customer": position, "field": problem.field, "problem": problem.problem}
+        for position, customer in enumerate(customers)
+        for problem in published.model.problems(customer)
     ]
     if problems:
         raise Refused(f"nothing was predicted, problems found: {_counted(len(problems))}", problems[:PROBLEMS_MAX])
-    return {"model": _identity(published), "predictions": [_prediction(published, one) for one in customers]}
+    predictions = [_prediction(published.model, customer) for customer in customers]
+    return {"model": _identity(published), "predictions": predictions}
 
 
 def describe(models: Models) -> dict[str, Any]:
@@ -61,13 +61,13 @@ def describe(models: Models) -> dict[str, Any]:
         "silhouettes": model.silhouettes,
         "segments": [
             {
-                "segment": one.segment,
-                "name": one.name,
-                "customers": one.customers,
-                "share": one.customers / model.customers,
-                "description": one.description,
+                "segment": segment.segment,
+                "name": segment.name,
+                "customers": segment.customers,
+                "share": segment.customers / model.customers,
+                "description": segment.description,
             }
-            for one in model.segments
+            for segment in model.segments
         ],
     }
 
@@ -107,7 +107,7 @@ def _identity(published: Published) -> dict[str, Any]:
     }
 
 
-def _prediction(published: Published, customer: dict[str, Any]) -> dict[str, Any]:
-    found = published.model.predict(customer)
+def _prediction(model: Model, customer: dict[str, Any]) -> dict[str, Any]:
+    prediction = model.predict(customer)
     key = {KEY: customer[KEY]} if customer.get(KEY) else {}
-    return {**key, "segment": found.segment, "name": found.name, "distance": found.distance}
+    return {**key, "segment": prediction.segment, "name": prediction.name, "distance": prediction.distance}

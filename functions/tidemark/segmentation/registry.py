@@ -1,4 +1,4 @@
-"""The model that predictions are made with: the one that was published last."""
+"""Reads the model for predictions: the latest published one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tidemark.segmentation.model import Model
 
 JOB = "segment_customers"
 MODEL = "model.json"
-CURRENT = artifacts_key(JOB)  # publish swaps it
-LOOK_AGAIN = timedelta(seconds=60)
+CURRENT = artifacts_key(JOB)  # the pointer that publish replaces
+CHECK_EVERY = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Published:
-    """A model, and the attempt of a batch that made it."""
+    """A published model, and the batch and attempt that trained it."""
 
     batch_id: str
     attempt: int
@@ -31,26 +31,26 @@ class Published:
 
 
 class Models:
-    """Keeps the model, and asks every minute whether there is a newer one: a publication needs no deployment."""
+    """Caches the model, and checks every minute for a newer one, so that publishing a model needs no deployment."""
 
     def __init__(self, store: Store, bucket: str, clock: Clock) -> None:
         self.store, self.bucket, self.clock = store, bucket, clock
         self._published: Published | None = None
         self._etag = ""
-        self._looked_at: datetime | None = None
+        self._checked_at: datetime | None = None
 
     def current(self) -> Published | None:
         """The latest published model, at most a minute old; None before the first."""
         now = self.clock.now()
-        if self._published is None or self._looked_at is None or now - self._looked_at >= LOOK_AGAIN:
-            self._look()
-            self._looked_at = now
+        if self._published is None or self._checked_at is None or now - self._checked_at >= CHECK_EVERY:
+            self._refresh()
+            self._checked_at = now
         return self._published
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         body, etag = self.store.tagged(self.bucket, CURRENT) or (b"{}", "")
         artifacts = json.loads(body).get("artifacts", {})
-        # A period with too few customers makes no model: the one before it stays.
+        # A period with too few customers has no model: the previous model stays.
         if etag != self._etag and MODEL in artifacts:
             self._published, self._etag = self._read(json.loads(body)), etag
 

@@ -1,1 +1,1 @@
-"""What each function does: read, decide in the core, save on a condition, act. One module per function."""
+"""Services: they read, decide in the core, save on a condition, then act. Each Lambda function has one of its name."""

@@ -1,4 +1,4 @@
-"""Artifacts of nightly jobs: one pointer a job, at the latest period's latest attempt that the lake shows."""
+"""Artifacts of nightly jobs: each job has one pointer, to the latest published attempt of its latest period."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ TRIES_MAX = 12
 
 
 def point_at_artifacts(world: World, batch: Batch, result: Result) -> None:
-    """Let the job's pointer lead to this attempt's artifacts, unless it leads to a later period or attempt."""
+    """Points the job's pointer at this attempt's artifacts, unless it points at a later period or attempt.
+
+    Raises `Transient` when other publishers overwrite it TRIES_MAX times in a row.
+    """
     if not result.artifacts:
         return
     bucket, key = world.settings.lake_bucket, artifacts_key(batch.dataset)
-    named = {"batch_id": batch.batch_id, "attempt": batch.attempt, "period": batch.period}
-    body = json.dumps({**named, "artifacts": dict(result.artifacts)}, indent=1)
+    source = {"batch_id": batch.batch_id, "attempt": batch.attempt, "period": batch.period}
+    body = json.dumps({**source, "artifacts": dict(result.artifacts)}, indent=1)
     for _ in range(TRIES_MAX):
-        found = world.store.tagged(bucket, key)
-        if found is None:
+        pointer = world.store.tagged(bucket, key)
+        if pointer is None:
             if world.store.put_once(bucket, key, body):
                 return
             continue
-        known = json.loads(found[0])
-        if (known["period"], known["attempt"]) >= (batch.period, batch.attempt):
+        text, etag = pointer
+        present = json.loads(text)
+        if (present["period"], present["attempt"]) >= (batch.period, batch.attempt):
             return
-        # Closes the race of two publishers: whoever has read an outdated pointer looks again.
-        if world.store.swap(bucket, key, body, found[1]):
+        # Closes the race between two publishers: the one that has read an outdated pointer reads it again.
+        if world.store.swap(bucket, key, body, etag):
             return
-    raise Transient(f"s3://{bucket}/{key} was swapped {TRIES_MAX} times meanwhile")
+    raise Transient(f"s3://{bucket}/{key} was swapped {TRIES_MAX} times by other publishers")

@@ -1,4 +1,4 @@
-"""Whose is a file version? One conditional write answers, and what it finds decides the rest."""
+"""Decides which batch owns a file version, with one conditional write; an existing claim decides what follows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, Transient
-from tidemark.core.files import Change, FileVersion, Holder, changed_files, is_newer, part_of
+from tidemark.core.files import Change, FileVersion, Holder, changed_files, child_share, is_newer
 from tidemark.core.lifecycle import Batch, State, advance, changed
 from tidemark.observability import count
 from tidemark.service.documents import read_manifest
@@ -17,12 +17,15 @@ TRIES_MAX = 20
 
 
 def claim(world: World, dataset: Dataset, batch_id: str, file: FileVersion) -> FileVersion | None:
-    """The version that the batch has of the file's key; None where the file is not for it to read.
+    """Claims a file for the batch. Returns the version that the batch reads of its key; None if it reads none.
 
-    absent                         claimed
-    same version, this batch       a crash is being rolled forward: ours
-    same version, another batch    a duplicate
-    another version                the key was overwritten: the dataset's policy decides
+    existing claim                 outcome
+    none                           the file is claimed
+    same version, this batch       the file is ours: this repeats a claim from before a crash
+    same version, another batch    the file is a duplicate
+    another version                the key was overwritten, and the dataset's policy decides
+
+    Raises `Transient` when the key is overwritten faster than it can be claimed.
     """
     for _ in range(TRIES_MAX):
         known = world.ledger.files.claim(file, dataset.name, batch_id, world.clock.now())
@@ -32,20 +35,21 @@ def claim(world: World, dataset: Dataset, batch_id: str, file: FileVersion) -> F
         if known.file.version == file.version:
             return file if ours else None
         if dataset.on_overwrite == "ignore":
-            # Whoever formed the batch before a crash may have chosen by another policy: what is claimed stands.
+            # The batch may have claimed this version under another policy, before a crash: its claim stays.
             return known.file if ours else None
         try:
-            return file if _overwritten(world, dataset, batch_id, file, known) else None
+            return file if _claim_overwritten(world, dataset, batch_id, file, known) else None
         except Conflict:
-            continue  # the holder has moved on meanwhile: look again
+            continue  # the key's holder, or its batch, has changed meanwhile: claim again
     raise Transient(f"{file.uri} is overwritten faster than it can be claimed")
 
 
-def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder) -> bool:
+def _claim_overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder) -> bool:
+    """Applies the dataset's policy to a key with another claimed version. Returns whether the batch reads `file`."""
     newer = is_newer(file, known.file)
     if newer is None:
-        # One of them is known from a listing. What the bucket shows now is the latest; if that is neither of them, its
-        # own event or the next pass of reconcile brings it, and until then the key stays where it is.
+        # One version comes from a listing, so the bucket decides: the version that it shows is the latest. If it shows
+        # a third version, that one's event or the next pass of reconcile brings it, and the claim stays until then.
         newer = world.store.latest_version(file.bucket, file.key) == file.version
     if dataset.on_overwrite == "append":
         return _append(world, dataset, batch_id, file, known, newer)
@@ -55,13 +59,16 @@ def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersio
     if holder is None:
         world.ledger.files.append(known, file, batch_id)
         return True
-    # Of this very batch, too: somebody who formed it with the other version may be about to write its manifest.
+    # A change even if the holder is this batch: another planner may be writing its manifest with the older version.
     _supersede(world, holder, file, known)
     return holder.batch_id == batch_id
 
 
 def _append(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder, newer: bool) -> bool:
-    """Both versions count: the newer one is the key's, the older one is kept beside it."""
+    """Claims a version under the policy `append`, as the latest of its key or an older one.
+
+    Returns whether the batch reads it: not if another batch has claimed it.
+    """
     claimed = world.ledger.files.older_holder(file)
     if claimed:
         return claimed.batch_id == batch_id
@@ -73,7 +80,7 @@ def _append(world: World, dataset: Dataset, batch_id: str, file: FileVersion, kn
 
 
 def _supersede(world: World, holder: Batch, file: FileVersion, known: Holder) -> None:
-    """The batch that holds the old version has the new one in its next attempt, which begins when it is at rest."""
+    """Records the new version as a change of the batch that holds the old one, for the batch's next attempt."""
     reason = f"{file.uri} was overwritten by version {file.version}"
     revised, effects = advance(holder, changed(holder, reason), world.clock.now())
     announce(world.ledger.files.supersede(known, file, revised))
@@ -82,10 +89,10 @@ def _supersede(world: World, holder: Batch, file: FileVersion, known: Holder) ->
 
 
 def holding_batch(world: World, batch_id: str, bucket: str, key: str) -> Batch | None:
-    """The batch that works off a key: the one that claimed it, or the child that took it over.
+    """Returns the batch that a key belongs to: the one that claimed it or, if that was split, a descendant of it.
 
-    A key that no child has any more, because its file was refused, goes to the first that waits for no person; None for
-    an unknown batch.
+    A key whose file was refused is in no descendant; it goes to the first one that is not in quarantine. None for an
+    unknown batch.
     """
     batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.SPLIT:
@@ -105,11 +112,11 @@ def _heirs(world: World, batch: Batch) -> Iterator[Batch]:
 
 
 def _has(world: World, batch: Batch, bucket: str, key: str) -> bool:
-    return any((file.bucket, file.key) == (bucket, key) for file in files_taken_over(world, batch))
+    return any((file.bucket, file.key) == (bucket, key) for file in _present_files(world, batch))
 
 
-def files_taken_over(world: World, batch: Batch) -> list[FileVersion]:
-    """The files of the batch's latest manifest, or those that it has of its parent's, with the changes that wait."""
+def _present_files(world: World, batch: Batch) -> list[FileVersion]:
+    """Returns the files of the batch's latest manifest, or of its range of the parent's, with all waiting changes."""
     own = world.ledger.files.changes(batch.batch_id, after=max(batch.formed, batch.discarded))
     if batch.file_range and not batch.manifest:
         files, changes = inherited(world, batch)
@@ -119,9 +126,9 @@ def files_taken_over(world: World, batch: Batch) -> list[FileVersion]:
 
 
 def inherited(world: World, child: Batch) -> tuple[list[FileVersion], list[Change]]:
-    """What a child not yet formed takes over from its parent: files, and the changes that their manifest lacks."""
-    assert child.file_range, "only a child has a part of another's manifest"
+    """Returns what an unformed child takes over from its parent: files, and changes that their manifest lacks."""
+    assert child.file_range, "only a child has a range of its parent's files"
     parent = world.ledger.batches.get(child.parent)
     assert parent, "a batch is never deleted"
     changes = world.ledger.files.changes(parent.batch_id, after=parent.formed)
-    return part_of(read_manifest(world, child.base_manifest).files, child.file_range, changes)
+    return child_share(read_manifest(world, child.base_manifest).files, child.file_range, changes)

@@ -1,4 +1,4 @@
-"""collect: new objects → pending segments. One ledger write per dataset and invocation, none per file."""
+"""collect: records new objects as pending segments. It writes one segment per dataset and invocation, none per file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tidemark.core.files import FileVersion, parcels
 from tidemark.observability import count
 
 
-def remember(world: World, files: Iterable[FileVersion], background: bool = False) -> int:
-    """Write the files as pending segments of their datasets; objects under no prefix are counted and left alone.
+def record_pending(world: World, files: Iterable[FileVersion], background: bool = False) -> int:
+    """Writes files as pending segments of their datasets. Returns the number of files written.
 
-    `background` files, which a person brings in, leave room for fresh ones. Returns the number of files remembered.
-    Called twice with the same files it does no harm: claims decide.
+    Objects outside every dataset's prefix are only counted. `background` files, which a person backfills, leave slots
+    for fresh ones. A repetition does no harm: a file can be pending twice, but only one batch claims it.
     """
     by_dataset: dict[str, list[FileVersion]] = defaultdict(list)
     for file in {file.identity: file for file in files}.values():
         by_dataset[_owner(file, world.datasets.values())].append(file)
     count("FilesUnclaimed", len(by_dataset.pop("", [])))
-    for name, found in by_dataset.items():
+    for name, pending in by_dataset.items():
         world.ledger.declarations.register(name, world.datasets[name].declared)
         policy = world.datasets[name].batch
-        for parcel in parcels(found, policy.max_files, policy.max_bytes):
+        for parcel in parcels(pending, policy.max_files, policy.max_bytes):
             world.ledger.segments.put(name, parcel, world.clock.now(), background)
     collected = sum(map(len, by_dataset.values()))
     count("FilesCollected", collected)

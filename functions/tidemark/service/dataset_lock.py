@@ -1,4 +1,4 @@
-"""Who may run next in a dataset that remembers keys, and which keys it is told."""
+"""The dataset lock: which batch of a deduplicating dataset may run next, and which keys it must not repeat."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ from tidemark.service.transitions import dataset_of
 
 
 def next_to_run(world: World, asking: Batch) -> Batch | None:
-    """The batch of the asking one's dataset that may be started now, and has the turn; None while another has it.
+    """Takes the dataset's lock for the batch that may run next, and returns it; None while another holds the lock.
 
-    Whoever asks, the oldest that waits is next: a batch that has been published asks for those behind it.
+    The oldest waiting batch is next, even if `asking` is another: a batch that has released the lock asks for the
+    batches after it.
     """
     now, ledger = world.clock.now(), world.ledger
-    held = ledger.locks.holder(asking.dataset)
-    if held == LockHolder(asking.batch_id, asking.attempt) and is_ready(asking, now):
-        return asking  # whoever began to start it has died, or is about to be the faster one
-    if held and not is_released(held, ledger.batches.get(held.batch_id)):
+    holder = ledger.locks.holder(asking.dataset)
+    if holder == LockHolder(asking.batch_id, asking.attempt) and is_ready(asking, now):
+        return asking  # its submitter has died, or is still at work and will start the same run
+    if holder and not is_released(holder, ledger.batches.get(holder.batch_id)):
         return None
-    # The index may not know the asking batch yet, and may list what has moved on.
-    listed = [one for one in ledger.batches.open(asking.dataset) if one.batch_id != asking.batch_id]
-    for found in in_order_to_run([*listed, asking], now):
-        batch = asking if found is asking else ledger.batches.get(found.batch_id)
+    # The index may lag: it may lack the asking batch, and may list batches that are no longer ready.
+    others = [batch for batch in ledger.batches.open(asking.dataset) if batch.batch_id != asking.batch_id]
+    for candidate in in_order_to_run([*others, asking], now):
+        batch = asking if candidate is asking else ledger.batches.get(candidate.batch_id)
         if batch and is_ready(batch, now):
-            return _taken(world, batch, held)
+            return _take_lock(world, batch, holder)
     return None
 
 
-def _taken(world: World, batch: Batch, held: LockHolder | None) -> Batch | None:
+def _take_lock(world: World, batch: Batch, after: LockHolder | None) -> Batch | None:
     try:
-        world.ledger.locks.take(batch.dataset, LockHolder(batch.batch_id, batch.attempt), held)
+        world.ledger.locks.take(batch.dataset, LockHolder(batch.batch_id, batch.attempt), after)
     except Conflict:
         return None  # another submitter was faster, perhaps with another batch
     return batch
 
 
 def seen_keys(world: World, batch: Batch) -> list[DataFile]:
-    """The files of the keys that other batches show, as far as the batch is to know them.
+    """Returns the key files of the other batches within the batch's deduplication window.
 
-    Nobody else is published while the batch has the turn, so the list stays right until the batch is published.
+    The list stays complete until the batch is published: no other batch is published while this one holds the lock.
     """
     first, last = window(dataset_of(world, batch.dataset), batch)
     return world.ledger.seen_keys.shown(batch.dataset, first, last, besides=batch.batch_id)

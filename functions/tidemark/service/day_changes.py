@@ -1,4 +1,4 @@
-"""Marks that publish sets: which days of a table have other rows now than before."""
+"""Day changes that publish records for the nightly jobs: the days of a table whose rows a commit has changed."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from tidemark.service.documents import read_result
 
 
 def record_day_changes(world: World, table: Table, sequence: int, results: Iterable[Result]) -> None:
-    """Note, for the nightly jobs, that the days of these attempts have changed in the table by that commit."""
+    """Records that the commit `sequence` changed the table's rows on the days of these attempts."""
     for day in sorted(touched_days(table, results)):
         world.ledger.day_changes.record(table.name, day, sequence)
 
 
 def touched_days(table: Table, results: Iterable[Result]) -> set[str]:
-    """The days on which these attempts have rows of the table; WHOLE where that cannot be told."""
+    """Returns the days on which these attempts have rows of the table; WHOLE where the days are unknown."""
     days: set[str] = set()
     for result in results:
         if result.rows.get(table.name):
-            # None are told of a table that has no day, and of rows whose day is null.
+            # A result lists no days for a table without a day column, or if every row's day is null.
             days.update(result.days.get(table.name) or (WHOLE,))
             if table.kind == "latest":
-                days.add(WHOLE)  # a key's newer row hides an older one, of whatever day
+                days.add(WHOLE)  # a new row hides an older row of its key, which may have any day
     return days
 
 
 def replaced_results(world: World, batch: Batch) -> list[Result]:
-    """What the attempts reported whose rows the batch's present attempt replaces.
+    """Returns the results of the earlier attempts whose rows the batch's present attempt may replace.
 
-    After an attempt that nobody saw through, older rows may still stand beside it: all since the last published one.
+    These are all attempts from the last published one on, because an attempt may have failed between two tables.
     """
     attempts = range(max(1, batch.published), batch.attempt) if batch.maybe_visible else ()
-    found = (read_result(world, replace(batch, attempt=attempt)) for attempt in attempts)
-    return [result for result in found if result]
+    results = (read_result(world, replace(batch, attempt=attempt)) for attempt in attempts)
+    return [result for result in results if result]

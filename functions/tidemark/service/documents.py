@@ -13,7 +13,7 @@ from tidemark.service.transitions import dataset_of
 
 
 def read_control(world: World, key: str) -> bytes:
-    """A document that the ledger names; its absence is a broken control bucket."""
+    """Returns a document that the ledger names; raises `FileNotFoundError` if the control bucket lacks it."""
     text = world.store.get(world.settings.control_bucket, key)
     if text is None:
         raise FileNotFoundError(f"s3://{world.settings.control_bucket}/{key}")
@@ -21,22 +21,25 @@ def read_control(world: World, key: str) -> bytes:
 
 
 def read_manifest(world: World, key: str) -> Manifest:
-    """A manifest that the ledger names."""
+    """Returns a manifest that the ledger names."""
     return Manifest.loads(read_control(world, key))
 
 
 def attempt_key(batch: Batch | LoadBatch, name: str) -> str:
-    """The key of a document of the batch's present attempt."""
+    """Returns the key of a document of the batch's present attempt."""
     return attempt_prefix(batch.dataset, batch.batch_id, batch.attempt) + name
 
 
 def read_result(world: World, batch: Batch | LoadBatch) -> Result | None:
-    """What the job of the batch's present attempt reported; None where there is no report."""
+    """Returns the result of the batch's present attempt; None if its job has written none."""
     text = world.store.get(world.settings.lake_bucket, attempt_key(batch, RESULT))
     return Result.loads(text) if text else None
 
 
 def declaration_of(world: World, batch: Batch | LoadBatch) -> Dataset:
-    """The declaration that the batch's present attempt worked by; a deployment may have changed the dataset's since."""
+    """Returns the declaration in the job spec of the batch's present attempt, or the dataset's if there is no spec.
+
+    A deployment may have changed the dataset's declaration since the job was submitted.
+    """
     text = world.store.get(world.settings.control_bucket, attempt_key(batch, JOB_SPEC))
     return JobSpec.loads(text).dataset if text else dataset_of(world, batch.dataset)

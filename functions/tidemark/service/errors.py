@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 
 class Efforts:
-    """Several steps of which none waits for another's luck: errors are kept, and raised together at the end."""
+    """Independent steps: the error of one does not prevent the others, and `finish` raises all errors."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
 
     def make(self, step: Callable[..., int | None], *arguments: object) -> int:
-        """What the step returns; 0 when it raised."""
+        """Runs a step and returns its result; 0 if it returns None or raises."""
         try:
             return step(*arguments) or 0
-        except Exception as error:  # noqa: BLE001 - whatever it was, the others' turn comes first
+        except Exception as error:  # noqa: BLE001 - no error may prevent the remaining steps
             self.errors.append(error)
             return 0
 
     def finish(self) -> None:
-        """Raise what was raised; one error as itself."""
+        """Raises the collected errors: a single one as it is, several as an `ExceptionGroup`."""
         if len(self.errors) == 1:
             raise self.errors[0]
         if self.errors:

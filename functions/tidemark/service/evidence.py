@@ -1,4 +1,4 @@
-"""What lies outside of the ledger: documents in both buckets, rows in lake and warehouse, runs that EMR knows."""
+"""Evidence outside of the ledger: documents in both buckets, rows in lake and warehouse, and EMR's runs."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ READS_AT_ONCE = 8
 #: What the warehouse says of a table that nothing was ever loaded into.
 NO_TABLE = "does not exist"
 
-Rows = dict[str, dict[int, int]]  # batch → attempt → rows, of one table
+Rows = dict[str, dict[int, int]]  # batch → attempt → number of rows, in one table
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One look at everything. Tables go by their physical names."""
+    """All evidence, gathered at one time. Tables are named by their physical names."""
 
     left: Mapping[str, Documents]  # by batch
-    known: Mapping[str, Batch]  # what the ledger has
-    datasets: Mapping[str, Dataset]  # declared, or as the latest job spec has it
+    known: Mapping[str, Batch]  # the ledger's batches, by id
+    datasets: Mapping[str, Dataset]  # by the declaration, or else by the latest job spec
     lake: Mapping[str, Rows]  # by table
     warehouse: Mapping[str, Rows]
-    loads: Mapping[str, Mapping[int, str]]  # batch → attempt → load, by the warehouse's own record
-    traces: Mapping[str, Trace]  # of the batches of which the ledger knows less than lies there
+    loads: Mapping[str, Mapping[int, str]]  # batch → attempt → load, as recorded in the warehouse
+    traces: Mapping[str, Trace]  # of the batches that the ledger is behind with
     unreadable: tuple[str, ...]  # a line for each document that cannot be read
 
 
 def gather(world: World) -> Evidence:
-    """Look at everything, and read the documents of the batches that the ledger is behind with."""
+    """Lists everything, and reads the documents of those batches that the ledger is behind with."""
     left = documents(world.store.keys(world.settings.control_bucket, BATCHES))
     datasets = _datasets(world, left)
     tables = [table.physical_name for dataset in datasets.values() for table in dataset.tables]
@@ -54,7 +54,7 @@ def gather(world: World) -> Evidence:
     lake = {table: world.lake.shown(table) for table in tables}
     warehouse = {table: _in_warehouse(world, table) for table in tables}
     loads = _loads(world)
-    behind = [one for one in left.values() if is_behind(known.get(one.batch_id), one, _is_split(one.batch_id, left))]
+    behind = [entry for key, entry in left.items() if is_behind(known.get(key), entry, _is_split(key, left))]
     runs = _runs(world, behind)
     lines: list[str] = []
     read = partial(_trace, world, datasets, lake, warehouse, loads, runs, lines)
@@ -67,19 +67,19 @@ def _is_split(batch_id: str, left: Mapping[str, Documents]) -> bool:
 
 
 def _datasets(world: World, left: Mapping[str, Documents]) -> dict[str, Dataset]:
-    """Every dataset that has left anything; one that nobody declares any more, by its latest job spec."""
+    """Returns every dataset with documents; one that is no longer declared, by its latest job spec."""
     known = known_datasets(world)
     latest: dict[str, Documents] = {}
-    for one in sorted(left.values(), key=lambda one: one.since):
-        if one.dataset not in world.datasets and one.specs:
-            latest[one.dataset] = one
-    for name, one in latest.items():
-        known[name] = _spec(world, one, max(one.specs)).dataset
+    for entry in sorted(left.values(), key=lambda entry: entry.since):
+        if entry.dataset not in world.datasets and entry.specs:
+            latest[entry.dataset] = entry
+    for name, entry in latest.items():
+        known[name] = _spec(world, entry, max(entry.specs)).dataset
     return known
 
 
 def _known(world: World, left: Mapping[str, Documents], datasets: Iterable[str]) -> dict[str, Batch]:
-    """Every batch of the ledger, as it is now: the index may lag, and only tells of which to ask."""
+    """Returns every batch of the ledger, by consistent reads: the index may lag, so it only provides ids."""
     listed = {batch.batch_id for name in datasets for batch in world.ledger.batches.all(name)}
     return {batch.batch_id: batch for batch in world.ledger.batches.named(sorted(listed | set(left)))}
 
@@ -109,9 +109,9 @@ def _read(world: World, sql: str) -> list[tuple[Any, ...]]:
 
 
 def _runs(world: World, behind: Iterable[Documents]) -> dict[str, str]:
-    """Name → the latest run of it, of the latest attempts of these batches."""
-    wanted = {run_name(one.batch_id, one.latest) for one in behind if one.latest in one.specs}
-    since = min((one.since for one in behind), default=None)
+    """Returns run name → id of the latest run of that name, for the latest attempts of these batches."""
+    wanted = {run_name(left.batch_id, left.latest) for left in behind if left.latest in left.specs}
+    since = min((left.since for left in behind), default=None)
     runs: dict[str, str] = {}
     if wanted and since:
         for name, run_id in world.engine.named(since):
@@ -133,7 +133,7 @@ def _trace(
     lines: list[str],
     left: Documents,
 ) -> Trace | None:
-    """All that is found of a batch; None, and a line, where its documents cannot be read."""
+    """Returns all evidence of a batch; None if its documents cannot be read, which adds a line to `lines`."""
     try:
         manifests = {attempt: _manifest(world, left, attempt) for attempt in left.manifests}
         specs = {attempt: _spec(world, left, attempt) for attempt in left.specs}
@@ -152,8 +152,8 @@ def _trace(
         results=_results(world, left),
         failures=_failures(world, left),
         run_id=runs.get(run_name(left.batch_id, left.latest), ""),
-        lake={table: found[left.batch_id] for table, found in lake.items() if left.batch_id in found},
-        warehouse={table: found[left.batch_id] for table, found in warehouse.items() if left.batch_id in found},
+        lake={table: rows[left.batch_id] for table, rows in lake.items() if left.batch_id in rows},
+        warehouse={table: rows[left.batch_id] for table, rows in warehouse.items() if left.batch_id in rows},
         loads=loads.get(left.batch_id, {}),
     )
 
@@ -173,18 +173,18 @@ def _document(world: World, left: Documents, attempt: int, name: str) -> bytes:
 
 
 def _worked_by(left: Documents, specs: Mapping[int, JobSpec]) -> int:
-    """The attempt whose manifest the latest one works by; its job spec says so, if it has one."""
+    """Returns the attempt whose manifest the latest attempt uses, by its job spec if it has one."""
     if left.latest in specs:
-        named = DOCUMENT.search(specs[left.latest].manifest)
-        if named:
-            return int(named[3])
+        manifest = DOCUMENT.search(specs[left.latest].manifest)
+        if manifest:
+            return int(manifest[3])
     return max(left.manifests)
 
 
 def _results(world: World, left: Documents) -> dict[int, Result]:
     results = {}
     for attempt in left.specs:
-        with suppress(ValueError, KeyError, TypeError):  # a report that publish would refuse
+        with suppress(ValueError, KeyError, TypeError):  # a result that publish would refuse too
             result = read_result(world, LoadBatch(left.dataset, left.batch_id, attempt))
             if result:
                 results[attempt] = result

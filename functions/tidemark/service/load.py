@@ -1,4 +1,4 @@
-"""load: published batches → one warehouse transaction each group. What is said to Redshift is in core/warehouse_sql."""
+"""load: loads groups of published batches, each in one warehouse transaction. Its SQL is made in core/warehouse_sql."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidemark.core.dataset import Table
 from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
 from tidemark.core.job import DataFile, Result
 from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
-from tidemark.core.loading import Load, due_loads, of_one_layout
+from tidemark.core.loading import Load, due_loads, with_one_layout
 from tidemark.core.naming import load_id, load_manifest_key
 from tidemark.core.warehouse_ddl import (
     HISTORY,
@@ -29,18 +29,18 @@ from tidemark.service.errors import Efforts  # fmt: skip
 from tidemark.service.settle import close_failed, settle
 from tidemark.service.transitions import announce, dataset_of, known_datasets, same_but_changes, unfinished_batches
 
-#: A load without a statement that is older was left by a crash between the ledger and the warehouse.
+#: An older load without a statement was left by a crash between ledger and warehouse.
 ABANDONED_AFTER = timedelta(minutes=1)
-#: Until then Redshift's event, or sweep's hint, brings settle.
+#: Until then, Redshift's event or a hint is expected to call settle.
 UNSETTLED_AFTER = timedelta(minutes=10)
-#: Files of its batches may be overwritten while a load is written down; then it is written anew.
+#: Tries to begin a load while files of its batches are overwritten.
 BEGINS_MAX = 10
 
 
 def load(world: World, eager: bool = False) -> int:
-    """Finish loads that a crash left without a statement, then begin every load that is due.
+    """Completes loads that a crash has left without a statement, then begins every load that is due.
 
-    Returns the number of loads begun. `eager` does not wait for the datasets' load policy.
+    `eager` does not wait for the datasets' load policy. Returns the number of loads begun.
     """
     now, efforts = world.clock.now(), Efforts()
     under_way = world.ledger.loads.open()
@@ -49,7 +49,7 @@ def load(world: World, eager: bool = False) -> int:
         if not unfinished.statement_id and age >= ABANDONED_AFTER:
             efforts.make(_execute, world, unfinished.load_id)
         elif unfinished.statement_id and age >= UNSETTLED_AFTER:
-            # Its batches may all have moved on, and then no hint speaks of it.
+            # If all of its batches have moved on, no hint is sent for it.
             efforts.make(settle, world, unfinished.load_id)
     known = known_datasets(world)
     groups = due_loads(_published(world, known), known, now, under_way, eager)
@@ -59,19 +59,19 @@ def load(world: World, eager: bool = False) -> int:
 
 
 def _published(world: World, datasets: Iterable[str]) -> list[Batch]:
-    seen = unfinished_batches(world, datasets)
-    return list(world.ledger.batches.named(batch.batch_id for batch in seen if batch.state is State.PUBLISHED))
+    unfinished = unfinished_batches(world, datasets)
+    return list(world.ledger.batches.named(batch.batch_id for batch in unfinished if batch.state is State.PUBLISHED))
 
 
 def _begin(world: World, group: list[Batch]) -> int:
-    group = of_one_layout(group, {batch.batch_id: declaration_of(world, batch) for batch in group})
+    group = with_one_layout(group, {batch.batch_id: declaration_of(world, batch) for batch in group})
     for _ in range(BEGINS_MAX):
         try:
             name = _write_load(world, group)
         except (Conflict, IllegalMove):
             group = _still_published(world, group)
             if not group:
-                return 0  # another loader has them all
+                return 0  # other loaders have taken all of them
         else:
             _execute(world, name)
             return 1
@@ -79,7 +79,7 @@ def _begin(world: World, group: list[Batch]) -> int:
 
 
 def _write_load(world: World, group: list[Batch]) -> str:
-    """The load and its batches LOADING, all or nothing; its id."""
+    """Writes the load and moves its batches to LOADING, in one transaction. Returns the load's id."""
     now = world.clock.now()
     members = tuple((batch.batch_id, batch.attempt) for batch in group)
     name = load_id(members, now)
@@ -92,35 +92,35 @@ def _write_load(world: World, group: list[Batch]) -> str:
 
 
 def _still_published(world: World, group: list[Batch]) -> list[Batch]:
-    """Of the batches, as they are now, those to which nothing has happened but changes to their files.
+    """Returns the present state of those batches that differ from `group` only by changes to their files.
 
-    One file that is overwritten all the time must not keep a load from beginning, nor one batch the others.
+    So neither a file that is overwritten all the time nor a batch that has moved on prevents the load of the others.
     """
-    now = {batch.batch_id: batch for batch in world.ledger.batches.named(batch.batch_id for batch in group)}
-    return [now[seen.batch_id] for seen in group if same_but_changes(now[seen.batch_id], seen)]
+    present = {batch.batch_id: batch for batch in world.ledger.batches.named(batch.batch_id for batch in group)}
+    return [present[batch.batch_id] for batch in group if same_but_changes(present[batch.batch_id], batch)]
 
 
 def _execute(world: World, name: str) -> None:
-    """Send the load's statements, once: its name is token and statement name, and is looked for first if in doubt."""
-    found = world.ledger.loads.get(name)
-    if found is None or found.state != "OPEN" or found.statement_id:
+    """Sends the load's statements once: the load's id is their client token and name, and `_find` looks for it."""
+    opened = world.ledger.loads.get(name)
+    if opened is None or opened.state != "OPEN" or opened.statement_id:
         return
     try:
-        statement_id = _find(world, found) or _start(world, found)
-        world.ledger.loads.save(replace(found, statement_id=statement_id))
+        statement_id = _find(world, opened) or _start(world, opened)
+        world.ledger.loads.save(replace(opened, statement_id=statement_id))
         count("LoadsStarted")
     except Conflict:
-        return  # sent by another loader, under the same name
+        return  # another loader has sent it, under the same name
     except Transient as error:
         logger.warning("load not started, the next wake-up tries again", load_id=name, reason=str(error))
     except (Terminal, DeclarationError) as error:
-        close_failed(world, found, str(error))
+        close_failed(world, opened, str(error))
 
 
-def _find(world: World, found: Load) -> str | None:
-    """A statement that was sent before, if enough time has passed that one may have been."""
-    young = world.clock.now() - found.created_at < ABANDONED_AFTER
-    return None if young else world.warehouse.find(found.load_id)
+def _find(world: World, opened: Load) -> str | None:
+    """Returns the id of the load's statement if one was sent before; a new load has none."""
+    is_new = world.clock.now() - opened.created_at < ABANDONED_AFTER
+    return None if is_new else world.warehouse.find(opened.load_id)
 
 
 def _start(world: World, found: Load) -> str:
@@ -133,21 +133,21 @@ def _start(world: World, found: Load) -> str:
 
 
 def _tables(world: World, name: str, results: dict[LoadBatch, Result]) -> Iterator[LoadTable]:
-    """The tables of the load's datasets as they are declared now, with the columns that the batches' files have.
+    """Yields the tables of the load's datasets by their present declaration, with the columns of the batches' files.
 
-    The batches of a dataset are of one layout: the first one's declaration is the others'.
+    All batches of a dataset have the same columns, so the declaration of the first one serves for all.
     """
     for dataset, first in {batch.dataset: batch for batch in reversed(results)}.items():
-        present = {table.physical_name: table for table in dataset_of(world, dataset).tables}
+        declared = {table.physical_name: table for table in dataset_of(world, dataset).tables}
         for table in declaration_of(world, first).tables:
             manifest = _write_manifest(world, name, table, _files(dataset, table, results))
-            yield LoadTable(dataset, present.get(table.physical_name, table), manifest, table.all_columns)
+            yield LoadTable(dataset, declared.get(table.physical_name, table), manifest, table.all_columns)
 
 
 def _result(world: World, batch: LoadBatch) -> Result:
     result = read_result(world, batch)
     if result is None:
-        raise Terminal(f"the result of {batch.batch_id}, attempt {batch.attempt}, is gone from the lake bucket")
+        raise Terminal(f"the result of {batch.batch_id}, attempt {batch.attempt}, is missing from the lake bucket")
     return result
 
 
@@ -161,7 +161,10 @@ def _files(dataset: str, table: Table, results: dict[LoadBatch, Result]) -> list
 
 
 def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataFile]) -> str | None:
-    """The COPY manifest of one table, with the exact size of each file (docs/aws-facts.md#copy-from-parquet)."""
+    """Writes the COPY manifest of one table and returns its URI; None without rows.
+
+    It has the exact size of each file, which COPY needs for Parquet (docs/aws-facts.md#copy-from-parquet).
+    """
     entries = [
         {"url": file.uri, "mandatory": True, "meta": {"content_length": file.bytes}} for file in files if file.rows
     ]

@@ -1,7 +1,7 @@
-"""nightly: marks of what was written → batches of nightly jobs, each with a manifest that pins what it reads.
+"""nightly: turns day changes into batches of nightly jobs, each with a manifest of the snapshots that it reads.
 
-Two steps, each repeated by the next pass if a crash comes between. *Begin*: what is due becomes FORMING, a new batch or
-an old one's next attempt. *Form*: as runs become free, the latest snapshots are pinned and written down.
+A pass has two steps, and the next pass repeats them after a crash. *Begin*: a due period becomes FORMING, as a new
+batch or as the next attempt of its batch. *Form*: when a run is free, a manifest of the current snapshots is written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tidemark.core.dataset_checks import table_owner
 from tidemark.core.due_periods import (
     DayChanges,
     Due,
-    Known,
+    PeriodBatches,
     due,
     jobs_in_order,
     periods_of,
@@ -36,31 +36,33 @@ from tidemark.service.documents import attempt_key, read_control
 from tidemark.service.errors import Efforts  # fmt: skip
 from tidemark.service.transitions import announce, begin, known_datasets, move, unfinished_batches
 
-LAST_NIGHT = "NIGHT"  # the control that remembers it
+LAST_NIGHT = "NIGHT"  # the control with the start of the last complete pass
 
 
 @dataclass(frozen=True)
 class DueReport:
-    """What is marked and known, and what is due because of it."""
+    """The day changes, the known batches, and the periods that are due because of them."""
 
     day_changes: DayChanges
-    known: Known
+    known: PeriodBatches
     due: tuple[Due, ...]
 
 
 def nightly(world: World, jobs: Collection[str] | None = None, dates: Collection[date] = ()) -> int:
-    """Begin every period that is due and waits for no other job, then form what there are runs for.
+    """Begins every period that is due and waits for no other job, then forms as many batches as there are free runs.
 
-    `jobs` and `dates` narrow down what is begun; a date counts as ended. Returns the number of batches begun.
+    `jobs` and `dates` limit which periods begin; the period of a given date counts as ended. Returns the number of
+    batches begun.
     """
     started = world.clock.now()
     efforts = Efforts()
     begun: list[str] = []
     if jobs is None or jobs:
-        seen = due_report(world, jobs, dates)
-        for found in seen.due:
-            if not found.waits_for and not world.ledger.controls.paused(found.job):
-                efforts.make(_begin, world, found, seen.known.get((found.job, found.period)), begun)
+        report = due_report(world, jobs, dates)
+        for due_period in report.due:
+            if not due_period.waits_for and not world.ledger.controls.paused(due_period.job):
+                seen = report.known.get((due_period.job, due_period.period))
+                efforts.make(_begin, world, due_period, seen, begun)
     efforts.make(_form_waiting, world, begun)
     efforts.finish()
     if jobs is None and not dates:
@@ -69,55 +71,58 @@ def nightly(world: World, jobs: Collection[str] | None = None, dates: Collection
 
 
 def last_pass(world: World) -> datetime | None:
-    """When the last pass over all jobs began that was seen through; None where there has been none."""
-    remembered = world.ledger.controls.get(LAST_NIGHT)
-    return from_iso(remembered["started"]) if remembered else None
+    """Returns when the last complete pass over all jobs began; None if there has been none."""
+    recorded = world.ledger.controls.get(LAST_NIGHT)
+    return from_iso(recorded["started"]) if recorded else None
 
 
 def follow(world: World, published: Collection[str]) -> int:
-    """What comes after jobs that have published: their successors, and whatever waited for a run."""
+    """Begins the successors of jobs that have published, and forms batches that wait for a run.
+
+    Returns the number of batches begun.
+    """
     return nightly(world, jobs=successors(published, world.datasets))
 
 
 def due_report(world: World, jobs: Collection[str] | None = None, dates: Collection[date] = ()) -> DueReport:
-    """How the nightly jobs stand: one query for each table that they read, one look at each batch that there may be."""
+    """Returns which periods are due; makes one query for each table that jobs read, and reads each possible batch."""
     datasets, today = world.datasets, world.clock.now().date()
     day_changes = {table: world.ledger.day_changes.of(table) for table in sorted(tables_read(datasets))}
-    names = {
+    periods = {
         _batch_id(datasets[job], period): (job, period)
         for job in jobs_in_order(datasets)
         for period in periods_of(datasets[job], day_changes, today, dates)
     }
-    known = {names[batch.batch_id]: batch for batch in world.ledger.batches.named(names)}
+    known = {periods[batch.batch_id]: batch for batch in world.ledger.batches.named(periods)}
     return DueReport(day_changes, known, tuple(due(datasets, day_changes, known, today, jobs, dates)))
 
 
 def form(world: World, batch_id: str) -> None:
-    """Pin what a FORMING nightly batch reads, write the manifest of its attempt, and move it on, if a run is free."""
+    """Writes the manifest of a FORMING nightly batch and moves it to PLANNED, if a run is free."""
     batch = world.ledger.batches.get(batch_id)
     if batch and _is_forming(batch) and _free_runs(world, unfinished_batches(world, known_datasets(world))) > 0:
         _form(world, batch)
 
 
 def read_nightly_manifest(world: World, key: str) -> NightlyManifest:
-    """A manifest that the ledger names."""
+    """Returns a nightly manifest that the ledger names."""
     return NightlyManifest.loads(read_control(world, key))
 
 
-def _begin(world: World, found: Due, seen: Batch | None, begun: list[str]) -> None:
-    """Begin what was found due when its batch was at the attempt that was `seen`, and at no later one.
+def _begin(world: World, due_period: Due, seen: Batch | None, begun: list[str]) -> None:
+    """Begins a due period, unless its batch has a later attempt than the one that was `seen`.
 
-    The attempt closes the race of two passes: another may even have seen the period through since.
+    The attempt's number closes the race between two passes, even if the other one has completed the period meanwhile.
     """
     now = world.clock.now()
-    batch_id = _batch_id(world.datasets[found.job], found.period)
+    batch_id = _batch_id(world.datasets[due_period.job], due_period.period)
     try:
         if seen is None:
-            new = Batch(batch_id, found.job, now, now, due_at=now + PATIENCE[State.FORMING], period=found.period.name)
-            announce(begin(world, new))
+            due_at, period = now + PATIENCE[State.FORMING], due_period.period.name
+            announce(begin(world, Batch(batch_id, due_period.job, now, now, due_at=due_at, period=period)))
         else:
-            # Its load may have moved it on since, which is no reason to let it be.
-            move(world, world.ledger.batches.get(batch_id) or seen, Superseded(seen.attempt, found.reason))
+            # Read again: the batch's load may have moved it meanwhile, and its period is still due.
+            move(world, world.ledger.batches.get(batch_id) or seen, Superseded(seen.attempt, due_period.reason))
         begun.append(batch_id)
     except (Conflict, IllegalMove):
         return  # another pass has begun it
@@ -127,7 +132,7 @@ def _form_waiting(world: World, begun: Iterable[str]) -> None:
     known = known_datasets(world)
     unfinished = unfinished_batches(world, known)
     free, efforts = _free_runs(world, unfinished), Efforts()
-    # The index does not show yet what has been begun a moment ago.
+    # The index may lag and lack the batches that this pass has begun.
     waiting = {batch.batch_id for batch in unfinished if _is_forming(batch)} | set(begun)
     order = {job: place for place, job in enumerate(jobs_in_order(known))}
     forming = filter(_is_forming, world.ledger.batches.named(waiting))
@@ -137,7 +142,7 @@ def _form_waiting(world: World, begun: Iterable[str]) -> None:
 
 
 def _free_runs(world: World, unfinished: Iterable[Batch]) -> int:
-    """Nights leave room for fresh files, and `plan` keeps a slot for those that wait."""
+    """Returns how many nightly batches may start: free slots, within the share of background batches."""
     held = [batch for batch in unfinished if holds_slot(batch)]
     background = sum(map(is_background, held))
     most = world.settings.runs_at_once
@@ -152,7 +157,7 @@ def _form(world: World, batch: Batch) -> None:
     manifest = _manifest(world, batch)
     key = attempt_key(batch, "manifest.json")
     if not world.store.put_once(world.settings.control_bucket, key, manifest.dumps()):
-        # A crashed pass has written it already: that one stands.
+        # Another pass, perhaps a crashed one, has written it: the first manifest stays.
         manifest = read_nightly_manifest(world, key)
     formed = Formed(
         batch.attempt,
@@ -178,7 +183,7 @@ def _manifest(world: World, batch: Batch) -> NightlyManifest:
     for read in job.nightly.reads:
         owner = table_owner(known, read.table)
         assert owner, "declarations are checked when they are read"
-        inputs.append(world.snapshots.pin(owner[1], read_days(read, period)))
+        inputs.append(world.snapshots.current(owner[1], read_days(read, period)))
     return NightlyManifest(batch.batch_id, batch.attempt, batch.dataset, period, tuple(inputs), batch.changes)
 
 

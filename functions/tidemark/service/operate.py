@@ -1,4 +1,4 @@
-"""What a person asks for: replay, release, discard. Each is one legal move of the lifecycle, saved like any other."""
+"""Commands of a person: replay, release, discard. Each is a legal move of the lifecycle and is saved like any other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tidemark.service.claim import holding_batch
 from tidemark.service.documents import read_result
 from tidemark.service.transitions import announce, dataset_of, move
 
-#: A file's batch may be moving while it is released; then it is looked at again.
+#: Tries to release a file whose batch is moved by other functions at the same time.
 RELEASES_MAX = 10
 
 
 def find_batch(world: World, batch_id: str) -> Batch:
-    """The batch of that id; raises for one that is not there."""
+    """Returns the batch of that id; raises `TidemarkError` if there is none."""
     batch = world.ledger.batches.get(batch_id)
     if batch is None:
         raise TidemarkError(f"expected the id of a batch (see `tidemark batches`), found {batch_id!r}")
@@ -27,24 +27,24 @@ def find_batch(world: World, batch_id: str) -> Batch:
 
 
 def can_replay(batch: Batch) -> bool:
-    """Whether the batch may be run again now."""
+    """Returns whether the batch's state permits a replay."""
     return Replayed in TRANSITIONS[batch.state]
 
 
 def replay(world: World, batch: Batch) -> Batch:
-    """Run the batch again as its next attempt: its rows are replaced, never added."""
+    """Begins the batch's next attempt, which replaces its rows; raises `TidemarkError` if its state forbids that."""
     if not can_replay(batch):
         raise TidemarkError(f"batch {batch.batch_id} is {batch.state}: expected LOADED, PUBLISHED or QUARANTINED")
     return move(world, batch, Replayed(batch.attempt))
 
 
 def release_batch(world: World, batch: Batch) -> Batch:
-    """Let a quarantined batch run again as its next attempt."""
+    """Begins the next attempt of a quarantined batch."""
     return replay(world, _quarantined(batch))
 
 
 def discard_batch(world: World, batch: Batch) -> Batch:
-    """Give a quarantined batch's files up; what it has shown so far is replaced by nothing."""
+    """Gives up the files of a quarantined batch; its next attempt removes all rows that the batch has shown."""
     _quarantined(batch)
     if batch.period:
         message = f"batch {batch.batch_id} is nightly and has no files to give up: expected `release`, or other input"
@@ -53,7 +53,7 @@ def discard_batch(world: World, batch: Batch) -> Batch:
 
 
 def acknowledge(world: World, batch: Batch) -> Batch:
-    """Take the rejected records of the batch's present attempt off the list; they stay where they are."""
+    """Takes the rejected records of the batch's present attempt off the list for people; their files stay."""
     if not batch.counts.rejected:
         raise TidemarkError(f"batch {batch.batch_id} has no rejected records to acknowledge")
     return world.ledger.batches.save(replace(batch, acknowledged=batch.attempt))
@@ -66,18 +66,18 @@ def _quarantined(batch: Batch) -> Batch:
 
 
 def find_refused(world: World, bucket: str, key: str) -> RefusedFile:
-    """The refused file of that key; raises when it is not in quarantine."""
-    refused = (one for one in world.ledger.quarantine.contents()[1] if (one.file.bucket, one.file.key) == (bucket, key))
-    found = next(refused, None)
-    if found is None:
-        raise TidemarkError(f"s3://{bucket}/{key} is not in quarantine (see `tidemark quarantine list`)")
-    return found
+    """Returns the file of that key in quarantine; raises `TidemarkError` if there is none."""
+    for refused in world.ledger.quarantine.contents()[1]:
+        if (refused.file.bucket, refused.file.key) == (bucket, key):
+            return refused
+    raise TidemarkError(f"s3://{bucket}/{key} is not in quarantine (see `tidemark quarantine list`)")
 
 
 def release_file(world: World, refused: RefusedFile) -> Batch:
-    """Make a refused file a normal file again: the next attempt of the batch that works off its key has it back.
+    """Returns a file from quarantine to the batch that holds its key, as a change for the batch's next attempt.
 
-    Raises for a version that was overwritten since, which must not come back in the place of the newer one.
+    Closes the race with other moves of the batch: it is read again after a `Conflict`. Raises `TidemarkError` if the
+    file was overwritten, because an older version must not replace the newer one.
     """
     file = refused.file
     for _ in range(RELEASES_MAX):
@@ -88,10 +88,10 @@ def release_file(world: World, refused: RefusedFile) -> Batch:
         try:
             saved = world.ledger.files.restore(revised, file, latest)
         except Conflict:
-            continue  # the file or its batch has moved on meanwhile: look again
+            continue  # the file or its batch was changed meanwhile: read both again
         announce(saved)
         return saved
-    raise TidemarkError(f"{file.uri} is overwritten all the time: try again, or `discard` it")
+    raise TidemarkError(f"{file.uri} or its batch keeps changing: try again, or `discard` the file")
 
 
 def _is_latest(world: World, file: FileVersion, on_overwrite: str) -> bool:
@@ -103,6 +103,6 @@ def _is_latest(world: World, file: FileVersion, on_overwrite: str) -> bool:
 
 
 def rejected_files(world: World, batch: Batch) -> Iterable[DataFile]:
-    """Where the present attempt's rejected records lie."""
+    """Returns the files of the rejected records of the batch's present attempt."""
     result = read_result(world, batch)
     return result.rejected if result else ()

@@ -1,8 +1,8 @@
-"""plan: pending segments → batches with a manifest, as slots become free.
+"""plan: makes batches with a manifest of pending segments, as slots become free.
 
-A crash anywhere is finished by the next plan: the FORMING item holds the fixed list of segments, and every step
-(claim, manifest, move, forget the segments) repeats harmlessly. A batch that comes back to FORMING, because a file was
-overwritten, released or set aside, or because it is replayed, waits for a slot like a new one.
+The next plan completes a batch after a crash: the FORMING item has the fixed list of segments, and each step (claim,
+write the manifest, move the batch, delete the segments) can be repeated. A batch that returns to FORMING, because a
+file was overwritten, released or refused, or because of a replay, waits for a slot like a new one.
 """
 
 from __future__ import annotations
@@ -27,27 +27,26 @@ from tidemark.service.transitions import begin, dataset_of, known_datasets, move
 
 CLAIMS_AT_ONCE = 8
 
-Pending = Mapping[tuple[str, bool], list[Segment]]  # (dataset, background) → segments that no batch has taken
+Pending = Mapping[tuple[str, bool], list[Segment]]  # (dataset, background) → segments without a batch
 
 
 def plan(world: World, eager: bool = False) -> int:
-    """Finish what a crash has left, then form as many batches as there are slots for: `eager`, all that is pending.
+    """Completes batches that a crash has left, then begins and forms as many batches as there are slots for.
 
-    A paused dataset begins none. A dataset whose declaration is gone begins none either; what is under way goes on.
-
-    Returns the number of batches begun.
+    `eager` takes all pending segments without waiting for the datasets' batch policy. A paused dataset begins no batch,
+    nor does one whose declaration was removed; its unfinished batches continue. Returns the number of batches begun.
     """
     known, now, efforts = known_datasets(world), world.clock.now(), Efforts()
     unfinished = unfinished_batches(world, known)
     for batch in unfinished:
-        if _is_left_over(batch, now, eager):
+        if _is_abandoned(batch, now, eager):
             efforts.make(form, world, batch.batch_id)
     pending = {
         (name, background): segments
         for name, dataset in world.datasets.items()
         if not dataset.nightly
         for background in (False, True)
-        for segments in [_untaken(world, name, background)]
+        for segments in [_free_segments(world, name, background)]
         if segments and not world.ledger.controls.paused(name)
     }
     requests = [*_forming(unfinished), *_due(pending, world.datasets, now, eager)]
@@ -55,12 +54,13 @@ def plan(world: World, eager: bool = False) -> int:
     held = [batch for batch in unfinished if holds_slot(batch)]
     granted = grant(requests, held, limits, world.settings.runs_at_once)
     begun = 0
-    for request in (one for one in granted if one.batch_id):
-        # A nightly batch only has its slot kept: `nightly` forms it.
-        if not known[request.dataset].nightly:
+    for request in granted:
+        # For a nightly batch, plan only keeps the slot; `nightly` forms it.
+        if request.batch_id and not known[request.dataset].nightly:
             efforts.make(form, world, request.batch_id)
+    new = [request for request in granted if not request.batch_id]
     for (name, background), segments in pending.items():
-        slots = sum(not one.batch_id and (one.dataset, one.background) == (name, background) for one in granted)
+        slots = sum((request.dataset, request.background) == (name, background) for request in new)
         heads = [segment.head for segment in segments]
         for group in due_batches(heads, world.datasets[name].batch, slots, now, eager):
             begun += efforts.make(_begin, world, name, [head.segment_id for head in group], background)
@@ -69,7 +69,7 @@ def plan(world: World, eager: bool = False) -> int:
 
 
 def form(world: World, batch_id: str) -> None:
-    """Claim a FORMING batch's files, write the manifest of its attempt, and move it on."""
+    """Claims the files of a FORMING batch, writes its attempt's manifest, and moves it to PLANNED or EMPTY."""
     batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.FORMING or batch.period:
         return
@@ -85,46 +85,46 @@ def form(world: World, batch_id: str) -> None:
             move(world, batch, formed)
             count("BatchesPlanned")
     except (Conflict, IllegalMove):
-        return  # somebody else has formed it, or must form it anew; its segments are theirs to forget
+        return  # another planner has formed it or will form it again, and deletes its segments
     count("FilesDuplicated", duplicate_files)
     for segment in batch.segments:
         world.ledger.segments.delete(batch.dataset, segment, batch.background)
 
 
 def finish(world: World, batch_id: str) -> None:
-    """`form` for a batch that was begun and not formed; one that waits for a slot goes on waiting."""
+    """Forms a batch that has begun and holds a slot; one without a slot goes on waiting."""
     batch = world.ledger.batches.get(batch_id)
     if batch and holds_slot(batch):
         form(world, batch_id)
 
 
-def _is_left_over(batch: Batch, now: datetime, eager: bool) -> bool:
-    """Whether the batch was begun with its segments, and nobody seems to be at it."""
+def _is_abandoned(batch: Batch, now: datetime, eager: bool) -> bool:
+    """Returns whether the batch has begun with its segments and no planner seems to be working on it."""
     begun = batch.state is State.FORMING and holds_slot(batch)
     return begun and (eager or batch.due_at is None or batch.due_at <= now)
 
 
-def _untaken(world: World, dataset: str, background: bool) -> list[Segment]:
-    """The pending segments that no batch has taken; those that were worked off before a crash are forgotten."""
-    untaken = []
+def _free_segments(world: World, dataset: str, background: bool) -> list[Segment]:
+    """Returns the pending segments without a batch; deletes those of formed batches, which a crash has left."""
+    free = []
     for segment in world.ledger.segments.pending(dataset, background):
         holder = world.ledger.batches.get(segment.batch_id) if segment.batch_id else None
         if not segment.batch_id:
-            untaken.append(segment)
+            free.append(segment)
         elif holder and segment.sk not in holder.segments:
             world.ledger.segments.delete(dataset, segment.sk, background)
-    return untaken
+    return free
 
 
 def _forming(unfinished: Iterable[Batch]) -> Iterator[Request]:
-    """Batches that wait for a slot to be formed again, or for the first time as another's child."""
+    """Yields a request for each batch that waits for a slot: to be formed again, or as a child of a split batch."""
     for batch in unfinished:
         if batch.state is State.FORMING and not holds_slot(batch):
             yield Request(batch.dataset, batch.updated_at, is_background(batch), batch.batch_id)
 
 
 def _due(pending: Pending, datasets: Mapping[str, Dataset], now: datetime, eager: bool) -> Iterator[Request]:
-    """One request for each batch that could be made of what is pending, were there slots for all."""
+    """Yields a request for each batch that the pending segments would make if there were slots for all."""
     for (name, background), segments in pending.items():
         policy, heads = datasets[name].batch, [segment.head for segment in segments]
         for group in due_batches(heads, policy, policy.max_running, now, eager):
@@ -151,57 +151,61 @@ def _begin(world: World, dataset: str, segments: list[str], background: bool) ->
 
 
 def _files(world: World, batch: Batch) -> tuple[list[FileVersion], int]:
-    """The attempt's files, in the order of their keys, and how many were dropped as another batch's."""
+    """Returns the attempt's files, sorted by key and version, and how many pending files were dropped."""
     dataset = dataset_of(world, batch.dataset)
-    listed = [file for sk in batch.segments for file in world.ledger.segments.files(batch.dataset, sk)]
-    latest = {} if dataset.on_overwrite == "append" else _latest(world, listed)
-    wanted, outdated = resolve_versions(listed, dataset.on_overwrite, latest)
-    mine = _claimed(world, dataset, batch, wanted)
-    base = _base(world, batch)
-    files = changed_files([*base, *mine], world.ledger.files.changes(batch.batch_id, after=batch.discarded))
-    return [files[name] for name in sorted(files)], len(wanted) - len(mine) + len(outdated)
+    pending = [file for sk in batch.segments for file in world.ledger.segments.files(batch.dataset, sk)]
+    latest = {} if dataset.on_overwrite == "append" else _latest_versions(world, pending)
+    wanted, outdated = resolve_versions(pending, dataset.on_overwrite, latest)
+    claimed = _claim_files(world, dataset, batch, wanted)
+    earlier = _earlier_files(world, batch)
+    files = changed_files([*earlier, *claimed], world.ledger.files.changes(batch.batch_id, after=batch.discarded))
+    return [files[identity] for identity in sorted(files)], len(wanted) - len(claimed) + len(outdated)
 
 
-def _latest(world: World, files: Iterable[FileVersion]) -> dict[tuple[str, str], str]:
-    """What the bucket shows now of keys whose versions do not tell which came last."""
-    shown = {name: world.store.latest_version(*name) for name in sorted(undecided_keys(files))}
-    return {name: version for name, version in shown.items() if version}
+def _latest_versions(world: World, files: Iterable[FileVersion]) -> dict[tuple[str, str], str]:
+    """Returns the bucket's latest version of each key whose listed versions cannot be put in order."""
+    versions = {name: world.store.latest_version(*name) for name in sorted(undecided_keys(files))}
+    return {name: version for name, version in versions.items() if version}
 
 
-def _base(world: World, batch: Batch) -> list[FileVersion]:
-    """What an earlier manifest gives: the attempt before, or a child's part of its parent's."""
+def _earlier_files(world: World, batch: Batch) -> list[FileVersion]:
+    """Returns the files that the manifest starts from: those of the previous attempt, or a range of the parent's."""
     if batch.file_range:
         files, changes = inherited(world, batch)
         return list(changed_files(files, changes).values())
     return list(read_manifest(world, batch.base_manifest).files) if batch.base_manifest else []
 
 
-def _claimed(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileVersion]) -> list[FileVersion]:
-    claimed = world.map(lambda file: claim(world, dataset, batch.batch_id, file), files, CLAIMS_AT_ONCE)
-    return [file for file in claimed if file]
+def _claim_files(world: World, dataset: Dataset, batch: Batch, files: Iterable[FileVersion]) -> list[FileVersion]:
+    claims = world.map(lambda file: claim(world, dataset, batch.batch_id, file), files, CLAIMS_AT_ONCE)
+    return [file for file in claims if file]
 
 
 def _write_manifest(world: World, batch: Batch, files: list[FileVersion]) -> tuple[str, Manifest]:
-    """The attempt's manifest; when a crashed plan has written it already, that one stands."""
+    """Writes the attempt's manifest and returns its key and contents.
+
+    Closes the race between two planners of one batch: the first manifest stays and is returned to both.
+    """
     key = attempt_key(batch, "manifest.json")
     manifest = Manifest(batch.batch_id, batch.attempt, batch.dataset, tuple(files), batch.changes)
     if world.store.put_once(world.settings.control_bucket, key, manifest.dumps()):
         return key, manifest
-    standing = read_manifest(world, key)
-    _note_missing(world, batch, standing, files)
-    return key, standing
+    existing = read_manifest(world, key)
+    _record_omissions(world, batch, existing, files)
+    return key, existing
 
 
-def _note_missing(world: World, batch: Batch, standing: Manifest, files: Iterable[FileVersion]) -> None:
-    """What the manifest lacks of the files claimed is a change of the batch, for its next attempt to have.
+def _record_omissions(world: World, batch: Batch, existing: Manifest, files: Iterable[FileVersion]) -> None:
+    """Records each claimed file that the existing manifest lacks, as a change for the batch's next attempt.
 
-    So it is where the manifest was written under another policy for overwritten keys, before a deployment.
+    It can lack files if it was written before a deployment that changed the policy for overwritten keys.
     """
-    listed = changed_files(standing.files, world.ledger.files.changes(batch.batch_id, after=standing.changes))
+    listed = changed_files(existing.files, world.ledger.files.changes(batch.batch_id, after=existing.changes))
     for file in files:
         if file.identity not in listed:
-            found, holder = world.ledger.batches.get(batch.batch_id), world.ledger.files.holder(file.bucket, file.key)
-            assert found, "a batch is never deleted"
+            current, holder = world.ledger.batches.get(batch.batch_id), world.ledger.files.holder(file.bucket, file.key)
+            assert current, "a batch is never deleted"
             assert holder, "the file is claimed"
-            revised, _ = advance(found, changed(found, f"{file.uri} was left out of the manifest"), world.clock.now())
+            reason = f"{file.uri} was left out of the manifest"
+            revised, _ = advance(current, changed(current, reason), world.clock.now())
             world.ledger.files.restore(revised, file, latest=holder.file.version == file.version)

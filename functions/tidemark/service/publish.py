@@ -1,4 +1,4 @@
-"""publish: an ended job run → the lake. Trusts no event: EMR says how the run is, the result what it made."""
+"""publish: commits the result of an ended job run to the lake. It reads the run's state from EMR, not from events."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from tidemark.service.transitions import move
 
 
 def publish_run(world: World, run_id: str) -> None:
-    """Work off a run that EMR spoke of; one that is not ours, or stale, changes nothing."""
+    """Publishes the batch of a run that EMR sent an event about; other stacks' runs and stale ones change nothing."""
     run = world.engine.run(run_id)
-    ours = parse_run_name(run.name) if run else None
-    if ours is None:
+    batch_and_attempt = parse_run_name(run.name) if run else None
+    if batch_and_attempt is None:
         return
-    batch_id, attempt = ours
+    batch_id, attempt = batch_and_attempt
     batch = world.ledger.batches.get(batch_id)
     if batch and batch.state is State.PLANNED and batch.attempt == attempt:
-        # The event has overtaken the submitter, or the submitter has died: the run is the attempt's all the same.
+        # The event has overtaken the submitter, or the submitter has died: record the run in its place.
         with suppress(Conflict, IllegalMove):
             move(world, batch, RunStarted(attempt, run_id))
     publish(world, batch_id)
 
 
 def publish(world: World, batch_id: str) -> None:
-    """Take a RUNNING batch its next step, if its run has ended."""
+    """Publishes a RUNNING batch, or handles its failure, if its run has ended."""
     batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.RUNNING:
         return
@@ -61,7 +61,7 @@ def publish(world: World, batch_id: str) -> None:
         else:
             _failed(world, batch, _failure(world, batch, run))
     except (Conflict, IllegalMove) as stale:
-        logger.info("somebody else has moved the batch", batch_id=batch_id, reason=str(stale))
+        logger.info("another function has moved the batch", batch_id=batch_id, reason=str(stale))
 
 
 def _publish(world: World, batch: Batch) -> None:
@@ -87,12 +87,12 @@ def _publish(world: World, batch: Batch) -> None:
 
 
 def _verify(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
-    """Raise `Unbalanced` for a result that is not that of the batch's manifest."""
+    """Raises `Unbalanced` for a result that does not account for everything in the batch's manifest."""
     tables = tuple(table.name for table in dataset.tables)
-    # A retry works off the manifest of the attempt before it.
+    # A retry uses the manifest of an earlier attempt, but its result has its own number.
     if dataset.nightly:
-        pinned = replace(read_nightly_manifest(world, batch.manifest), attempt=batch.attempt)
-        verify_nightly(result, pinned, tables)
+        manifest = replace(read_nightly_manifest(world, batch.manifest), attempt=batch.attempt)
+        verify_nightly(result, manifest, tables)
         return
     facts = tuple(table.name for table in dataset.tables if table.keeps_records)
     verify(result, replace(read_manifest(world, batch.manifest), attempt=batch.attempt), tables, facts)
@@ -101,7 +101,7 @@ def _verify(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
 
 
 def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
-    """Each table, and then its marks: dying in between repeats both, and no change of a day goes unmarked."""
+    """Commits each table, then records its day changes. A crash in between repeats both, so no day change is lost."""
     changed = [result, *replaced_results(world, batch)]
     for table in dataset.tables:
         files = result.tables[table.name]
@@ -112,7 +112,7 @@ def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
 
 
 def _save_published(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
-    """PUBLISHED; and where keys are remembered, in the same moment the keys that the batch shows."""
+    """Moves the batch to PUBLISHED and, in a deduplicating dataset, records its keys in the same transaction."""
     keys = result.keys or ()
     save = (lambda moved: world.ledger.seen_keys.save_with_batch(moved, keys)) if needs_lock(dataset) else None
     move(world, batch, published_as(batch, result), save)
@@ -123,19 +123,19 @@ def _report_rejections(batch: Batch, result: Result, tolerance: float) -> None:
     count("RecordsRejected", rejected)
     count("FilesUnread", len(result.problems))
     for file in result.problems:
-        logger.warning("file not read to its end", batch_id=batch.batch_id, file=file.uri, reason=file.problem)
+        logger.warning("file not read to the end", batch_id=batch.batch_id, file=file.uri, reason=file.problem)
     if rejected > tolerance * read:
         count("ToleranceExceeded")
         logger.warning("more records rejected than tolerated", batch_id=batch.batch_id, rejected=rejected, read=read)
 
 
 def _failure(world: World, batch: Batch, run: Run | None) -> RunFailure:
-    """What is known: that its time was over, or else the job's own report, or else EMR's words."""
+    """Returns why the run failed: its time limit, or else the job's own report, or else EMR's details."""
     if run is None:
         return RunFailure("EMR Serverless does not know the run", "transient")
     figures = (run.state, run.details, run.seconds, run.minutes_max)
     if slow := time_limit(*figures):
-        return slow  # a driver that is being ended reports whatever broke first
+        return slow  # comes first: a driver that EMR stops reports whichever step broke first
     text = world.store.get(world.settings.lake_bucket, attempt_key(batch, FAILURE))
     if text is not None:
         return RunFailure.loads(text)
@@ -163,30 +163,30 @@ def _poison(world: World, batch: Batch, reason: str) -> None:
 
 
 def _located(world: World, batch: Batch, failure: RunFailure) -> RunFailure:
-    """The failure with its file as the manifest has it: the job names no size, and a released file needs one."""
+    """Returns the failure with its file as in the manifest: the job reports no size, and a released file needs one."""
     file = failure.file
     if file is None or batch.period:
         return failure
-    listed = (one for one in read_manifest(world, batch.manifest).files if one.identity == file.identity)
-    found = next(listed, None)
-    if found is None:
-        # Taking out a file that is not in the batch would change nothing, again and again.
+    matching = (listed for listed in read_manifest(world, batch.manifest).files if listed.identity == file.identity)
+    in_manifest = next(matching, None)
+    if in_manifest is None:
+        # Refusing a file that is not in the batch would change nothing, and the next run would fail again.
         return RunFailure(f"{failure.message} (of {file.uri}, which is not in the batch)")
-    return replace(failure, file=found)
+    return replace(failure, file=in_manifest)
 
 
 def _split(world: World, batch: Batch, event: Bisected) -> None:
-    """The parent and both children in one transaction: no file is without a batch, or in two."""
+    """Saves the parent and both children in one transaction, so that every file is in exactly one active batch."""
     now = world.clock.now()
     half = batch.files // 2
     children = [
         replace(
             Batch(child, batch.dataset, now, now, due_at=now, background=batch.background),
             base_manifest=batch.manifest,
-            file_range=part,
+            file_range=file_range,
             parent=batch.batch_id,
         )
-        for child, part in zip(event.children, ((0, half), (half, batch.files)), strict=True)
+        for child, file_range in zip(event.children, ((0, half), (half, batch.files)), strict=True)
     ]
     move(world, batch, event, lambda parent: world.ledger.batches.save_all([parent, *children])[0])
     count("BatchesSplit")

@@ -1,4 +1,4 @@
-"""What one batch's traces put back into the ledger. The batch itself comes last: until then it is found again."""
+"""Puts one batch and what belongs to it back into the ledger. The batch is last, so that a crash repeats everything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tidemark.core.files import FileVersion, Holder, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 from tidemark.core.naming import born_at
-from tidemark.core.recovery import Held, files_of, in_order, is_loaded, listed, set_aside
+from tidemark.core.recovery import files_of, is_loaded, listed, refused_files, versions_in_order
 from tidemark.core.traces import Trace
 from tidemark.core.warehouse_ddl import declared_shape, relations
 from tidemark.service.day_changes import record_day_changes
@@ -19,17 +19,17 @@ from tidemark.service.transitions import announce
 
 
 def put_back(world: World, seen: Evidence, batch: Batch, root: str) -> None:
-    """The batch as it is to be, with all that the ledger holds besides; `root` is the batch that claimed its files."""
+    """Writes the batch and all other items that its trace implies; `root` is the batch that claimed its files."""
     trace = seen.traces.get(batch.batch_id)
     if trace:
         _claim(world, trace, root)
-        _set_aside(world, trace)
+        _quarantine_files(world, trace)
         _free_segments(world, seen.known.get(batch.batch_id))
         world.ledger.declarations.register(batch.dataset, seen.datasets[batch.dataset].declared)
-        _remember_keys(world, batch, trace)
-        _mark(world, trace)
-        _note_tables(world, trace)
-        _note_load(world, seen, batch)
+        _record_keys(world, batch, trace)
+        _record_days(world, trace)
+        _record_warehouse_tables(world, trace)
+        _record_load(world, seen, batch)
     announce(world.ledger.batches.save(batch))
 
 
@@ -39,73 +39,73 @@ def _claim(world: World, trace: Trace, root: str) -> None:
         by_key.setdefault((file.bucket, file.key), []).append(file)
     now = world.clock.now()
     for (bucket, key), files in by_key.items():
-        _claim_key(world, bucket, key, [Held(file, root) for file in files], now)
+        _claim_key(world, bucket, key, [Holder(file, root) for file in files], now)
 
 
-def _claim_key(world: World, bucket: str, key: str, found: list[Held], now: datetime) -> None:
-    """Let every version be held, the latest as such, and the others beside it."""
+def _claim_key(world: World, bucket: str, key: str, claims: list[Holder], now: datetime) -> None:
+    """Claims every version of the key: the latest as such, and the others as older versions."""
     latest = world.ledger.files.holder(bucket, key)
-    held = {one.file.version: one for one in world.ledger.files.holders(bucket, key)}
-    older = {version for version in held if latest is None or version != latest.file.version}
-    known = [Held(held[version].file, held[version].batch_id) for version in sorted(older)]
-    known += [Held(latest.file, latest.batch_id)] if latest else []
-    files = [one.file for one in (*known, *found)]
+    holders = {holder.file.version: holder for holder in world.ledger.files.holders(bucket, key)}
+    older = {version for version in holders if latest is None or version != latest.file.version}
+    known = [holders[version] for version in sorted(older)] + ([latest] if latest else [])
+    files = [held.file for held in (*known, *claims)]
     shown = world.store.latest_version(bucket, key) if undecided_keys(files) else None
-    *before, last = in_order(known, found, shown)
-    for one in before:
-        if one.file.version not in older:
-            world.ledger.recovery.hold_older(one.file, one.batch_id, now)
+    *before, last = versions_in_order(known, claims, shown)
+    for held in before:
+        if held.file.version not in older:
+            world.ledger.recovery.hold_older(held.file, held.batch_id, now)
     if latest != Holder(last.file, last.batch_id):
         world.ledger.recovery.hold(last.file, last.batch_id, now, instead=latest)
 
 
 def _free_segments(world: World, known: Batch | None) -> None:
-    """Its segments are looked at again: a file of them may have become another batch's change, which is forgotten."""
+    """Frees the batch's segments for planners: a file in them may have been another batch's change, which is lost."""
     if known is None:
         return
     for sk in known.segments:
         world.ledger.segments.free(known.dataset, sk, known.background)
 
 
-def _set_aside(world: World, trace: Trace) -> None:
-    """Files that a run has blamed wait for a person; not those that are worked on, or that were overwritten."""
+def _quarantine_files(world: World, trace: Trace) -> None:
+    """Puts files that a run has failed on in quarantine, unless they are in the manifest or were overwritten."""
     for file in listed(trace.manifest):
         if file.version in world.ledger.files.refusals(file.bucket, file.key):
             world.ledger.recovery.take_back(file)
-    for file, reason in set_aside(trace).items():
+    for file, reason in refused_files(trace).items():
         latest = world.ledger.files.holder(file.bucket, file.key)
         if trace.dataset.on_overwrite == "append" or (latest and latest.file.version == file.version):
             world.ledger.recovery.set_aside(file, trace.batch_id, reason, world.clock.now())
 
 
-def _remember_keys(world: World, batch: Batch, trace: Trace) -> None:
-    """Where keys are remembered: those of the attempt that readers of the lake see."""
-    attempt = max((one for rows in trace.lake.values() for one in rows), default=0)
+def _record_keys(world: World, batch: Batch, trace: Trace) -> None:
+    """Records, for a deduplicating dataset, the keys of the attempt that readers of the lake see."""
+    attempt = max((attempt for rows in trace.lake.values() for attempt in rows), default=0)
     result = trace.results.get(attempt)
     if needs_lock(trace.dataset) and result and result.keys is not None:
         world.ledger.seen_keys.put(batch, attempt, result.keys)
 
 
-def _mark(world: World, trace: Trace) -> None:
-    """Its days count as changed by the latest commit: at worst a night is computed once more than it had to be.
+def _record_days(world: World, trace: Trace) -> None:
+    """Records the days of a loaded batch as changed by the table's latest commit.
 
-    What is not loaded yet is published again, and marked then.
+    At worst, a period is computed once more than necessary. A batch that is not loaded is published again, which
+    records its days.
     """
     for table in trace.dataset.tables if is_loaded(trace) else ():
         name = table.name if table.kind == "latest" else table.physical_name
         record_day_changes(world, table, world.lake.sequence(name), trace.results.values())
 
 
-def _note_tables(world: World, trace: Trace) -> None:
-    """The warehouse's tables have at least the columns by which the batch was loaded."""
+def _record_warehouse_tables(world: World, trace: Trace) -> None:
+    """Records the columns by which the batch was loaded, for warehouse tables that the ledger does not know."""
     for table in trace.dataset.tables if trace.loads else ():
         for relation in relations(table):
             if world.ledger.warehouse_tables.columns(relation) is None:
                 world.ledger.warehouse_tables.put_columns(relation, declared_shape(table, relation))
 
 
-def _note_load(world: World, seen: Evidence, batch: Batch) -> None:
-    """The load by which it is in the warehouse, so that its story can be told."""
+def _record_load(world: World, seen: Evidence, batch: Batch) -> None:
+    """Records the load that brought the batch into the warehouse, so that `tidemark explain` can show it."""
     if batch.load_id and world.ledger.loads.get(batch.load_id) is None:
         members = tuple(
             (name, attempt)

@@ -1,7 +1,7 @@
-"""reconcile: what lies in the bucket and the ledger has not seen → pending segments. Events are not needed.
+"""reconcile: lists the raw bucket and records files that the ledger lacks as pending segments, without any event.
 
-A page of the listing (1,000 versions) costs one LIST and ten reads of the ledger; a million keys about $0.07 (docs/
-operations.md). A file may be missing for years, and is found by the next pass over its folder.
+A page of the listing (1,000 versions) costs one LIST and ten reads of the ledger; a million keys cost about $0.07
+(docs/operations.md). However old a missing file is, the next pass over its folder finds it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from tidemark.adapters.world import World
 from tidemark.clock import from_iso, iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.files import FileVersion
-from tidemark.core.passes import DuePass, Passed, daily_passes, whole_passes
+from tidemark.core.passes import DuePass, PassHistory, daily_passes, whole_passes
 from tidemark.core.walk import Part, Place, closed, divides, listed, next_parts, opened, opens
 from tidemark.observability import logger
-from tidemark.service.collect import remember
+from tidemark.service.collect import record_pending
 
 LOOKUP_MAX = 100  # keys per BatchGetItem
-AT_ONCE = 8  # calls to S3, and then to the ledger: of one connection pool's ten
-#: A younger file is probably on its way; its event deserves the chance.
+AT_ONCE = 8  # parallel calls, to S3 or to the ledger; a client's connection pool has ten
+#: The event of a younger file is probably still on its way.
 SETTLED_AFTER = timedelta(minutes=15)
-RECONCILED = "RECONCILED#"  # the control that remembers a dataset's complete passes
+RECONCILED = "RECONCILED#"  # prefix of the controls that record a dataset's complete passes
 
 
 @dataclass(frozen=True)
 class Pass:
-    """How far one pass over a prefix has come."""
+    """The progress of one pass over a prefix."""
 
-    seen: int  # keys looked at
-    missing: int  # file versions brought in, by this call
+    seen: int  # keys compared with the ledger
+    missing: int  # file versions recorded as pending, by this call
     done: bool
 
 
@@ -46,75 +46,80 @@ def reconcile(
     background: bool = False,
     since: datetime | None = None,
 ) -> Iterator[Pass]:
-    """Walk the raw bucket below `prefix` step by step, bringing in what is missing, while `go_on` says so.
+    """Lists the raw bucket below `prefix` and records missing files, in steps, as long as `go_on` returns True.
 
-    The prefix is the dataset's, or a deeper one. The place is remembered in the ledger after each step, so a pass that
-    is cut short goes on where it was. `background`: what is brought in leaves room for fresh files, and comes page by
-    page. `since`: folders named after times that ended before it are left out.
+    Yields the progress after each step. The ledger records the pass's place after each step, so that the next call
+    continues an interrupted pass.
+
+    prefix:        the dataset's prefix, or a deeper one
+    settled_after: skips files that are younger
+    background:    records the files as backfilled ones, which leave slots for fresh files, and lists one page per step
+    since:         skips folders whose names are times that ended before it
     """
     name, missing = f"{'RECENT' if since else 'RECONCILE'}#{prefix}", 0
     place = _place(world, name) or Place(world.clock.now(), (Part(prefix),), since)
     while place.parts and go_on():
         files, place = _step(world, dataset, place, 1 if background else AT_ONCE)
-        missing += remember(world, _missing(world, dataset, files, settled_after), background)
+        missing += record_pending(world, _missing(world, dataset, files, settled_after), background)
         if not place.parts and prefix == dataset.prefix:
-            _remember_pass(world, dataset.name, place)
+            _record_pass(world, dataset.name, place)
         world.ledger.controls.set(name, place.packed() if place.parts else {})
         yield Pass(place.seen, missing, done=not place.parts)
 
 
 def reconcile_all(world: World, go_on: Callable[[], bool], eager: bool = False) -> int:
-    """Go on with the passes that are due, the dataset first whose last pass is the oldest, while `go_on` says so.
+    """Continues the passes that are due, as long as `go_on` returns True. Returns the number of files recorded.
 
-    A pass is due when the last one began longer ago than the settings' `reconcile_hours`; `eager`, at once. One that
-    was cut short goes on at the next call: no dataset keeps another from its pass. Passes over everything that take
-    days come after all others.
-
-    Returns the number of file versions brought in.
+    A pass is due if the dataset's last one began `reconcile_hours` ago (a setting), or at once if `eager`. The dataset
+    whose last pass is the oldest comes first, and the next call continues an interrupted pass, so no dataset blocks
+    another. Passes over all folders, which may take days, come last.
     """
     every = timedelta(hours=0 if eager else world.settings.reconcile_hours)
-    brought = _see_through(world, daily_passes(passes(world), every, world.clock.now()), go_on)
-    return brought + _see_through(world, whole_passes(passes(world), world.clock.now()), go_on)
+    files = _continue_passes(world, daily_passes(passes(world), every, world.clock.now()), go_on)
+    return files + _continue_passes(world, whole_passes(passes(world), world.clock.now()), go_on)
 
 
-def _see_through(world: World, due: Sequence[DuePass], go_on: Callable[[], bool]) -> int:
-    brought = 0
-    for one in due:
-        dataset = world.datasets[one.dataset]
-        walk = reconcile(world, dataset, dataset.prefix, go_on, since=one.since)
-        missing = max((part.missing for part in walk), default=0)
-        brought += missing
+def _continue_passes(world: World, due: Sequence[DuePass], go_on: Callable[[], bool]) -> int:
+    files = 0
+    for due_pass in due:
+        dataset = world.datasets[due_pass.dataset]
+        steps = reconcile(world, dataset, dataset.prefix, go_on, since=due_pass.since)
+        missing = max((step.missing for step in steps), default=0)
+        files += missing
         if missing:
-            logger.warning("files had been missed", dataset=one.dataset, files=missing)
-    return brought
+            logger.warning("files had been missed", dataset=due_pass.dataset, files=missing)
+    return files
 
 
-def passes(world: World) -> dict[str, Passed]:
-    """Dataset → what is known of its passes, for each declared one that reads raw files."""
-    known = world.ledger.controls.with_prefix(RECONCILED)
+def passes(world: World) -> dict[str, PassHistory]:
+    """Returns dataset → its complete passes, for each declared dataset that reads raw files."""
+    recorded = world.ledger.controls.with_prefix(RECONCILED)
     return {
-        name: _passed(known.get(f"{RECONCILED}{name}", {}))
+        name: _passed(recorded.get(f"{RECONCILED}{name}", {}))
         for name, dataset in world.datasets.items()
         if not dataset.nightly
     }
 
 
-def noted_passes(world: World) -> dict[str, Passed]:
-    """`passes`; of a dataset that is new it is remembered since when it is known, for its age counts from then."""
-    found, now = passes(world), world.clock.now()
-    for name, passed in found.items():
+def tracked_passes(world: World) -> dict[str, PassHistory]:
+    """Returns what `passes` does, and records when each new dataset was first seen.
+
+    Until its first pass, a dataset's age counts from then.
+    """
+    by_dataset, now = passes(world), world.clock.now()
+    for name, passed in by_dataset.items():
         if not (passed.known or passed.began):
             world.ledger.controls.set_once(f"{RECONCILED}{name}", {"known": iso(now)})
-    return found
+    return by_dataset
 
 
-def _passed(value: dict[str, Any]) -> Passed:
+def _passed(value: dict[str, Any]) -> PassHistory:
     times = {name: from_iso(value[name]) for name in ("known", "began", "whole") if name in value}
-    return Passed(**times, keys=value.get("keys", 0))
+    return PassHistory(**times, keys=value.get("keys", 0))
 
 
-def _remember_pass(world: World, dataset: str, place: Place) -> None:
-    """That a pass is complete. A whole one may have begun long before the daily ones that were complete meanwhile."""
+def _record_pass(world: World, dataset: str, place: Place) -> None:
+    """Records a complete pass. A pass over all folders may have begun before later daily ones that are recorded."""
     name = f"{RECONCILED}{dataset}"
     before, began = world.ledger.controls.get(name), iso(place.began)
     whole = {} if place.narrowed else {"whole": began, "keys": place.seen}
@@ -122,12 +127,12 @@ def _remember_pass(world: World, dataset: str, place: Place) -> None:
 
 
 def _place(world: World, name: str) -> Place | None:
-    remembered = world.ledger.controls.get(name)
-    return Place.unpacked(remembered) if "parts" in remembered else None
+    value = world.ledger.controls.get(name)
+    return Place.unpacked(value) if "parts" in value else None
 
 
 def _step(world: World, dataset: Dataset, place: Place, at_once: int) -> tuple[list[FileVersion], Place]:
-    """A page of the next parts: the files on it, and the place after it."""
+    """Lists a page of each of the next parts. Returns the files on the pages, and the place after them."""
     parts, root = next_parts(place, dataset.prefix, at_once), dataset.prefix
     folders = opens(parts[0], root)
     pages = _pages(world, dataset, parts, folders)
@@ -150,16 +155,16 @@ def _pages(world: World, dataset: Dataset, parts: Sequence[Part], folders: bool)
 def _missing(
     world: World, dataset: Dataset, files: Sequence[FileVersion], settled_after: timedelta
 ) -> list[FileVersion]:
-    """Versions that the ledger does not know, and that would count."""
+    """Returns the settled versions that the ledger does not know and the dataset's policy would read."""
     settled_before = world.clock.now() - settled_after
     candidates = [file for file in files if from_iso(file.landed_at or "") <= settled_before]
     lookups = [candidates[start : start + LOOKUP_MAX] for start in range(0, len(candidates), LOOKUP_MAX)]
     unknown = world.map(lambda lookup: _unknown(world, dataset, lookup), lookups, AT_ONCE)
-    return [file for part in unknown for file in part]
+    return [file for chunk in unknown for file in chunk]
 
 
 def _unknown(world: World, dataset: Dataset, files: Sequence[FileVersion]) -> list[FileVersion]:
-    """Of up to 100 versions those that the ledger does not know; under `ignore` one version of a key is enough."""
+    """Returns those of up to 100 versions that the ledger does not know; under `ignore`, those of unknown keys."""
     latest = world.ledger.files.known_versions(files)
     unknown = [file for file in files if latest.get((file.bucket, file.key)) != file.version]
     if dataset.on_overwrite == "ignore":

@@ -1,8 +1,8 @@
-"""recover: a ledger that was set back or lost → whole again, from manifests, results and tables.
+"""recover: completes a ledger that was restored or lost, from manifests, results and tables.
 
-Every write is safe twice, and the batch is written last: after a crash anywhere the next recovery finds the same work,
-less what is done. At the end everything is looked at again; only where nothing is left to be put back, and ledger, lake
-and warehouse agree, does the ledger get its seal.
+Every write can be repeated, and the batch is written last: after a crash, the next recovery does the remaining work.
+At the end, all evidence is gathered again. The ledger is sealed only if nothing is left to be put back, and if ledger,
+lake and warehouse agree.
 """
 
 from __future__ import annotations
@@ -14,67 +14,69 @@ from datetime import datetime, timedelta
 from tidemark.adapters.world import World
 from tidemark.clock import from_iso
 from tidemark.core.errors import TidemarkError
+from tidemark.core.files import Holder
 from tidemark.core.lifecycle import Batch, State
-from tidemark.core.recovery import Held, files_of, held_twice, left_out, missing_child, rebuilt
+from tidemark.core.recovery import abandoned_batches, claimed_twice, files_of, missing_child, rebuilt
 from tidemark.core.traces import Trace, children_of, differences
 from tidemark.service.evidence import READS_AT_ONCE, Evidence, gather
 from tidemark.service.putback import put_back
 
-#: The longest timeout of the template, and a minute: whoever began before the seal was broken has ended by then.
+#: The longest timeout in the template, and a minute: every handler that began before the seal was broken has ended.
 HANDLERS_END_AFTER = timedelta(minutes=16)
-#: Controls by which reconcile would pass over files that landed in the time that the ledger has lost.
+#: Controls with which reconcile would skip files that landed in the time that the ledger has lost.
 PLACES = ("RECONCILE#", "RECONCILED#")
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is to be put back, and what a person must look at."""
+    """What recovery puts back, and what a person must decide."""
 
-    batches: tuple[Batch, ...]  # as they are to be, with the children that are formed anew
-    left_out: tuple[str, ...]  # batches that came to nothing
+    batches: tuple[Batch, ...]  # to be written, with children of split batches that must be formed again
+    left_out: tuple[str, ...]  # batches that never took effect, which are not put back
     disagreements: tuple[str, ...]
 
 
 def stop(world: World) -> datetime:
-    """Break the seal, so that nothing begins any more; answers since when that is so."""
-    found, own = world.ledger.recovery.seal(), world.ledger.table.identity()
-    if found.get("broken") == own:
-        return from_iso(found["since"])
-    # A restored table bears another's seal or none: nothing has begun by it since it was made.
-    since = world.clock.now() if found.get("whole") == own else world.ledger.table.made_at()
+    """Breaks the seal, so that no function begins work. Returns since when no function has begun any."""
+    seal, own = world.ledger.recovery.seal(), world.ledger.table.identity()
+    if seal.get("broken") == own:
+        return from_iso(seal["since"])
+    # A restored table has another table's seal or none, so no function has begun work since its creation.
+    since = world.clock.now() if seal.get("whole") == own else world.ledger.table.made_at()
     world.ledger.recovery.break_seal(since)
     return since
 
 
 def look(world: World) -> Findings:
-    """What `recover` would put back, and what disagrees; writes nothing."""
+    """Returns what `recover` would put back, and what disagrees; writes nothing."""
     return _findings(world, gather(world))
 
 
 def recover(world: World, accept: bool = False) -> Findings:
-    """Put back what is missing; seal the ledger if nothing disagrees, or if that is to be accepted.
+    """Puts back what is missing and seals the ledger, unless there are disagreements that are not accepted.
 
-    Answers what was put back, and what disagrees. Nothing is written while something disagrees.
+    Returns what was put back, and what disagrees. If that is not accepted, nothing is written. Raises `TidemarkError`
+    if another recovery is needed.
     """
     seen = gather(world)
-    found = _findings(world, seen)
-    if found.disagreements and not accept:
-        return found
+    findings = _findings(world, seen)
+    if findings.disagreements and not accept:
+        return findings
     origin = roots(seen)
-    for batch in found.batches:
+    for batch in findings.batches:
         put_back(world, seen, batch, origin.get(batch.batch_id, batch.batch_id))
     for prefix in PLACES:
         for name in world.ledger.controls.with_prefix(prefix):
             world.ledger.controls.set(name, {})
-    _check(found, look(world), accept)
+    _check(findings, look(world), accept)
     world.ledger.recovery.put_seal()
-    return found
+    return findings
 
 
-def _check(found: Findings, after: Findings, accept: bool) -> None:
-    """Raise where the look after the work finds anything that the one before it did not leave so."""
+def _check(before: Findings, after: Findings, accept: bool) -> None:
+    """Raises if, after the recovery, a batch is still to be put back or a disagreement was not accepted."""
     left = [f"{batch.batch_id} is still to be put back" for batch in after.batches]
-    left += [line for line in after.disagreements if not accept or line not in found.disagreements]
+    left += [line for line in after.disagreements if not accept or line not in before.disagreements]
     if left:
         raise TidemarkError(f"the ledger is not whole yet, run it again: {left[0]} (and {len(left) - 1} more)")
 
@@ -85,18 +87,17 @@ def _check(found: Findings, after: Findings, accept: bool) -> None:
 def _findings(world: World, seen: Evidence) -> Findings:
     origin = roots(seen)
     owners = {held.file.identity: held.batch_id for held in _holders(world, seen.traces.values())}
-    dropped = left_out(seen.traces, seen.known, owners, origin)
+    dropped = abandoned_batches(seen.traces, seen.known, owners, origin)
     traces = {batch_id: trace for batch_id, trace in seen.traces.items() if batch_id not in dropped}
     batches = _batches(seen, traces, world.clock.now())
-    lines = [*seen.unreadable, *held_twice(traces, owners, origin), *_strange_rows(seen), *_unequal(seen, batches)]
+    lines = [*seen.unreadable, *claimed_twice(traces, owners, origin), *_strange_rows(seen), *_unequal(seen, batches)]
     return Findings(tuple(batches), tuple(sorted(dropped)), tuple(lines))
 
 
 def roots(seen: Evidence) -> dict[str, str]:
-    """Batch → the one that it was split from in the end, or itself."""
-    parents = {
-        child: one for one in seen.left for child in children_of(one) if child in seen.left or child in seen.known
-    }
+    """Returns batch → the first ancestor that it was split from, or the batch itself."""
+    existing = {*seen.left, *seen.known}
+    parents = {child: parent for parent in seen.left for child in children_of(parent) if child in existing}
     parents |= {batch.batch_id: batch.parent for batch in seen.known.values() if batch.parent}
 
     def root(batch_id: str) -> str:
@@ -104,7 +105,7 @@ def roots(seen: Evidence) -> dict[str, str]:
             batch_id = parents[batch_id]
         return batch_id
 
-    return {batch_id: root(batch_id) for batch_id in {*seen.left, *seen.known}}
+    return {batch_id: root(batch_id) for batch_id in existing}
 
 
 def _batches(seen: Evidence, traces: Mapping[str, Trace], now: datetime) -> list[Batch]:
@@ -124,14 +125,14 @@ def _batches(seen: Evidence, traces: Mapping[str, Trace], now: datetime) -> list
 
 
 def _strange_rows(seen: Evidence) -> list[str]:
-    """A line for each attempt that readers see, and of which nothing else knows."""
+    """Returns a line for each attempt that readers see and that neither the ledger nor any document has."""
     lines = []
     for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
         for table, rows in tables.items():
             for batch_id, attempts in rows.items():
                 if max(attempts) > _latest_known(seen, batch_id):
-                    told = f"rows of {batch_id}, attempt {max(attempts)}"
-                    lines.append(f"{where}, {table}: {told}, which is in neither the ledger nor any document")
+                    attempt = f"rows of {batch_id}, attempt {max(attempts)}"
+                    lines.append(f"{where}, {table}: {attempt}, which is in neither the ledger nor any document")
     return lines
 
 
@@ -141,18 +142,18 @@ def _latest_known(seen: Evidence, batch_id: str) -> int:
 
 
 def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
-    """A line for each table that does not show what a loaded batch has in it."""
-    now = {**seen.known, **{batch.batch_id: batch for batch in batches}}
+    """Returns a line for each table whose rows differ from the counts of a loaded batch."""
+    recovered = {**seen.known, **{batch.batch_id: batch for batch in batches}}
     lines = []
-    for batch in (one for one in now.values() if one.state is State.LOADED):
+    for batch in (batch for batch in recovered.values() if batch.state is State.LOADED):
         for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
-            shown = {table: found[batch.batch_id] for table, found in tables.items() if batch.batch_id in found}
-            found = differences(where, seen.datasets[batch.dataset], batch.counts.rows, batch.attempt, shown)
-            lines += [f"{batch.batch_id}: {line}" for line in found]
+            shown = {table: rows[batch.batch_id] for table, rows in tables.items() if batch.batch_id in rows}
+            unequal = differences(where, seen.datasets[batch.dataset], batch.counts.rows, batch.attempt, shown)
+            lines += [f"{batch.batch_id}: {line}" for line in unequal]
     return lines
 
 
-def _holders(world: World, traces: Iterable[Trace]) -> list[Held]:
+def _holders(world: World, traces: Iterable[Trace]) -> list[Holder]:
     keys = sorted({(file.bucket, file.key) for trace in traces for file in files_of(trace)})
-    found = world.map(lambda key: world.ledger.files.holders(*key), keys, READS_AT_ONCE)
-    return [Held(one.file, one.batch_id) for holders in found for one in holders]
+    by_key = world.map(lambda key: world.ledger.files.holders(*key), keys, READS_AT_ONCE)
+    return [holder for holders in by_key for holder in holders]

@@ -17,22 +17,22 @@ from tidemark.core.loading import Load
 from tidemark.core.manifest import Manifest
 from tidemark.service.documents import read_result
 
-RECENT = 200  # batches of which `status` tells
+RECENT = 200  # latest batches in a dataset's status
 
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """How one dataset stands."""
+    """The status of one dataset: its pending files and its RECENT latest batches."""
 
     dataset: str
     pending_files: int
     pending_bytes: int
     oldest_at: datetime | None  # landing of the oldest pending file
-    states: Mapping[State, int]  # of the latest batches
-    oldest: Mapping[State, datetime]  # of what is under way: when the first of a state came into it
-    waiting_for_lock: int  # of these, what is PLANNED while another has the turn
+    states: Mapping[State, int]  # state → number of batches
+    oldest: Mapping[State, datetime]  # state → since when its oldest batch is in it; only states not at rest
+    waiting_for_lock: int  # PLANNED batches that wait while another holds the dataset lock
     paused: bool
-    period: str  # latest of a nightly job
+    period: str  # latest period of a nightly job
     read: int
     kept: int
     rejected: int
@@ -40,7 +40,7 @@ class DatasetStatus:
 
 
 def dataset_status(world: World, dataset: str) -> DatasetStatus:
-    """Pending files, and the latest batches by state."""
+    """Returns the status of a dataset: its pending files, and its latest batches by state."""
     pending = [segment.head for segment in world.ledger.segments.all(dataset) if not segment.batch_id]
     batches = world.ledger.batches.recent(dataset, RECENT)
     return DatasetStatus(
@@ -69,35 +69,35 @@ def _oldest(batches: Iterable[Batch]) -> dict[State, datetime]:
 
 
 def _waiting_for_lock(world: World, dataset: str, batches: Iterable[Batch]) -> int:
-    held = world.ledger.locks.holder(dataset) if needs_lock(world.datasets[dataset]) else None
-    if held is None or is_released(held, world.ledger.batches.get(held.batch_id)):
+    holder = world.ledger.locks.holder(dataset) if needs_lock(world.datasets[dataset]) else None
+    if holder is None or is_released(holder, world.ledger.batches.get(holder.batch_id)):
         return 0
-    return sum(batch.batch_id != held.batch_id for batch in in_order_to_run(batches, world.clock.now()))
+    return sum(batch.batch_id != holder.batch_id for batch in in_order_to_run(batches, world.clock.now()))
 
 
 @dataclass(frozen=True)
 class AttemptHistory:
-    """One attempt of a batch: what it read of the file, what it wrote, and how it was loaded."""
+    """One attempt of a batch: the records that it read of the file, the tables that it wrote, and its load."""
 
     batch: Batch
     count: FileCount | None  # the file's records, once there is a result
-    tables: Mapping[str, tuple[int, int]]  # table → (files, rows) of the whole batch
+    tables: Mapping[str, tuple[int, int]]  # table → (number of files, rows) of the whole batch
     load: Load | None
-    ended: str  # why the next attempt followed; empty for the latest
+    ended: str  # why the next attempt followed; empty for the latest attempt
 
 
 @dataclass(frozen=True)
 class FileHistory:
-    """One claimed version of a key, and all that came of it."""
+    """One claimed version of a key, with its batch and all attempts of it."""
 
     holder: Holder
     batch: Batch | None
     attempts: tuple[AttemptHistory, ...]
-    refused: str  # why this version was set aside, if it was
+    refused: str  # why this version was put in quarantine; empty if it was not
 
 
 def explain(world: World, bucket: str, key: str) -> list[FileHistory]:
-    """Every version of the key that was ever claimed, oldest last; none for a key that nobody has seen."""
+    """Returns the history of every claimed version of the key, latest version first; empty for an unknown key."""
     refusals = world.ledger.files.refusals(bucket, key)
     return [_history(world, holder, refusals) for holder in world.ledger.files.holders(bucket, key)]
 
@@ -105,8 +105,8 @@ def explain(world: World, bucket: str, key: str) -> list[FileHistory]:
 def _history(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileHistory:
     batch = _batch_of(world, holder.batch_id, holder)
     attempts = world.ledger.batches.attempts(batch.batch_id) if batch else []
-    told = tuple(_attempt(world, *pair, holder) for pair in zip_longest(attempts, attempts[1:]))
-    return FileHistory(holder, batch, told, refusals.get(holder.file.version, ""))
+    histories = tuple(_attempt(world, *pair, holder) for pair in zip_longest(attempts, attempts[1:]))
+    return FileHistory(holder, batch, histories, refusals.get(holder.file.version, ""))
 
 
 def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:
@@ -123,7 +123,7 @@ def _lists(world: World, batch: Batch, holder: Holder) -> bool:
 
 
 def files_of(world: World, batch: Batch) -> tuple[FileVersion, ...]:
-    """The files that the batch's present attempt works on; none before there is a manifest, none of a nightly one."""
+    """Returns the files of the present attempt's manifest; none without a manifest, none for a nightly batch."""
     text = world.store.get(world.settings.control_bucket, batch.manifest) if batch.manifest else None
     return Manifest.loads(text).files if text and not batch.period else ()
 

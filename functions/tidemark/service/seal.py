@@ -1,8 +1,8 @@
-"""The seal: whether the ledger is whole, or was set back or lost, so that nothing may go on by it.
+"""The seal: shows whether the ledger is complete. No work may rely on a ledger that was restored or lost.
 
-DynamoDB never sets a table back: it restores a backup as a new table. The ledger bears, in an item of its own, the
-name and birth of the table in which it was whole last; a restored one bears another's, and an empty one none. Every
-function but collect looks at it first: what lands is remembered all the same, and waits.
+DynamoDB restores a backup as a new table. So the ledger has an item with the name and creation time of the table in
+which it was last complete: a restored ledger has the seal of another table, and an empty one has none. Every function
+but collect checks the seal first; collect records what lands, which then waits.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ class Seal(Enum):
 
 
 def sealed(world: World) -> World:
-    """The world, unless its ledger is known not to be whole; raises `Unsealed` then.
+    """Returns the world; raises `Unsealed` if its ledger has a foreign or broken seal.
 
-    Without any seal there is no batch to go on with, and only who begins one has to know more: `sealed_or_new`.
+    A ledger without a seal has no batch to work on, so it passes; functions that begin batches use `sealed_or_new`.
     """
     return _unless_foreign(world, look(world))
 
 
 def sealed_or_new(world: World) -> World:
-    """`sealed` for whoever begins batches of files; the ledger of a new stack gets its seal here.
+    """Does what `sealed` does, for functions that begin batches of files, and seals the ledger of a new stack.
 
-    A ledger without a seal and without a batch is new where no batch has left a document, and else lost.
+    A ledger without seal and batches is new if no batch has left a document; otherwise it was lost: raises `Unsealed`.
     """
-    found = look(world)
-    if found is Seal.NONE:
+    seal = look(world)
+    if seal is Seal.NONE:
         if _has_documents(world) and not _has_batches(world):
             raise _unsealed(world)
         world.ledger.recovery.put_seal()
-    return _unless_foreign(world, found)
+    return _unless_foreign(world, seal)
 
 
 def look(world: World) -> Seal:
-    """Which seal the ledger bears."""
-    found = world.ledger.recovery.seal()
-    if not found:
+    """Returns which kind of seal the ledger has."""
+    values = world.ledger.recovery.seal()
+    if not values:
         return Seal.NONE
-    return Seal.WHOLE if found.get("whole") == world.ledger.table.identity() else Seal.FOREIGN
+    return Seal.WHOLE if values.get("whole") == world.ledger.table.identity() else Seal.FOREIGN
 
 
-def _unless_foreign(world: World, found: Seal) -> World:
-    if found is Seal.FOREIGN:
+def _unless_foreign(world: World, seal: Seal) -> World:
+    if seal is Seal.FOREIGN:
         raise _unsealed(world)
     return world
 

@@ -1,4 +1,4 @@
-"""settle: an ended warehouse transaction → batches at rest, if what the tables hold is what was published."""
+"""settle: checks the counts of an ended load and moves its batches to LOADED, back to PUBLISHED, or to quarantine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import islice
 
 from tidemark.adapters.world import World
 from tidemark.core.errors import Conflict, IllegalMove, Transient
-from tidemark.core.failures import after_load_failure, after_vanished, beside_vanished, may_pass
+from tidemark.core.failures import after_load_failure, after_others_vanished, after_vanished, may_pass
 from tidemark.core.files import split_uri
 from tidemark.core.job import RESULT
 from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
@@ -24,45 +24,45 @@ Counts = dict[tuple[str, int], dict[str, int]]
 
 
 def settle_batch(world: World, batch_id: str) -> None:
-    """Settle the load that a LOADING batch is in."""
+    """Settles the load of a LOADING batch."""
     batch = world.ledger.batches.get(batch_id)
     if batch and batch.state is State.LOADING:
         settle(world, batch.load_id)
 
 
 def settle(world: World, load_id: str) -> None:
-    """Close a load whose statement has ended, and move its batches; one that is not ours changes nothing."""
-    found = world.ledger.loads.get(load_id)
-    if found is None or found.state != "OPEN" or not found.statement_id:
+    """Closes a load whose statement has ended, and moves its batches; an unknown load changes nothing."""
+    load = world.ledger.loads.get(load_id)
+    if load is None or load.state != "OPEN" or not load.statement_id:
         return
-    statement = world.warehouse.statement(found.statement_id)
+    statement = world.warehouse.statement(load.statement_id)
     if statement is None:
-        _send_again(world, found)
+        _send_again(world, load)
     elif statement.state == "FINISHED":
-        _close_finished(world, found, statement.last_part)
+        _close_finished(world, load, statement.last_part)
     elif statement.ended:
-        close_failed(world, found, statement.error or f"the statement was {statement.state}")
+        close_failed(world, load, statement.error or f"the statement was {statement.state}")
 
 
-def close_failed(world: World, found: Load, reason: str) -> None:
-    """Every batch of the load goes back to be loaded again, or, if it was alone and refused, to a person.
+def close_failed(world: World, load: Load, reason: str) -> None:
+    """Closes a failed load. Its batches are loaded again; one that was refused alone goes to quarantine.
 
-    Batches whose files are not in the lake any more are to blame before all others: these begin their next attempt.
+    If batches have lost files in the lake, they are to blame and begin their next attempt.
     """
     count("LoadsFailed")
-    logger.warning("load failed", load_id=found.load_id, reason=reason)
-    members = _members(world, found)
-    gone = {} if may_pass(reason) else {batch.batch_id: file for batch in members if (file := _gone(world, batch))}
+    logger.warning("load failed", load_id=load.load_id, reason=reason)
+    members = _members(world, load)
+    lost = {} if may_pass(reason) else {batch.batch_id: file for batch in members if (file := _lost_file(world, batch))}
     for batch in members:
-        _try_move(world, batch, partial(_failed, reason=reason, company=len(found.batches), gone=gone))
-    _close(world, replace(found, state="FAILED", reason=reason[:1000]))
+        _try_move(world, batch, partial(_after_failure, reason=reason, company=len(load.batches), lost=lost))
+    _close(world, replace(load, state="FAILED", reason=reason[:1000]))
 
 
-def _close_finished(world: World, found: Load, last_part: str) -> None:
+def _close_finished(world: World, load: Load, last_part: str) -> None:
     counts: Counts = defaultdict(dict)
     for batch_id, attempt, table, rows in world.warehouse.rows(last_part):
         counts[(batch_id, attempt)][table] = rows
-    for batch in _members(world, found):
+    for batch in _members(world, load):
         expected = _expected(world, batch)
         counted = counts.get((batch.batch_id, batch.attempt), {})
         if counted == expected:
@@ -71,21 +71,21 @@ def _close_finished(world: World, found: Load, last_part: str) -> None:
         else:
             refused = Poisoned(batch.attempt, f"rows in the warehouse: expected {expected}, found {counted}")
             _try_move(world, batch, partial(failed_for_good, event=refused))
-    _close(world, replace(found, state="FINISHED"))
+    _close(world, replace(load, state="FINISHED"))
 
 
-def _failed(batch: Batch, reason: str, company: int, gone: Mapping[str, str]) -> Event:
-    if batch.batch_id in gone:
-        event: Event = after_vanished(batch, gone[batch.batch_id])
-    elif gone:
-        event = beside_vanished(batch, reason, company)
+def _after_failure(batch: Batch, reason: str, company: int, lost: Mapping[str, str]) -> Event:
+    if batch.batch_id in lost:
+        event: Event = after_vanished(batch, lost[batch.batch_id])
+    elif lost:
+        event = after_others_vanished(batch, reason, company)
     else:
         event = after_load_failure(batch, reason, company)
     return failed_for_good(batch, event) if isinstance(event, LoadRefused) else event
 
 
-def _gone(world: World, batch: Batch) -> str:
-    """A file that the batch's attempt has written and the lake bucket does not hold as it was; "" without one."""
+def _lost_file(world: World, batch: Batch) -> str:
+    """Returns a file of the batch's attempt that is missing from the lake bucket or has another size; "" for none."""
     bucket = world.settings.lake_bucket
     result = read_result(world, batch)
     if result is None:
@@ -100,32 +100,35 @@ def _expected(world: World, batch: Batch) -> dict[str, int]:
     return {table.physical_name: batch.counts.rows.get(table.name, 0) for table in tables}
 
 
-def _members(world: World, found: Load) -> list[Batch]:
-    """The load's batches that are still in it; one with a newer attempt is no longer."""
-    listed = [world.ledger.batches.get(batch_id) for batch_id, _ in found.batches]
-    return [batch for batch in listed if batch and batch.state is State.LOADING and batch.load_id == found.load_id]
+def _members(world: World, load: Load) -> list[Batch]:
+    """Returns the load's batches that are still in it; a batch with a newer attempt is not."""
+    batches = [world.ledger.batches.get(batch_id) for batch_id, _ in load.batches]
+    return [batch for batch in batches if batch and batch.state is State.LOADING and batch.load_id == load.load_id]
 
 
 def _try_move(world: World, batch: Batch, decide: Decide) -> bool:
     try:
         move(world, batch, decide)
     except (Conflict, IllegalMove):
-        return False  # somebody else has moved it in this very moment
+        return False  # another function has moved it at the same time
     return True
 
 
 def _close(world: World, closed: Load) -> None:
     if _members(world, closed):
-        raise Transient(f"load {closed.load_id} has batches that could not be moved on: it is settled again")
+        raise Transient(f"load {closed.load_id} has batches that could not be moved: it will be settled again")
     try:
         world.ledger.loads.save(closed)
     except Conflict:
-        return  # closed by another settler, who saw the same statement
+        return  # another settler has closed it, by the same statement
     _hint_next(world, closed)
 
 
 def _hint_next(world: World, closed: Load) -> None:
-    """Loads of a shard go one after the other: what is due when one ends does not wait for load's schedule."""
+    """Sends a hint for one due batch of the load's shards, so that the next load need not wait for the schedule.
+
+    The loads of a shard run one after the other.
+    """
     shards, now = shards_of(closed), world.clock.now()
     datasets = {name: dataset for name, dataset in world.datasets.items() if shard_of(name) in shards}
     waiting = (batch for batch in unfinished_batches(world, datasets) if batch.state is State.PUBLISHED)
@@ -133,9 +136,9 @@ def _hint_next(world: World, closed: Load) -> None:
     hint(world, list(islice(due, 1)))
 
 
-def _send_again(world: World, found: Load) -> None:
-    """The service has forgotten the statement: the load is sent again, for repeating it converges."""
+def _send_again(world: World, load: Load) -> None:
+    """Clears the id of a statement that the service no longer knows: `load` sends it again, which is idempotent."""
     try:
-        world.ledger.loads.save(replace(found, statement_id=""))
+        world.ledger.loads.save(replace(load, statement_id=""))
     except Conflict:
         return

@@ -1,4 +1,4 @@
-"""submit: a PLANNED batch → its job run. One run per attempt, however often this is called."""
+"""submit: starts the job run of a PLANNED batch. Repeated calls start only one run per attempt."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tidemark.service.dataset_lock import next_to_run, seen_keys
 from tidemark.service.documents import attempt_key
 from tidemark.service.transitions import dataset_of, move
 
-#: How long EMR is trusted to remember a client token (docs/aws-facts.md#emr-client-tokens); afterwards the run is
-#: looked for by name.
+#: How long EMR is trusted to know a client token (docs/aws-facts.md#emr-client-tokens). After that, `_find` looks for
+#: the run by name.
 TOKEN_TRUST = timedelta(minutes=5)
 
 
 def submit(world: World, batch_id: str) -> None:
-    """Start the run of the batch's present attempt, or find the one that was started before.
+    """Starts the run of the batch's present attempt, or finds the run that was started before.
 
-    Where batches take turns, the one whose turn it is: perhaps another, or none.
+    In a deduplicating dataset, it starts the batch that gets the dataset lock, which may be another one or none.
     """
     batch = world.ledger.batches.get(batch_id)
     if batch and needs_lock(dataset_of(world, batch.dataset)):
@@ -38,9 +38,9 @@ def _submit(world: World, batch: Batch) -> None:
         run_id = _find(world, batch) or _start(world, batch)
         move(world, batch, RunStarted(batch.attempt, run_id))
     except (Conflict, IllegalMove):
-        return  # the other one who saw it PLANNED was faster, with the same run
+        return  # another submitter has recorded the same run
     except Transient as error:
-        logger.warning("run not started, sweep will ask again", batch_id=batch.batch_id, reason=str(error))
+        logger.warning("run not started, sweep will send a hint", batch_id=batch.batch_id, reason=str(error))
 
 
 def _find(world: World, batch: Batch) -> str | None:
@@ -52,7 +52,7 @@ def _find(world: World, batch: Batch) -> str | None:
 def _start(world: World, batch: Batch) -> str:
     settings = world.settings
     spec_key = attempt_key(batch, JOB_SPEC)
-    # The first one stands: two runs of an attempt must not be told different things.
+    # The first job spec stays, so that all runs of an attempt have the same one, whatever was deployed meanwhile.
     world.store.put_once(settings.control_bucket, spec_key, _job_spec(world, batch).dumps())
     run_id = world.engine.start(
         name=run_name(batch.batch_id, batch.attempt),

@@ -1,4 +1,4 @@
-"""What every service function shares: save on a condition, then perform what follows."""
+"""Moves of batches, as all services make them: advance, save on a condition, perform the effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tidemark.core.errors import Conflict, Transient
 from tidemark.core.lifecycle import Batch, Effect, Event, advance
 from tidemark.observability import count, logger
 
-#: Changes that may be recorded while one move is being saved.
+#: Tries to save one move while changes to the batch's files are recorded at the same time.
 SAVES_MAX = 20
 ENTRIES_MAX = 10  # per PutEvents
 QUERIES_AT_ONCE = 8
@@ -23,10 +23,13 @@ Save = Callable[[Batch], Batch]
 
 
 def move(world: World, batch: Batch, event: Event | Decide, save: Save | None = None) -> Batch:
-    """Advance, save, perform. Raises `IllegalMove` or `Conflict` with nothing changed.
+    """Advances the batch by the event, saves it, and performs the effects. Returns the saved batch.
 
-    A change to the batch's files that was recorded since it was read does not stand in the way: the event, or what
-    `event` decides on, is tried on the batch as it is then. Else a key that is written all the time would hold it up.
+    If only changes to the batch's files were recorded since it was read, the move is repeated on the present batch, so
+    that a key that is overwritten all the time does not block it. `event` may be a function that decides by the batch.
+
+    Closes the race with any other move of the batch: raises `Conflict`. Raises `IllegalMove` for an event that the
+    batch's state or attempt forbids. Nothing has changed after either.
     """
     decide: Decide = event if callable(event) else lambda _: event
     for _ in range(SAVES_MAX):
@@ -34,29 +37,29 @@ def move(world: World, batch: Batch, event: Event | Decide, save: Save | None = 
         try:
             saved = (save or world.ledger.batches.save)(moved)
         except Conflict as lost:
-            batch = _with_changes(world, batch, lost)
+            batch = _reread(world, batch, lost)
             continue
         announce(saved)
         perform(world, effects)
         return saved
-    raise Transient(f"batch {batch.batch_id}: files are overwritten faster than it can be moved")
+    raise Transient(f"batch {batch.batch_id}: its files are overwritten faster than it can be moved")
 
 
-def _with_changes(world: World, batch: Batch, lost: Conflict) -> Batch:
-    """The batch as it is now, if nothing has happened to it but changes to its files; else the lost race is raised."""
-    found = world.ledger.batches.get(batch.batch_id)
-    if found is None or found.changes == batch.changes or not same_but_changes(found, batch):
+def _reread(world: World, batch: Batch, lost: Conflict) -> Batch:
+    """Returns the present batch if only changes to its files were recorded since; raises the lost race otherwise."""
+    present = world.ledger.batches.get(batch.batch_id)
+    if present is None or present.changes == batch.changes or not same_but_changes(present, batch):
         raise lost
-    return found
+    return present
 
 
-def same_but_changes(one: Batch, other: Batch) -> bool:
-    """Whether the two differ in nothing but the changes to their files."""
-    return replace(one, changes=0, version=0) == replace(other, changes=0, version=0)
+def same_but_changes(batch: Batch, other: Batch) -> bool:
+    """Returns whether the two differ only in the number of changes to their files."""
+    return replace(batch, changes=0, version=0) == replace(other, changes=0, version=0)
 
 
 def announce(batch: Batch) -> None:
-    """One log line per move: the batch's life can be read off them."""
+    """Logs a move of the batch, in one line."""
     logger.info(
         "batch moved",
         batch_id=batch.batch_id,
@@ -70,24 +73,24 @@ def announce(batch: Batch) -> None:
 
 
 def perform(world: World, effects: Iterable[Effect]) -> None:
-    """Do what follows from a saved move. Repeating it, or dying before it, harms nothing."""
+    """Performs the effects of a saved move. A repetition or a crash before it does no harm."""
     for effect in effects:
         count("BatchesQuarantined")
         logger.error("batch quarantined", batch_id=effect.batch_id, reason=effect.reason)
 
 
 def unfinished_batches(world: World, datasets: Iterable[str]) -> list[Batch]:
-    """The datasets' batches that are not at rest, as the index knows them."""
-    found = world.map(world.ledger.batches.open, datasets, QUERIES_AT_ONCE)
-    return [batch for batches in found for batch in batches]
+    """Returns the datasets' batches that are not at rest, from the index, which may lag."""
+    by_dataset = world.map(world.ledger.batches.open, datasets, QUERIES_AT_ONCE)
+    return [batch for batches in by_dataset for batch in batches]
 
 
 def hint(world: World, batches: Sequence[Batch]) -> None:
-    """Point at batches whose next step is due; losing a hint costs time, never data."""
+    """Sends a `Batch Due` event for each batch. A lost hint costs time and no data."""
     for start in range(0, len(batches), ENTRIES_MAX):
-        answer = world.events.put_events(Entries=list(map(_entry, batches[start : start + ENTRIES_MAX])))
-        if answer["FailedEntryCount"]:
-            logger.warning("hints refused, the next sweep sends them again", refused=answer["FailedEntryCount"])
+        reply = world.events.put_events(Entries=list(map(_entry, batches[start : start + ENTRIES_MAX])))
+        if reply["FailedEntryCount"]:
+            logger.warning("hints refused, the next sweep sends them again", refused=reply["FailedEntryCount"])
 
 
 def _entry(batch: Batch) -> dict[str, str]:
@@ -101,15 +104,15 @@ def _entry(batch: Batch) -> dict[str, str]:
 
 
 def known_datasets(world: World) -> dict[str, Dataset]:
-    """Every dataset that is declared, and those that were when a batch of theirs began.
+    """Returns every declared dataset, and every removed one that had a batch, by its last declaration.
 
-    What is under way goes on to its end when its declaration is taken away, by the last one that there was.
+    Unfinished batches continue after their dataset was removed.
     """
     return _retired(world) | dict(world.datasets)
 
 
 def dataset_of(world: World, name: str) -> Dataset:
-    """The dataset as it is declared, or as it was last."""
+    """Returns a dataset by its present declaration or, if it was removed, by its last one."""
     return world.datasets.get(name) or _retired(world)[name]
 
 
@@ -119,6 +122,9 @@ def _retired(world: World) -> dict[str, Dataset]:
 
 
 def begin(world: World, batch: Batch) -> Batch:
-    """Write a new batch and mark its segments as taken; raises `Conflict` when another was faster."""
+    """Writes a new batch and assigns its segments to it.
+
+    Closes the race between two functions that begin the batch or take a segment: the second gets `Conflict`.
+    """
     world.ledger.declarations.register(batch.dataset, world.datasets[batch.dataset].declared)
     return world.ledger.batches.begin(batch)

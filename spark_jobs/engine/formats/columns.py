@@ -7,7 +7,7 @@ what does not is the same as for JSON.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, Optional, Union
@@ -19,7 +19,7 @@ import pyarrow.types as pt
 from spark_jobs.engine.formats.checks import UnfitError, field_check
 from spark_jobs.engine.formats.rescue import plain, rescued
 from tidemark.core.column_types import ColumnType, Family
-from tidemark.core.dataset import Field
+from tidemark.core.dataset import RESCUED, Column, Field
 
 #: From which types Arrow converts exactly, or says that it cannot: every value reads as the checks would read it.
 _EXACT = {
@@ -53,9 +53,14 @@ def _evaluated(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def schema_of(fields: Sequence[Field]) -> pa.Schema:
+def schema_of(columns: Iterable[Union[Column, Field]]) -> pa.Schema:
+    """The Arrow schema of columns."""
+    return pa.schema([(column.name, arrow_type(column.type)) for column in columns])
+
+
+def record_schema(fields: Sequence[Field]) -> pa.Schema:
     """What a file reader's tables have: the declared fields, then what else the record held."""
-    return pa.schema([*((field.name, arrow_type(field.type)) for field in fields), ("_rescued", pa.string())])
+    return schema_of([*fields, RESCUED])
 
 
 def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
@@ -117,7 +122,7 @@ def typed(columns: Mapping[str, Values], rows: int, fields: Sequence[Field]) -> 
     raw = {field.raw for field in fields}
     outcomes = [_typed(columns.get(field.raw, pa.nulls(rows)), field) for field in fields]
     outcomes.append(_rescued({name: column for name, column in columns.items() if name not in raw}, rows))
-    table = pa.table([array for array, _ in outcomes], schema=schema_of(fields))
+    table = pa.table([array for array, _ in outcomes], schema=record_schema(fields))
     reasons: dict[int, str] = {}
     for _, unfit in reversed(outcomes):  # the first field's reason stands
         reasons.update(unfit)

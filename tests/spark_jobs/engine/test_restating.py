@@ -10,7 +10,7 @@ import pytest
 
 from spark_jobs import run_batch
 from tidemark.core.dataset import Dataset
-from tidemark.core.manifest import PinnedFile
+from tidemark.core.manifest import SnapshotFile
 
 FIRST, SECOND = date(2026, 7, 1), date(2026, 7, 2)
 REPORTS = ("daily_activity", "hourly_errors")
@@ -28,7 +28,7 @@ class Site:
     def __init__(self, nights: Any, raw: Any, declared: dict[str, Dataset], jobs: dict[str, Dataset]) -> None:
         self.nights, self.raw, self.web_logs, self.job = nights, raw, declared["web_logs"], jobs["daily_activity"]
 
-    def land(self, name: str, *files: Events) -> tuple[PinnedFile, ...]:
+    def land(self, name: str, *files: Events) -> tuple[SnapshotFile, ...]:
         """A micro-batch of the files: its part of the table web_events."""
         prefix = f"batches/web_logs/{name}/0001"
         bodies = ["\n".join(map(self.record, events)).encode() for events in files]
@@ -47,7 +47,7 @@ class Site:
             self.raw.s3.put_object(Bucket="control", Key=f"{prefix}/{key}.json", Body=json.dumps(document).encode())
         assert run_batch.main(["--spec", f"s3://control/{prefix}/job_spec.json"]) == 0
         result = json.loads((self.nights.lake / prefix / "result.json").read_text(encoding="utf-8"))
-        files_: tuple[PinnedFile, ...] = self.nights.adopt(
+        files_: tuple[SnapshotFile, ...] = self.nights.adopt(
             [file["uri"] for file in result["tables"]["web_events"]["files"]]
         )
         return files_
@@ -57,7 +57,7 @@ class Site:
         day, time, user, status = event
         return json.dumps({"timestamp": f"{day}T{time}:00Z", "user_id": user, "status_code": status})
 
-    def night(self, day: date, files: tuple[PinnedFile, ...], attempt: int = 1) -> dict[str, list[dict[str, Any]]]:
+    def night(self, day: date, files: tuple[SnapshotFile, ...], attempt: int = 1) -> dict[str, list[dict[str, Any]]]:
         """The reports of that day, from a table of these files."""
         web_events = self.web_logs.table("web_events")
         pinned = self.nights.pinned(web_events, files, (day, day + timedelta(days=1)))

@@ -20,7 +20,7 @@ from spark_jobs.nightly import Night
 from tests.spark_jobs.conftest import LAKE, Attempt
 from tidemark.adapters.dataset_files import load_file
 from tidemark.core.dataset import Dataset, Table
-from tidemark.core.manifest import Input, NightlyManifest, PinnedFile
+from tidemark.core.manifest import Input, NightlyManifest, SnapshotFile
 from tidemark.core.periods import Period
 
 NUMBERS = count(1)
@@ -77,23 +77,23 @@ def both(spark: SparkSession, tmp_path: Path) -> Both:
 class Nights(Attempt):
     """Attempts at nights: puts files into the lake, and pins them."""
 
-    def put(self, table: pa.Table) -> PinnedFile:
+    def put(self, table: pa.Table) -> SnapshotFile:
         """A file of the lake."""
         body = io.BytesIO()
         pq.write_table(table, body)
         return self.put_bytes(body.getvalue(), table.num_rows)
 
-    def put_bytes(self, body: bytes, rows: int) -> PinnedFile:
+    def put_bytes(self, body: bytes, rows: int) -> SnapshotFile:
         key = f"tables/{next(NUMBERS)}.parquet"
         self.s3.put_object(Bucket=LAKE, Key=key, Body=body)
-        return PinnedFile(LAKE, key, len(body), rows)
+        return SnapshotFile(LAKE, key, len(body), rows)
 
-    def adopt(self, uris: Sequence[str]) -> tuple[PinnedFile, ...]:
+    def adopt(self, uris: Sequence[str]) -> tuple[SnapshotFile, ...]:
         """What another run of this stage wrote: its files lie in a folder, the reader asks S3."""
         paths = [self.local(uri) for uri in uris]
         return tuple(self.put_bytes(path.read_bytes(), pq.read_metadata(path).num_rows) for path in paths)
 
-    def pinned(self, table: Table, files: Sequence[PinnedFile], days: tuple[date, date] | None = None) -> Input:
+    def pinned(self, table: Table, files: Sequence[SnapshotFile], days: tuple[date, date] | None = None) -> Input:
         """As the control plane pins a table."""
         return Input(table.name, table.kind, 1, 1, tuple(files), table.columns, table.sums, table.day, days)
 

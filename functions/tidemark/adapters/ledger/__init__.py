@@ -1,12 +1,12 @@
 """The ledger: the DynamoDB table that is the truth about files, batches and loads.
 
     pk                  sk                what
-    PENDING#<dataset>   <landed>#<id>     head of a segment: the files that one collect invocation saw, and who took it
-    BACKFILL#<dataset>  <landed>#<id>     the same, for files that a person has brought in
+    PENDING#<dataset>   <landed>#<id>     head of a segment: file counts, and the batch that has taken it
+    BACKFILL#<dataset>  <landed>#<id>     the same, for files that a person has backfilled
     SEGMENT#<dataset>/… SEGMENT           body of a segment: its files, packed
     FILE#<bucket>/<key> FILE              the latest claimed version of a key, and the batch that holds it
     FILE#<bucket>/<key> V#<version>       an older claimed version of the key
-    FILE#<bucket>/<key> REFUSED#<version> a file that was set aside, with the reason, until a person decides
+    FILE#<bucket>/<key> REFUSED#<version> a file in quarantine, with the reason, until a person decides
     BATCH#<id>          BATCH             the batch
     BATCH#<id>          ATTEMPT#<n>       the batch as attempt n last wrote it
     BATCH#<id>          CHANGE#<key>      a file of the batch that was overwritten, removed or released
@@ -14,9 +14,9 @@
     WAREHOUSE           TABLE#<name>      the columns of a warehouse table
     CHANGED#<table>     DAY#<day>         the lake table's sequence number when rows of the day last changed
     LOCK#<dataset>      LOCK              the attempt that may run, where a dataset deduplicates across batches
-    KEYS#<dataset>      <created>#<id>    the files with the keys that a batch shows
+    KEYS#<dataset>      <created>#<id>    the files that list the keys of a batch's published records
     DATASETS            <name>            the declaration under which the dataset's last batch began
-    CONTROL             <name>            a setting or marker: pauses, positions of long listings, the seal
+    CONTROL             <name>            a control: a pause, the position of a long listing, the seal
 
 Index `open` (open, due_at) holds batches and loads that are not at rest, quarantine, and LOADED batches with rejected
 records or partly unread files. Index `history` (dataset, created_at) holds all batches. Indexes are read only to find
@@ -44,7 +44,7 @@ from tidemark.adapters.ledger.warehouse_tables import WarehouseTables
 
 
 class Ledger:
-    """The parts of the ledger, over one table; each states which race its conditional writes close."""
+    """The parts of the ledger, all over one DynamoDB table. Each names the races that its conditional writes close."""
 
     def __init__(self, client: Any, name: str) -> None:
         self.table = table = Table(client, name)

@@ -1,4 +1,4 @@
-"""Batches and their attempts: each save is conditional on what was read."""
+"""Batches and their attempts. Each save succeeds only if nobody else has written the batch since it was read."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Batches:
         self.table = table
 
     def begin(self, batch: Batch) -> Batch:
-        """Write a FORMING batch and mark its segments as taken, all or nothing.
+        """Writes a FORMING batch and assigns its segments to it, in one transaction.
 
-        Closes the race of two planners: a segment has at most one batch. Raises `Conflict` to the loser.
+        Closes the race between two planners that want the same segment: the second gets `Conflict`.
         """
         saved, writes = self._batch_writes(batch)
-        taken = [
+        assignments = [
             {
                 "Update": {
                     "TableName": self.table.name,
@@ -44,39 +44,39 @@ class Batches:
             }
             for sk in batch.segments
         ]
-        # The attempt's record comes with the next save: a transaction takes no more than 100 items.
-        self.table.transact([writes[0], *taken])
+        # The attempt's own item follows with the next save: a transaction takes no more than 100 items.
+        self.table.transact([writes[0], *assignments])
         return saved
 
     def get(self, batch_id: str) -> Batch | None:
-        """The batch as it is now (consistent read)."""
+        """Returns the current batch (consistent read), or None if there is none."""
         item = self.table.get(batch_key(batch_id), "BATCH")
         return parse_batch(item) if item else None
 
     def named(self, batch_ids: Iterable[str]) -> Iterator[Batch]:
-        """Those of the batches that there are, as they are now (consistent read), in no order."""
+        """Yields the current state of those batches that exist (consistent read), in no particular order."""
         keys = [key_of(batch_key(batch_id), "BATCH") for batch_id in batch_ids]
         for start in range(0, len(keys), KEYS_MAX):
             yield from map(parse_batch, self.table.get_all(keys[start : start + KEYS_MAX], consistent=True))
 
     def save(self, batch: Batch, also: Iterable[dict[str, Any]] = ()) -> Batch:
-        """Write the batch and its attempt's record, if nobody has written it since it was read.
+        """Writes the batch and its attempt's item, if nobody else has written the batch since it was read.
 
-        Closes the race of two handlers that advance one batch: the second gets `Conflict`. `also` are further
-        writes of the same transaction.
+        Closes the race between two handlers that advance one batch: the second gets `Conflict`. `also` holds further
+        writes for the same transaction.
         """
         saved, writes = self._batch_writes(batch)
         self.table.transact([*writes, *also])
         return saved
 
     def save_all(self, batches: Sequence[Batch], also: Iterable[dict[str, Any]] = ()) -> list[Batch]:
-        """`save` for several batches in one transaction."""
+        """Does what `save` does, for several batches in one transaction."""
         pairs = [self._batch_writes(batch) for batch in batches]
         self.table.transact([*(write for _, writes in pairs for write in writes), *also])
         return [saved for saved, _ in pairs]
 
     def attempts(self, batch_id: str) -> list[Batch]:
-        """Every attempt of the batch, as it last was, oldest first."""
+        """Returns the batch as each attempt last wrote it, oldest attempt first (consistent read)."""
         return [
             parse_batch(item)
             for item in self.table.query(
@@ -87,16 +87,19 @@ class Batches:
         ]
 
     def open(self, dataset: str) -> list[Batch]:
-        """Batches of the dataset that are not at rest, as the index knows them (may lag by a moment)."""
+        """Returns the dataset's batches that are not at rest, from the index, which may lag."""
         return [parse_batch(item) for item in self.table.open(dataset)]
 
     def blemished(self, since: datetime, limit: int) -> list[Batch]:
-        """LOADED since then, with rejected records or files not read to their end; the latest, from the index."""
+        """Returns batches LOADED after `since` with rejected records or partly unread files.
+
+        They come from the index, latest first; only the latest `limit` items are read.
+        """
         latest = map(parse_batch, self.table.latest(BLEMISHED, limit))
         return list(takewhile(lambda batch: batch.updated_at > since, latest))
 
     def recent(self, dataset: str, limit: int) -> list[Batch]:
-        """The dataset's latest batches, latest first, from the index."""
+        """Returns the dataset's `limit` latest batches, latest first, from the index."""
         pages = self.table.query(
             IndexName="history",
             KeyConditionExpression="dataset = :dataset",
@@ -107,7 +110,7 @@ class Batches:
         return [parse_batch(item) for item in islice(pages, limit)]
 
     def all(self, dataset: str) -> list[Batch]:
-        """Every batch of the dataset, latest first, from the index."""
+        """Returns every batch of the dataset, latest first, from the index."""
         return self.recent(dataset, 1 << 31)
 
     def _batch_writes(self, batch: Batch) -> tuple[Batch, list[dict[str, Any]]]:

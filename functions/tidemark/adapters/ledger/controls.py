@@ -1,4 +1,4 @@
-"""What people and long listings set."""
+"""Controls: named values such as pauses, positions of long listings, and the time of the last nightly pass."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ class Controls:
         self.table = table
 
     def paused(self, dataset: str) -> bool:
-        """Whether no new batch of the dataset is to be formed."""
+        """Returns whether the dataset is paused, so that no new batch of it begins."""
         return bool(self.get(f"PAUSE#{dataset}"))
 
     def pause(self, dataset: str, paused: bool) -> None:
-        """Form no new batches of the dataset, or form them again."""
+        """Pauses the dataset, or resumes it."""
         self.set(f"PAUSE#{dataset}", {"paused": True} if paused else {})
 
     def get(self, name: str) -> dict[str, Any]:
-        """A remembered setting or marker; empty when there is none."""
+        """Returns the value of a control, or an empty one if it is not set (consistent read)."""
         item = self.table.get("CONTROL", name)
         return dict(from_item(item)["value"]) if item else {}
 
     def with_prefix(self, prefix: str) -> dict[str, dict[str, Any]]:
-        """Name → value of every control whose name begins so (consistent read)."""
+        """Returns name → value of every control whose name starts with `prefix` (consistent read)."""
         pages = self.table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": "CONTROL"}, ":sk": {"S": prefix}},
             ConsistentRead=True,
         )
-        return {found["sk"]: dict(found["value"]) for found in map(from_item, pages)}
+        return {control["sk"]: dict(control["value"]) for control in map(from_item, pages)}
 
     def set(self, name: str, value: Mapping[str, Any]) -> None:
-        """Remember a setting or marker; an empty one is forgotten."""
+        """Sets a control; an empty value deletes it."""
         if value:
             self.table.put({"pk": "CONTROL", "sk": name, "value": dict(value)})
         else:
             self.table.client.delete_item(TableName=self.table.name, Key=key_of("CONTROL", name))
 
     def set_once(self, name: str, value: Mapping[str, Any]) -> None:
-        """Remember a setting unless there is one. Closes the race with whatever has written it meanwhile."""
+        """Sets a control that is not set yet. Closes the race with another writer: the first value stays."""
         self.table.put(
             {"pk": "CONTROL", "sk": name, "value": dict(value)},
             condition="attribute_not_exists(pk)",
-            missed_is_fine=True,
+            ignore_failed=True,
         )

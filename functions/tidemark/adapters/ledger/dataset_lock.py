@@ -1,4 +1,4 @@
-"""The dataset lock: which batch of a dataset may run, where batches must see the keys of those before them."""
+"""The dataset lock: which attempt may run, in a dataset that deduplicates across batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class DatasetLocks:
         self.table = table
 
     def holder(self, dataset: str) -> LockHolder | None:
-        """The attempt that holds the lock, or held it last (consistent read); None before the first."""
+        """Returns the attempt that holds the lock or held it last (consistent read); None if it was never taken."""
         item = self.table.get(_lock_key(dataset), "LOCK")
         values = from_item(item) if item else None
         return LockHolder(values["batch_id"], values["attempt"]) if values else None
@@ -22,17 +22,18 @@ class DatasetLocks:
     def take(self, dataset: str, holder: LockHolder, after: LockHolder | None) -> None:
         """Passes the lock from `after` to `holder`.
 
-        Closes the race of two submitters that both saw it free: the second gets `Conflict`.
+        Closes the race between two submitters that both saw the lock free: the second gets `Conflict`.
         """
         values = {"pk": _lock_key(dataset), "sk": "LOCK", "batch_id": holder.batch_id, "attempt": holder.attempt}
-        self.table.transact([{"Put": {"TableName": self.table.name, "Item": to_item(values), **_still(after)}}])
+        self.table.transact([{"Put": {"TableName": self.table.name, "Item": to_item(values), **_held_by(after)}}])
 
 
 def _lock_key(dataset: str) -> str:
     return f"LOCK#{dataset}"
 
 
-def _still(holder: LockHolder | None) -> dict[str, Any]:
+def _held_by(holder: LockHolder | None) -> dict[str, Any]:
+    """Returns the condition that the lock still belongs to `holder`; None means that it was never taken."""
     if holder is None:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
     return {

@@ -1,4 +1,4 @@
-"""Marks: when the rows of a table's day last changed, as the sequence number of the lake table's commit."""
+"""Day changes: for each day of a table, the sequence number of the lake commit that last changed its rows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class DayChanges:
         self.table = table
 
     def record(self, table: str, day: str, sequence: int) -> None:
-        """Raise the day's mark to `sequence`; "" is the table as a whole.
+        """Records that the commit `sequence` changed rows of the day; "" stands for the table as a whole.
 
-        Closes the race of two publishers: a mark never falls, whoever comes last.
+        Closes the race between two publishers: a lower sequence number never replaces a higher one.
         """
         try:
             self.table.client.update_item(
@@ -30,14 +30,14 @@ class DayChanges:
                 raise
 
     def of(self, table: str) -> dict[str, int]:
-        """Day (YYYY-MM-DD, "" for the table as a whole) → sequence number (consistent read)."""
+        """Returns day (YYYY-MM-DD, "" for the table as a whole) → sequence number (consistent read)."""
         pages = self.table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": _day_changes_key(table)}},
             ConsistentRead=True,
         )
-        found = (from_item(item) for item in pages)
-        return {item["sk"].removeprefix("DAY#"): item["committed"] for item in found}
+        changes = (from_item(item) for item in pages)
+        return {change["sk"].removeprefix("DAY#"): change["committed"] for change in changes}
 
 
 def _day_changes_key(table: str) -> str:

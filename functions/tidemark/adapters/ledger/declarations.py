@@ -1,4 +1,4 @@
-"""Declarations as batches began under them: what is under way outlives the declaration of its dataset."""
+"""Declarations under which batches began. Unfinished batches still need theirs after the dataset is removed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ REGISTRY = "DATASETS"
 class Declarations:
     def __init__(self, table: Table) -> None:
         self.table = table
-        self._registered: dict[str, str] = {}  # what this process has written
+        self._registered: dict[str, str] = {}  # dataset → the text that this process wrote last
 
     def register(self, dataset: str, declared: Mapping[str, Any]) -> None:
-        """Remember the declaration before the first batch under it begins; written once a process and declaration."""
+        """Records the declaration before a batch begins under it; a process writes each declaration only once."""
         text = json.dumps(declared, default=str)
         if self._registered.get(dataset) != text:
             self.table.put({"pk": REGISTRY, "sk": dataset, "declared": text})
             self._registered[dataset] = text
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """Dataset → its last declaration, of every dataset that ever had a batch (consistent read)."""
+        """Returns dataset → last declaration, for every dataset that ever had a batch (consistent read)."""
         pages = self.table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": REGISTRY}},
             ConsistentRead=True,
         )
-        return {found["sk"]: json.loads(found["declared"]) for found in map(from_item, pages)}
+        return {entry["sk"]: json.loads(entry["declared"]) for entry in map(from_item, pages)}

@@ -1,4 +1,4 @@
-"""Loads: warehouse transactions, each with the batches that it brings in."""
+"""Loads: warehouse transactions, each with the batches that it loads."""
 
 from __future__ import annotations
 
@@ -18,24 +18,30 @@ class Loads:
         self.table, self.batches = table, batches
 
     def begin(self, load: Load, batches: Sequence[Batch]) -> Load:
-        """Write the load and move its batches into it, all or nothing: no batch is in two loads at once."""
+        """Writes the load and its batches, which it has moved to LOADING, in one transaction.
+
+        Closes the race between two loaders that take the same batch: the second gets `Conflict`.
+        """
         saved = replace(load, version=load.version + 1)
         self.batches.save_all(batches, [self._load_write(saved, load.version)])
         return saved
 
     def get(self, load_id: str) -> Load | None:
-        """The load as it is now (consistent read)."""
+        """Returns the current load (consistent read), or None if there is none."""
         item = self.table.get(load_key(load_id), "LOAD")
         return parse_load(item) if item else None
 
     def save(self, load: Load) -> Load:
-        """Write the load, if nobody has written it since it was read."""
+        """Writes the load, if nobody else has written it since it was read.
+
+        Closes the race between two loaders or settlers: the second gets `Conflict`.
+        """
         saved = replace(load, version=load.version + 1)
         self.table.transact([self._load_write(saved, load.version)])
         return saved
 
     def open(self) -> list[Load]:
-        """Loads that are not closed, from the index."""
+        """Returns the loads that are not closed, from the index."""
         return [parse_load(item) for item in self.table.open(LOADS)]
 
     def _load_write(self, saved: Load, version: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What waits for a person: batches in quarantine, and files that were set aside."""
+"""Quarantine: the batches and files that wait for a person."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tidemark.adapters.ledger.items import QUARANTINE, Item, from_item, parse_ba
 from tidemark.adapters.ledger.table import Table
 from tidemark.clock import from_iso
 from tidemark.core.files import RefusedFile
+from tidemark.core.health import QuarantinedItem
 from tidemark.core.lifecycle import Batch
-from tidemark.core.standing import Waiting
 
 
 class Quarantine:
@@ -19,22 +19,22 @@ class Quarantine:
         self.table = table
 
     def contents(self) -> tuple[list[Batch], list[RefusedFile]]:
-        """Batches and files that wait for a person, oldest first, from the index."""
+        """Returns all batches and all files in quarantine, each oldest first, from the index."""
         items = list(self.table.open(QUARANTINE))
         batches = [parse_batch(item) for item in items if item["sk"]["S"] == "BATCH"]
-        found = (from_item(item) for item in items if item["sk"]["S"] != "BATCH")
-        return batches, [_refused(one) for one in found]
+        files = [_refused_file(from_item(item)) for item in items if item["sk"]["S"] != "BATCH"]
+        return batches, files
 
-    def waiting(self, limit: int) -> list[Waiting]:
-        """Of what waits for a person the latest `limit`, latest first, and then the oldest of all, from the index."""
+    def waiting(self, limit: int) -> list[QuarantinedItem]:
+        """Returns the latest `limit` entries, latest first, and beyond that limit also the oldest, from the index."""
         latest = list(self.table.latest(QUARANTINE, limit))
-        beyond = islice(self.table.open(QUARANTINE, Limit=1), 1) if len(latest) == limit else ()
-        return [_waiting(item) for item in [*latest, *beyond]]
+        oldest = islice(self.table.open(QUARANTINE, Limit=1), 1) if len(latest) == limit else ()
+        return [_waiting(item) for item in [*latest, *oldest]]
 
 
-def _waiting(item: Item) -> Waiting:
-    return Waiting(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
+def _waiting(item: Item) -> QuarantinedItem:
+    return QuarantinedItem(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
 
 
-def _refused(found: Mapping[str, Any]) -> RefusedFile:
-    return RefusedFile(parse_file(found), found["batch_id"], found.get("reason", ""), found.get("due_at", ""))
+def _refused_file(values: Mapping[str, Any]) -> RefusedFile:
+    return RefusedFile(parse_file(values), values["batch_id"], values.get("reason", ""), values.get("due_at", ""))

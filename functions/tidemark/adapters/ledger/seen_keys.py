@@ -1,4 +1,4 @@
-"""Where the keys lie that a dataset's batches show, for later batches to drop records that repeat them."""
+"""Where the keys of a dataset's published records are stored, so that other batches can drop duplicate records."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class SeenKeys:
         self.table, self.batches = table, batches
 
     def save_with_batch(self, batch: Batch, files: Sequence[DataFile]) -> Batch:
-        """Saves a batch that was just published, together with the files of the keys that it shows from now on."""
+        """Saves a batch that was just published, and its key files, in one transaction."""
         item = to_item(_keys_values(batch, batch.attempt, files))
         return self.batches.save(batch, [{"Put": {"TableName": self.table.name, "Item": item}}])
 
     def put(self, batch: Batch, attempt: int, files: Sequence[DataFile]) -> None:
-        """Records the files of the keys that the batch's attempt shows."""
+        """Records the key files of an attempt that readers of the lake see."""
         self.table.put(_keys_values(batch, attempt, files))
 
     def shown(self, dataset: str, first: datetime, last: datetime, besides: str) -> list[DataFile]:
-        """Key files of all batches created from `first` to `last`, except those of `besides` (consistent read)."""
-        listed = self.table.query(
+        """Returns the key files of all batches created from `first` to `last`, except `besides` (consistent read)."""
+        items = self.table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
                 ":pk": {"S": _keys_key(dataset)},
@@ -38,7 +38,7 @@ class SeenKeys:
             },
             ConsistentRead=True,
         )
-        entries = map(from_item, listed)
+        entries = map(from_item, items)
         return [DataFile(**file) for entry in entries if entry["batch_id"] != besides for file in entry["files"]]
 
 

@@ -1,8 +1,8 @@
-"""Pending segments: what one collect invocation saw, until a batch has its manifest.
+"""Pending segments: the files that one collect invocation saw, kept until their batch has a manifest.
 
-A segment is two items. Its *head* is small: planners list heads, and mark the one that a batch takes. Its *body* holds
-the packed files; it is written first, before the head that names it, and deleted first, once all its files are claimed.
-Backfilled segments lie apart, so that neither kind has to be read to find the other.
+A segment is two items. Its *head* is small: planners list heads, and write the batch that takes a segment into its
+head. Its *body* holds the packed files; it is written before the head, and deleted before it, once all files are
+claimed. Backfilled segments have a partition of their own, so that neither kind has to be read to find the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tidemark.core.batching import PendingSegment, Segment
 from tidemark.core.files import FileVersion, pack, unpack
 from tidemark.core.naming import segment_id
 
-#: Heads that one look takes in, the oldest first: 0.75 MB, and more files than ten looks can start.
+#: Heads that one plan reads, oldest first: 0.75 MB, with more files than ten plans can start.
 HEADS_MAX = 5_000
 
 
@@ -28,7 +28,10 @@ class Segments:
         self.table = table
 
     def put(self, dataset: str, files: Sequence[FileVersion], now: datetime, background: bool = False) -> None:
-        """Remember files as pending. The same files twice at the same time are the same item."""
+        """Writes files as one pending segment. Its name is a hash of the files, so a repetition writes the same items.
+
+        Closes the race with a planner that has taken the segment meanwhile: its batch stays in the head.
+        """
         packed = pack(files)
         oldest = min((file.landed_at for file in files if file.landed_at), default=None)
         oldest_at = min(from_iso(oldest), now) if oldest else now
@@ -42,13 +45,12 @@ class Segments:
                 "bytes": sum(file.size for file in files),
                 "oldest_at": oldest_at,
             },
-            # A segment that a planner is working off keeps its mark; taking it twice is what the claims are for.
             condition="attribute_not_exists(batch_id)",
-            missed_is_fine=True,
+            ignore_failed=True,
         )
 
     def pending(self, dataset: str, background: bool = False, limit: int = HEADS_MAX) -> list[Segment]:
-        """The pending segments, oldest first (consistent read)."""
+        """Returns up to `limit` pending segments, oldest first (consistent read)."""
         names = {"#files": "files", "#bytes": "bytes"}
         pages = self.table.query(
             KeyConditionExpression="pk = :pk",
@@ -61,29 +63,29 @@ class Segments:
         return [_segment(dataset, from_item(item), background) for item in islice(pages, limit)]
 
     def all(self, dataset: str) -> list[Segment]:
-        """Every pending segment of the dataset, fresh ones first; for a person, who may wait."""
-        every = 1 << 31
-        return [found for background in (False, True) for found in self.pending(dataset, background, every)]
+        """Returns every pending segment of the dataset, fresh ones first; slow for a large backlog."""
+        unlimited = 1 << 31
+        return [segment for background in (False, True) for segment in self.pending(dataset, background, unlimited)]
 
     def files(self, dataset: str, sk: str) -> list[FileVersion]:
-        """The files of a segment; none when it is gone, for then all of them are claimed."""
+        """Returns the files of a segment; none if it was deleted, for then all of them are claimed."""
         item = self.table.get(segment_key(dataset, sk), "SEGMENT")
         return unpack(from_item(item)["packed"]) if item else []
 
     def delete(self, dataset: str, sk: str, background: bool = False) -> None:
-        """Forget a segment whose files are claimed and whose manifest stands."""
+        """Deletes a segment whose files are all claimed and in a manifest."""
         self.table.client.delete_item(TableName=self.table.name, Key=key_of(segment_key(dataset, sk), "SEGMENT"))
         self.table.client.delete_item(TableName=self.table.name, Key=key_of(pending_key(dataset, background), sk))
 
     def free(self, dataset: str, sk: str, background: bool) -> None:
-        """Take a batch's mark off a pending segment, so that a planner looks at its files again."""
+        """Removes the batch from a pending segment's head, so that a planner takes the segment again."""
         item = self.table.get(pending_key(dataset, background), sk)
         if item:
-            free = {name: value for name, value in item.items() if name != "batch_id"}
-            self.table.client.put_item(TableName=self.table.name, Item=free)
+            head = {name: value for name, value in item.items() if name != "batch_id"}
+            self.table.client.put_item(TableName=self.table.name, Item=head)
 
 
-def _segment(dataset: str, found: Mapping[str, Any], background: bool) -> Segment:
-    oldest_at = from_iso(found["oldest_at"])
-    head = PendingSegment(dataset, found["sk"], found["files"], found["bytes"], oldest_at, background)
-    return Segment(head, found["sk"], found.get("batch_id", ""))
+def _segment(dataset: str, values: Mapping[str, Any], background: bool) -> Segment:
+    oldest_at = from_iso(values["oldest_at"])
+    head = PendingSegment(dataset, values["sk"], values["files"], values["bytes"], oldest_at, background)
+    return Segment(head, values["sk"], values.get("batch_id", ""))

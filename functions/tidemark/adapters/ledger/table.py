@@ -1,4 +1,4 @@
-"""The DynamoDB table: the few calls that every part of the ledger makes, and how each reports a lost race."""
+"""The DynamoDB table: the calls that all parts of the ledger make, and how each of them reports a lost race."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ class Table:
         self.client, self.name = client, name
 
     def identity(self) -> str:
-        """The table's name and creation time. A restored table has another creation time, even under the same name."""
+        """Returns the table's name and creation time. A restored table has a later one, even under the same name."""
         table = self.client.describe_table(TableName=self.name)["Table"]
         return f"{table['TableName']} made {iso(table['CreationDateTime'])}"
 
     def made_at(self) -> datetime:
-        """When the table was created or restored."""
+        """Returns when the table was created or restored."""
         return from_iso(self.identity().rpartition(" ")[2])
 
     def put(
-        self, values: Mapping[str, Any], condition: str = "", old: bool = False, missed_is_fine: bool = False
+        self, values: Mapping[str, Any], condition: str = "", return_existing: bool = False, ignore_failed: bool = False
     ) -> None:
         """Writes one item if `condition`, a ConditionExpression, holds.
 
-        old:            the error of a failed condition carries the item that stands in the way (`old_item`)
-        missed_is_fine: a failed condition is no error
+        return_existing: the error of a failed condition has the existing item (`existing_item`)
+        ignore_failed:   a failed condition is not an error
         """
         request: dict[str, Any] = {"TableName": self.name, "Item": to_item(values)}
         if condition:
             request["ConditionExpression"] = condition
-        if old:
+        if return_existing:
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         try:
             self.client.put_item(**request)
         except ClientError as error:
-            if not (missed_is_fine and code(error) == "ConditionalCheckFailedException"):
+            if not (ignore_failed and code(error) == "ConditionalCheckFailedException"):
                 raise
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """One item, by a consistent read."""
-        answer = self.client.get_item(TableName=self.name, Key=key_of(pk, sk), ConsistentRead=True)
-        return answer.get("Item")  # type: ignore[no-any-return]
+        """Returns one item (consistent read), or None if it does not exist."""
+        reply = self.client.get_item(TableName=self.name, Key=key_of(pk, sk), ConsistentRead=True)
+        return reply.get("Item")  # type: ignore[no-any-return]
 
     def query(self, **request: Any) -> Iterator[Item]:
-        """Every item of every page."""
+        """Yields the items of all pages."""
         start: dict[str, Any] = {}
         while True:
             page = self.client.query(TableName=self.name, **request, **start)
@@ -66,33 +66,34 @@ class Table:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def open(self, what: str, **more: Any) -> Iterator[Item]:
-        """One partition of the `open` index, oldest first."""
+    def open(self, partition: str, **options: Any) -> Iterator[Item]:
+        """Yields the items of one partition of the `open` index, oldest first; `options` are those of Query."""
         return self.query(
             IndexName="open",
             KeyConditionExpression="#open = :open",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": what}},
-            **more,
+            ExpressionAttributeValues={":open": {"S": partition}},
+            **options,
         )
 
-    def latest(self, what: str, limit: int) -> Iterator[Item]:
-        """Up to `limit` items of one partition of the `open` index, latest first."""
-        return islice(self.open(what, ScanIndexForward=False, Limit=min(limit, 500)), limit)
+    def latest(self, partition: str, limit: int) -> Iterator[Item]:
+        """Yields up to `limit` items of one partition of the `open` index, latest first."""
+        return islice(self.open(partition, ScanIndexForward=False, Limit=min(limit, 500)), limit)
 
     def get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False, only: str = "") -> Iterator[Item]:
-        """Those of up to 100 items that exist, in no order; `only` is a ProjectionExpression."""
-        asked = {"Keys": keys, "ConsistentRead": consistent, **({"ProjectionExpression": only} if only else {})}
-        request: dict[str, Any] = {self.name: asked} if keys else {}
+        """Yields those of up to 100 items that exist, in no particular order; `only` is a ProjectionExpression."""
+        reads = {"Keys": keys, "ConsistentRead": consistent, **({"ProjectionExpression": only} if only else {})}
+        request: dict[str, Any] = {self.name: reads} if keys else {}
         while request:
-            answer = self.client.batch_get_item(RequestItems=request)
-            yield from answer["Responses"][self.name]
-            request = answer.get("UnprocessedKeys", {})
+            reply = self.client.batch_get_item(RequestItems=request)
+            yield from reply["Responses"][self.name]
+            request = reply.get("UnprocessedKeys", {})
 
     def transact(self, writes: list[dict[str, Any]]) -> None:
-        """Makes all of the writes or none.
+        """Makes all writes or none.
 
-        Raises `Conflict` for a lost race, `Terminal` for what DynamoDB never accepts, `Transient` for a throttle.
+        Raises `Conflict` for a lost race, `Terminal` for a write that DynamoDB never accepts, and `Transient` for a
+        throttle.
         """
         try:
             self.client.transact_write_items(TransactItems=writes)
@@ -105,7 +106,7 @@ class Table:
 
     @staticmethod
     def unwritten_since(version: int) -> dict[str, Any]:
-        """The condition that the item is still at the `version` that was read; 0 means that it does not exist."""
+        """Returns the condition that the item still has the `version` that was read; 0 means that it does not exist."""
         if not version:
             return {"ConditionExpression": "attribute_not_exists(pk)"}
         return {
@@ -115,7 +116,7 @@ class Table:
 
 
 def _cancelled(error: ClientError) -> Conflict | Terminal | Transient:
-    """The error that a cancelled transaction means, by the reasons of its writes."""
+    """Returns the error for a cancelled transaction, by the cancellation reasons of its writes."""
     reasons = error.response.get("CancellationReasons", [])
     codes = {reason.get("Code", "None") for reason in reasons}
     if codes & set(REFUSALS):
@@ -132,6 +133,6 @@ def code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def old_item(error: ClientError) -> Item:
-    """The item that made the condition fail (ReturnValuesOnConditionCheckFailure)."""
+def existing_item(error: ClientError) -> Item:
+    """Returns the item that made the condition fail (ReturnValuesOnConditionCheckFailure)."""
     return error.response["Item"]  # type: ignore[typeddict-item,no-any-return]

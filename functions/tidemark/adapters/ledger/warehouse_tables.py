@@ -1,4 +1,4 @@
-"""The columns that the warehouse's tables have, as the last DDL left them."""
+"""The columns of the warehouse's tables, as recorded after the last DDL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WarehouseTables:
         self.table = table
 
     def columns(self, name: str) -> dict[str, str] | None:
-        """Column → type of the warehouse table of that name; None if it was never created."""
+        """Returns column → type of the warehouse table of that name; None if it was never created."""
         item = self.table.get("WAREHOUSE", f"TABLE#{name}")
         return dict(from_item(item)["columns"]) if item else None
 
