@@ -174,7 +174,7 @@ def test_settle_goes_by_load_or_by_batch(invoke: Any) -> None:
 
 #: What each handler makes of its malformed event: the services that it calls, and how many records it hands back.
 MALFORMED = {
-    "collect": (["remember"], 2),  # the two records beside them are fine
+    "collect": (["record_pending"], 2),  # the two records beside them are fine
     "submit": (["submit"], 1),  # so is the other one here
     "plan": (["plan"], 0),  # without a batch's id, a hint is a tick: it looks at everything
     "nightly": (["nightly"], 0),

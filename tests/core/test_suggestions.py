@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidemark.core.meant import meant
+from tidemark.core.suggestions import did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from tidemark.core.meant import meant
 )
 def test_the_word_most_alike_is_suggested(written: object, suggested: str) -> None:
     """In any case of letters; nothing where no word is alike, or where no word was written."""
-    assert meant(written, ["string", "bigint", "date"]) == suggested
+    assert did_you_mean(written, ["string", "bigint", "date"]) == suggested
