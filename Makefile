@@ -41,7 +41,7 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 check: lint test ## everything that CI checks
 
 fast: $(READY) ## only the tests of the pure core
-	pytest -q tests/core
+	pytest -q tests/core --hypothesis-profile fast
 
 lint: $(READY) ## check style, types, spelling and the template
 	ruff check .
@@ -50,8 +50,8 @@ lint: $(READY) ## check style, types, spelling and the template
 	codespell
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 
-test: $(READY) ## run all tests, two at a time
-	pytest -n 2 --dist loadgroup
+test: $(READY) ## run all tests, three at a time
+	pytest -n 3 --dist loadgroup
 
 simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write the report in docs/evidence/
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md

@@ -35,18 +35,33 @@ time.tzset()
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("laptop", deadline=None)
+hypothesis.settings.register_profile("fast", max_examples=10, deadline=None, database=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "laptop")
+
+
+#: Half of the time of tests/e2e; the other half goes to another worker.
+STORIES = {"test_faults", "test_late_days", "test_recover", "test_repeats"}
+
+
+def group_of(path: Path) -> str:
+    """The worker of a test file: one of three that take about the same time."""
+    if "e2e" in path.parts:
+        return "stories" if path.stem in STORIES else "commands"
+    return "commands" if "simulation" in path.parts else "rest"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers: one for the whole way on the laptop cloud, one for all the rest, each in the order of the tree.
+    """Deal the tests out to three workers, each in the order of the tree, and mark those that start Spark.
 
-    Files must not be dealt out one by one: moto has one memory for a process, and a server that is up keeps it. xdist
-    reads the marks in a hook of this name, too, so this one has to come first.
+    Files must not be dealt out one by one: moto has one memory for a process, in which only one laptop cloud may run.
+    Three workers keep two cores busy, because tests/e2e mostly waits. xdist reads the marks in a hook of this name,
+    too, so this one has to come first.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("e2e" if "e2e" in item.path.parts else "rest"))
+        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.spark)
 
 
 @pytest.fixture(scope="session")

@@ -34,12 +34,12 @@ from tidemark.core import (
     dataset_parser,
     failures,
     files,
+    health,
     load_limits,
     loading,
     passes,
     retry,
     sizing,
-    standing,
     strict_json,
 )
 from tidemark.core.lifecycle import PATIENCE, State
@@ -324,8 +324,8 @@ FIGURES = {
         said(AFTERMATH, timedelta(hours=1, minutes=30), "an hour and a half for the longest backoff"),
     ],
     "template.yaml": [
-        said(standing.FAILING_FROM, 3, "A batch's run has failed three times in a row or more."),
-        said(standing.FAILING_FROM, 3, "A batch's load has failed three times in a row or more."),
+        said(health.FAILING_FROM, 3, "A batch's run has failed three times in a row or more."),
+        said(health.FAILING_FROM, 3, "A batch's load has failed three times in a row or more."),
         f"For {ALARMS['WholeReconcileMissedAlarm']['Threshold'] // 86_400} days, no pass has compared all raw files",
         f"a pass is due every {passes.WHOLE_EVERY.days} days, and may take as long",
         said(dataset.BatchPolicy().max_files, 1_000, "a thousand in a batch"),
@@ -396,17 +396,17 @@ FIGURES = {
         f"a run is ended after {emr.RUN_MINUTES_MAX} minutes",
         f"the run did not finish within {emr.RUN_MINUTES_MAX} minutes",
         (
-            f"failed {standing.FAILING_FROM} times in a row or more, and is tried again after pauses of up to"
+            f"failed {health.FAILING_FROM} times in a row or more, and is tried again after pauses of up to"
             f" {minutes(retry.LONGEST)} min"
         ),
         f"After {failures.TRANSIENT_MAX} failures, about a day, the batch is quarantined",
         f"After {failures.LOADS_MAX} failures, which takes about a day",
         f"up to {job_failures._TRACEBACK_MAX // 1000} KB",
         (
-            f"by more than {hours(standing.STUCK_AFTER[State.FORMING])} hour in FORMING or PLANNED,"
-            f" {hours(standing.STUCK_AFTER[State.RUNNING])} in RUNNING, {hours(standing.STUCK_AFTER[State.LOADING])} in"
-            f" LOADING, {hours(standing.STUCK_AFTER[State.PUBLISHED])} plus `load.every` in PUBLISHED, or"
-            f" {hours(standing.NIGHTS_WAIT)} for a nightly batch"
+            f"by more than {hours(health.STUCK_AFTER[State.FORMING])} hour in FORMING or PLANNED,"
+            f" {hours(health.STUCK_AFTER[State.RUNNING])} in RUNNING, {hours(health.STUCK_AFTER[State.LOADING])} in"
+            f" LOADING, {hours(health.STUCK_AFTER[State.PUBLISHED])} plus `load.every` in PUBLISHED, or"
+            f" {hours(health.NIGHTS_WAIT)} for a nightly batch"
         ),
         f"`NightAlarmSeconds` ({parameter('NightAlarmSeconds') // 3600} hours)",
         f"`ReconcileAlarmSeconds` ({parameter('ReconcileAlarmSeconds') // 3600} hours)",
@@ -416,14 +416,14 @@ FIGURES = {
         f"After {failures.VANISHED_MAX} such attempts in a row",
         f"({minutes(recover.HANDLERS_END_AFTER)} minutes after the new one was created)",
         f"no sweep has completed for {rings_after('SweepSilentAlarm')} minutes",
-        f"has failed {standing.FAILING_FROM} times in a row or more |",
+        f"has failed {health.FAILING_FROM} times in a row or more |",
         f"for {rings_after('OrphansAlarm')} minutes, something",
         f"above `LagAlarmSeconds` for {rings_after('LagAlarm')} minutes",
         f"or missing for {rings_after('NightMissedAlarm')} minutes",
         said(sweep.LOOK_MAX, 1_000, "batches that wait for a person, up to a thousand"),
         f"{10**6 // reconcile.LOOKUP_MAX:,} reads of {reconcile.LOOKUP_MAX} keys",
         f"180 s × {gigabytes('Reconcile')} GB × $16.67/million",
-        said(hours(standing.LATELY), 1, "within the last hour: rings again"),
+        said(hours(health.LATELY), 1, "within the last hour: rings again"),
         (
             f"while runs take longer than {minutes(PATIENCE[State.RUNNING])} minutes or batches wait more than"
             f" {minutes(PATIENCE[State.PUBLISHED])} for their load"

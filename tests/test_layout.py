@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import group_of
+
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "functions" / "tidemark" / "core"
 HANDLERS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
@@ -127,10 +129,17 @@ def test_make_help_names_every_command() -> None:
     assert set(re.findall(r"^  make ([a-z-]+) +\S", answer.stdout, re.MULTILINE)) == targets
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process has all groups")
 def test_a_group_of_tests_keeps_to_its_worker(request: pytest.FixtureRequest) -> None:
     """Else every cloud and every Spark session would be there twice; xdist shows the group behind the test's name."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        assert request.node.nodeid.endswith("@rest")
+    assert request.node.nodeid.endswith("@rest")
+
+
+def test_every_worker_has_its_tests() -> None:
+    """Three groups, and the end-to-end tests in two of them."""
+    groups = {path: group_of(path) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(groups.values()) == {"stories", "commands", "rest"}
+    assert {group for path, group in groups.items() if path.parent.name == "e2e"} == {"stories", "commands"}
 
 
 #: Who may import what of the product: folder → the packages that it must not know.
@@ -179,3 +188,57 @@ def test_transforms_and_nightly_jobs_import_nothing_of_the_engine(path: Path) ->
     """What a user's code needs comes from the two packages that it is written in."""
     engine = {name for name in imports(path) if is_in(name, "spark_jobs.engine")}
     assert path.name == "__init__.py" or engine == set()
+
+
+#: Where the tests of a folder's modules are.
+MIRROR = {"functions/tidemark": "tests", "cli": "tests/cli", "local": "tests/local", "spark_jobs": "tests/spark_jobs"}
+#: Modules without a test file of their own → why.
+UNTESTED = {
+    "cli/diagram.py": "tests/test_docs.py redraws every page's picture with it",
+    "cli/validate.py": "tests/cli/test_arguments.py and tests/e2e/test_local.py run it as a command",
+    "functions/tidemark/wiring.py": "one line, which every handler's test replaces",
+    "local/account.py": "constants and an error class",
+    "spark_jobs/nightly/clusters.py": "a part of the job segment_customers, tested with it",
+}
+#: Test files about something else than one module → what.
+TOPICS = {
+    "tests/cli/test_json.py": "--json of every command that prints a table",
+    "tests/cli/test_printing.py": "untrusted text in every command's output",
+    "tests/core/test_schema.py": "datasets/schema.json and the parser agree",
+    "tests/service/test_slow_runs.py": "a run at its time limit, through submit, publish and the local EMR Serverless",
+    "tests/spark_jobs/engine/formats/test_formats.py": "the choice of a reader, in the package itself",
+    "tests/spark_jobs/engine/test_restating.py": "late files restate a day, through batch and period",
+    "tests/spark_jobs/test_datasets.py": "the shipped datasets against the generator's totals",
+    "tests/spark_jobs/test_transforms.py": "what every shipped transform promises",
+    "tests/test_code_tour.py": "docs/code-tour.md",
+    "tests/test_docs.py": "the documentation",
+    "tests/test_figures.py": "figures in the documentation",
+    "tests/test_layout.py": "the repository",
+    "tests/test_types_in_engines.py": "column types in Spark, Iceberg, Arrow and Redshift",
+}
+
+
+def modules() -> dict[str, str]:
+    """Module → the test file of its name; a package's `__init__` is tested with its modules."""
+    return {
+        str(path.relative_to(ROOT)): str(Path(tests) / path.relative_to(ROOT / source).with_name(f"test_{path.name}"))
+        for source, tests in MIRROR.items()
+        for path in sorted((ROOT / source).rglob("*.py"))
+        if path.name != "__init__.py"
+    }
+
+
+def test_every_module_has_a_test_file_of_its_name() -> None:
+    """Someone who edits `service/settle.py` finds `tests/service/test_settle.py`."""
+    assert len(modules()) > 100
+    missing = {module for module, test in modules().items() if not (ROOT / test).is_file()}
+    assert missing == set(UNTESTED)
+
+
+def test_every_test_file_names_a_module() -> None:
+    """Or it says what it is about: a file that is left over from a renaming is found by nobody."""
+    mirrored = [folder for folder in (ROOT / "tests").iterdir() if (ROOT / "functions/tidemark" / folder.name).is_dir()]
+    folders = [*mirrored, *(ROOT / tests for tests in MIRROR.values() if tests != "tests")]
+    files = [*(ROOT / "tests").glob("test_*.py"), *(path for folder in folders for path in folder.rglob("test_*.py"))]
+    nameless = {str(path.relative_to(ROOT)) for path in files} - set(modules().values())
+    assert nameless == set(TOPICS)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from tidemark.adapters.dataset_files import load_all, load_file, validate
-from tidemark.core.errors import DeclarationError, TidemarkError
-from tidemark.settings import Settings
+from tidemark.core.errors import DeclarationError
 
 GOOD = """
 name: clicks
@@ -245,22 +243,3 @@ def test_a_store_belongs_to_one_dataset(tmp_path: Path) -> None:
     declared(tmp_path, GOOD.replace("clicks", "views").replace("click_events", "click_events_by_batch"), "views.yaml")
     with pytest.raises(DeclarationError, match=r"views.yaml:5: tables: expected a table of its own, found click"):
         load_all(tmp_path)
-
-
-SETTINGS = {entry.name.upper(): entry.name for entry in fields(Settings)}
-
-
-def test_settings_are_the_environment_in_lower_case() -> None:
-    """Each variable of the template is one field."""
-    assert (
-        Settings.read({**SETTINGS, "RUNS_AT_ONCE": "15", "RECONCILE_HOURS": "24", "HOME": "/root"}).warehouse_workgroup
-        == "warehouse_workgroup"
-    )
-
-
-def test_every_missing_setting_is_named_at_once() -> None:
-    """A cold start with a wrong template tells all that is missing; empty is missing too."""
-    incomplete = {**SETTINGS, "LAKE_BUCKET": ""}
-    del incomplete["RAW_BUCKET"]
-    with pytest.raises(TidemarkError, match="RAW_BUCKET, LAKE_BUCKET"):
-        Settings.read(incomplete)

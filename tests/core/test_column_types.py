@@ -12,16 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import pyarrow as pa
 import pytest
-from pyspark.sql.pandas.types import from_arrow_type
+from hypothesis import given
+from hypothesis import strategies as st
 
-from local.redshift.session import Warehouse
-from local.redshift.translate import translate
-from spark_jobs.engine.formats.checks import UnfitError, value_check
-from spark_jobs.engine.formats.columns import arrow_type, shown, typed
-from spark_jobs.engine.formats.texts import read_as
-from tidemark.adapters.iceberg import iceberg_type
 from tidemark.core.column_types import (
     TYPES,
     ColumnType,
@@ -33,10 +27,22 @@ from tidemark.core.column_types import (
     syntax,
     types_that,
 )
-from tidemark.core.dataset import Column, Field, Table
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.errors import DeclarationError
-from tidemark.core.warehouse_ddl import definitions, table_changes
+
+SPELLINGS = [
+    # declared      Spark            Iceberg           Redshift
+    ("string", "string", "string", "VARCHAR(65535)"),
+    ("string(256)", "string", "string", "VARCHAR(256)"),
+    ("int", "int", "int", "INTEGER"),
+    ("bigint", "bigint", "long", "BIGINT"),
+    ("double", "double", "double", "DOUBLE PRECISION"),
+    ("decimal(12,2)", "decimal(12,2)", "decimal(12, 2)", "DECIMAL(12,2)"),
+    (" decimal(38, 0) ", "decimal(38,0)", "decimal(38, 0)", "DECIMAL(38,0)"),
+    ("boolean", "boolean", "boolean", "BOOLEAN"),
+    ("date", "date", "date", "DATE"),
+    ("timestamp", "timestamp", "timestamptz", "TIMESTAMP"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA, PAGE = ROOT / "datasets" / "schema.json", ROOT / "docs" / "types.md"
@@ -66,12 +72,6 @@ def examples() -> list[str]:
 EXAMPLES = examples()
 
 
-@pytest.fixture(params=EXAMPLES)
-def declared(request: pytest.FixtureRequest) -> ColumnType:
-    """A type, as parsed from its declaration."""
-    return ColumnType.parse(request.param)
-
-
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rows more in the table."""
@@ -83,42 +83,6 @@ def test_the_examples_are_of_every_type() -> None:
     """Types with parameters come twice, so that both ends of their range are tried."""
     assert {ColumnType.parse(one).kind for one in EXAMPLES} == set(TYPES)
     assert {"string(1)", "string(65535)", "decimal(1,0)", "decimal(38,37)"} <= set(EXAMPLES)
-
-
-def test_iceberg_knows_the_type(declared: ColumnType) -> None:
-    """pyiceberg parses the form, and gives it back as the name of the type."""
-    assert str(iceberg_type(declared)) == declared.iceberg
-
-
-def test_spark_takes_arrows_form_for_its_own(declared: ColumnType) -> None:
-    """pyspark's conversion of the Arrow type is the type of Spark's form, so batches of the reader fit its frames."""
-    assert from_arrow_type(arrow_type(declared)).simpleString() == declared.spark
-
-
-def test_redshift_takes_the_forms_in_tables_and_sums(tmp_path: Path) -> None:
-    """A table with a column of every type is made, and a view that adds up each type that has a sum."""
-    columns = [Column(f"c{number:02}", ColumnType.parse(one)) for number, one in enumerate(EXAMPLES)]
-    sums = tuple(column.name for column in columns if column.type.redshift_sum)
-    table = Table("every", "additive", tuple(columns), sums=sums)
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", s3=lambda: None)
-    session = warehouse.session()
-    for sql in (sql for change in table_changes(table, table.physical_name, None) for sql in change):
-        session.run(translate(sql))
-    effect = session.run(translate("SELECT * FROM every"))
-    assert effect.rows
-    assert sorted(effect.rows.names) == [column.name for column in columns]
-    session.close()
-    warehouse.close()
-
-
-def test_every_type_is_read_from_every_form_of_record(declared: ColumnType) -> None:
-    """Values, columns and texts of a type are checked by its family; an object is no value of any type so far."""
-    field = Field("v", declared)
-    with pytest.raises(UnfitError):
-        value_check(declared)({"a": 1})
-    table, reasons = typed({"v": pa.nulls(1)}, 1, [field])
-    assert (table.schema.field("v").type, reasons) == (arrow_type(declared), {})
-    assert list(shown(read_as(pa.array(["\0"]), [field]))) == ["\0"]
 
 
 def test_what_a_type_permits_is_what_its_row_says() -> None:
@@ -165,18 +129,6 @@ def declaration(**keys: Any) -> dict[str, Any]:
     columns = {"n": "tiny", "label": "tag(5)", "m": "int"}
     table = {"columns": columns, **keys}
     return {"name": "shop", "prefix": "shop/", "record": {"n": "tiny", "label": "tag"}, "tables": {"sales": table}}
-
-
-@pytest.mark.usefixtures("tiny")
-def test_a_new_row_reaches_declarations_and_every_engine() -> None:
-    """Spark, Iceberg, Arrow and Redshift know the new types, and records are checked by them."""
-    dataset = parse_dataset(declaration())
-    number, label = (field.type for field in dataset.record)
-    assert definitions(dataset.tables[0].columns) == '"n" SMALLINT, "label" VARCHAR(5), "m" INTEGER'
-    assert (number.spark, str(iceberg_type(number)), arrow_type(number)) == ("tinyint", "int", pa.int8())
-    assert (str(label), label.bytes_max, arrow_type(label)) == ("tag(9)", 9, pa.string())
-    table, reasons = typed({"n": [127, 128], "label": ["a", "a" * 10]}, 2, dataset.record)
-    assert (table["n"].to_pylist(), sorted(reasons)) == ([127, None], [1])
 
 
 @pytest.mark.usefixtures("tiny")
@@ -227,3 +179,17 @@ def test_a_new_row_says_what_the_type_permits(keys: dict[str, Any], message: str
 if __name__ == "__main__":
     SCHEMA.write_text(PATTERN.sub(lambda _: json.dumps(json_schema_pattern()), SCHEMA.read_text(encoding="utf-8")))
     PAGE.write_text(TABLE.sub(lambda _: f"{markdown_table()}\n", PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("declared", "spark", "iceberg", "redshift"), SPELLINGS)
+def test_a_type_has_one_name_in_each_engine(declared: str, spark: str, iceberg: str, redshift: str) -> None:
+    """The declaration's type is the only source of the three engines' types."""
+    found = ColumnType.parse(declared)
+    assert (found.spark, found.iceberg, found.redshift) == (spark, iceberg, redshift)
+
+
+@given(st.sampled_from([declared for declared, *_ in SPELLINGS]))
+def test_a_type_reads_back_as_it_is_written(declared: str) -> None:
+    """`str` gives the canonical declaration of a type."""
+    found = ColumnType.parse(declared)
+    assert ColumnType.parse(str(found)) == found

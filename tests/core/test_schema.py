@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.core.test_dataset import WRONG, changed
+from tests.core.test_dataset_parser import WRONG, changed
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 SCHEMA = json.loads((DATASETS / "schema.json").read_text())

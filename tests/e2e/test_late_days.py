@@ -202,6 +202,7 @@ def test_the_middle_day_is_again_what_it_was_before_the_late_sales(mornings: tup
 
 def test_readers_see_the_latest_attempt_of_each_day_and_nothing_older(mornings: tuple[Morning, ...]) -> None:
     """In lake and warehouse, every row of a report bears the batch and the attempt that the ledger has now."""
+    assert [bool(morning.shown) for morning in mornings] == [True] * 3
     for morning in mornings:
         for place, shown in morning.shown.items():
             assert len(shown) == len(DAYS), place

@@ -168,6 +168,7 @@ def test_messages_have_the_shape_of_recorded_ones(shared: Path) -> None:
     ]
     ours = [dict.fromkeys(record) | {"attributes": shape(record["attributes"])} for record in records("collect")]
     assert seen
+    assert ours
     assert [record for record in ours if record not in seen] == []
 
 

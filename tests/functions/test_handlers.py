@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from tidemark.core.errors import Unsealed
 
@@ -173,12 +172,43 @@ def test_settle_goes_by_load_or_by_batch(invoke: Any) -> None:
     assert invoke("settle", hint)[1] == [("settle_batch", hint["detail"]["batch_id"])]
 
 
-@pytest.mark.parametrize("function", ["submit", "publish"])
-def test_a_malformed_event_fails_and_calls_nothing(invoke: Any, function: str) -> None:
-    """It ends in the dead letters instead of being taken for something else."""
-    try:
-        answer, calls = invoke(function, sample(function, "malformed"))
-    except (KeyError, TypeError, BatchProcessingError):
-        return
-    assert answer["batchItemFailures"]
-    assert len(calls) < len(sample(function, "malformed")["Records"])
+#: What each handler makes of its malformed event: the services that it calls, and how many records it hands back.
+MALFORMED = {
+    "collect": (["record_pending"], 2),  # the two records beside them are fine
+    "submit": (["submit"], 1),  # so is the other one here
+    "plan": (["plan"], 0),  # without a batch's id, a hint is a tick: it looks at everything
+    "nightly": (["nightly"], 0),
+    "load": (["load"], 0),
+    "settle": (["settle"], 0),  # `load.` is no load
+    "sweep": (["sweep"], 0),
+    "reconcile": (["reconcile_all"], 0),
+}
+
+
+@pytest.mark.parametrize("function", sorted(set(SERVICES) - {"publish", "predict"}))
+def test_a_malformed_event_calls_no_more_than_it_must(invoke: Any, function: str) -> None:
+    """Records that cannot be read are handed back, and nothing is taken for something else."""
+    answer, calls = invoke(function, sample(function, "malformed"))
+    services, failed = MALFORMED[function]
+    assert [name for name, *_ in calls] == services
+    assert len((answer or {}).get("batchItemFailures", ())) == failed
+
+
+def test_a_malformed_run_ends_in_the_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish fails, so the event is kept, and no service is called."""
+    calls: list[tuple[Any, ...]] = []
+    module = importlib.import_module("publish")
+    for name in SERVICES["publish"]:
+        _note(monkeypatch, module, name, calls)
+    monkeypatch.setattr(module, "world", lambda: "world")
+    monkeypatch.setattr(module, SEALED["publish"], lambda world: world)
+    with pytest.raises(KeyError, match="batch_id"):
+        module.handler(sample("publish", "malformed"), Context())
+    assert calls == []
+
+
+def test_a_malformed_request_is_refused(invoke: Any) -> None:
+    """Predict says what is wrong with the JSON, and predicts nothing."""
+    answer, calls = invoke("predict", sample("predict", "malformed"))
+    assert (answer["statusCode"], calls) == (400, [])
+    assert "expected JSON" in answer["body"]

@@ -1,4 +1,4 @@
-"""The world of the nightly jobs, made anew for each test."""
+"""Two worlds, made anew for each test: of the nightly jobs over moto, and one in memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import boto3
 import pytest
 
 from tests.service.nights import SETTINGS, Hints, NightWorld, Now, Runs
+from tests.simulation.invariants import Invariants
+from tests.simulation.quiet import quiet
+from tests.simulation.race import Hand, Raced
 
 INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
 
@@ -29,6 +32,14 @@ def world(endpoint: str) -> Iterator[NightWorld]:
     for bucket in ("control", "lake"):
         for found in clients["s3"].list_objects_v2(Bucket=bucket).get("Contents", ()):
             clients["s3"].delete_object(Bucket=bucket, Key=found["Key"])
+
+
+@pytest.fixture
+def hand() -> Iterator[Hand]:
+    """What moves a world in memory on: empty, without faults."""
+    simulation = Raced()
+    with quiet(simulation):
+        yield Hand(simulation, Invariants(simulation))
 
 
 def _make_ledger(dynamodb: Any) -> None:

@@ -293,3 +293,18 @@ def test_a_quarantined_night_is_released_but_not_discarded(world: NightWorld) ->
     with pytest.raises(TidemarkError, match="is nightly and has no files to give up: expected `release`"):
         discard_batch(world, batch)
     assert replay(world, batch).state is State.FORMING
+
+
+def test_a_pass_that_was_overtaken_computes_no_period_again(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It found a late row; by the time it begins, the day has been computed with the row, and nothing is due."""
+    land(world, FIRST, {"2026-11-20": [1]})
+    nightly(world)
+    run_nights(world)
+    land(world, SECOND, {"2026-11-20": [2]})
+    seen = due_report(world, jobs=["totals"])
+    assert [found.job for found in seen.due] == ["totals"]
+    nightly(world, jobs=["totals"])
+    run_nights(world)
+    monkeypatch.setattr(service, "due_report", lambda *_: seen)
+    assert nightly(world, jobs=["totals"]) == 0
+    assert run_nights(world) == []

@@ -8,20 +8,25 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import run_batch
 from spark_jobs.engine import s3_objects, writer
+from spark_jobs.transforms import web_logs
 from tidemark.adapters.dataset_files import load_file
 from tidemark.core.dataset import Dataset
+from tidemark.core.manifest import Manifest
 
 LAKE = "lake"
 
@@ -156,3 +161,84 @@ def declared(root: Path) -> dict[str, Dataset]:
         name: load_file(root / "datasets" / f"{name}.yaml")
         for name in ("web_logs", "transactions", "content", "customers")
     }
+
+
+NUMBERS = count(1)
+
+
+class Job(Attempt):
+    """Attempts at batches of raw files."""
+
+    def __init__(self, raw: Any, lake: Path, declared: dict[str, Dataset]) -> None:
+        super().__init__(raw.s3, lake)
+        self.raw, self.declared = raw, declared
+
+    def run(self, name: str, *files: dict[str, Any], attempt: int = 1) -> int:
+        batch_id = f"{name}.20260701T120000.{next(NUMBERS):08x}"
+        manifest = {"batch_id": batch_id, "attempt": attempt, "dataset": name, "files": files, "bytes": 0}
+        self.manifest = Manifest.loads(json.dumps(manifest))
+        return self.begin(self.declared[name], batch_id, attempt, json.dumps(manifest))
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of the files that the result lists, each file read by itself."""
+        files = self.result["tables"][table]["files"]
+        return [row for file in files for row in pq.ParquetFile(self.local(file["uri"])).read().to_pylist()]
+
+    def rejected(self) -> list[dict[str, Any]]:
+        return [
+            json.loads(line)
+            for file in self.result["rejected"]["files"]
+            for line in self.local(file["uri"]).read_text(encoding="utf-8").splitlines()
+        ]
+
+
+@pytest.fixture
+def job(
+    spark: SparkSession, raw: Any, lake: Path, declared: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> Job:
+    """A job that leaves the session to the other tests."""
+    monkeypatch.setattr(SparkSession, "stop", lambda self: None)
+    return Job(raw, lake, declared)
+
+
+def request(user: str, status: int = 200, day: int = 1, **more: Any) -> bytes:
+    record = {"timestamp": f"2026-07-{day:02d}T12:00:00Z", "user_id": user, "status_code": status, "path": "/", **more}
+    return json.dumps(record).encode()
+
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+LATE = datetime(2026, 7, 1, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+NEXT = datetime(2026, 7, 2, tzinfo=UTC)
+
+
+def records(spark: SparkSession, dataset: Dataset, *rows: tuple[Any, ...]) -> DataFrame:
+    """What a transform is given: the declared fields and `_file`."""
+    schema = ", ".join(f"`{field.name}` {field.type.spark}" for field in dataset.record)
+    return spark.createDataFrame([(*row, "s3://raw/a") for row in rows], f"{schema}, _file string")
+
+
+def rows(frame: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted(map(tuple, frame.collect()), key=str)
+
+
+def schema(frame: DataFrame) -> list[tuple[str, str]]:
+    return [(field.name, field.dataType.simpleString()) for field in frame.schema]
+
+
+@pytest.fixture
+def requests(spark: SparkSession, declared: dict[str, Dataset]) -> dict[str, DataFrame]:
+    return web_logs.transform(
+        records(
+            spark,
+            declared["web_logs"],
+            (NOON, "u1", "page_view", 200, "GET", "/", 512, None, "curl"),
+            (LATE, "u1", "page_view", 404, "GET", "/x", None, "/", "curl"),
+            (NEXT, "u1", "asset", 404, "GET", "/x", 0, "/", "curl"),
+            (NOON, "u2", "asset", 500, "GET", "/x", 0, None, None),
+            (LATE, "u2", "asset", 399, "GET", "/y", 0, None, None),
+        )
+    )

@@ -9,9 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from local.sample_data.generate import Expected, generate
-from tests.spark_jobs.test_run_batch import Job, job, pytestmark
-
-__all__ = ["job", "pytestmark"]  # the fixture and the marks are for this module, too
+from tests.spark_jobs.test_run_batch import Job
 
 START = datetime(2026, 11, 20, 23, 58, tzinfo=UTC)
 FACTS = {

@@ -8,71 +8,18 @@ import shutil
 import subprocess
 import sys
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs import run_batch
-from spark_jobs.engine import s3_objects
-from tests.spark_jobs.conftest import Attempt
-from tidemark.core.dataset import Dataset
-from tidemark.core.files import FileVersion
+from tests.spark_jobs.conftest import Job, request
 from tidemark.core.job import Result, RunFailure
-from tidemark.core.manifest import Manifest
 from tidemark.core.verification import verify
-
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
-
-NUMBERS = count(1)
-
-
-class Job(Attempt):
-    """Attempts at batches of raw files."""
-
-    def __init__(self, raw: Any, lake: Path, declared: dict[str, Dataset]) -> None:
-        super().__init__(raw.s3, lake)
-        self.raw, self.declared = raw, declared
-
-    def run(self, name: str, *files: dict[str, Any], attempt: int = 1) -> int:
-        batch_id = f"{name}.20260701T120000.{next(NUMBERS):08x}"
-        manifest = {"batch_id": batch_id, "attempt": attempt, "dataset": name, "files": files, "bytes": 0}
-        self.manifest = Manifest.loads(json.dumps(manifest))
-        return self.begin(self.declared[name], batch_id, attempt, json.dumps(manifest))
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of the files that the result lists, each file read by itself."""
-        files = self.result["tables"][table]["files"]
-        return [row for file in files for row in pq.ParquetFile(self.local(file["uri"])).read().to_pylist()]
-
-    def rejected(self) -> list[dict[str, Any]]:
-        return [
-            json.loads(line)
-            for file in self.result["rejected"]["files"]
-            for line in self.local(file["uri"]).read_text(encoding="utf-8").splitlines()
-        ]
-
-
-@pytest.fixture
-def job(
-    spark: SparkSession, raw: Any, lake: Path, declared: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch
-) -> Job:
-    """A job that leaves the session to the other tests."""
-    monkeypatch.setattr(SparkSession, "stop", lambda self: None)
-    return Job(raw, lake, declared)
-
-
-def request(user: str, status: int = 200, day: int = 1, **more: Any) -> bytes:
-    record = {"timestamp": f"2026-07-{day:02d}T12:00:00Z", "user_id": user, "status_code": status, "path": "/", **more}
-    return json.dumps(record).encode()
 
 
 def sale(number: str, amount: str, user: str = "u1") -> bytes:
@@ -143,36 +90,6 @@ def test_the_files_are_what_the_lake_and_the_warehouse_take(job: Job) -> None:
         assert str(parquet.schema_arrow.field("event_time").type) == "timestamp[us, tz=UTC]"
         assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
         assert (parquet.metadata.num_rows, job.local(entry["uri"]).stat().st_size) == (entry["rows"], entry["bytes"])
-
-
-def test_the_exact_version_is_read_under_any_key(job: Job) -> None:
-    """A key that Hadoop would refuse or skip, and content that has been overwritten since."""
-    key = "web_logs/_tmp/.hidden/a:b c+ü%20=_1"
-    old = job.raw.put(key, request("old"))
-    job.raw.put(key, request("new"))
-    assert job.run("web_logs", old) == 0
-    assert [(row["user_id"], row["_file"]) for row in job.rows("web_events")] == [("old", f"s3://raw/{key}")]
-
-
-def test_a_file_of_an_unversioned_bucket_is_known_by_its_etag(job: Job) -> None:
-    """It is read while it is the same, and blamed when it was overwritten."""
-    s3 = job.raw.s3
-    etag = s3.put_object(Bucket="control", Key="web_logs/a", Body=request("u1"))["ETag"].strip('"')
-    file = {**job.raw.put("web_logs/a", b""), "bucket": "control", "version": f"etag:{etag}"}
-    assert job.run("web_logs", file) == 0
-    s3.put_object(Bucket="control", Key="web_logs/a", Body=request("u2"))
-    assert job.run("web_logs", file) == 1
-    assert (job.failure["kind"], job.failure["file"]["version"]) == ("file", f"etag:{etag}")
-
-
-def test_a_large_object_is_read_in_ranges(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lies in memory stays bounded, files stay in order, and one that is left early is skipped to its end."""
-    monkeypatch.setattr(s3_objects, "PART", 1_000)
-    bodies = [bytes([number]) * size for number, size in enumerate((2_500, 10, 0, 1_000, 20_000))]
-    files = [FileVersion.from_json(raw.put(f"web_logs/part{number}", body)) for number, body in enumerate(bodies)]
-    got = [(index, b"".join(parts)) for index, _, parts in s3_objects.fetch(enumerate(files))]
-    assert got == list(enumerate(bodies))
-    assert [len(next(parts)) for _, _, parts in s3_objects.fetch(enumerate(files))] == [1_000, 10, 0, 1_000, 1_000]
 
 
 def test_a_record_that_comes_twice_is_kept_once(job: Job) -> None:

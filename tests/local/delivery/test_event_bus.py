@@ -12,7 +12,6 @@ import pytest
 from local.account import TemplateError
 from local.delivery.event_bus import EventBus, envelope, payload
 from local.stack.deployment import InputTransformer, RuleSpec, Target
-from local.stack.event_pattern import InvalidPatternError, Pattern
 
 TARGET = Target(arn="arn:aws:sqs:us-east-1:123456789012:q")
 CREATED = {
@@ -32,35 +31,6 @@ def delivered(rules: list[RuleSpec], *events: dict[str, Any]) -> list[str]:
     for event in events:
         bus.publish(event)
     return seen
-
-
-@pytest.mark.parametrize(
-    ("detail", "matches"),
-    [
-        ({"bucket": {"name": ["raw"]}}, True),
-        ({"bucket": {"name": ["other"]}}, False),
-        ({"object": {"key": [{"prefix": "in/"}]}}, True),
-        ({"object": {"key": [{"suffix": ".gz"}, {"prefix": "out/"}]}}, True),
-        ({"object": {"key": [{"wildcard": "in/*.json"}]}}, False),
-        ({"object": {"key": [{"anything-but": {"prefix": "in/"}}]}}, False),
-        ({"object": {"key": [{"equals-ignore-case": "IN/A B.GZ"}]}}, True),
-        ({"object": {"size": [{"numeric": [">", 0, "<=", 5]}]}}, True),
-        ({"object": {"version-id": [{"exists": False}]}}, True),
-        ({"object": {"version-id": [{"exists": True}]}}, False),
-        ({"tags": ["y"]}, True),
-        ({"$or": [{"object": {"size": [9]}}, {"bucket": {"name": ["raw"]}}]}, True),
-    ],
-)
-def test_patterns_match_as_on_aws(detail: dict[str, Any], matches: bool) -> None:
-    """Exact values, each operator, absence, lists and alternatives."""
-    assert Pattern.parse(json.dumps({"source": ["aws.s3"], "detail": detail})).matches(CREATED) is matches
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"a": "b"}', '{"a": []}', '{"a": [{"almost": "b"}]}'])
-def test_a_pattern_that_cannot_be_understood_is_refused(text: str) -> None:
-    """No JSON, no object, empty, a bare value, no values, or an operator that does not exist."""
-    with pytest.raises(InvalidPatternError):
-        Pattern.parse(text)
 
 
 def test_disabled_and_schedule_rules_receive_no_event() -> None:

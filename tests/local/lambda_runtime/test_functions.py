@@ -2,55 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from local.lambda_runtime.functions import Functions, environment
-from local.stack.deployment import FunctionSpec
-
-CODE = Path(__file__).parents[1] / "small" / "functions"
-WORK = FunctionSpec(
-    logical_id="Work",
-    name="tidemark-Work",
-    arn="arn:aws:lambda:us-east-1:123456789012:function:tidemark-Work",
-    handler="work.handler",
-    code_dir=CODE,
-    environment={"TABLE": "t"},
-    timeout_seconds=30,
-    memory_mb=256,
-    role_arn="arn:aws:iam::123456789012:role/r",
-    log_group="/tidemark/functions",
-)
-
-
-@pytest.fixture
-def functions(tmp_path: Path) -> Iterator[Functions]:
-    specs = [
-        WORK,
-        replace(WORK, logical_id="Hasty", timeout_seconds=1),
-        replace(WORK, logical_id="Lost", handler="no.x"),
-    ]
-    made = Functions(specs, "http://127.0.0.1:1", tmp_path)
-    yield made
-    made.stop()
-
-
-def test_a_handler_gets_its_event_and_a_context(functions: Functions) -> None:
-    """Name, ARN, memory, remaining time and the code's folder are those of the spec; the process stays warm."""
-    response = functions.invoke("Work", {"do": "context"})
-    facts = response.payload
-    assert (facts["name"], facts["arn"], facts["memory"]) == ("tidemark-Work", WORK.arn, "256")
-    assert 28_000 < facts["remaining"] <= 30_000
-    assert facts["request_id"] == response.request_id
-    assert Path(facts["path"]) == CODE
-    assert functions.invoke("Work", {"do": "context"}).payload["pid"] == facts["pid"]
+from tests.local.lambda_runtime.conftest import WORK
 
 
 def test_the_environment_is_the_templates_and_lambdas_own(
@@ -63,22 +21,6 @@ def test_the_environment_is_the_templates_and_lambdas_own(
     assert {name: seen[name] for name in seen if name not in ("_X_AMZN_TRACE_ID", "LC_CTYPE")} == expected
     assert (seen["AWS_ACCESS_KEY_ID"], seen["TABLE"], seen["TZ"]) == ("AKIALOCALWork", "t", ":UTC")
     assert seen["AWS_LAMBDA_LOG_GROUP_NAME"] == "/tidemark/functions"
-
-
-def test_an_exception_is_told_as_lambda_tells_it(functions: Functions) -> None:
-    """errorType, errorMessage and a stack trace of the handler's frames alone."""
-    response = functions.invoke("Work", {"do": "fail"})
-    assert response.error
-    assert (response.payload["errorType"], response.payload["errorMessage"]) == ("ValueError", "as told")
-    (frame,) = response.payload["stackTrace"]
-    assert "work.py" in frame
-
-
-def test_what_a_handler_prints_goes_to_its_log(functions: Functions, tmp_path: Path) -> None:
-    """Prints never disturb the answer; START, the text and REPORT stand in the log, in order."""
-    assert functions.invoke("Work", {"x": "naïve\n"}).payload == {"x": "naïve\n"}
-    lines = (tmp_path / "logs" / "Work.log").read_text().splitlines()
-    assert [line.split()[0] for line in lines] == ["START", "work", "END", "REPORT"]
 
 
 def test_a_handler_is_killed_at_its_timeout(functions: Functions) -> None:
@@ -99,14 +41,6 @@ def test_a_crash_is_an_error_and_the_process_is_started_again(functions: Functio
     assert functions.invoke("Work", {"again": 1}).payload == {"again": 1}
 
 
-def test_a_handler_that_cannot_be_imported_is_named(functions: Functions) -> None:
-    """Runtime.ImportModuleError, on every invocation, with the module's name."""
-    for _ in range(2):
-        response = functions.invoke("Lost", {})
-        assert (response.error, response.payload["errorType"]) == (True, "Runtime.ImportModuleError")
-        assert "'no'" in response.payload["errorMessage"]
-
-
 def test_stop_ends_a_running_handler_at_once(tmp_path: Path) -> None:
     """A handler that hangs does not hold up the end."""
     from concurrent.futures import ThreadPoolExecutor
@@ -121,55 +55,3 @@ def test_stop_ends_a_running_handler_at_once(tmp_path: Path) -> None:
         assert running.result().error
     assert time.perf_counter() - started < 3
     assert functions.invoke("Work", {}).payload["errorType"] == "Runtime.Stopped"
-
-
-def test_processes_die_with_their_parent(tmp_path: Path) -> None:
-    """When the laptop cloud is killed in the middle of a handler, no process is left behind."""
-    pid_file = tmp_path / "pid"
-    script = f"""
-import threading, time
-from pathlib import Path
-from dataclasses import replace
-from local.stack.deployment import FunctionSpec
-from local.lambda_runtime.functions import Functions
-spec = FunctionSpec("Work", "w", "arn:w", "work.handler", Path({str(CODE)!r}), {{}}, 30, 128, "arn:r")
-functions = Functions([spec], "http://127.0.0.1:1", Path({str(tmp_path)!r}))
-pid = functions.invoke("Work", {{"do": "context"}}).payload["pid"]
-threading.Thread(target=functions.invoke, args=("Work", {{"do": "hang"}})).start()
-time.sleep(0.2)
-Path({str(pid_file)!r}).write_text(str(pid))
-time.sleep(60)
-"""
-    root = Path(__file__).resolve().parents[3]
-    parent = subprocess.Popen([sys.executable, "-c", script], cwd=root)
-    try:
-        _until(lambda: pid_file.exists() and bool(pid_file.read_text()))
-        pid = int(pid_file.read_text())
-        assert _alive(pid)
-    finally:
-        parent.send_signal(signal.SIGKILL)
-        parent.wait()
-    _until(lambda: not _alive(pid))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().split()[2]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def _until(true: object, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def test_an_answer_that_is_not_json_is_an_error(functions: Functions) -> None:
-    """A set cannot be marshalled: Runtime.MarshalError, and the process goes on."""
-    pid = functions.invoke("Work", {"do": "context"}).payload["pid"]
-    response = functions.invoke("Work", {"do": "unspeakable"})
-    assert (response.error, response.payload["errorType"]) == (True, "Runtime.MarshalError")
-    assert functions.invoke("Work", {"do": "context"}).payload["pid"] == pid

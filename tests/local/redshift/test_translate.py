@@ -1,113 +1,23 @@
 """Redshift's SQL on DuckDB: what runs, what means the same, what is refused."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
 
-from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Query, Truncate
-from local.redshift.session import Session, Warehouse
-from local.redshift.tables import Column, SqlError, Table
+from local.redshift.plans import Nothing, Query
+from local.redshift.session import Session
+from local.redshift.tables import SqlError
 from local.redshift.translate import translate, used_parameters
+from tests.local.redshift.sql import fails, run
 from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column as Declared
-from tidemark.core.dataset import Ratio
 from tidemark.core.dataset import Table as DeclaredTable
 from tidemark.core.warehouse_ddl import history_statements, relations, table_changes
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", s3=lambda: None)
-    session = warehouse.session()
-    yield session
-    session.close()
-    warehouse.close()
-
-
-def run(session: Session, *sqls: str) -> list[tuple[Any, ...]]:
-    """Run the statements; the rows of the last one."""
-    effect = None
-    for sql in sqls:
-        effect = session.run(translate(sql))
-    return effect.rows.rows if effect and effect.rows else []
-
-
-def fails(session: Session, sql: str) -> str:
-    with pytest.raises(SqlError) as error:
-        run(session, sql)
-    return str(error.value)
-
-
-# ---- definitions
-
-
-def test_what_only_tunes_redshift_is_left_out() -> None:
-    """Encodings, distribution and sort keys vanish; types, lengths, defaults and NOT NULL stay."""
-    plan = translate(
-        "CREATE TABLE IF NOT EXISTS tidemark.x (user_id VARCHAR(256) ENCODE zstd DISTKEY, n INT NOT NULL DEFAULT 3,"
-        " amount DECIMAL(12,2) ENCODE az64, at TIMESTAMP SORTKEY, note VARCHAR(MAX), more SUPER, PRIMARY KEY (user_id),"
-        " UNIQUE (n)) BACKUP NO DISTSTYLE KEY DISTKEY (user_id) COMPOUND SORTKEY (at, n);"
-    )
-    assert plan == CreateTable(
-        Table("tidemark", "x"),
-        (
-            Column("user_id", "VARCHAR", 256, is_required=True),
-            Column("n", "INT", None, is_required=True, default="3"),
-            Column("amount", "DECIMAL(12, 2)"),
-            Column("at", "TIMESTAMP"),
-            Column("note", "VARCHAR", 65535),
-            Column("more", "JSON"),
-        ),
-        if_not_exists=True,
-    )
-
-
-@pytest.mark.parametrize(
-    "tuning", ["DISTSTYLE AUTO SORTKEY AUTO", "DISTSTYLE ALL", "INTERLEAVED SORTKEY (a)", "DISTKEY(a) SORTKEY(a)"]
-)
-def test_every_way_to_tune_a_table_is_read(tuning: str) -> None:
-    """All table attributes of Redshift's CREATE TABLE are understood."""
-    assert translate(f"CREATE TABLE t (a INT) {tuning}") == CreateTable(Table(None, "t"), (Column("a", "INT"),))
-
-
-def test_texts_are_limited_in_bytes(session: Session) -> None:
-    """VARCHAR(4) takes two umlauts and refuses three, on INSERT, UPDATE and after ALTER TABLE."""
-    run(session, "CREATE TABLE t (a VARCHAR(4))", "INSERT INTO t VALUES ('öö')")
-    assert fails(session, "INSERT INTO t VALUES ('ööö')") == "Value too long for character type: a, VARCHAR(4)"
-    assert "Value too long" in fails(session, "UPDATE t SET a = 'abcde'")
-    run(session, "ALTER TABLE t ADD COLUMN b VARCHAR(2) ENCODE lzo")
-    assert "VARCHAR(2)" in fails(session, "INSERT INTO t VALUES ('a', 'abc')")
-    run(session, "ALTER TABLE t ALTER COLUMN a TYPE VARCHAR(6)", "INSERT INTO t VALUES ('ööö', 'b')")
-    assert run(session, "SELECT a, b FROM t ORDER BY a") == [("öö", None), ("ööö", "b")]
-    assert "should be larger" in fails(session, "ALTER TABLE t ALTER COLUMN a TYPE VARCHAR(5)")
-
-
-def test_a_cast_to_varchar_cuts_by_bytes(session: Session) -> None:
-    """An explicit cast shortens silently, as in Redshift, and never in the middle of a character."""
-    assert run(session, "SELECT 'öö'::varchar(3), 'abc'::char(2), 12345::varchar(3), NULL::varchar(2)") == [
-        ("ö", "ab", "123", None)
-    ]
-
-
-def test_keys_are_not_enforced(session: Session) -> None:
-    """PRIMARY KEY and UNIQUE let duplicates in; a primary key still implies NOT NULL."""
-    run(session, "CREATE TABLE t (a INT PRIMARY KEY, b INT UNIQUE)", "INSERT INTO t VALUES (1, 1), (1, 1)")
-    assert run(session, "SELECT count(*) FROM t") == [(2,)]
-    assert fails(session, "INSERT INTO t VALUES (NULL, 1)") == "Cannot insert a NULL value into column a"
-
-
-def test_a_table_like_another_has_its_columns(session: Session) -> None:
-    """LIKE copies names, types, lengths and NOT NULL, but no rows; the copy may be temporary."""
-    run(session, "CREATE SCHEMA tidemark", "CREATE TABLE tidemark.t (a VARCHAR(2) NOT NULL, b DECIMAL(12,2))")
-    run(session, "INSERT INTO tidemark.t VALUES ('x', 1.5)", "CREATE TEMP TABLE stage (LIKE tidemark.t)")
-    assert run(session, "SELECT * FROM stage") == []
-    assert "VARCHAR(2)" in fails(session, "INSERT INTO stage VALUES ('abc', 1)")
-    assert "NULL" in fails(session, "INSERT INTO stage VALUES (NULL, 1)")
+# ---- temporary tables and views
 
 
 def test_temporary_tables_by_their_name(session: Session) -> None:
@@ -122,20 +32,6 @@ def test_a_temporary_table_hides_its_namesake(session: Session) -> None:
     run(session, "INSERT INTO t VALUES (1, 2)")
     assert run(session, "SELECT count(*) FROM public.t") == [(0,)]
     assert run(session, "SELECT b, c FROM u") == []
-
-
-def test_columns_are_added_without_loss(session: Session) -> None:
-    """ALTER TABLE ADD COLUMN keeps rows, fills the default and leaves views working."""
-    run(session, "CREATE SCHEMA s", "CREATE TABLE s.t (a INT NOT NULL)", "INSERT INTO s.t VALUES (1)")
-    run(
-        session,
-        "CREATE VIEW s.v AS SELECT a FROM s.t WITH NO SCHEMA BINDING",
-        "ALTER TABLE s.t ADD COLUMN b INT DEFAULT 7",
-    )
-    run(session, "INSERT INTO s.t (a) VALUES (2)")
-    assert run(session, "SELECT a, b FROM s.t ORDER BY a") == [(1, 7), (2, 7)]
-    assert run(session, "SELECT a FROM s.v ORDER BY a") == [(1,), (2,)]
-    assert fails(session, "ALTER TABLE s.t ADD COLUMN B INT") == 'column "b" of relation "s.t" already exists'
 
 
 def test_definitions_can_be_rolled_back(session: Session) -> None:
@@ -158,54 +54,6 @@ def test_late_binding_views_need_qualified_names() -> None:
 
 
 # ---- queries
-
-
-@pytest.mark.parametrize(
-    ("sql", "row"),
-    [
-        ("SELECT 7 / 2, -7 / 2, 7.0 / 2", (3, -3, 3.5)),
-        ("SELECT NVL(NULL, 1), NVL2(NULL, 1, 2), DECODE(2, 1, 'a', 2, 'b', 'c')", (1, 2, "b")),
-        ("SELECT LEN('äb'), OCTET_LENGTH('äb'), 'a' || NULL", (2, 3, None)),
-        ("SELECT LISTAGG(a, ',') WITHIN GROUP (ORDER BY a DESC) FROM (SELECT 1 AS a UNION ALL SELECT 2)", ("2,1",)),
-        ("SELECT DATEDIFF(day, '2026-11-01'::date, '2026-11-20'::date)", (19,)),
-        ("SELECT DATE_TRUNC('hour', '2026-11-20 07:05:00'::timestamp)::varchar", ("2026-11-20 07:00:00",)),
-        ("SELECT TO_CHAR('2026-11-20 07:05:00'::timestamp, 'YYYY-MM-DD HH24:MI')", ("2026-11-20 07:05",)),
-        ("SELECT JSON_EXTRACT_PATH_TEXT('{\"a\": {\"b\": \"c\"}}', 'a', 'b')", ("c",)),
-        ("SELECT TOP 1 a FROM (SELECT 1 AS a UNION ALL SELECT NULL) ORDER BY a DESC", (None,)),
-        (
-            "SELECT a FROM (SELECT 1 AS a, 2 AS b UNION ALL SELECT 2, 1) QUALIFY ROW_NUMBER() OVER (ORDER BY b) = 1",
-            (2,),
-        ),
-    ],
-)
-def test_functions_mean_what_they_mean_in_redshift(session: Session, sql: str, row: tuple[Any, ...]) -> None:
-    """Integer division, NULL order, byte and character lengths and common functions give Redshift's results."""
-    assert [tuple(float(v) if hasattr(v, "as_tuple") else v for v in r) for r in run(session, sql)] == [row]
-
-
-def test_now_is_naive_utc(session: Session) -> None:
-    """GETDATE() is UTC without zone and without fractions; SYSDATE has fractions."""
-    ((now, exact),) = run(session, "SELECT GETDATE(), SYSDATE")
-    assert now.tzinfo is None
-    assert (now.microsecond, exact.tzinfo) == (0, None)
-    assert abs((exact - now).total_seconds()) <= 1
-
-
-def test_merge_inserts_with_and_without_columns(session: Session) -> None:
-    """MERGE updates, deletes and inserts; INSERT VALUES works without a column list."""
-    run(session, "CREATE TABLE t (a INT, b INT)", "INSERT INTO t VALUES (1, 1), (2, 2)")
-    run(session, "CREATE TEMP TABLE s AS SELECT 2 AS a, 20 AS b UNION ALL SELECT 3, 30")
-    run(
-        session,
-        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b"
-        " WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b)",
-    )
-    assert run(session, "SELECT a, b FROM t ORDER BY a") == [(1, 1), (2, 20), (3, 30)]
-    run(
-        session,
-        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (a) VALUES (s.a)",
-    )
-    assert run(session, "SELECT a FROM t") == [(1,)]
 
 
 def test_a_load_replaces_what_it_loads(session: Session) -> None:
@@ -246,17 +94,6 @@ def test_the_latest_row_is_shown_as_in_redshift(session: Session) -> None:
         run(session, "DROP TABLE _accepted", 'DROP TABLE "_stage_homes_by_batch"', 'DROP TABLE "_touched_homes"')
     assert run(session, "SELECT id, income, _batch_id FROM homes") == [("h1", "high", "b1")]
     assert run(session, "SELECT COUNT(*), COUNT(DISTINCT id) FROM homes_by_batch") == [(3, 1)]
-
-
-def test_a_ratio_of_sums_is_no_integer(session: Session) -> None:
-    """Redshift divides integers without a remainder; the view's quotient is a double, and null over nothing."""
-    columns = tuple(
-        Declared(name, ColumnType.parse(kind)) for name, kind in (("page", "string"), ("c", "int"), ("v", "int"))
-    )
-    rates = DeclaredTable("rates", "additive", columns, sums=("c", "v"), ratios=(Ratio("rate", "c", "v"),))
-    run(session, *(sql for change in table_changes(rates, "rates_by_batch", None) for sql in change))
-    run(session, "INSERT INTO rates_by_batch VALUES ('a', 1, 1, 'b1', 1), ('a', 0, 3, 'b2', 1), ('b', 0, 0, 'b2', 1)")
-    assert run(session, "SELECT page, rate FROM rates ORDER BY page") == [("a", 0.25), ("b", None)]
 
 
 # ---- what is left out, and what is refused
@@ -328,22 +165,6 @@ def test_errors_speak_like_redshift(session: Session, sql: str, words: str) -> N
 def test_parameters_are_found() -> None:
     """`:name` counts as a parameter, a cast and a text do not."""
     assert used_parameters("SELECT a::int, ':x', :y FROM t WHERE b = :z") == {"y", "z"}
-
-
-def test_copy_is_read_whole() -> None:
-    """Target, columns, source, role and every option of COPY are in the plan."""
-    plan = translate(
-        "COPY s.t (a, b) FROM 's3://b/m.manifest' IAM_ROLE 'arn:aws:iam::1:role/x' FORMAT AS PARQUET MANIFEST;"
-    )
-    options = {"FORMAT": "PARQUET", "MANIFEST": ""}
-    assert plan == Copy(Table("s", "t"), ("a", "b"), "s3://b/m.manifest", "arn:aws:iam::1:role/x", options)
-
-
-def test_other_plans() -> None:
-    """TRUNCATE and new columns are plans of their own."""
-    assert translate("TRUNCATE TABLE s.t") == Truncate(Table("s", "t"))
-    added = ChangeColumn(Table(None, "t"), Column("b", "VARCHAR", 20), is_new=True)
-    assert translate("ALTER TABLE t ADD COLUMN b VARCHAR(20)") == added
 
 
 # ---- what a statement may reach

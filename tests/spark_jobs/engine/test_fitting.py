@@ -15,8 +15,6 @@ from tidemark.core.dataset import Column, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.job import RunFailure
 
-pytestmark = pytest.mark.spark
-
 
 def table(declared: str) -> Table:
     return Table("stays", "report", (Column("v", ColumnType.parse(declared)),))

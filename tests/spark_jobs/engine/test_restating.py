@@ -12,12 +12,6 @@ from spark_jobs import run_batch
 from tidemark.core.dataset import Dataset
 from tidemark.core.manifest import SnapshotFile
 
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
-
 FIRST, SECOND = date(2026, 7, 1), date(2026, 7, 2)
 REPORTS = ("daily_activity", "hourly_errors")
 Events = list[tuple[date, str, str, int]]

@@ -11,22 +11,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from spark_jobs.engine import batch, failures
 from spark_jobs.engine.seen_keys import duplicates_marked
+from tests.spark_jobs.conftest import rows
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.files import FileVersion
 from tidemark.core.job import JobSpec, Result, rows_of
 from tidemark.core.manifest import Manifest
 from tidemark.core.verification import verify_keys
-
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
 
 NUMBERS = count(1)
 RunBatch = Callable[..., dict[str, Any]]
@@ -138,3 +133,19 @@ def test_keys_that_cannot_be_read_are_named_and_ask_for_a_person(run: RunBatch, 
         assert uri in report.message
         assert found in report.message
         assert "replay that batch" in report.message
+
+
+def test_of_records_with_one_key_the_first_is_kept(spark: SparkSession) -> None:
+    """First by manifest, then by place in the file, so that a replay keeps the same; rejected ones have no key."""
+    frame = spark.createDataFrame(
+        [(1, 0, "t1", None), (0, 5, "t1", None), (0, 9, "t1", None), (0, 0, "t2", None), (0, None, None, (7,))],
+        "_source int, _ordinal bigint, id string, _rejected struct<position bigint>",
+    )
+    marked = duplicates_marked(frame, "id").where("_duplicate").select("_source", "_ordinal", "id")
+    assert rows(marked) == [(0, 9, "t1"), (1, 0, "t1")]
+
+
+def test_without_a_key_nothing_is_a_duplicate(spark: SparkSession) -> None:
+    """Two equal requests are two requests."""
+    frame = spark.createDataFrame([("u1",), ("u1",)], "user_id string")
+    assert duplicates_marked(frame, None).collect() == [Row(user_id="u1", _duplicate=False)] * 2

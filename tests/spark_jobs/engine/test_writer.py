@@ -10,15 +10,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from spark_jobs.engine import writer
 from spark_jobs.engine.hadoop import FileSystem
+from tests.spark_jobs.conftest import schema
 from tidemark.core.column_types import ColumnType
-from tidemark.core.dataset import Column, Table
+from tidemark.core.dataset import Column, Dataset, Table
+from tidemark.core.errors import DeclarationError
 from tidemark.core.job import rows_of
-
-pytestmark = pytest.mark.spark
 
 PLACES = count(1)
 
@@ -95,3 +96,48 @@ def test_a_column_may_be_called_like_the_folder(spark: SparkSession, lake: Path)
     found = writer.write_table(frame, table, "s3://lake/storage/by_v", 0, FileSystem(spark))
     [file] = found
     assert pq.ParquetFile(lake / file.uri.removeprefix("s3://lake/")).read().to_pylist() == [{"v": 1, "by_v": 2}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop("events"), "user_activity: expected a column `events`, found user_id, event_date"),
+        (
+            lambda frame: frame.withColumn("x", F.lit(1)),
+            "expected user_id, event_date, events, found a column `x` more",
+        ),
+        (
+            lambda frame: frame.withColumn("events", F.col("events").cast("string")),
+            "user_activity.events: expected bigint, found string",
+        ),
+        (
+            lambda frame: frame.withColumn("event_date", F.current_timestamp()),
+            "user_activity.event_date: expected date, found timestamp",
+        ),
+    ],
+)
+def test_a_frame_that_breaks_the_contract_is_named(
+    requests: dict[str, DataFrame], declared: dict[str, Dataset], change: Any, message: str
+) -> None:
+    """Missing, extra, or of a type that could lose something: the message says which column, expected and found."""
+    table = declared["web_logs"].table("user_activity")
+    with pytest.raises(DeclarationError) as raised:
+        writer.conforming(change(requests["user_activity"]), table, "b", 1)
+    assert message in str(raised.value)
+
+
+def test_a_type_that_loses_nothing_is_widened(requests: dict[str, DataFrame], declared: dict[str, Dataset]) -> None:
+    """An int fits a bigint."""
+    frame = requests["user_activity"].withColumn("events", F.col("events").cast("int"))
+    conforming = writer.conforming(frame, declared["web_logs"].table("user_activity"), "b", 1)
+    assert dict(schema(conforming))["events"] == "bigint"
+
+
+def test_a_text_longer_than_its_column_fails_before_it_fails_the_load(
+    requests: dict[str, DataFrame], declared: dict[str, Dataset]
+) -> None:
+    """Redshift counts bytes, and refuses the whole COPY for one text too long."""
+    frame = requests["user_activity"].withColumn("user_id", F.repeat(F.lit("é"), 129))
+    conforming = writer.conforming(frame, declared["web_logs"].table("user_activity"), "b", 1)
+    with pytest.raises(Exception, match=r"user_activity.user_id: expected at most 256 bytes, found 258"):
+        conforming.collect()

@@ -17,12 +17,6 @@ from spark_jobs.nightly import Night
 from spark_jobs.nightly.anomalies import compute
 from tidemark.core.periods import Period
 
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
-
 MONDAY = date(2026, 6, 29)
 SUNDAY = date(2026, 7, 5)
 RATES = pa.schema(

@@ -14,12 +14,6 @@ from pyspark.sql import SparkSession
 from spark_jobs.nightly import Night
 from spark_jobs.nightly.content_ranking import compute, content_ranking
 
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
-
 DAY = date(2026, 7, 28)
 COLUMNS = "content_id string, site string, device string, event_date date, views bigint, clicks bigint"
 SCHEMA = pa.schema(

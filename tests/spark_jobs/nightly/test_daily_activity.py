@@ -8,17 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.nightly import Night
 from spark_jobs.nightly.daily_activity import compute
-
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
 
 DAY, NEXT_DAY = date(2026, 7, 1), date(2026, 7, 2)
 MIDNIGHT = datetime(2026, 7, 1, tzinfo=UTC)

@@ -16,12 +16,6 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs.nightly import Night
 from spark_jobs.nightly.forecast import compute, forecast
 
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
-
 SUNDAY = date(2026, 7, 5)
 PARAMETERS = {"days": 14, "past_days": 14, "interval": 0.8}
 SCHEMA = pa.schema([("transaction_date", pa.date32()), ("net", pa.decimal128(18, 2))])

@@ -191,6 +191,7 @@ def test_the_same_customers_in_another_order_give_the_same_model(groups: Outcome
 def test_sparks_own_model_is_saved_too(groups: Outcome) -> None:
     """It loads, and its centres are those of the JSON, by the number of its cluster."""
     centres = KMeansModel.load(groups.night.artifacts["spark_model"]).clusterCenters()
+    assert len(centres) == len(groups.model.segments) > 1
     for segment in groups.model.segments:
         assert segment.centre == tuple(centres[segment.cluster])
 

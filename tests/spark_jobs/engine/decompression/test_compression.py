@@ -4,50 +4,34 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
-import json
 import lzma
-import random
 import shutil
 import struct
 import subprocess
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from spark_jobs.engine import decompression
-from spark_jobs.engine.decompression import snappy
-from spark_jobs.engine.decompression.source import DamagedError
+from tests.spark_jobs.engine.decompression.packing import (
+    CONTENT,
+    RECORDS,
+    XERIAL_HEADER,
+    by_arrow,
+    chunks,
+    framed,
+    plain,
+    raw_snappy,
+    unpacked,
+    zipped,
+)
 
-NUMBERS = random.Random(7)
-RECORDS = [json.dumps({"id": NUMBERS.getrandbits(60), "n": n}).encode() + b"\n" for n in range(20_000)]
-CONTENT = b"".join(RECORDS)
 HALF = len(CONTENT) // 2
-XERIAL_HEADER = b"\x82SNAPPY\x00" + struct.pack(">2I", 1, 1)
-
-
-def by_arrow(codec: str) -> Callable[[bytes], bytes]:
-    def pack(plain: bytes) -> bytes:
-        sink = pa.BufferOutputStream()
-        with pa.CompressedOutputStream(sink, codec) as stream:
-            stream.write(plain)
-        return bytes(sink.getvalue().to_pybytes())
-
-    return pack
-
-
-def raw_snappy(plain: bytes) -> bytes:
-    return bytes(pa.Codec("snappy").compress(plain, asbytes=True))
-
-
-def chunks(plain: bytes, size: int) -> Iterator[bytes]:
-    return (plain[start : start + size] for start in range(0, len(plain), size))
 
 
 def sized(data: bytes) -> bytes:
@@ -65,52 +49,6 @@ def hadoop(plain: bytes, block: int = 256 << 10, chunk: int = 64 << 10) -> bytes
     for part in chunks(plain, block):
         packed += struct.pack(">I", len(part)) + b"".join(sized(raw_snappy(piece)) for piece in chunks(part, chunk))
     return packed
-
-
-def framed(plain: bytes) -> bytes:
-    """As the framing format says, with every third chunk stored, padding and a reserved chunk that is to be skipped."""
-
-    def chunk(kind: int, data: bytes) -> bytes:
-        return bytes([kind]) + len(data).to_bytes(3, "little") + data
-
-    packed = chunk(0xFF, b"sNaPpY") + chunk(0xFE, bytes(9)) + chunk(0x80, b"whatever")
-    for number, part in enumerate(chunks(plain, 64 << 10)):
-        packed += chunk(1, b"\0\0\0\0" + part) if number % 3 == 2 else chunk(0, b"\0\0\0\0" + raw_snappy(part))
-    return packed
-
-
-def zipped(*entries: bytes, method: int = zipfile.ZIP_DEFLATED, seekable: bool = True, zip64: bool = False) -> bytes:
-    """By Python's own writer, which puts the sizes behind an entry when it cannot go back."""
-    sink = io.BytesIO()
-
-    class Forwards(io.RawIOBase):
-        def write(self, data: object) -> int:
-            return sink.write(data)  # type: ignore[arg-type]
-
-        def writable(self) -> bool:
-            return True
-
-    with zipfile.ZipFile(sink if seekable else Forwards(), "w", method) as archive:
-        for number, entry in enumerate(entries):
-            with archive.open(f"{number}.json", "w", force_zip64=zip64) as file:
-                file.write(entry)
-    return sink.getvalue()
-
-
-def plain(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The content of all members, one behind the other."""
-    return (piece for member in decompression.members(parts) for piece in member.parts)
-
-
-def unpacked(body: bytes, part: int = 1 << 16) -> tuple[bytes, str]:
-    """The content, and what was wrong with the rest."""
-    found = b""
-    try:
-        for piece in plain(chunks(body, part)):
-            found += piece
-    except DamagedError as error:
-        return found, str(error)
-    return found, ""
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -166,11 +104,6 @@ def test_where_the_parts_are_cut_does_not_matter(name: str, records: list[bytes]
     assert unpacked(PACKERS[name](plain), part) == (plain, "")
 
 
-def test_a_frame_to_be_skipped_may_come_first() -> None:
-    """Parallel writers of zstd put their table of frames there."""
-    assert unpacked(b"\x50\x2a\x4d\x18" + struct.pack("<I", 4) + b"1234" + by_arrow("zstd")(CONTENT)) == (CONTENT, "")
-
-
 # ---------------------------------------------------------------------------------------------- foreign writers
 
 
@@ -185,7 +118,6 @@ def test_what_the_tools_of_the_system_pack_is_unpacked(command: list[str]) -> No
     assert unpacked(body) == (CONTENT, "")
 
 
-@pytest.mark.spark
 @pytest.mark.parametrize("codec", ["gzip", "bzip2", "snappy"])
 def test_what_spark_writes_is_unpacked(spark: SparkSession, tmp_path: Path, codec: str) -> None:
     """Hadoop's own codecs, of which Snappy has the blocks that Firehose calls HADOOP_SNAPPY."""
@@ -226,60 +158,6 @@ def test_of_a_damaged_file_what_stands_before_comes_out(name: str) -> None:
     assert problem
     # Compressors that do not check each block may give out some noise before they notice.
     assert found[: len(found) // 2] == CONTENT[: len(found) // 2]
-
-
-def test_a_wrong_checksum_in_a_zip_is_a_problem() -> None:
-    """The stored entry itself shows nothing of it."""
-    body = zipped(b"a,b\n1,2\n", method=zipfile.ZIP_STORED).replace(b"1,2", b"1,3")
-    found, problem = unpacked(body)
-    assert found == b"a,b\n1,3\n"
-    assert problem.startswith("expected the checksum ")
-
-
-def with_flag(body: bytes, flag: int) -> bytes:
-    return body[:6] + bytes([body[6] | flag]) + body[7:]
-
-
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        (with_flag(zipped(b"x"), 1), "encrypted"),
-        (zipped(b"x", method=zipfile.ZIP_BZIP2), "expected method 0 or 8, found 12"),
-        (with_flag(zipped(b"x", method=zipfile.ZIP_STORED), 8), "stored without a size"),
-    ],
-    ids=["encrypted", "method", "no size"],
-)
-def test_an_entry_that_cannot_be_read_says_why(body: bytes, problem: str) -> None:
-    """Whoever sent it can change that."""
-    first, *_ = decompression.members([body])
-    with pytest.raises(DamagedError, match=f"^{problem}$"):
-        list(first.parts)
-    assert first.name == "0.json"
-
-
-def test_an_unknown_chunk_of_framed_snappy_is_damage() -> None:
-    """The format says so of those that may not be skipped."""
-    at = len(framed(CONTENT))
-    assert unpacked(framed(CONTENT) + b"\x02\x01\0\0?") == (CONTENT, f"snappy corrupt near byte {at}: unknown chunk")
-
-
-def test_a_length_beyond_reason_is_damage_and_takes_no_memory() -> None:
-    """Four bytes of noise must not ask for gigabytes."""
-    assert unpacked(XERIAL_HEADER + b"\x7f\xff\xff\xff" + bytes(100)) == (
-        b"",
-        "snappy corrupt near byte 16: a chunk of 2147483647 bytes",
-    )
-
-
-def test_what_fails_on_the_way_is_no_damage() -> None:
-    """A connection that breaks is an error of the moment, also where pyarrow reads."""
-
-    def parts() -> Iterator[bytes]:
-        yield by_arrow("zstd")(CONTENT)[:1_000]
-        raise ConnectionResetError("broken off")
-
-    with pytest.raises(ConnectionResetError):
-        list(plain(parts()))
 
 
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "zstd", "lz4", "zip"])
@@ -338,11 +216,3 @@ def test_no_text_is_taken_for_packed(text: str, encoding: str) -> None:
 def test_what_is_not_unpacked_is_named(body: bytes, kind: str) -> None:
     """A person who reads the name knows what to send instead."""
     assert decompression.foreign(body) == kind
-
-
-def test_a_raw_block_of_snappy_is_only_taken_for_one_when_all_of_it_is() -> None:
-    """It has no mark: with a byte more or less it is what it is."""
-    block = raw_snappy(CONTENT)
-    assert unpacked(block + b"\n") == (block + b"\n", "")
-    assert unpacked(block[:-1]) == (block[:-1], "")
-    assert snappy.is_hadoop(block) is False

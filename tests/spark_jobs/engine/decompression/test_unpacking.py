@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import gzip
-import io
-import zipfile
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -13,51 +11,11 @@ import pytest
 
 from spark_jobs.engine import decompression
 from spark_jobs.engine.decompression import unpacking
-from spark_jobs.engine.decompression.source import DamagedError
-
-Told = list[tuple[str, bytes, str]]
-
-
-def zipped(**entries: bytes) -> bytes:
-    return archive(*((name.replace("_", "."), body) for name, body in entries.items()))
-
-
-def archive(*entries: tuple[str, bytes]) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, body in entries:
-            file.writestr(name, body)
-    return sink.getvalue()
+from tests.spark_jobs.engine.decompression.packing import archive, archive_of, told, zstd
 
 
 def packed(text: str, encoding: str = "utf-8") -> bytes:
     return gzip.compress(text.encode(encoding), mtime=0)
-
-
-def zstd(plain: bytes) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(sink, "zstd") as stream:
-        stream.write(plain)
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def told(body: bytes, encoding: str | None = "utf-8", part: int = 7) -> Told:
-    """Name, content and damage of every member; the body arrives in small parts."""
-    found = []
-    for member in decompression.members((body[at : at + part] for at in range(0, len(body), part)), encoding):
-        read, damage = b"", ""
-        try:
-            for piece in member.parts:
-                read += piece
-        except DamagedError as error:
-            damage = str(error)
-        found.append((member.name, read, damage))
-    return found
-
-
-def test_each_entry_of_a_zip_is_a_file() -> None:
-    """With its own end: nothing runs together."""
-    assert told(zipped(a_csv=b"1,2", b_csv=b"3,4")) == [("a.csv", b"1,2", ""), ("b.csv", b"3,4", "")]
 
 
 def test_an_object_that_is_not_packed_is_one_member() -> None:
@@ -69,7 +27,7 @@ def test_an_object_that_is_not_packed_is_one_member() -> None:
 
 def test_what_is_packed_within_is_unpacked() -> None:
     """Under the names of all that is around it."""
-    body = zipped(a_gz=gzip.compress(b"A"), b_zip=zipped(c_csv=b"C", d_zst=zstd(b"D")))
+    body = archive_of(a_gz=gzip.compress(b"A"), b_zip=archive_of(c_csv=b"C", d_zst=zstd(b"D")))
     expected = [("a.gz", b"A", ""), ("b.zip!c.csv", b"C", ""), ("b.zip!d.zst", b"D", "")]
     assert told(body) == told(gzip.compress(body)) == expected
 
@@ -97,7 +55,7 @@ def test_what_unpacks_to_too_much_is_read_up_to_there(
 def test_what_a_reader_leaves_of_a_member_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is refused at its first line may still hold terabytes."""
     monkeypatch.setattr(unpacking, "UNPACKED_MAX", 3 << 20)
-    assert [member.name for member in decompression.members([zipped(a=bytes(10 << 20), b=b"x")])] == ["a"]
+    assert [member.name for member in decompression.members([archive_of(a=bytes(10 << 20), b=b"x")])] == ["a"]
 
 
 def test_what_is_not_packed_may_be_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,33 +67,12 @@ def test_what_is_not_packed_may_be_of_any_size(monkeypatch: pytest.MonkeyPatch) 
 # ---------------------------------------------------------------------------------------------- streams
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstd])
-def test_streams_go_on_unless_their_encoding_is_another(pack: Callable[[bytes], bytes]) -> None:
-    """Parallel writers cut them in the middle of a record; a person joins whole files."""
-    a, b = "id\n1\n", "id\né\n"
-    joined = [pack(text.encode(encoding)) for text, encoding in ((a, "utf-8"), ("1\n", "utf-8"), (b, "utf-16"))]
-    first, second = ("", b"id\n1\n1\n", ""), ("stream 2", b.encode("utf-16"), "")
-    assert told(b"".join(joined)) == [first, second]
-    assert told(joined[2] + joined[0]) == [("", b.encode("utf-16"), ""), ("stream 2", a.encode(), "")]
-
-
-def test_a_stream_of_utf_16_that_was_cut_goes_on() -> None:
-    """A stream in the middle of a text has no byte order mark."""
-    body = "id\n12\n".encode("utf-16")
-    assert told(gzip.compress(body[:8]) + gzip.compress(body[8:])) == [("", body, "")]
-
-
-def test_what_is_no_text_has_no_encoding() -> None:
-    """Bytes of a Parquet file may look like a byte order mark."""
-    assert told(gzip.compress(b"PAR1") + gzip.compress(b"\xff\xfex"), None) == [("", b"PAR1\xff\xfex", "")]
-
-
 # ---------------------------------------------------------------------------------------------- what is wrong
 
 
 def test_a_damaged_entry_costs_no_other() -> None:
     """Its size is known, so the next one is found."""
-    body = bytearray(zipped(a_csv=b"a" * 50, b_csv=b"b"))
+    body = bytearray(archive_of(a_csv=b"a" * 50, b_csv=b"b"))
     body[37] ^= 0xFF
     (name, _, damage), *others = told(bytes(body))
     assert (name, bool(damage)) == ("a.csv", True)
@@ -144,27 +81,9 @@ def test_a_damaged_entry_costs_no_other() -> None:
 
 def test_an_entry_that_cannot_be_unpacked_costs_no_other() -> None:
     """It is named, and the ones behind it are read."""
-    body = bytearray(zipped(a_csv=b"a", b_csv=b"b"))
+    body = bytearray(archive_of(a_csv=b"a", b_csv=b"b"))
     body[6] |= 1
     assert told(bytes(body)) == [("a.csv", b"", "encrypted"), ("b.csv", b"b", "")]
-
-
-def test_archives_may_follow_one_another() -> None:
-    """Behind the first one's directory stands the second."""
-    assert told(zipped(a=b"A") + zipped(b=b"B")) == [("a", b"A", ""), ("b", b"B", "")]
-
-
-@pytest.mark.parametrize("behind", [b"x", b"a,b\n1,2\n", gzip.compress(b"hidden", mtime=0)])
-def test_what_stands_behind_an_archive_is_a_problem(behind: bytes) -> None:
-    """It may be anything, records as well."""
-    body = zipped(a=b"A")
-    assert told(body + behind) == [("a", b"A", ""), ("", b"", f"no zip from byte {len(body)} on")]
-
-
-def test_an_archive_that_is_torn_anywhere_says_so() -> None:
-    """In an entry, between two, or in the directory: whatever is missing."""
-    body = zipped(a=b"A" * 9, b=b"B" * 9)
-    assert [at for at in range(4, len(body)) if not any(damage for *_, damage in told(body[:at]))] == []
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd])
@@ -184,14 +103,6 @@ def test_what_the_finder_of_macos_leaves_is_passed_over() -> None:
 def test_a_name_is_shown_on_one_line() -> None:
     """Its writer may have put anything into it."""
     assert told(archive(("a\n\x1b[2J.csv", b"A")))[0][0] == "a\\n\\x1b[2J.csv"
-
-
-def test_an_archive_that_lacks_entries_of_which_it_knows_says_so() -> None:
-    """Its end tells how many there were; what stands before it may have been cut off at the front."""
-    body = archive(("a", b"A"), ("b", b"B"), ("c", b"C"))
-    second, end = body.index(b"PK\x03\x04", 4), body.index(b"PK\x05\x06")
-    assert told(body[second:]) == [("b", b"B", ""), ("c", b"C", ""), ("", b"", "zip: expected 3 entries, found 2")]
-    assert told(body[end:]) == [("", b"", "zip: expected 3 entries, found 0")]
 
 
 @pytest.mark.parametrize("codec", ["zstd", "lz4"])

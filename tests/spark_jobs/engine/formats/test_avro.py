@@ -5,10 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import json
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,58 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_jobs.engine.formats import avro
-from spark_jobs.engine.formats.avro import AvroReader
-from spark_jobs.engine.formats.records import End
-from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.column_types import ColumnType
-from tidemark.core.dataset import Field
-from tidemark.core.job import Rejected
+from spark_jobs.engine.formats.records import End, Rejected
+from tests.spark_jobs.engine.formats.containers import ID, container, field, longs, read, record, written
 
-
-def field(name: str, type_: str, *, required: bool = False, source: str = "") -> Field:
-    return Field(name, ColumnType.parse(type_), required, source)
-
-
-ID = field("id", "bigint", required=True)
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-def record(**fields: Any) -> dict[str, Any]:
-    """A schema of records with these fields."""
-    return {"type": "record", "name": "R", "fields": [{"name": name, "type": type_} for name, type_ in fields.items()]}
-
-
-def written(schema: dict[str, Any], *records: dict[str, Any], **options: Any) -> bytes:
-    """What fastavro writes."""
-    sink = io.BytesIO()
-    fastavro.writer(sink, schema, records, **options)
-    return sink.getvalue()
-
-
-def container(schema: dict[str, Any], *blocks: tuple[int, bytes], codec: str = "null") -> bytes:
-    """A container made by hand, of blocks with their number of records."""
-    sink, sync = io.BytesIO(), bytes(range(16))
-    sink.write(b"Obj\x01")
-    meta = {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec.encode()}
-    fastavro.schemaless_writer(sink, {"type": "map", "values": "bytes"}, meta)
-    sink.write(sync)
-    for records, data in blocks:
-        fastavro.schemaless_writer(sink, "long", records)
-        fastavro.schemaless_writer(sink, "bytes", data)
-        sink.write(sync)
-    return sink.getvalue()
-
-
-def longs(*numbers: int) -> bytes:
-    """As they stand in a block."""
-    data = io.BytesIO()
-    for number in numbers:
-        fastavro.schemaless_writer(data, "long", number)
-    return data.getvalue()
-
-
-def read(body: bytes | Iterable[bytes], *fields: Field) -> Read:
-    return sorted_out(AvroReader(fields), body)
 
 
 # ---------------------------------------------------------------------------------------------- records
@@ -345,51 +296,6 @@ def test_more_records_than_a_block_can_hold_are_not_believed() -> None:
     assert [row["id"] for row in rows] == [7]
     assert len(rejected) == 3
     assert max(one.line for one in rejected) < 1 << 31
-
-
-def test_records_that_hold_records_of_their_own_kind_are_read() -> None:
-    """A list of two, linked."""
-    schema = record(id="long", next=["null", "R"])
-    body = written(schema, {"id": 1, "next": {"id": 2, "next": None}})
-    rows, rejected, _ = read(body, ID)
-    assert [(row["id"], row["_rescued"]) for row in rows] == [(1, '{"next":{"id":2,"next":null}}')]
-    assert rejected == []
-
-
-def test_nesting_without_an_end_is_damage() -> None:
-    """A list of a hundred thousand, linked, would end the process."""
-    deep = container(record(id="long", next=["null", "R"]), (1, longs(1, 1) * 100_000), (1, longs(7, 0)))
-    rows, (rejected,), _ = read(deep, ID)
-    assert [row["id"] for row in rows] == [7]
-    assert rejected.reason.endswith("in records 1 to 1: nested too deeply")
-
-
-@pytest.mark.parametrize(
-    "items",
-    [
-        "null",
-        record(),
-        {"type": "fixed", "name": "F", "size": 0},
-        {**record(of="null", more={"type": "fixed", "name": "F", "size": 0}), "name": "E"},
-    ],
-)
-def test_a_list_of_what_takes_no_bytes_is_refused(items: Any) -> None:
-    """Few bytes would say that there are a billion; nobody writes such lists."""
-    items = {**items, "name": "E"} if isinstance(items, dict) else items
-    schema = record(id="long", list={"type": "array", "items": items})
-    _, (rejected,), end = read(container(schema, (1, longs(1, 10**12, 0))), ID)
-    assert rejected.reason == end.problem
-    assert end.problem == "expected items that take bytes in an Avro array, which could else be of any length"
-
-
-@pytest.mark.parametrize(
-    "items", [["null", "long"], {"type": "map", "values": "null"}, {**record(a="int"), "name": "E"}]
-)
-def test_a_list_of_anything_else_is_kept(items: Any) -> None:
-    """An empty one takes a byte, whatever it is a list of."""
-    schema = record(id="long", list={"type": "array", "items": items})
-    rows, rejected, _ = read(written(schema, {"id": 1, "list": []}), ID)
-    assert ([row["_rescued"] for row in rows], rejected) == (['{"list":[]}'], [])
 
 
 @pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz"])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,48 +25,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.engine.formats import columnar, joined
-from spark_jobs.engine.formats.columnar import ColumnarReader
-from spark_jobs.engine.formats.records import End, RecordReader
-from spark_jobs.engine.formats.rescue import plain
-from spark_jobs.engine.formats.scanner import Number
-from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.column_types import ColumnType
-from tidemark.core.dataset import Field
-from tidemark.core.job import Rejected
-
-
-def field(name: str, type_: str, *, required: bool = False, source: str = "") -> Field:
-    return Field(name, ColumnType.parse(type_), required, source)
-
-
-ID = field("id", "bigint", required=True)
-MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-def parquet(table: pa.Table, **options: Any) -> bytes:
-    sink = io.BytesIO()
-    pa.parquet.write_table(table, sink, **options)
-    return sink.getvalue()
-
-
-def orc(table: pa.Table, **options: Any) -> bytes:
-    sink = io.BytesIO()
-    pa.orc.write_table(table, sink, **options)
-    return sink.getvalue()
-
-
-def read(body: bytes | Iterable[bytes], *fields: Field, type_: str = "parquet") -> Read:
-    return sorted_out(ColumnarReader(type_, fields), body)
-
-
-def column(values: pa.Array, type_: str, *, format_: str = "parquet") -> list[Any]:
-    """What a column becomes: by row the value, or the reason why it does not fit."""
-    body = (parquet if format_ == "parquet" else orc)(pa.table({"id": range(len(values)), "x": values}))
-    rows, rejected, _ = read(body, ID, field("x", type_), type_=format_)
-    found = {row["id"]: row["x"] for row in rows}
-    found |= {record.position: record.reason.removeprefix("x: ") for record in rejected}
-    return [found[row] for row in range(len(values))]
-
+from spark_jobs.engine.formats.records import End, Rejected
+from tests.spark_jobs.engine.formats.columns_read import ID, MOMENT, column, field, orc, parquet, read
 
 # ---------------------------------------------------------------------------------------------- columns
 
@@ -194,29 +153,6 @@ def test_text_that_is_no_utf8_is_rejected() -> None:
     assert column(lie, "string") == ["ok", "bytes that are no UTF-8"]
 
 
-@given(
-    st.sampled_from(["int", "bigint", "decimal(5,2)", "decimal(38,10)", "double", "string(5)", "boolean", "timestamp"]),
-    st.one_of(
-        st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=3),
-        st.lists(st.none() | st.floats(), min_size=1, max_size=3),
-        st.lists(st.none() | st.booleans(), min_size=1, max_size=3),
-        st.lists(st.none() | st.text(max_size=4), min_size=1, max_size=3),
-        st.lists(st.none() | st.integers(-(10**6), 10**6).map(lambda n: Decimal(n).scaleb(-3)), min_size=1, max_size=3),
-    ),
-)
-def test_a_column_reads_as_its_values_do_in_json(type_: str, values: list[Any]) -> None:
-    """Whether Arrow converts it whole or value by value, what fits and what does not is the same."""
-    assert repr(column(pa.array(values), type_)) == repr([by_json(value, type_) for value in values])
-
-
-def by_json(value: object, type_: str) -> object:
-    """What a JSON record's field becomes, or the reason why it does not."""
-    said = plain(value)
-    text = said if isinstance(said, Number) else json.dumps(said)
-    piece, *_ = RecordReader([field("x", type_)]).read([b'{"x":%s}' % text.encode()])
-    return piece["x"][0].as_py() if isinstance(piece, pa.Table) else piece[0].reason.removeprefix("x: ")
-
-
 # ---------------------------------------------------------------------------------------------- foreign writers
 
 
@@ -280,20 +216,6 @@ def test_every_codec_of_orc_is_read(codec: str) -> None:
     assert ([row["id"] for row in rows], end.problem) == (list(range(1_000)), None)
 
 
-@pytest.mark.parametrize("codec", ["UNCOMPRESSED", "SNAPPY", "ZLIB", "LZ4", "ZSTD"])
-@pytest.mark.parametrize(("year", "readable"), [(1600, False), (1700, True), (2026, True), (2262, True), (9999, False)])
-def test_moments_that_orc_would_misread_are_refused(codec: str, year: int, readable: bool) -> None:
-    """pyarrow reads nanoseconds, and silently another year where they do not suffice: the file's statistics tell."""
-    moments = pa.array([MOMENT, datetime(year, 1, 2, tzinfo=UTC), None], pa.timestamp("us", "UTC"))
-    table = pa.table({"id": range(3), "at": moments, **{f"text{number}": ["x"] * 3 for number in range(30)}})
-    rows, rejected, end = read(orc(table, compression=codec), ID, field("at", "timestamp"), type_="orc")
-    if readable:
-        assert ([row["at"] for row in rows], rejected, end.problem) == (moments.to_pylist(), [], None)
-    else:
-        problem = "moments before 1677 or after 2262, which cannot be read from ORC"
-        assert (rows, [one.reason for one in rejected], end.problem) == ([], [problem], problem)
-
-
 def test_what_fails_on_the_way_is_no_damage() -> None:
     """An object that could not be fetched is not blamed: the batch is to be tried again."""
 
@@ -305,7 +227,6 @@ def test_what_fails_on_the_way_is_no_damage() -> None:
         read(parts(), ID)
 
 
-@pytest.mark.spark
 @pytest.mark.parametrize("format_", ["parquet", "orc"])
 def test_what_spark_writes_is_read(spark: SparkSession, tmp_path: Path, format_: str) -> None:
     """Decimals, dates, what is nested; and moments, of which ORC keeps the clock on the wall of Spark's Java."""
@@ -328,7 +249,6 @@ def test_what_spark_writes_is_read(spark: SparkSession, tmp_path: Path, format_:
     ]
 
 
-@pytest.mark.spark
 def test_hives_moments_reach_beyond_the_nanoseconds(spark: SparkSession, tmp_path: Path) -> None:
     """INT96 is read as microseconds: as nanoseconds, the year 9999 would silently be another one."""
     before = spark.conf.get("spark.sql.parquet.outputTimestampType")
@@ -436,4 +356,5 @@ def test_a_number_of_rows_that_is_none_is_damage(rows_said: int, monkeypatch: py
     monkeypatch.setattr(columnar, "_parquet", lambda _: (["id"], (4, groups)))
     _, rejected, end = read(parquet(pa.table({"id": [1]})), ID)
     assert end.problem
+    assert rejected
     assert all(0 <= one.position < 1 << 62 for one in rejected)

@@ -7,50 +7,22 @@ import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_jobs.engine import decompression
-from spark_jobs.engine.formats import delimited, scanner, splitting
-from spark_jobs.engine.formats.delimited import DelimitedReader
-from spark_jobs.engine.formats.records import RAW_MAX, End
-from spark_jobs.engine.formats.scanner import Budget
-from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.column_types import ColumnType
-from tidemark.core.dataset import Field, Format
-from tidemark.core.job import Rejected
+from spark_jobs.engine.formats import delimited
+from spark_jobs.engine.formats.records import RAW_MAX, End, Rejected
+from tests.spark_jobs.engine.formats.delimited_read import BARE, CSV, FIELDS, field, ids, read, reasons, value
+from tidemark.core.dataset import Format
 
-CSV = Format("csv")
-BARE = Format("csv", header=False)
 TRIMMED = Format("csv", header=False, trim=True, nulls=("", "?"))
-
-
-def field(name: str, type_: str = "string(64)", *, required: bool = False, source: str = "") -> Field:
-    return Field(name, ColumnType.parse(type_), required, source)
-
-
-FIELDS = (field("id", required=True), field("n", "int"), field("note", "string(4096)"))
-
-
-def read(body: bytes | Iterable[bytes], fields: tuple[Field, ...] = FIELDS, format_: Format = CSV) -> Read:
-    """Rows without what is null, rejected records and the file's end."""
-    rows, rejected, end = sorted_out(DelimitedReader(format_, fields), body)
-    return [{name: value for name, value in row.items() if value is not None} for row in rows], rejected, end
-
-
-def reasons(body: bytes, fields: tuple[Field, ...] = FIELDS, format_: Format = CSV) -> list[tuple[int, str]]:
-    return [(record.line, record.reason) for record in read(body, fields, format_)[1]]
-
-
-def ids(body: bytes, format_: Format = CSV) -> list[str]:
-    return [row["id"] for row in read(body, FIELDS, format_)[0]]
 
 
 # ---------------------------------------------------------------------------------------------- records
@@ -121,44 +93,6 @@ def test_lines_that_say_nothing_may_stand_before_the_header(before: bytes) -> No
 def test_blanks_and_tabs_may_stand_before_the_header_of_a_tsv() -> None:
     """There a line of tabs is one of delimiters."""
     assert ids(b"\t\t\n \t\nid\tn\na\t1\n", Format("tsv", delimiter="\t")) == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("second", "expected"),
-    [
-        (b"note,id,n\nx,b,2\n", [{"id": "b", "n": 2, "note": "x"}]),
-        (b"\xef\xbb\xbfnote,id,n\nx,b,2\n", [{"id": "b", "n": 2, "note": "x"}]),
-        (b'"note","id",n\nx,b,2\n', [{"id": "b", "n": 2, "note": "x"}]),
-        (b"id,n\nb,2\n", [{"id": "b", "n": 2}]),
-        (b"color,id,n,note\nred,b,2,x\n", [{"id": "b", "n": 2, "note": "x", "_rescued": '{"color":"red"}'}]),
-        (b"id,color,n\nb,red,2\n", [{"id": "b", "n": 2, "_rescued": '{"color":"red"}'}]),
-    ],
-    ids=["order", "mark", "quotes", "fewer", "more", "others"],
-)
-@pytest.mark.parametrize("end", [b"\n", b""])
-def test_what_stands_behind_another_header_is_read_by_it(second: bytes, expected: list[Any], end: bytes) -> None:
-    """Files were joined, with columns of their own; a value never goes into another's column."""
-    if not end and second.startswith((b"color", b"id,color")):
-        end = b"\n"  # where a name that nobody knows begins cannot be told behind a record
-    rows, rejected, _ = read(b"id,n,note\na,1,y" + end + second)
-    assert (rows, rejected) == ([{"id": "a", "n": 1, "note": "y"}, *expected], [])
-
-
-def test_another_header_that_does_not_fit_is_a_problem_and_costs_what_follows() -> None:
-    """The records before it are kept, and its place is told."""
-    rows, (one,), end = read(b"id,n,note\na,1,x\nn,note\n2,y\n")
-    assert [row["id"] for row in rows] == ["a"]
-    assert (one.position, one.line, one.reason) == (16, 3, "header: expected a column id, found n, note")
-    assert end.problem == one.reason
-
-
-@pytest.mark.parametrize("line", ["id,2,x", "a,1,note", "b,2,id", "n,3,the id"])
-def test_a_value_may_be_the_name_of_a_column(line: str) -> None:
-    """One name among other texts makes no header."""
-    assert [row["id"] for row in read(f"id,n,note\n{line}\nz,9,\n".encode())[0]] == [
-        line.split(",", maxsplit=1)[0],
-        "z",
-    ]
 
 
 def test_without_a_header_no_line_is_one() -> None:
@@ -248,31 +182,6 @@ def test_a_byte_order_mark_counts_as_bytes() -> None:
     assert read("id,n\na,x\n".encode("utf-16"))[1][0].position == 12
 
 
-def test_a_quote_that_nobody_closes_costs_its_own_line_alone() -> None:
-    """The lines behind it are records again, and none of them vanishes."""
-    body = b'id,n,note\na,1,x\nb,2,"never\nc,3,y\nd,4,z\n'
-    rows, rejected, _ = read(body)
-    assert [row["id"] for row in rows] == ["a", "c", "d"]
-    assert rejected == [Rejected(16, 3, "quote not closed", 'b,2,"never')]
-
-
-@pytest.mark.parametrize(
-    ("body", "kept", "expected"),
-    [
-        (b'b,2,"never\nc,3,"y"\nd,4,z\n', ["c", "d"], [(2, "text behind a closing quote")]),
-        (b'b,2,"never\nc,3,y\n"d",4,z\n', ["c", "d"], [(2, "text behind a closing quote")]),
-        (b'b,2,"never\nc,3,y\nd,4,",z"\ne,5,z\n', ["c", "d", "e"], [(2, "expected 3 fields, found 4")]),
-        (b'b,2,"x"y\nc,3,z\n', ["c"], [(2, "text behind a closing quote")]),
-    ],
-)
-def test_a_quote_out_of_place_never_swallows_records(
-    body: bytes, kept: list[str], expected: list[tuple[int, str]]
-) -> None:
-    """What the quote reaches over is read again, line by line, when it does not make a record."""
-    body = b"id,n,note\n" + body
-    assert (ids(body), reasons(body)) == (kept, expected)
-
-
 def test_bytes_that_are_no_text_reject_their_record() -> None:
     """And stay visible; the file goes on."""
     rows, rejected, _ = read(b"id,n,note\na,1,x\n\xff,2,y\nc,3,\xe2\x82\nd,4,z\n")
@@ -312,29 +221,6 @@ def test_of_a_truncated_file_the_torn_record_is_rejected_even_if_it_looks_whole(
     assert [(one.reason, one.line) for one in rejected] == [("record cut off", len(rows) + 2)]
 
 
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        (b"id,n,id\na,1,b\n", "header: expected each column once, found 'id' again"),
-        (b"n,note\n1,x\n", "header: expected a column id, found n, note"),
-        (b"id;n;note\na;1;x\n", "header: expected a column id, found id;n;note"),
-        (b'id,"n\na,1\n', "header: quote not closed"),
-        (b"id,\xff\na,1\n", "header: bytes that are no text"),
-        (b"PAR1" + bytes(200), "not CSV but a Parquet file"),
-        (b"a.csv".ljust(257, b"\0") + b"ustar\x0000", "not CSV but a tar archive"),
-    ],
-)
-def test_a_file_whose_header_does_not_fit_is_refused_whole(body: bytes, problem: str) -> None:
-    """One rejected record and a problem, instead of a thousand records that are wrong in the same way."""
-    rows, rejected, end = read(body)
-    assert (rows, [one.reason for one in rejected], end.problem) == ([], [problem], problem)
-
-
-def test_a_header_without_any_declared_column_is_refused() -> None:
-    """Else another delimiter would make records of nothing."""
-    assert read(b"x;y\n1;2\n", (field("x"), field("y")))[2].problem == "header: expected a column x or y, found x;y"
-
-
 def test_a_line_beyond_reason_is_rejected_once_and_reading_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pieces it arrives in, and whatever these look like."""
     monkeypatch.setattr(delimited, "RECORD_MAX", 100)
@@ -346,22 +232,7 @@ def test_a_line_beyond_reason_is_rejected_once_and_reading_goes_on(monkeypatch: 
     assert end == End(len(body), None)
 
 
-def test_a_quote_that_stays_open_beyond_reason_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded: the opening line is rejected, the rest read again."""
-    monkeypatch.setattr(delimited, "RECORD_MAX", 100)
-    monkeypatch.setattr(decompression, "BLOCK", 40)
-    body = b'id,n,note\na,1,"x\n' + b"b,2,y\n" * 100
-    rows, rejected, _ = read(body)
-    assert (len(rows), [(one.line, one.reason) for one in rejected]) == (100, [(2, "quote not closed")])
-
-
 # ---------------------------------------------------------------------------------------------- types
-
-
-def value(type_: str, text: str) -> Any:
-    """What one field becomes, or the reason why it does not."""
-    rows, rejected, _ = read(f"x\n{text}\n".encode(), (field("x", type_),))
-    return rows[0].get("x") if rows else rejected[0].reason.removeprefix("x: ")
 
 
 MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
@@ -480,17 +351,6 @@ def test_where_a_file_is_cut_into_blocks_does_not_matter(text: str, block: int) 
         assert read(cut(body, block), fields, BARE) == whole
 
 
-@given(st.text(alphabet='a,"\n', max_size=60))
-def test_every_line_is_part_of_a_record_or_rejected(text: str) -> None:
-    """Whatever quotes do, no line vanishes."""
-    lines = list(io.StringIO(text, newline=""))
-    found, done = splitting.split(lines, splitting.dialect(BARE), 2, Budget(), final=True)
-    covered = Counter(number for one in found for number in range(one.first, one.end))
-    assert done == len(lines)
-    assert all(covered[number] == (1 if line.strip('"\n') else covered[number]) for number, line in enumerate(lines))
-    assert max(covered.values(), default=0) <= 1
-
-
 # ---------------------------------------------------------------------------------------------- real data
 
 
@@ -573,31 +433,3 @@ def test_requests_with_two_tabs_too_many_are_read(shared: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- work
-
-
-@pytest.mark.parametrize("end", ["", 'x"\n', 'x"y\n', "1,2\n"])
-def test_lines_that_each_swallow_all_others_cost_a_bound_of_their_size(end: str) -> None:
-    """Each closes a quote and opens another: to the end, to a record of too many fields, or to one that is none."""
-    lines, budget = ['1,a","b\n'] * 3_000 + [end] * bool(end), Budget(10_000)
-    found, done = splitting.split(lines, splitting.dialect(BARE), 2, budget, final=True)
-    size = sum(map(len, lines))
-    assert done == len(lines)
-    assert {one.first for one in found if one.reason} >= set(range(2_998))
-    assert budget.spent <= 10_000 + (scanner.EARNED + 1) * size
-
-
-def test_a_quote_is_waited_for_again_when_enough_good_lines_followed() -> None:
-    """What broken lines cost is earned back by those that are settled."""
-    lines, budget = [*['1,a","b\n'] * 100, *["1,2\n"] * 1_000, '1,"a\n', 'b"\n'], Budget(1)
-    found, _ = splitting.split(lines, splitting.dialect(BARE), 2, budget, final=True)
-    assert found[-1].fields == ["1", "a\nb"]
-    assert [one.reason for one in found[-1_001:]] == [""] * 1_001
-
-
-def test_lines_are_looked_at_once_however_many_headers_stand_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of small files may be joined to one."""
-    looked: list[str] = []
-    monkeypatch.setattr(delimited, "_unreadable", looked.append)
-    rows, rejected, end = read(b"id,n\na,1\nn,id\n2,b\n" * 500)
-    assert (len(rows), rejected, end.problem) == (1_000, [], None)
-    assert len(looked) <= 2_000

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from spark_jobs.engine.formats.checks import UnfitError
 from spark_jobs.engine.formats.columnar import ColumnarReader
-from spark_jobs.engine.formats.logical import _decimal
 from spark_jobs.engine.formats.rescue import DEPTH_MAX, plain, rescued, rescued_of_objects
 from spark_jobs.engine.formats.scanner import Number
 from tests.spark_jobs.reading import sorted_out
@@ -175,12 +174,3 @@ NO_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.p
 def test_what_parquet_holds_is_spelled_as_json_spells_it(column: pa.Array, kept: str) -> None:
     """Keys of any type, equal keys, bytes, texts that are none, and numbers that JSON lacks, however deep."""
     assert kept_of_parquet(column) == [f'{{"u":{kept}}}']
-
-
-def test_a_decimal_of_any_size_is_held_or_told() -> None:
-    """More digits than Python writes at once break no block of Avro, and a hostile file's millions cost no time."""
-    digits = 10**5_000 - 1
-    assert plain(digits) == "9" * 5_000
-    exact = _decimal(digits.to_bytes(2_100, "big"), {"scale": 2})
-    assert plain(exact) == "9" * 4_998 + ".99"
-    assert _decimal(b"\1" * 5_000, {"scale": 2}) == "a decimal of 5000 bytes"

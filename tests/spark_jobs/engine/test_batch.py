@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import json
 import sys
+import zipfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -16,14 +19,18 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.engine import batch
+from tests.spark_jobs.conftest import LAKE, Bucket
+from tests.spark_jobs.engine.conftest import EVENTS
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Dataset, Field, Format
+from tidemark.core.files import FileVersion
 from tidemark.core.job import JobSpec
 from tidemark.core.manifest import Manifest
 
-pytestmark = [
-    pytest.mark.spark,
-    # Sockets of py4j that end with the garbage.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
+FIELDS = (Field("id", ColumnType.parse("string(64)"), True), Field("at", ColumnType.parse("date")))
+
+HEADER = b"name,at,color\n"
+
 
 RECORDS = [
     {"visit": 1, "at": "2026-07-01T12:00:00Z", "Score": 1.5},
@@ -105,3 +112,60 @@ def test_a_field_that_is_declared_later_fills_its_column(
     assert run(1) == [(1, None, '{"Score":1.5}'), (2, None, nothing), (3, None, '{"Score":2.25}')]
     declared = {"type": "double", "from": "Score"}
     assert run(2, score=declared) == [(1, 1.5, None), (2, None, None), (3, 2.25, None)]
+
+
+def zipped(*entries: bytes) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, entry in enumerate(entries):
+            archive.writestr(f"{number}.csv", entry)
+    return sink.getvalue()
+
+
+class Given:
+    """A transform that passes everything on, and remembers the columns that it was given."""
+
+    columns: tuple[str, ...] = ()
+
+    def __call__(self, records: DataFrame) -> Mapping[str, DataFrame]:
+        self.columns = tuple(records.columns)
+        return {"events": records}
+
+
+def test_a_batch_of_csv_becomes_a_table_whatever_its_files_are_packed_with(
+    spark: SparkSession, raw: Bucket, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row says from which file it came, when that landed, as which record of it, and what else it said."""
+    bodies = {
+        "e/a.csv": HEADER + b"u1,2026-11-20,red\nu2,2026-11-19,\n",
+        "e/b.zip": zipped(HEADER + b"u3,2026-11-20,blue", HEADER + b"u4,nowhen,\n"),
+        "e/c": bz2.compress(HEADER + b"u5,,\n"),
+    }
+    files = tuple(FileVersion(**raw.put(key, body)) for key, body in bodies.items())
+    landed = FileVersion(**{**files[0].to_json(), "landed_at": "2026-11-21T08:27:43.120Z"})
+    fields = (Field("id", FIELDS[0].type, required=True, source="name"), FIELDS[1])
+    dataset = Dataset("events", "e/", fields, "events", (EVENTS,), format=Format("csv"))
+    given = Given()
+    monkeypatch.setattr(batch, "transform_of", lambda _: given)
+    spec = JobSpec("events.1", 1, dataset, "", f"s3://{LAKE}/formats/")
+    result = batch.run(spark, spec, Manifest("events.1", 1, "events", (landed, *files[1:])), {})
+
+    assert given.columns == ("id", "at", "_rescued", "_ordinal", "_file", "_landed_at")
+    assert [(file.kept, file.rejected, file.problem) for file in result.files] == [
+        (2, 0, None),
+        (1, 1, None),
+        (1, 0, None),
+    ]
+    assert result.days["events"] == ("2026-11-19", "2026-11-20")
+    rows: list[dict[str, Any]] = [
+        row
+        for file in result.tables["events"]
+        for row in pq.ParquetFile(lake / file.uri.removeprefix(f"s3://{LAKE}/")).read().to_pylist()
+    ]
+    shown = [(row["id"], row["_file"], row["_ordinal"], row["_rescued"], str(row["_landed_at"])) for row in rows]
+    assert sorted(shown) == [
+        ("u1", "s3://raw/e/a.csv", 0, '{"color":"red"}', "2026-11-21 08:27:43.120000+00:00"),
+        ("u2", "s3://raw/e/a.csv", 1, None, "2026-11-21 08:27:43.120000+00:00"),
+        ("u3", "s3://raw/e/b.zip", 0, '{"color":"blue"}', "None"),
+        ("u5", "s3://raw/e/c", 0, None, "None"),
+    ]

@@ -1,0 +1,51 @@
+"""Property checks that every resource table shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.account import TemplateError
+from local.stack.builder import Building, arn, as_bool, camel, only, played, subset
+from local.stack.deployment import Created
+
+
+def create(*_: Any) -> Created:
+    return Created("AWS::X::Y", "id")
+
+
+def test_only_what_takes_effect_is_handed_on() -> None:
+    """A property of neither list is an error that names resource, type and property."""
+    kind = played(create, "Name Size", {"Tags": "nobody looks at them here"})
+    assert kind.effective("Box", "AWS::X::Y", {"Name": "a", "Tags": []}) == {"Name": "a"}
+    with pytest.raises(TemplateError, match=r"^Box \(AWS::X::Y\): property Colour is not played"):
+        kind.effective("Box", "AWS::X::Y", {"Colour": "red"})
+
+
+def test_a_nested_property_that_is_not_played_is_named_with_its_path() -> None:
+    """The first of them, by the alphabet."""
+    only("Box", "Lid", {"A": 1}, ["A", "B"])
+    with pytest.raises(TemplateError, match=r"^Box: property Lid\.C is not played"):
+        only("Box", "Lid", {"D": 1, "C": 1}, ["A", "B"])
+
+
+@pytest.mark.parametrize(
+    ("value", "truth"), [(True, True), ("true", True), ("True", True), (False, False), ("no", False)]
+)
+def test_templates_say_true_in_many_ways(value: object, truth: bool) -> None:
+    """Anything else is false."""
+    assert as_bool(value) is truth
+
+
+def test_names_are_spelled_as_the_apis_spell_them() -> None:
+    """Keys of every depth, values as they are."""
+    assert camel({"MaxSize": {"CpuCores": "A"}}) == {"maxSize": {"cpuCores": "A"}}
+    assert subset({"A": 1, "B": 2}, "B", "C") == {"B": 2}
+    assert arn("sqs", "q") == "arn:aws:sqs:us-east-1:123456789012:q"
+
+
+def test_an_unnamed_resource_is_named_after_stack_and_logical_id() -> None:
+    """AWS would add random letters, which no test could wait for."""
+    assert Building("tide", Path(), False, lambda service: None).name("Box") == "tide-Box"

@@ -1,0 +1,52 @@
+"""The laptop cloud from its start to its stop, with the small template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from local.cloud import Cloud
+from tests.local.conftest import SMALL
+
+
+def test_one_cloud_runs_in_a_process(cloud: Cloud) -> None:
+    """moto's state belongs to the process: a second cloud is refused, and the first one goes on."""
+    with pytest.raises(RuntimeError, match="a laptop cloud is already running in this process"):
+        Cloud(SMALL, apps={}, schedules=False).start()
+    assert cloud.client("s3").list_buckets()["Buckets"]
+
+
+def test_a_service_has_one_client(cloud: Cloud) -> None:
+    """All threads share it."""
+    assert cloud.client("s3") is cloud.client("s3")
+    assert cloud.client("s3").meta.endpoint_url == cloud.url
+
+
+def test_calls_are_counted_by_who_made_them(cloud: Cloud) -> None:
+    """Service, operation and access key."""
+    before = {call: number for call, number in cloud.calls.items() if call.operation == "ListQueues"}
+    cloud.client("sqs").list_queues()
+    after = {call: number for call, number in cloud.calls.items() if call.operation == "ListQueues"}
+    assert sum(after.values()) == sum(before.values()) + 1
+    assert {(call.service, call.access_key) for call in after} == {("sqs", "AKIALOCAL")}
+
+
+def test_a_function_without_a_schedule_needs_a_payload(cloud: Cloud) -> None:
+    """There is nothing that it would be handed by itself."""
+    [spec] = [one for one in cloud.deployment.functions if one.logical_id == "Follow"]
+    with pytest.raises(KeyError, match="Follow has no schedule: give a payload"):
+        cloud.fire(spec.name)
+
+
+def test_a_stopped_cloud_has_forgotten_everything_and_makes_room(tmp_path: Path, cloud: Any) -> None:
+    """A start that fails leaves no cloud behind, either."""
+    cloud.stop()
+    with pytest.raises(EndpointConnectionError):
+        Cloud.client(cloud, "s3").list_buckets()
+    with pytest.raises(FileNotFoundError):
+        Cloud(tmp_path / "none.yaml", apps={}, schedules=False).start()
+    with Cloud(SMALL, state_dir=tmp_path, apps={}, schedules=False) as again:
+        assert again.client("s3").list_buckets()["Buckets"]
