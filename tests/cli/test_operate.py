@@ -9,12 +9,8 @@ import pytest
 from rich.console import Console
 
 from cli.operate import backfill, choose_batches
-from cli.status import show_batches
 from tests.service.nights import NightWorld, land
 from tidemark.core.errors import TidemarkError
-
-FIRST = "shop.20261119T080000.aaaaaaaa"
-CONSOLE = Console(file=io.StringIO())
 
 
 def test_a_prefix_of_no_dataset_is_told_those_there_are(world: NightWorld) -> None:
@@ -26,14 +22,12 @@ def test_a_prefix_of_no_dataset_is_told_those_there_are(world: NightWorld) -> No
 def test_a_time_does_not_choose_among_batches_that_are_named(world: NightWorld) -> None:
     """It would be passed over, and more would run again than was meant."""
     land(world, FIRST, {"2026-11-20": [1]})
-    with pytest.raises(TidemarkError, match="expected --from and --to beside --dataset"):
+    with pytest.raises(TidemarkError, match="expected --from and --to with --dataset"):
         choose_batches(world, [FIRST], None, datetime(2030, 1, 1, tzinfo=UTC), None)
     assert [batch.batch_id for batch in choose_batches(world, [FIRST], None, None, None)] == [FIRST]
 
 
-def test_a_dataset_without_a_name_is_not_every_dataset(world: NightWorld) -> None:
-    """A variable of the shell that is not set gives one."""
-    with pytest.raises(TidemarkError, match=r"expected a dataset .*, found ''"):
-        show_batches(world, CONSOLE, "", 20)
-    with pytest.raises(TidemarkError, match=r"expected a dataset .*, found ''"):
-        choose_batches(world, [], "", None, None)
+FIRST = "shop.20261119T080000.aaaaaaaa"
+
+
+CONSOLE = Console(file=io.StringIO())

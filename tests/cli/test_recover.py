@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import cli.recover as command
-from cli.main import build_parser
+from cli.commands import tidemark
 from cli.recover import run_recovery
 from tests.service.nights import NightWorld
 from tidemark.core.lifecycle import Batch, State
@@ -29,8 +29,8 @@ def out() -> io.StringIO:
 
 def answer(world: NightWorld, out: io.StringIO, *words: str) -> int:
     """The exit status of the command with these options."""
-    options = build_parser().parse_args(["recover", "--wait", "0", *words])
-    return run_recovery(world, Console(file=out, width=200), options.plan, options.accept, options.anyway, options.wait)
+    with tidemark.commands["recover"].make_context("recover", ["--wait", "0", *words]) as context:
+        return run_recovery(world, Console(file=out, width=200), **context.params)
 
 
 @pytest.fixture

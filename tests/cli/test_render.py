@@ -1,4 +1,4 @@
-"""Untrusted text is printed as text, and tables lose nothing in silence."""
+"""Tables lose nothing in silence, and every stream gets what it can show."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from cli.render import PIPE_WIDTH, Sheet, capped, in_one_piece, line, name, open_console, say_whole, shortened, visible
-from tests.cli.nasty import NASTY, is_plain, printed, texts
+from cli.render import PIPE_WIDTH, Sheet, capped, in_one_piece, line, open_console, say_whole, shortened
+from cli.text import visible
+from tests.cli.nasty import NASTY, is_plain, texts
+from tests.cli.outcomes import printed
 
 
 class Screen(io.StringIO):
@@ -21,42 +23,6 @@ class Screen(io.StringIO):
     def isatty(self) -> bool:
         """It is one."""
         return True
-
-
-@given(texts)
-def test_no_text_moves_a_cursor_or_hides(text: str) -> None:
-    """Whatever comes in, one line of characters comes out that a terminal shows as they are, and UTF-8 can carry."""
-    shown = visible(text)
-    assert is_plain(shown)
-    assert "\n" not in shown
-    shown.encode()
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("web_logs/é 名.json", "web_logs/é 名.json"),
-        ("new\nline", "new\\nline"),
-        ("\x1b[31m", "\\x1b[31m"),
-        ("\x9b", "\\u009b"),
-        ("a\u202eb", "a\\u202eb"),
-        ("\U000e0041", "\\U000e0041"),
-        ("bad\udcff", "bad\\xff"),
-        ("\ud800", "\\ud800"),
-        ("\u0301x", "\\u0301x"),
-        ("e\u0301", "e\u0301"),
-        ("[red]", "[red]"),
-    ],
-)
-def test_what_would_be_obeyed_is_shown_as_an_escape(text: str, shown: str) -> None:
-    """Letters of every script stay; a mark with nothing to sit on is named."""
-    assert visible(text) == shown
-
-
-@pytest.mark.parametrize(("key", "shown"), [("a ", "a\\x20"), ("  a b", "\\x20\\x20a b"), (" ", "\\x20"), ("", "")])
-def test_blanks_at_the_ends_of_a_name_are_seen(key: str, shown: str) -> None:
-    """`a ` and `a` are two keys."""
-    assert name(key) == shown
 
 
 @given(st.lists(st.lists(texts, min_size=4, max_size=4), max_size=4), st.integers(10, 200))

@@ -1,0 +1,59 @@
+"""Batches of the shop: one that holds a file, and one of twelve files whose first run failed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from tests.service.nights import NightWorld, advance
+from tidemark.core.files import FileVersion
+from tidemark.core.lifecycle import Batch, Formed, RunRetried, RunStarted, State
+from tidemark.core.manifest import Manifest
+from tidemark.core.naming import attempt_prefix
+from tidemark.service.transitions import move
+
+BATCH = "shop.20261121T080000.aaaaaaaa"
+FILES = tuple(FileVersion("raw", f"shop/{place}.json", "v1", 7) for place in range(12))
+
+
+def hold(world: NightWorld, key: str, state: State = State.QUARANTINED, reason: str = "why") -> Batch:
+    """A batch of the shop that has claimed one file, read it, and rejected a record."""
+    file = FileVersion("raw", key, "v1", 7)
+    now = world.clock.now()
+    place = attempt_prefix("shop", BATCH, 1)
+    world.store.put_once("control", f"{place}manifest.json", Manifest(BATCH, 1, "shop", (file,)).dumps())
+    counted = {"read": 3, "kept": 1, "rejected": 1, "duplicate_records": 1, "problem": reason}
+    world.store.put(
+        "lake", f"{place}rejected/1.json", json.dumps({"file": file.uri, "position": 12, "reason": reason, "raw": key})
+    )
+    rejected = {"rows": 1, "files": [{"uri": f"s3://lake/{place}rejected/1.json", "rows": 1, "bytes": 9}]}
+    report = {
+        "batch_id": BATCH, "attempt": 1, "dataset": "shop", "rejected": rejected,
+        "files": [{"bucket": "raw", "key": key, "version": "v1", **counted}], "tables": {},
+    }  # fmt: skip
+    world.store.put("lake", f"{place}result.json", json.dumps(report))
+    world.ledger.claim(file, "shop", BATCH, now)
+    known = world.ledger.batch(BATCH) or Batch(BATCH, "shop", now, now)
+    held = replace(
+        known, state=state, reason=reason, manifest=f"{place}manifest.json", files=1, bytes=7, read=3, kept=1,
+        rejected=1, duplicate_records=1, problems=1, rows={"sales": 1},
+    )  # fmt: skip
+    return world.ledger.save(held)
+
+
+def running(world: NightWorld) -> Batch:
+    """A batch of twelve files whose first run has begun a minute after the batch."""
+    now = world.clock.now()
+    world.store.put_once("control", "manifest", Manifest(BATCH, 1, "shop", FILES).dumps())
+    for file in FILES:
+        world.ledger.claim(file, "shop", BATCH, now)
+    formed = move(world, world.ledger.save(Batch(BATCH, "shop", now, now)), Formed(1, "manifest", len(FILES), 84))
+    advance(world, minutes=1)
+    return move(world, formed, RunStarted(1, "run-1"))
+
+
+def failed_once(world: NightWorld) -> Batch:
+    """Its second attempt, begun nine minutes later."""
+    batch = running(world)
+    advance(world, minutes=9)
+    return move(world, batch, RunRetried(1, "the run was killed: out of memory"))

@@ -1,0 +1,22 @@
+"""What `quarantine` shows of a batch that waits for a person."""
+
+from __future__ import annotations
+
+from cli.quarantine import list_quarantine, show_quarantined
+from cli.render import PIPE_WIDTH
+from tests.cli.batches import BATCH, FILES, running
+from tests.cli.outcomes import printed
+from tests.service.nights import NightWorld
+from tidemark.core.lifecycle import Poisoned
+from tidemark.service.transitions import move
+
+
+def test_a_quarantined_batch_names_its_files(world: NightWorld) -> None:
+    """The first in the list, ten of them in its story, and where the others are."""
+    move(world, running(world), Poisoned(1, "counts do not agree"))
+    listed = printed(lambda console: list_quarantine(world, console), PIPE_WIDTH)
+    assert "s3://raw/shop/0.json and 11 more" in listed
+    told = printed(lambda console: show_quarantined(world, console, BATCH), PIPE_WIDTH)
+    assert "counts do not agree" in told
+    assert [told.count(f"{file.uri}\n") for file in FILES] == [1] * 10 + [0] * 2
+    assert "and 2 more, see its manifest manifest" in told
