@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from tests.service.nights import NightWorld, advance
 from tidemark.core.files import FileVersion
@@ -16,19 +18,25 @@ BATCH = "shop.20261121T080000.aaaaaaaa"
 FILES = tuple(FileVersion("raw", f"shop/{place}.json", "v1", 7) for place in range(12))
 
 
-def hold(world: NightWorld, key: str, state: State = State.QUARANTINED, reason: str = "why") -> Batch:
-    """A batch of the shop that has claimed one file, read it, and rejected a record."""
+def hold(
+    world: NightWorld,
+    key: str,
+    state: State = State.QUARANTINED,
+    reason: str = "why",
+    rejected: Sequence[Mapping[str, Any]] | None = None,
+) -> Batch:
+    """A batch of the shop that has claimed one file, read it, and rejected these records, one unless given."""
     file = FileVersion("raw", key, "v1", 7)
     now = world.clock.now()
     place = attempt_prefix("shop", BATCH, 1)
     world.store.put_once("control", f"{place}manifest.json", Manifest(BATCH, 1, "shop", (file,)).dumps())
     counted = {"read": 3, "kept": 1, "rejected": 1, "duplicate_records": 1, "problem": reason}
-    world.store.put(
-        "lake", f"{place}rejected/1.json", json.dumps({"file": file.uri, "position": 12, "reason": reason, "raw": key})
-    )
-    rejected = {"rows": 1, "files": [{"uri": f"s3://lake/{place}rejected/1.json", "rows": 1, "bytes": 9}]}
+    place_in_file = {"file": file.uri, "version": "v1", "position": 12, "line": 1}
+    records = rejected or [{**place_in_file, "reason": reason, "raw": key}]
+    world.store.put("lake", f"{place}rejected/1.json", "\n".join(map(json.dumps, records)))
+    files = [{"uri": f"s3://lake/{place}rejected/1.json", "rows": len(records), "bytes": 9}]
     report = {
-        "batch_id": BATCH, "attempt": 1, "dataset": "shop", "rejected": rejected,
+        "batch_id": BATCH, "attempt": 1, "dataset": "shop", "rejected": {"rows": len(records), "files": files},
         "files": [{"bucket": "raw", "key": key, "version": "v1", **counted}], "tables": {},
     }  # fmt: skip
     world.store.put("lake", f"{place}result.json", json.dumps(report))
