@@ -155,9 +155,8 @@ def test_the_document_has_the_rows_of_the_table(
 
 def documented(words: str) -> tuple[str, ...]:
     """The keys that docs/operations.md lists for a command."""
-    rows = [
-        line.split("|") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `tidemark ")
-    ]
+    table = PAGE.read_text(encoding="utf-8").partition("| command | keys |\n|---|---|\n")[2].partition("\n\n")[0]
+    rows = [line.split("|") for line in table.splitlines()]
     keys = {name: re.findall(r"`(\w+)`", row[2]) for row in rows for name in re.findall(r"`([^`]+)`", row[1])}
     command = f"tidemark {words.replace(BATCH, 'BATCH')} "
     (listed,) = [name for name in keys if command.startswith(f"{name} ")]
