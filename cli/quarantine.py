@@ -50,7 +50,9 @@ REJECTED_SHOWN = 20  # rejected records in the table; `--json` has all
 def list_quarantine(world: World, console: Console) -> None:
     """Batches with their files, and files, that wait for a person; and batches with rejected records."""
     batches, refused_files = world.ledger.quarantine()
-    table = Sheet("what", "name", "since", "reason", "files", spare=("since",), whole=("what", "since"))
+    table = Sheet(
+        "what", "name", "since", "reason", "files", spare=("since",), whole=("what", "since"), texts=("files",)
+    )
     for batch in batches:
         _add_batch(table, batch, files_of(world, batch), console)
     for refused in refused_files:

@@ -130,15 +130,21 @@ class Sheet:
     """A plain table. If it does not fit, texts are folded first, then whole columns are left out, and it says which.
 
     Figures and names to be copied are never folded or cut. Columns without a value are left out first, then `spare` in
-    its order, then the others from the right. Cells are untrusted text unless they are `Text`.
+    its order, then the others from the right. `whole` columns are not folded either; `figures` and `texts` correct what
+    a title stands for elsewhere. Cells are untrusted text unless they are `Text`.
     """
 
     def __init__(
-        self, *columns: str, spare: Sequence[str] = (), whole: Iterable[str] = (), figures: Iterable[str] = ()
+        self,
+        *columns: str,
+        spare: Sequence[str] = (),
+        whole: Iterable[str] = (),
+        figures: Iterable[str] = (),
+        texts: Iterable[str] = (),
     ) -> None:
         self._columns = columns
         self._spare = tuple(spare)
-        self._figures = FIGURES | set(figures)
+        self._figures = (FIGURES | set(figures)) - set(texts)
         self._unfolded = COPIED | self._figures | set(whole)
         self._rows: list[tuple[Text, ...]] = []
         self.records: list[Record] = []
@@ -168,13 +174,11 @@ class Sheet:
 
     def _table(self, shown: Sequence[int], width: int) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        fits = self._width(shown) <= width
+        widths = self._widths(shown, width)
         for place in shown:
             title = self._columns[place]
             justify: JustifyMethod = "right" if title in self._figures else "left"
-            whole = fits and self._is_whole(place)
-            least = self._in_one_piece(place) if fits else None
-            table.add_column(line(title), justify=justify, overflow="fold", no_wrap=whole, min_width=least)
+            table.add_column(line(title), justify=justify, overflow="fold", width=widths.get(place))
         for row in self._rows:
             table.add_row(*(row[place] for place in shown))
         return table
@@ -190,16 +194,37 @@ class Sheet:
                 shown.append(place)
         return sorted(shown)
 
+    def _widths(self, shown: Sequence[int], width: int) -> dict[int, int]:
+        """The width of each column, the widest ones folded to an even width; none where not even that fits.
+
+        Rich would fold a column that holds an id, keep the id whole all the same, and cut off the last column.
+        """
+        if self._width(shown) > width:
+            return {}
+        room = width - GAP * (len(shown) - 1)
+        least, most = ({place: of(place) for place in shown} for of in (self._least, self._most))
+        limit = max(most.values(), default=0)
+        while True:
+            widths = {place: max(least[place], min(most[place], limit)) for place in shown}
+            if sum(widths.values()) <= room:
+                return widths
+            limit -= 1
+
     def _width(self, shown: Sequence[int]) -> int:
         """Screen columns that these columns need at least."""
-        return sum(self._least(place) for place in shown) + GAP * (len(shown) - 1)
+        return sum(map(self._least, shown)) + GAP * (len(shown) - 1)
 
     def _least(self, place: int) -> int:
-        widest = max((cell_len(row[place].plain) for row in self._rows), default=0)
-        title = visible(self._columns[place])
         if self._is_whole(place):
-            return max(widest, cell_len(title))
-        return max(min(widest, FOLD_MIN), self._in_one_piece(place), *map(cell_len, title.split(" ")))
+            return self._most(place)
+        words = visible(self._columns[place]).split(" ")
+        return max(min(self._widest(place), FOLD_MIN), self._in_one_piece(place), *map(cell_len, words))
+
+    def _most(self, place: int) -> int:
+        return max(self._widest(place), cell_len(visible(self._columns[place])))
+
+    def _widest(self, place: int) -> int:
+        return max((cell_len(row[place].plain) for row in self._rows), default=0)
 
     def _in_one_piece(self, place: int) -> int:
         return max((cell_len(row[place].plain) for row in self._rows if row[place].no_wrap), default=0)

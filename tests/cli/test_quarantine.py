@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli.quarantine import list_quarantine, show_quarantined
 from cli.render import PIPE_WIDTH
-from tests.cli.batches import BATCH, FILES, running
+from tests.cli.batches import BATCH, FILES, hold, running
 from tests.cli.outcomes import printed
 from tests.service.nights import NightWorld
 from tidemark.core.lifecycle import Poisoned
@@ -20,3 +20,13 @@ def test_a_quarantined_batch_names_its_files(world: NightWorld) -> None:
     assert "counts do not agree" in told
     assert [told.count(f"{file.uri}\n") for file in FILES] == [1] * 10 + [0] * 2
     assert "and 2 more, see its manifest manifest" in told
+
+
+def test_files_in_the_list_are_names_and_fold(world: NightWorld) -> None:
+    """Elsewhere a column of that title has counts, which are whole and to the right."""
+    key = f"shop/{'x' * 60}.json"
+    hold(world, key)
+    shown = printed(lambda console: list_quarantine(world, console), 100)
+    heading, *rows = [row for row in shown.splitlines() if not row.startswith("not shown")]
+    place = heading.index("files")
+    assert "".join(row[place:].strip() for row in rows) == f"s3://raw/{key}–"

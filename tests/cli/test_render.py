@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,21 @@ def test_a_table_fits_its_screen_and_keeps_figures_whole(rows: list[list[str]], 
     note = "".join(text.split()).rpartition(f"notshownin{width}columns:")[2]
     left_out = note.partition("(awider")[0].split(",") if len(note) < len("".join(text.split())) else []
     assert "read" in left_out or all(figure in text for figure in figures)
+
+
+@given(st.lists(st.lists(texts, min_size=3, max_size=3), min_size=1, max_size=3), st.integers(10, 200))
+def test_no_character_of_a_column_that_is_shown_is_lost(rows: list[list[str]], width: int) -> None:
+    """An id that stays in one piece takes no room from the columns after it."""
+    batch = "web_logs.20261121T082745.24da8be2"
+    table = Sheet("what", "name", "reason", "files", whole=("what",))
+    for what, reason, files in rows:
+        table.add_row(what[:9], in_one_piece(batch), reason, files)
+    shown = table._fitting(width)
+    rendered = printed(lambda console: console.print(table._table(shown, width)), width)
+    cells = [[visible(what[:9]), batch, visible(reason), visible(files)] for what, reason, files in rows]
+    titles = ["what", "name", "reason", "files"]
+    expected = "".join(row[place] for row in [titles, *cells] for place in shown)
+    assert Counter("".join(rendered.split())) == Counter("".join(expected.split()))
 
 
 @given(st.lists(texts, min_size=3, max_size=3))
