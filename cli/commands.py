@@ -1,7 +1,7 @@
 """Every command: its name, its line in the help, the function that does it, and its arguments and options.
 
-Functions are named and not imported, so that `tidemark --help` and completion need none of the libraries behind them.
-A test compares each function's parameters with what its command gives it.
+Functions are named, not imported, so that `tidemark --help` and completion load none of the libraries that they use.
+A test compares each function's parameters with what its command passes to it.
 """
 
 from __future__ import annotations
@@ -101,22 +101,22 @@ LAPTOP = (
 )  # fmt: skip
 
 READING = (
-    Command("status", "the state of every dataset", "cli.status:show_status", JSON, open=world),
+    Command("status", "the state of every dataset", "cli.status:show_status", JSON, opens=world),
     Command(
         "batches", "the latest batches", "cli.status:show_batches",
         _dataset_option("only its batches"),
         Option(["--limit"], type=COUNT, default=20, show_default=True, help="how many"),
-        JSON, open=world,
+        JSON, opens=world,
     ),
     Command(
         "explain", "the history of a file: batch, attempts, rows, load", "cli.status:show_file",
         Argument(["uri"], type=TEXT, metavar="s3://BUCKET/KEY", description="any file that has landed"),
-        open=world,
+        opens=world,
     ),
     Command(
         "query", "run SQL in the warehouse", "cli.query:run_query",
         Argument(["sql"], type=TEXT, metavar="SQL", description="one statement"),
-        JSON, open=world,
+        JSON, opens=world,
     ),
 )  # fmt: skip
 
@@ -125,13 +125,13 @@ OPERATIONS = (
     Command(
         "reconcile", "bring in files whose events were missed", "cli.operate:reconcile_prefixes",
         Option(["--dataset"], type=TEXT, metavar="DATASET", default="all", help="only its files"),
-        open=sealed_world,
+        opens=sealed_world,
     ),
     Command(
         "backfill", "bring in files that are older than the deployment", "cli.operate:backfill",
         Argument(["uri"], type=TEXT, metavar="s3://BUCKET/PREFIX", description="a dataset's prefix, or a part of it"),
         Option(["--rate", "files_per_second"], type=COUNT, default=500, show_default=True, help="files a second"),
-        open=sealed_world,
+        opens=sealed_world,
     ),
     Command(
         "replay", "run batches again: rows are replaced, never added", "cli.operate:replay_batches",
@@ -140,7 +140,7 @@ OPERATIONS = (
         Option(["--from", "since"], type=TIME, help="created at this time or later, UTC"),
         Option(["--to", "until"], type=TIME, help="created before this time, UTC"),
         _plan("only show what would be replaced"),
-        JSON, open=sealed_world,
+        JSON, opens=sealed_world,
     ),
     Command(
         "recover", "make a ledger whole that was restored or lost", "cli.recover:run_recovery",
@@ -149,19 +149,19 @@ OPERATIONS = (
         _flag("--anyway", "anyway", "stop everything and check, even if the ledger is whole"),
         Option(["--wait", "wait_seconds"], type=Value("n", of.seconds),
                help="seconds after which every function that had begun has ended  [default: 960]"),
-        open=world,
+        opens=world,
     ),
     Command(
         "pause", "form no new batches; files are remembered meanwhile", "cli.operate:pause",
-        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), open=world,
+        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), opens=world,
     ),
     Command(
         "resume", "form batches again", "cli.operate:resume",
-        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), open=world,
+        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), opens=world,
     ),
     Command(
         "drain", "pause, and wait until nothing is under way", "cli.operate:drain",
-        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), open=world,
+        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), opens=world,
     ),
 )  # fmt: skip
 
@@ -170,7 +170,7 @@ NIGHTLY = (
         "nightly", "jobs over whole days, weeks or months",
         Command(
             "list", "every job, its latest period, and what is due", "cli.nightly:list_jobs",
-            JSON, open=world,
+            JSON, opens=world,
         ),
         Command(
             "run", "compute what is due, without waiting for the night", "cli.nightly:run_night",
@@ -178,7 +178,7 @@ NIGHTLY = (
             Option(["--date", "dates"], type=Value("date", of.day), multiple=True,
                    help="only periods with this date, ended or not; may be repeated"),
             _plan("only show what is due, and why"),
-            JSON, open=sealed_world,
+            JSON, opens=sealed_world,
         ),
     ),
 )  # fmt: skip
@@ -187,25 +187,26 @@ NIGHTLY = (
 def _decision(name: str, summary: str, target: str) -> Command:
     """A command about a file or a batch in quarantine."""
     place = Argument(["named"], type=TEXT, metavar="BATCH|s3://BUCKET/KEY", description="a batch or a file")
-    return Command(name, summary, target, place, open=sealed_world)
+    return Command(name, summary, target, place, opens=sealed_world)
 
 
 QUARANTINE = (
     Group(
         "quarantine", "what was set aside, with its reasons",
         Command(
-            "list", "batches, files and records that were set aside", "cli.quarantine:list_quarantine", JSON, open=world
+            "list", "batches, files and records that were set aside", "cli.quarantine:list_quarantine",
+            JSON, opens=world,
         ),
         Command(
             "show", "why, and the rejected records", "cli.quarantine:show_quarantined",
             Argument(["named"], type=TEXT, metavar="BATCH|s3://BUCKET/KEY", description="a batch or a file"),
-            JSON, open=world,
+            JSON, opens=world,
         ),
         _decision("release", "make a file normal again, or let a batch run again", "cli.quarantine:release"),
         _decision("discard", "give up a file or a batch", "cli.quarantine:discard"),
         Command(
             "acknowledge", "take a batch's rejected records off the list", "cli.quarantine:acknowledge_rejected",
-            Argument(["batch_id"], type=TEXT, metavar="BATCH", description="its id"), open=sealed_world,
+            Argument(["batch_id"], type=TEXT, metavar="BATCH", description="its id"), opens=sealed_world,
         ),
     ),
 )  # fmt: skip
@@ -216,12 +217,12 @@ SEGMENTS = (
         Argument(["file"], type=FILE, metavar="FILE",
                  description='JSON: one customer, a list, or {"customers": [...]}; - reads standard input'),
         Option(["--json", "as_json"], is_flag=True, help="print the API's answer as it came"),
-        open=stack_name,
+        opens=stack_name,
     ),
     Command(
         "model", "the model that predicts, and its segments", "cli.predict:show_model",
         Option(["--json", "as_json"], is_flag=True, help="print the API's answer as it came"),
-        open=stack_name,
+        opens=stack_name,
     ),
 )  # fmt: skip
 
@@ -230,7 +231,7 @@ PROJECT = (
         "jobs", "the Spark code",
         Command(
             "upload", "upload the Spark code and its packages", "cli.upload_jobs:upload_jobs",
-            open=world,
+            opens=world,
         ),
     ),
     Command(

@@ -49,9 +49,9 @@ def _add_job(table: Sheet, name: str, job: Nightly, latest: Batch | None, paused
         "state": str(latest.state) if latest else None,
         "due": due,
     }
-    period, stands = (latest.period, state(latest.state)) if latest else (NOTHING, NOTHING)
+    period, in_state = (latest.period, state(latest.state)) if latest else (NOTHING, NOTHING)
     title = line(name, (" paused", "yellow") if paused else "")
-    table.add_record(record, title, job.every, _reads(job), period, stands, number(due))
+    table.add_record(record, title, job.every, _reads(job), period, in_state, number(due))
 
 
 def _reads(job: Nightly) -> str:

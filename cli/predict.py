@@ -89,8 +89,8 @@ class Api:
         response = URLLib3Session().send(request.prepare())
         answer = _parsed(response.content)
         if response.status_code != 200 or answer is None:
-            said = _complaint(answer or {"error": response.content[:200].decode("utf-8", "replace")})
-            raise TidemarkError(f"{method} {path} answered {response.status_code}: {said}")
+            complaint = _complaint(answer or {"error": response.content[:200].decode("utf-8", "replace")})
+            raise TidemarkError(f"{method} {path} answered {response.status_code}: {complaint}")
         return answer
 
 

@@ -1,6 +1,6 @@
-"""How click is used: commands that are imported when called, help in sections, and usage errors of one line.
+"""How click is used: functions imported when their command is called, help in sections, usage errors of one line.
 
-A usage error says what was expected and what was found, as every other error of Tidemark does.
+A usage error says what was expected and what was found, like every other error of Tidemark.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Argument(click.Argument):
 
 
 class Several(click.Option):
-    """An option with one value or more behind its name: `--datasets a b`. The next option ends them."""
+    """An option that takes one value or more: `--datasets a b`. The next option ends the list."""
 
     def __init__(self, *names: Any, **options: Any) -> None:
         super().__init__(*names, **{**options, "multiple": True})
@@ -51,10 +51,10 @@ class Several(click.Option):
 
 
 class _Plain(click.Command):
-    """A command whose errors say where they belong, and whose help speaks in one tone."""
+    """A command whose usage errors name it, and whose `--help` is described as other options are."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Click's parser does not say of which command an option is used wrongly."""
+        """Adds the command to errors of click's option parser, which leaves it out."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -62,7 +62,7 @@ class _Plain(click.Command):
             raise
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """The option, in lower case as all others are."""
+        """The option, described in lower case."""
         option = super().get_help_option(ctx)
         if option:
             option.help = "show this help"
@@ -72,8 +72,8 @@ class _Plain(click.Command):
 class Command(_Plain):
     """A command that calls the function at `target`, `module:name`, with a console and its options by name.
 
-    The module is imported only then, so that help and completion stay quick. If the command works on a stack, `open`
-    makes the function's first argument of the stack's name.
+    The module is imported only then, so that help and completion stay quick. For a command that works on a stack,
+    `opens` turns the stack's name into the function's first argument.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class Command(_Plain):
         summary: str,
         target: str,
         *params: click.Parameter,
-        open: Callable[[str], object] | None = None,  # noqa: A002 - reads as what it does where commands are listed
+        opens: Callable[[str], object] | None = None,
     ) -> None:
         settings = {"allow_extra_args": True}  # so that they are refused in this project's words, below
         super().__init__(name, settings, params=[*params], help=_sentence(summary), short_help=summary)
         self.target = target
-        self._open = open
+        self.opens = opens
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuses words that no argument takes."""
@@ -104,7 +104,7 @@ class Command(_Plain):
 
         options = dict(ctx.params)
         console = open_console(as_json=options.pop("as_json", False))
-        world = [self._open(ctx.find_root().params["stack"])] if self._open else []
+        world = [self.opens(ctx.find_root().params["stack"])] if self.opens else []
         status: int | None = self.function(*world, console, **options)
         return status
 

@@ -130,8 +130,8 @@ class Sheet:
     """A plain table. If it does not fit, texts are folded first, then whole columns are left out, and it says which.
 
     Figures and names to be copied are never folded or cut. Columns without a value are left out first, then `spare` in
-    its order, then the others from the right. `whole` columns are not folded either; `figures` and `texts` correct what
-    a title stands for elsewhere. Cells are untrusted text unless they are `Text`.
+    its order, then the others from the right. `whole` columns are not folded either; `figures` and `texts` overrule
+    `FIGURES`. Cells are untrusted text unless they are `Text`.
     """
 
     def __init__(

@@ -47,7 +47,7 @@ def _counts(summary: Summary) -> Sheet:
     for dataset, counts in summary.datasets.items():
         for title, rows in counts.tables.items():
             record = _record(dataset, counts, title, rows)
-            first = title == next(iter(counts.tables))  # a dataset's own counts stand once
+            first = title == next(iter(counts.tables))  # a dataset's own counts appear once
             shown = [number(record[key]) if first else "" for key in COUNTED]
             table.add_record(record, dataset if first else "", title, *shown, number(rows.lake), number(rows.warehouse))
     return table

@@ -44,5 +44,5 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def everything(folder: Path) -> list[str]:
-    """All that lies below a folder, links not followed."""
+    """Every path below a folder; links are not followed."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

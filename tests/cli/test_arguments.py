@@ -25,7 +25,7 @@ from tests.cli.outcomes import refused
     ],
 )
 def test_what_cannot_be_meant_is_one_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says what was expected and what was found, escapes included."""
+    """A value that makes no sense is answered with what was expected and what was found, escapes included."""
     assert message in refused(words, capsys)
 
 
@@ -33,5 +33,5 @@ def test_what_cannot_be_meant_is_one_line(words: list[str], message: str, capsys
     "words", [["demo", "--out", ""], ["local", "run", "", "--out", "x"], ["traffic", ""], ["validate", ""]]
 )
 def test_an_empty_name_is_not_the_working_directory(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A variable of the shell that is not set gives one."""
+    """An empty name, as an unset shell variable gives it, is refused."""
     assert "expected a folder, found an empty name" in refused(words, capsys)

@@ -20,7 +20,7 @@ class Elsewhere(http.server.BaseHTTPRequestHandler):
     status, body = 200, b"<html>hello</html>"
 
     def do_POST(self) -> None:
-        """Every request is answered alike."""
+        """Every request gets the same answer."""
         self.send_response(self.status)
         self.end_headers()
         self.wfile.write(self.body)
@@ -46,7 +46,7 @@ def elsewhere() -> Iterator[str]:
 def test_an_endpoint_that_is_no_url_is_named(
     words: list[str], url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the variable that says so."""
+    """The error names the variable and its value."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     assert f"expected a URL such as http://127.0.0.1:4566 in AWS_ENDPOINT_URL, found {url!r}" in refused(words, capsys)
 
@@ -59,7 +59,7 @@ def test_an_endpoint_that_is_no_url_is_named(
 def test_an_endpoint_that_refuses_is_one_line(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And where it was looked for."""
+    """An endpoint that refuses connections is named in one line."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", CLOSED)
     assert CLOSED in refused(words, capsys)
 
@@ -67,7 +67,7 @@ def test_an_endpoint_that_refuses_is_one_line(
 def test_what_is_not_aws_is_one_line(
     elsewhere: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Any other web server may listen on the port."""
+    """Another web server on the port is recognized as not being AWS."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
     assert "this is not what AWS answers" in refused(["status"], capsys)
 
@@ -78,7 +78,7 @@ def test_what_is_not_aws_is_one_line(
 def test_json_of_others_is_one_line(
     body: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of any form."""
+    """JSON of any other shape is recognized as not coming from AWS."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
     monkeypatch.setattr(Elsewhere, "body", body.encode())
     assert "this is not what AWS answers" in refused(["status"], capsys)
@@ -96,7 +96,7 @@ def test_json_of_others_is_one_line(
 def test_missing_configuration_is_one_line(
     variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It names what is missing."""
+    """The error names the missing setting."""
     monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", CLOSED)
     for name, value in variables.items():
@@ -108,7 +108,7 @@ def test_missing_configuration_is_one_line(
 def test_complaints_of_others_are_one_line(
     problems: str, elsewhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What they call problems need not be a list of customers."""
+    """The `problems` of another server's answer may have any shape."""
     (tmp_path / "in.json").write_text("{}")
     monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
     monkeypatch.setattr(Elsewhere, "status", 422)

@@ -17,7 +17,7 @@ from tidemark.core.errors import TidemarkError
 
 
 def test_a_second_demo_replaces_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its marker is written when all else is there; a file that somebody adds then stops the third."""
+    """A second demo removes the first one's files; a file added afterwards stops the third."""
     runs: list[list[str]] = []
 
     def run(_: Console, __: Path, out: Path, ___: bool, ____: object, written: Callable[[Path], None]) -> int:
@@ -39,8 +39,8 @@ def test_a_second_demo_replaces_the_first(tmp_path: Path, monkeypatch: pytest.Mo
         demo.run_demo(console, tmp_path / "out")
 
 
-def test_a_demo_whose_reader_has_gone_is_marked_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in `tidemark demo | head`: the next one may replace it."""
+def test_a_demo_with_a_closed_output_is_still_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `tidemark demo | head` the next demo may still replace the folder."""
 
     def drive(*words: Any) -> None:
         words[4].file("summary.json").write_text("{}")

@@ -14,7 +14,7 @@ from tidemark.core.errors import TidemarkError
 
 
 def leave_demo(out: Path) -> None:
-    """What a demo leaves, the marker last."""
+    """Make what a demo leaves, the marker last."""
     (out / "lake" / "sales" / "data").mkdir(parents=True)
     (out / "quarantine").mkdir()
     for name in ("summary.json", "warehouse.duckdb", "lake/catalog.db", "lake/sales/data/00000.parquet"):
@@ -92,10 +92,10 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("make", FOREIGN, ids=lambda make: make.__name__)
-def test_a_demo_touches_no_folder_with_anything_of_somebody_else(
+def test_a_demo_touches_no_folder_with_foreign_files(
     make: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line, exit status 2, and everything is still there."""
+    """A folder with anything that no demo made is refused in one line, and left unchanged."""
     make(tmp_path / "out")  # type: ignore[operator]
     before = everything(tmp_path)
     assert main(["demo", "--out", str(tmp_path / "out")]) == 2
@@ -105,10 +105,10 @@ def test_a_demo_touches_no_folder_with_anything_of_somebody_else(
 
 @pytest.mark.parametrize("command", [["demo"], ["local", "run", "in"]], ids=["demo", "local run"])
 @pytest.mark.parametrize("out", [".", "/", "link", "file", "dangling", "file/below", "full"])
-def test_results_go_into_no_place_in_use(
+def test_results_go_only_into_a_new_or_empty_folder(
     command: list[str], out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The working directory, the root, a link, a file, or any folder that is not empty."""
+    """The working directory, the root, a link, a file and a folder in use are refused."""
     precious(tmp_path / "full")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text("{}")
@@ -124,15 +124,15 @@ def test_results_go_into_no_place_in_use(
 
 
 def test_an_earlier_demo_makes_room_for_the_next(tmp_path: Path) -> None:
-    """All that a demo made goes, its empty folders as well; the folder itself stays."""
+    """Everything that a demo made is removed, empty folders included; the folder itself stays."""
     leave_demo(tmp_path / "out")
     clear_demo(tmp_path / "out")
     assert everything(tmp_path) == ["out"]
     refuse_used(tmp_path / "out")
 
 
-def test_what_somebody_puts_beside_a_demo_while_it_runs_is_not_marked_as_its_own(tmp_path: Path) -> None:
-    """The next demo asks for another folder."""
+def test_a_file_added_while_a_demo_runs_is_not_marked_as_its_own(tmp_path: Path) -> None:
+    """A foreign file in a demo's folder makes the next demo refuse it."""
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "summary.json").write_text("made")
     mark_demo(tmp_path)
@@ -142,8 +142,8 @@ def test_what_somebody_puts_beside_a_demo_while_it_runs_is_not_marked_as_its_own
 
 
 @pytest.mark.parametrize("title", ["lake", "quarantine", "summary.json", "warehouse.duckdb"])
-def test_what_somebody_puts_in_the_way_of_a_result_meanwhile_stays(title: str, tmp_path: Path) -> None:
-    """A folder that was empty when the run began may hold another run's results at its end."""
+def test_a_file_added_in_the_place_of_a_result_stays(title: str, tmp_path: Path) -> None:
+    """A folder that was empty at the start may hold another run's results at the end, and keeps them."""
     out = tmp_path / "out"
 
     def run() -> None:
@@ -160,7 +160,7 @@ def test_what_somebody_puts_in_the_way_of_a_result_meanwhile_stays(title: str, t
 
 
 def test_a_link_in_the_way_of_a_result_is_not_followed(tmp_path: Path) -> None:
-    """Not even one that leads nowhere."""
+    """A dangling link in the place of a result is refused, too."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "summary.json").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(TidemarkError, match="to stay empty meanwhile"), whole_or_nothing(tmp_path / "out") as claim:
@@ -169,7 +169,7 @@ def test_a_link_in_the_way_of_a_result_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
-    """A new one is gone; one that was there stays, with what somebody else put into it meanwhile."""
+    """After a failed run a new folder is gone, and an older one has only what others put there."""
     (tmp_path / "old").mkdir()
     for out in (tmp_path / "old", tmp_path / "new"):
         with pytest.raises(KeyboardInterrupt), whole_or_nothing(out) as claim:  # noqa: PT012

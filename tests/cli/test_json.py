@@ -47,15 +47,15 @@ class Statements:
     """The Data API with one finished statement of two rows."""
 
     def execute_statement(self, **_: Any) -> dict[str, str]:
-        """It is accepted."""
+        """Accepts it."""
         return {"Id": "s1"}
 
     def describe_statement(self, **_: Any) -> dict[str, Any]:
-        """It is finished."""
+        """Says that it is finished."""
         return {"Status": "FINISHED", "HasResultSet": True}
 
     def get_statement_result(self, **_: Any) -> dict[str, Any]:
-        """Its only page."""
+        """Returns its only page."""
         types = {"path": "varchar", "count": "int8", "share": "float8"}
         rows = [
             [{"stringValue": KEY}, {"longValue": 404}, {"doubleValue": 0.5}],
@@ -133,7 +133,7 @@ def cell(value: object) -> str:
 def test_the_document_has_the_rows_of_the_table(
     case: Case, world: NightWorld, stack: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Raw values under documented keys, and nothing else on standard output."""
+    """Standard output has the table's rows as raw values under the documented keys, and nothing else."""
     if "nightly" in case.words:
         land(world, FIRST, {"2026-11-20": [1]})  # so that a period is due
     words = [stack.get(word, word) for word in case.words.split()]
@@ -164,25 +164,28 @@ def documented(words: str) -> tuple[str, ...]:
 
 
 def test_every_command_that_takes_json_is_compared() -> None:
-    """None is missing above."""
+    """No command with `--json` is missing among the cases."""
     takers = {" ".join(path) for path, command in leaves(tidemark) if any(p.name == "as_json" for p in command.params)}
     assert takers == {name for name in takers if any(f"{case.words} ".startswith(f"{name} ") for case in CASES)}
     assert all(any(f"{case.words} ".startswith(f"{name} ") for name in takers) for case in CASES)
 
 
-@pytest.mark.parametrize("words", ["batches --dataset totals", "replay --plan --dataset totals"])
-def test_without_rows_the_document_is_empty_or_there_is_an_error(
-    words: str, stack: dict[str, str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "status", "document"),
+    [("batches --dataset totals", 0, "[]\n"), ("replay --dataset totals", 2, ""), ("batches --dataset other", 2, "")],
+)
+def test_without_rows_the_document_is_empty_and_with_an_error_there_is_none(
+    words: str, status: int, document: str, stack: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A script never has to read a sentence on standard output."""
-    status = main([*words.split(), "--json"])
-    assert (status, capsys.readouterr().out) in ((0, "[]\n"), (2, ""))
+    """No sentence is ever printed to standard output with `--json`."""
+    assert main([*words.split(), "--json"]) == status
+    assert capsys.readouterr().out == document
 
 
 def test_a_file_in_quarantine_is_shown_as_a_record(
     world: NightWorld, stack: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is printed as three lines for a person."""
+    """A file that is shown in three lines is one object for a script."""
     file = FileVersion("raw", KEY, "v1", 7)
     batch = world.ledger.batch(BATCH)
     assert batch
@@ -199,7 +202,7 @@ def test_a_file_in_quarantine_is_shown_as_a_record(
 def test_every_rejected_record_is_in_the_document(
     world: NightWorld, stack: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The table has the first twenty, and says how many more there are."""
+    """The document has all rejected records, the table the first twenty and a count of the others."""
     rejected = [{"file": "f", "position": place, "reason": "r", "raw": None} for place in range(25)]
     hold(world, KEY, rejected=rejected)
     assert main(["quarantine", "show", BATCH, "--json"]) == 0
@@ -209,5 +212,5 @@ def test_every_rejected_record_is_in_the_document(
 
 
 def test_columns_of_one_name_keep_their_values_apart() -> None:
-    """SQL may give a name twice; also one that a number was to be added to."""
+    """A column title that repeats gets a number, and never the key of another column."""
     assert keys_of(["n", "n_2", "n", "n"]) == ["n", "n_2", "n_3", "n_4"]

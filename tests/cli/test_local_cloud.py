@@ -31,7 +31,7 @@ CLOUD: Any = SimpleNamespace(
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_each_line_can_be_pasted_as_it_is(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a narrow screen, too; no comment stands in it, for zsh takes none at its prompt."""
+    """Every line can be pasted on screens of any width; none has a comment, which zsh does not take."""
     called: list[str | None] = []
     monkeypatch.setattr(Command, "invoke", lambda command, _: called.append(command.name))
     typed = [
@@ -48,7 +48,7 @@ def test_each_line_can_be_pasted_as_it_is(width: int, monkeypatch: pytest.Monkey
 
 
 class Gone(io.StringIO):
-    """A pipe whose reader goes after the first line, as of `| head -1`."""
+    """A pipe that is closed after the first line, as by `| head -1`."""
 
     def write(self, text: str) -> int:
         """Takes the first line."""
@@ -57,8 +57,8 @@ class Gone(io.StringIO):
         return super().write(text)
 
 
-def test_a_cloud_is_stopped_even_if_nobody_hears_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its processes would outlive it."""
+def test_a_cloud_is_stopped_even_if_its_output_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed pipe ends `local up`, and the cloud's processes with it."""
     done: list[str] = []
     cloud = SimpleNamespace(start=lambda: done.append("start"), stop=lambda: done.append("stop"), **vars(CLOUD))
     monkeypatch.setattr(local_cloud, "Cloud", lambda **_: cloud)
@@ -69,7 +69,7 @@ def test_a_cloud_is_stopped_even_if_nobody_hears_of_it(monkeypatch: pytest.Monke
 
 
 def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """The port is named."""
+    """A port in use is refused by its number."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -80,14 +80,14 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_without_a_file_that_can_land_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The only file has a name that cannot be a key."""
+    """If the only file has a name that cannot be a key, the error says so."""
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff")).touch()
     said = refused(["local", "run", str(tmp_path), "--out", str(tmp_path / "out")], capsys)
     assert "none that can land: bad\\xff: its name is not UTF-8" in said
 
 
 def test_a_run_that_is_ended_from_outside_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `timeout` does it: neither its folder nor its scratch, and the exit status says which signal it was."""
+    """SIGTERM, as from `timeout`, leaves neither results nor scratch files, and is named by the exit status."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text("{}")
     (tmp_path / "scratch").mkdir()

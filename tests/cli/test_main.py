@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_an_error_of_the_world_in_any_command_is_one_line(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Wherever it comes from."""
+    """An error of the disk, of AWS or of the network is one line."""
 
     def fail(*_: object) -> None:
         raise error
@@ -43,7 +43,7 @@ def test_an_error_of_the_world_in_any_command_is_one_line(
 
 
 def test_an_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit status 130, as shells have it."""
+    """Ctrl-C prints nothing and gives exit status 130, as in a shell."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -53,7 +53,7 @@ def test_an_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_a_fault_of_the_program_is_not_passed_off_as_wrong_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack trace is what a bug report needs."""
+    """A fault of the program is raised with its stack trace, for the bug report."""
     monkeypatch.setattr(diagram, "print_lifecycle", lambda _: {}["missing"])
     with pytest.raises(KeyError):
         main(["lifecycle"])
@@ -96,7 +96,7 @@ print(set({HEAVY!r}) & set(sys.modules))
 
 
 def test_no_command_at_all_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same as with --help, and nothing is wrong."""
+    """`tidemark` alone prints the same as `tidemark --help`, with exit status 0."""
     assert (main([]), main(["--help"])) == (0, 0)
     said = capsys.readouterr()
     once, rest = said.out[: len(said.out) // 2], said.out[len(said.out) // 2 :]
@@ -119,7 +119,7 @@ def test_a_shell_completes_commands_options_and_folders(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As bash asks for it, with the words so far and the position of the cursor."""
+    """Bash gets commands, options and folders for the words so far and the position of the cursor."""
     for name, value in {"_TIDEMARK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": position}.items():
         monkeypatch.setenv(name, str(value))
     assert main([]) == 0

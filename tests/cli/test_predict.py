@@ -25,15 +25,15 @@ from tests.cli.outcomes import checked, refused
 def test_customers_that_are_no_json_are_one_line(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From a file or from standard input."""
+    """Text that is not JSON is refused, from a file and from standard input."""
     (tmp_path / "in.json").write_text(text)
     assert "expected JSON, found" in refused(["predict", str(tmp_path / "in.json")], capsys)
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
     assert "standard input: expected JSON, found" in refused(["predict", "-"], capsys)
 
 
-def test_null_is_sent_as_the_json_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API then says what is wrong with it, not that it has come without a content type."""
+def test_null_is_sent_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`null` is sent with its content type, so that the API complains about the value."""
     sent: list[AWSPreparedRequest] = []
 
     def send(_: URLLib3Session, request: AWSPreparedRequest) -> SimpleNamespace:
@@ -46,7 +46,7 @@ def test_null_is_sent_as_the_json_that_it_is(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_customers_that_cannot_be_read_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder, a file that is not there, bytes that are no text."""
+    """A folder, a missing file and bytes that are no text are refused in one line."""
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     for name in ("bytes", "nowhere", "."):
         assert "cannot be read" in refused(["predict", str(tmp_path / name)], capsys)
@@ -54,7 +54,7 @@ def test_customers_that_cannot_be_read_are_one_line(tmp_path: Path, capsys: pyte
 
 @pytest.mark.parametrize("text", NASTY)
 def test_answers_of_the_model_are_printed_as_text(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """`predict` and `model`, as a table."""
+    """The tables of `predict` and `model` show any text as text."""
     model = {"batch_id": text, "attempt": 1, "as_of": text, "k": 2, "silhouette": 0.5}
     guess = {"household_id": text, "segment": 1, "name": text, "distance": 0.25}
     segment = {"segment": 1, "customers": 1234, "share": 0.5, "description": text}

@@ -21,7 +21,7 @@ ALL = ("[/x]", "/".join(text for text in KEYS if len(text) < 60))
 
 @pytest.mark.parametrize("reason", ALL, ids=["markup", "all"])
 def test_what_the_ledger_holds_is_printed_as_text(world: NightWorld, reason: str) -> None:
-    """Keys and reasons in `batches`, `explain`, `quarantine list`, `quarantine show`, `status`, `replay --plan`."""
+    """No key or reason of the ledger disturbs a screen, whichever command prints it."""
     key = f"shop/{reason}"
     hold(world, key, reason=reason)
     uri, why = f"s3://raw/{key}", visible(reason).strip()

@@ -33,7 +33,7 @@ from tests.cli.outcomes import refused
 def test_a_usage_error_says_what_was_expected_and_what_was_found(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After the command that it is about, before where its help is."""
+    """A usage error names its command, what was expected, what was found, and the help."""
     assert refused(words, capsys).startswith(message)
 
 
@@ -48,12 +48,12 @@ def test_a_usage_error_says_what_was_expected_and_what_was_found(
     ],
 )
 def test_an_option_with_several_values_takes_all_up_to_the_next_option(words: list[str], spread: list[str]) -> None:
-    """Click's own takes one each time that it is given."""
+    """Words up to the next option become values of the option."""
     assert Several(["--datasets"]).spread(words) == spread
 
 
 def test_help_lists_every_command_with_its_summary() -> None:
-    """In full, and on one line each on a screen of 80 columns."""
+    """The help has one line of at most 80 columns for every command."""
     context = click.Context(tidemark, info_name="tidemark", terminal_width=80)
     rows = tidemark.get_help(context).splitlines()
     for path, command in leaves(tidemark):
@@ -61,7 +61,7 @@ def test_help_lists_every_command_with_its_summary() -> None:
 
 
 def test_help_of_a_command_explains_its_arguments_and_options() -> None:
-    """A positional argument as well, of which click says nothing."""
+    """A command's help describes positional arguments as well as options."""
     nightly = tidemark.commands["nightly"]
     assert isinstance(nightly, click.Group)
     run = nightly.commands["run"]

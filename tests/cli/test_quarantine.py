@@ -12,18 +12,18 @@ from tidemark.service.transitions import move
 
 
 def test_a_quarantined_batch_names_its_files(world: NightWorld) -> None:
-    """The first in the list, ten of them in its story, and where the others are."""
+    """The list names a batch's first file, and `show` ten of them and the place of the others."""
     move(world, running(world), Poisoned(1, "counts do not agree"))
     listed = printed(lambda console: list_quarantine(world, console), PIPE_WIDTH)
     assert "s3://raw/shop/0.json and 11 more" in listed
-    told = printed(lambda console: show_quarantined(world, console, BATCH), PIPE_WIDTH)
-    assert "counts do not agree" in told
-    assert [told.count(f"{file.uri}\n") for file in FILES] == [1] * 10 + [0] * 2
-    assert "and 2 more, see its manifest manifest" in told
+    shown = printed(lambda console: show_quarantined(world, console, BATCH), PIPE_WIDTH)
+    assert "counts do not agree" in shown
+    assert [shown.count(f"{file.uri}\n") for file in FILES] == [1] * 10 + [0] * 2
+    assert "and 2 more, see its manifest manifest" in shown
 
 
 def test_files_in_the_list_are_names_and_fold(world: NightWorld) -> None:
-    """Elsewhere a column of that title has counts, which are whole and to the right."""
+    """Names of files fold in a column whose title stands for counts elsewhere."""
     key = f"shop/{'x' * 60}.json"
     hold(world, key)
     shown = printed(lambda console: list_quarantine(world, console), 100)

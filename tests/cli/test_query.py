@@ -22,21 +22,21 @@ class Statements:
     row: tuple[str | None, ...]
 
     def execute_statement(self, **_: Any) -> dict[str, str]:
-        """It is accepted."""
+        """Accepts it."""
         return {"Id": "s1"}
 
     def describe_statement(self, **_: Any) -> dict[str, Any]:
-        """It is finished."""
+        """Says that it is finished."""
         return {"Status": "FINISHED", "HasResultSet": True}
 
     def get_statement_result(self, **_: Any) -> dict[str, Any]:
-        """Its only page."""
+        """Returns its only page."""
         fields = [{"isNull": True} if value is None else {"stringValue": value} for value in self.row]
         return {"ColumnMetadata": [{"name": one, "typeName": "varchar"} for one in self.columns], "Records": [fields]}
 
 
 @pytest.mark.parametrize("text", NASTY)
 def test_rows_and_titles_of_a_query_are_printed_as_text(world: NightWorld, text: str) -> None:
-    """A null is a dash, everything else is what it is."""
+    """Values and titles are printed as text, and null as a dash."""
     asked = replace(world, clients={**world.clients, "redshift-data": Statements((text, "n"), (text, None))})
     checked(lambda console: run_query(asked, console, "SELECT 1"), visible(text).strip(), "–")

@@ -16,15 +16,15 @@ from tests.cli.nasty import NASTY
 from tests.cli.outcomes import checked, printed
 
 
-def summary(**found: Any) -> Summary:
-    """A run of one dataset, and what is given beside it."""
+def summary(**findings: Any) -> Summary:
+    """A run of one dataset, with the given findings."""
     shop = DatasetSummary(1, (), 2, 2, 0, 0, 0, 0.0, {"sales": TableSummary(1, 2, 2, 2)})
-    return Summary({"shop": shop}, landed=1, unclaimed=0, seconds=1.0, **found)
+    return Summary({"shop": shop}, landed=1, unclaimed=0, seconds=1.0, **findings)
 
 
 @pytest.mark.parametrize("text", NASTY)
 def test_a_summary_prints_names_and_reasons_as_text(text: str, tmp_path: Any) -> None:
-    """Whatever a file is called and a reason says."""
+    """Any name of a file and any reason is printed as text."""
     found = summary(
         skipped=(Finding(text, text),), unread=(Finding(text, text),), refused=(Finding(text, text),),
         unclaimed_files=(text,), quarantined=(QuarantinedBatch(BATCH, text, (text,)),),
@@ -47,7 +47,7 @@ TROUBLES: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_summary_with_any_trouble_is_not_all_well(trouble: str, tmp_path: Any) -> None:
-    """One file less than all, and it is named with its reason; nothing claims that every row is accounted for."""
+    """Any finding is named with its reason, and then the summary does not say that every row is accounted for."""
     found = summary(**{trouble: TROUBLES[trouble]})
     said = printed(lambda console: show_summary(console, found, tmp_path), 200)
     assert not found.clean
@@ -57,13 +57,13 @@ def test_a_summary_with_any_trouble_is_not_all_well(trouble: str, tmp_path: Any)
 
 
 def test_a_summary_without_trouble_says_so(tmp_path: Any) -> None:
-    """The last thing that the counts promise."""
+    """Without findings the summary says that every row is accounted for."""
     said = printed(lambda console: show_summary(console, summary(), tmp_path), 200)
     assert (summary().clean, "every row accounted for" in said, "person" in said) == (True, True, False)
 
 
 def test_a_long_list_of_troubles_is_cut_where_it_can_be_seen(tmp_path: Any) -> None:
-    """Ten of 22 files, and where the other 12 are."""
+    """Of 22 files ten are named, with the place of the other 12."""
     found = summary(unclaimed_files=tuple(f"other/{place}" for place in range(22)))
     said = printed(lambda console: show_summary(console, found, tmp_path), 200)
     assert "22 files under no dataset's prefix:" in said

@@ -11,7 +11,7 @@ from tests.cli.nasty import is_plain, texts
 
 @given(texts)
 def test_no_text_moves_a_cursor_or_hides(text: str) -> None:
-    """Whatever comes in, one line of characters comes out that a terminal shows as they are, and UTF-8 can carry."""
+    """Any text becomes one line that a terminal shows character by character, in valid UTF-8."""
     shown = visible(text)
     assert is_plain(shown)
     assert "\n" not in shown
@@ -35,11 +35,11 @@ def test_no_text_moves_a_cursor_or_hides(text: str) -> None:
     ],
 )
 def test_what_would_be_obeyed_is_shown_as_an_escape(text: str, shown: str) -> None:
-    """Letters of every script stay; a mark with nothing to sit on is named."""
+    """Letters of every script stay, and controls become escapes, like a mark with no letter before it."""
     assert visible(text) == shown
 
 
 @pytest.mark.parametrize(("key", "shown"), [("a ", "a\\x20"), ("  a b", "\\x20\\x20a b"), (" ", "\\x20"), ("", "")])
 def test_blanks_at_the_ends_of_a_name_are_seen(key: str, shown: str) -> None:
-    """`a ` and `a` are two keys."""
+    """Blanks at either end of a name become escapes: `a ` and `a` are two keys."""
     assert name(key) == shown

@@ -14,7 +14,7 @@ from tidemark.core.errors import TidemarkError
 
 
 def test_traffic_writes_over_no_other_file(tmp_path: Path) -> None:
-    """The same files again are fine, with others beside them; a file of another content ends it before it begins."""
+    """Identical files and other names are fine; a file with other content stops the command before it writes."""
     console = Console(file=(tmp_path / "said").open("w"))
     sample = tmp_path / "sample"
 
@@ -33,7 +33,7 @@ def test_traffic_writes_over_no_other_file(tmp_path: Path) -> None:
 
 
 def test_traffic_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
-    """A folder in it that is a link leads elsewhere, where nothing is written."""
+    """A link inside the folder is refused, and nothing is written to its target."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "sample").mkdir()
     (tmp_path / "sample" / "content").symlink_to(tmp_path / "elsewhere")
