@@ -13,7 +13,7 @@ from click import Option
 
 from cli import arguments as of
 from cli.arguments import Value
-from cli.program import JSON, Argument, Command, Group, Program, Several
+from cli.program import Argument, Command, Group, Program, Several
 
 if TYPE_CHECKING:
     from tidemark.adapters.world import World
@@ -36,6 +36,11 @@ FILE = Value("file", of.text, completes="file")
 COUNT = Value("n", of.count)
 TIME = Value("time", of.moment)
 
+JSON = Option(["--json", "as_json"], is_flag=True, help="print the table as JSON; all else goes to stderr")
+ANSWER = Option(["--json", "as_json"], is_flag=True, help="print the API's answer as it came")
+DATASET = Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`")
+SET_ASIDE = Argument(["named"], type=TEXT, metavar="BATCH|s3://BUCKET/KEY", description="a batch or a file")
+
 
 def stack_name(stack: str) -> str:
     """For commands that speak to the stack's HTTP API."""
@@ -43,7 +48,7 @@ def stack_name(stack: str) -> str:
 
 
 def world(stack: str) -> World:
-    """For commands that read."""
+    """For commands that read, or that must work while the ledger is not whole."""
     from cli.connection import connect
 
     return connect(stack)
@@ -151,18 +156,9 @@ OPERATIONS = (
                help="seconds after which every function that had begun has ended  [default: 960]"),
         opens=world,
     ),
-    Command(
-        "pause", "form no new batches; files are remembered meanwhile", "cli.operate:pause",
-        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), opens=world,
-    ),
-    Command(
-        "resume", "form batches again", "cli.operate:resume",
-        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), opens=world,
-    ),
-    Command(
-        "drain", "pause, and wait until nothing is under way", "cli.operate:drain",
-        Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`"), opens=world,
-    ),
+    Command("pause", "form no new batches; files are remembered meanwhile", "cli.operate:pause", DATASET, opens=world),
+    Command("resume", "form batches again", "cli.operate:resume", DATASET, opens=world),
+    Command("drain", "pause, and wait until nothing is under way", "cli.operate:drain", DATASET, opens=world),
 )  # fmt: skip
 
 NIGHTLY = (
@@ -184,12 +180,6 @@ NIGHTLY = (
 )  # fmt: skip
 
 
-def _decision(name: str, summary: str, target: str) -> Command:
-    """A command about a file or a batch in quarantine."""
-    place = Argument(["named"], type=TEXT, metavar="BATCH|s3://BUCKET/KEY", description="a batch or a file")
-    return Command(name, summary, target, place, opens=sealed_world)
-
-
 QUARANTINE = (
     Group(
         "quarantine", "what was set aside, with its reasons",
@@ -199,11 +189,16 @@ QUARANTINE = (
         ),
         Command(
             "show", "why, and the rejected records", "cli.quarantine:show_quarantined",
-            Argument(["named"], type=TEXT, metavar="BATCH|s3://BUCKET/KEY", description="a batch or a file"),
-            JSON, opens=world,
+            SET_ASIDE, JSON, opens=world,
         ),
-        _decision("release", "make a file normal again, or let a batch run again", "cli.quarantine:release"),
-        _decision("discard", "give up a file or a batch", "cli.quarantine:discard"),
+        Command(
+            "release", "make a file normal again, or let a batch run again", "cli.quarantine:release",
+            SET_ASIDE, opens=sealed_world,
+        ),
+        Command(
+            "discard", "give up a file or a batch", "cli.quarantine:discard",
+            SET_ASIDE, opens=sealed_world,
+        ),
         Command(
             "acknowledge", "take a batch's rejected records off the list", "cli.quarantine:acknowledge_rejected",
             Argument(["batch_id"], type=TEXT, metavar="BATCH", description="its id"), opens=sealed_world,
@@ -216,13 +211,11 @@ SEGMENTS = (
         "predict", "ask which segments customers belong to", "cli.predict:show_predictions",
         Argument(["file"], type=FILE, metavar="FILE",
                  description='JSON: one customer, a list, or {"customers": [...]}; - reads standard input'),
-        Option(["--json", "as_json"], is_flag=True, help="print the API's answer as it came"),
-        opens=stack_name,
+        ANSWER, opens=stack_name,
     ),
     Command(
         "model", "the model that predicts, and its segments", "cli.predict:show_model",
-        Option(["--json", "as_json"], is_flag=True, help="print the API's answer as it came"),
-        opens=stack_name,
+        ANSWER, opens=stack_name,
     ),
 )  # fmt: skip
 

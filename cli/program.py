@@ -16,7 +16,6 @@ from tidemark.core.meant import meant
 
 #: A width for help that reads well on a wide screen, too.
 HELP_WIDTH = 100
-JSON = click.Option(["--json", "as_json"], is_flag=True, help="print the table as JSON; all else goes to stderr")
 
 
 class Argument(click.Argument):

@@ -13,7 +13,7 @@ from tests.cli.outcomes import refused
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["staus"], "tidemark: expected a command, found 'staus' (did you mean status?) (see `tidemark --help`)"),
+        (["statsu"], "tidemark: expected a command, found 'statsu' (did you mean status?) (see `tidemark --help`)"),
         (["quarantine", "realese"], "tidemark quarantine: expected a command, found 'realese' (did you mean release?)"),
         (["local"], "tidemark local: expected a command (run, up), found none (see `tidemark local --help`)"),
         (["batches", "--limt", "3"], "tidemark batches: expected an option, found '--limt' (did you mean --limit?)"),
