@@ -61,8 +61,7 @@ def ours(spark: SparkSession, paths: list[Path], lake: Path, number: int) -> Non
 
 def duck(paths: list[Path], out: Path) -> None:
     """DuckDB with the schema given, reading once."""
-    names = {"string": "VARCHAR", "int": "INTEGER", "bigint": "BIGINT", "timestamp": "TIMESTAMP"}
-    columns = ", ".join(f"{field.name}: '{names[field.type.kind]}'" for field in DATASET.record)
+    columns = ", ".join(f"{field.name}: '{field.type.redshift}'" for field in DATASET.record)
     with duckdb.connect() as connection:
         connection.execute("SET threads = 2")
         listed = ", ".join(f"'{path}'" for path in paths)

@@ -28,7 +28,7 @@ from tidemark.service.transitions import QUERIES_AT_ONCE
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 24 * 3600  # seconds
 RUNS_AT_ONCE = 15  # SparkRuns in template.yaml
-STARTS = 1.0  # StartJobRun, a second (aws-facts §4.1)
+STARTS = 1.0  # StartJobRun, a second (docs/aws-facts.md#emr-quotas-and-rates)
 STEP = 10  # seconds between two looks of the simulated loader
 SETTLED = 5  # seconds from a statement's end to the next load of its shard
 

@@ -29,8 +29,8 @@ def list_jobs(world: World, console: Console) -> None:
             table,
             name,
             job,
-            latest=max(world.ledger.all_batches(name), key=lambda batch: batch.period, default=None),
-            paused=world.ledger.paused(name),
+            latest=max(world.ledger.batches.all(name), key=lambda batch: batch.period, default=None),
+            paused=world.ledger.controls.paused(name),
             due=sum(period.job == name for period in due),
         )
     show_table(console, table, "no nightly job is declared")

@@ -71,7 +71,7 @@ def replay_batches(
 
 
 def _replaced(batch: Batch) -> str:
-    return ", ".join(f"{table} {number(rows)}" for table, rows in batch.rows.items()) or "nothing yet"
+    return ", ".join(f"{table} {number(rows)}" for table, rows in batch.counts.rows.items()) or "nothing yet"
 
 
 def _replay_record(batch: Batch) -> Record:
@@ -81,7 +81,7 @@ def _replay_record(batch: Batch) -> Record:
         "attempt": batch.attempt,
         "next_attempt": batch.attempt + 1,
         "files": batch.files,
-        "rows": dict(batch.rows),
+        "rows": dict(batch.counts.rows),
         "can_replay": can_replay(batch),
     }
 
@@ -99,7 +99,7 @@ def choose_batches(
     chosen = [
         batch
         for each in named(world, dataset or "")
-        for batch in world.ledger.all_batches(each)
+        for batch in world.ledger.batches.all(each)
         if (since is None or batch.created_at >= since)
         and (until is None or batch.created_at < until)
         and can_replay(batch)
@@ -112,14 +112,14 @@ def choose_batches(
 def pause(world: World, console: Console, dataset: str) -> None:
     """Form no new batches of a dataset; its files are remembered meanwhile."""
     for each in named(world, dataset):
-        world.ledger.pause(each, paused=True)
+        world.ledger.controls.pause(each, paused=True)
         say(console, f"{each} is paused: files are remembered, no batch is formed")
 
 
 def resume(world: World, console: Console, dataset: str) -> None:
     """Form batches of a dataset again."""
     for each in named(world, dataset):
-        world.ledger.pause(each, paused=False)
+        world.ledger.controls.pause(each, paused=False)
         say(console, f"{each} is running")
 
 
@@ -128,7 +128,7 @@ def drain(world: World, console: Console, dataset: str, seconds_max: float = DRA
     pause(world, console, dataset)
     began = time.monotonic()
     while True:
-        unfinished = [batch for each in named(world, dataset) for batch in world.ledger.open_batches(each)]
+        unfinished = [batch for each in named(world, dataset) for batch in world.ledger.batches.open(each)]
         if not unfinished:
             say(console, "drained: nothing is under way")
             return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +28,7 @@ from cli.text import name
 from tidemark.adapters.world import World
 from tidemark.clock import from_iso, iso
 from tidemark.core.files import FileVersion, RefusedFile, split_uri
+from tidemark.core.job import RejectedRecord
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service.operate import (
     acknowledge,
@@ -49,7 +49,7 @@ REJECTED_SHOWN = 20  # rejected records in the table; `--json` has all
 
 def list_quarantine(world: World, console: Console) -> None:
     """Batches with their files, and files, that wait for a person; and batches with rejected records."""
-    batches, refused_files = world.ledger.quarantine()
+    batches, refused_files = world.ledger.quarantine.contents()
     table = Sheet(
         "what", "name", "since", "reason", "files", spare=("since",), whole=("what", "since"), texts=("files",)
     )
@@ -58,8 +58,8 @@ def list_quarantine(world: World, console: Console) -> None:
     for refused in refused_files:
         _add_file(table, refused, console)
     for dataset in world.datasets:
-        for batch in world.ledger.recent(dataset, REJECTED_RECENT):
-            if batch.rejected and batch.acknowledged != batch.attempt:
+        for batch in world.ledger.batches.recent(dataset, REJECTED_RECENT):
+            if batch.counts.rejected and batch.acknowledged != batch.attempt:
                 _add_rejected(table, batch)
     show_table(console, table, "nothing is in quarantine")
 
@@ -87,9 +87,10 @@ def _add_file(table: Sheet, refused: RefusedFile, console: Console) -> None:
 
 
 def _add_rejected(table: Sheet, batch: Batch) -> None:
-    reason = f"{number(batch.rejected)} of {number(batch.read)} records rejected"
+    read, rejected = batch.counts.read, batch.counts.rejected
+    reason = f"{number(rejected)} of {number(read)} records rejected"
     table.add_record(
-        _record("records", batch.batch_id, iso(batch.updated_at), reason, rejected=batch.rejected, read=batch.read),
+        _record("records", batch.batch_id, iso(batch.updated_at), reason, rejected=rejected, read=read),
         "records",
         in_one_piece(batch.batch_id),
         _minute(iso(batch.updated_at)),
@@ -143,18 +144,19 @@ def _show_rejected(world: World, console: Console, batch: Batch) -> None:
     for record in _rejected_records(world, [file.uri for file in listed]):
         if table.row_count == REJECTED_SHOWN and not wants_json(console):
             break
-        raw = shortened(record["raw"] or "", RAW_MAX, console)
-        table.add_record(record, name(record["file"]), str(record["position"]), record["reason"], raw)
+        position, _, reason, raw = record.rejected
+        shown = (name(record.file), str(position), reason, shortened(raw, RAW_MAX, console))
+        table.add_record({"file": record.file, "version": record.version, **record.rejected._asdict()}, *shown)
     show_table(console, table, "no rejected records")
     rest = sum(file.rows for file in listed) - table.row_count
     if rest > 0:
         say_whole(console, f"and {number(rest)} more, in {listed[0].uri.rpartition('/')[0]}/")
 
 
-def _rejected_records(world: World, uris: list[str]) -> Iterator[dict[str, Any]]:
+def _rejected_records(world: World, uris: list[str]) -> Iterator[RejectedRecord]:
     for uri in uris:
         for row in (world.store.get(*split_uri(uri)) or b"").splitlines():
-            yield json.loads(row)
+            yield RejectedRecord.loads(row)
 
 
 def release(world: World, console: Console, named: str) -> None:
@@ -173,7 +175,7 @@ def discard(world: World, console: Console, named: str) -> None:
     """Give up a file or a batch; whatever lake and warehouse show of a batch is replaced by nothing."""
     if is_file(named):
         refused = find_refused(world, *file_named(named))
-        world.ledger.discard(refused.file)
+        world.ledger.files.discard(refused.file)
         say_whole(console, f"discarded: {name(refused.file.uri)}")
     else:
         batch = discard_batch(world, find_batch(world, named))
@@ -183,4 +185,4 @@ def discard(world: World, console: Console, named: str) -> None:
 def acknowledge_rejected(world: World, console: Console, batch_id: str) -> None:
     """Take a batch's rejected records off the list of what waits for a person."""
     batch = acknowledge(world, find_batch(world, batch_id))
-    say_whole(console, f"acknowledged: {plural(batch.rejected, 'rejected record')} of {batch.batch_id}")
+    say_whole(console, f"acknowledged: {plural(batch.counts.rejected, 'rejected record')} of {batch.batch_id}")

@@ -123,7 +123,7 @@ def show_batches(world: World, console: Console, dataset: str | None, limit: int
     """The latest batches, latest first."""
     names = sorted(world.datasets) if dataset is None else named(world, dataset)
     batches = sorted(
-        (batch for each in names for batch in world.ledger.recent(each, limit)),
+        (batch for each in names for batch in world.ledger.batches.recent(each, limit)),
         key=lambda batch: batch.created_at,
         reverse=True,
     )
@@ -147,10 +147,10 @@ def _batch_cells(batch: Batch, now: datetime, console: Console) -> tuple[Part, .
         str(batch.attempt),
         number(batch.files),
         size(batch.bytes),
-        number(batch.read),
-        number(batch.kept),
-        number(batch.rejected),
-        number(batch.duplicate_records),
+        number(batch.counts.read),
+        number(batch.counts.kept),
+        number(batch.counts.rejected),
+        number(batch.counts.duplicate_records),
         duration(batch.took(now)),
         shortened(_why(batch), REASON_MAX, console) or NOTHING,
     )
@@ -165,10 +165,10 @@ def _batch_record(batch: Batch, now: datetime) -> Record:
         "attempt": batch.attempt,
         "files": batch.files,
         "bytes": batch.bytes,
-        "read": batch.read,
-        "kept": batch.kept,
-        "rejected": batch.rejected,
-        "duplicate_records": batch.duplicate_records,
+        "read": batch.counts.read,
+        "kept": batch.counts.kept,
+        "rejected": batch.counts.rejected,
+        "duplicate_records": batch.counts.duplicate_records,
         "created_at": iso(batch.created_at),
         "updated_at": iso(batch.updated_at),
         "took_seconds": batch.took(now).total_seconds(),
@@ -197,8 +197,8 @@ def show_file(world: World, console: Console, uri: str) -> None:
 
 def _pending_in(world: World, bucket: str, key: str) -> str | None:
     for dataset in (each for each, declared in world.datasets.items() if declared.owns(key)):
-        for segment in world.ledger.all_segments(dataset):
-            files = world.ledger.segment_files(dataset, segment.sk)
+        for segment in world.ledger.segments.all(dataset):
+            files = world.ledger.segments.files(dataset, segment.sk)
             if any((file.bucket, file.key) == (bucket, key) for file in files):
                 return dataset
     return None

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from local.redshift.plans import Copy
 from local.redshift.tables import Column, SqlError, columns_of, quoted
+from tidemark.core.files import split_uri
 
 WITHOUT_MEANING: Final = {"STATUPDATE", "COMPUPDATE"}  # statistics and encodings do not exist here
 CONNECTIONS: Final = 8
@@ -104,7 +105,7 @@ def target_columns(cursor: Any, plan: Copy) -> tuple[Column, ...]:
 
 def read_manifest(client: Any, uri: str) -> list[dict[str, Any]]:
     """The manifest's entries; every one has a url and its exact content_length, as Redshift demands for Parquet."""
-    bucket, key = split_uri(uri)
+    bucket, key = source_named(uri)
     try:
         manifest = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
         entries = manifest["entries"]
@@ -121,11 +122,10 @@ def read_manifest(client: Any, uri: str) -> list[dict[str, Any]]:
     return list(entries)
 
 
-def split_uri(uri: str) -> tuple[str, str]:
+def source_named(uri: str) -> tuple[str, str]:
     """`s3://bucket/key` → ("bucket", "key"); SqlError for anything else."""
-    scheme, _, rest = uri.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not bucket or not key:
+    bucket, key = split_uri(uri)
+    if not uri.startswith("s3://") or not bucket or not key:
         raise SqlError(f"COPY source {uri!r} is not an s3:// object")
     return bucket, key
 
@@ -142,7 +142,7 @@ def fetch(client: Any, entries: Sequence[Mapping[str, Any]], folder: Path) -> li
 
 
 def _fetch_one(client: Any, entry: Mapping[str, Any], path: Path) -> Source | None:
-    bucket, key = split_uri(entry["url"])
+    bucket, key = source_named(entry["url"])
     try:
         path.write_bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
     except ClientError as error:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tidemark.core.files import split_uri
 from tidemark.core.job import FAILURE, RESULT
 
 CONNECTIONS: Final = 8
@@ -35,7 +36,7 @@ def fetched(client: Any, uri: str) -> bytes:
     try:
         if not uri.startswith("s3://"):
             return Path(uri.removeprefix("file://")).read_bytes()
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        bucket, key = split_uri(uri)
         content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
     except (ClientError, BotoCoreError, OSError) as error:
         raise StagingError(f"cannot read {uri}: {error}") from error

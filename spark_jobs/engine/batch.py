@@ -19,7 +19,7 @@ from spark_jobs.engine.hadoop import FileSystem
 from tidemark.core.dataset import Dataset, Table
 from tidemark.core.errors import DeclarationError, Unbalanced
 from tidemark.core.files import FileVersion
-from tidemark.core.job import DataFiles, FileCount, JobSpec, Result, rows_of
+from tidemark.core.job import REJECTED_FROM, DataFiles, FileCount, JobSpec, Result, rows_of
 from tidemark.core.manifest import Manifest
 
 Transform = Callable[[DataFrame], Mapping[str, DataFrame]]
@@ -117,9 +117,9 @@ def _records(frame: DataFrame, files: Sequence[FileVersion], dataset: Dataset) -
 
 def rejected_records(frame: DataFrame, files: Sequence[FileVersion]) -> DataFrame:
     """The rejected records as they are reported."""
-    versions = reader.looked_up([file.version for file in files])
-    place = reader.file_name(files).alias("file"), versions.alias("version")
-    return frame.where("_rejected IS NOT NULL").select(*place, "_rejected.*")
+    origin = reader.file_name(files), reader.looked_up([file.version for file in files])
+    named = (column.alias(name) for column, name in zip(origin, REJECTED_FROM))
+    return frame.where("_rejected IS NOT NULL").select(*named, "_rejected.*")
 
 
 def written_tables(

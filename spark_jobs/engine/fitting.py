@@ -15,18 +15,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_jobs.engine.s3_objects import ReadError
+from tidemark.core.column_types import Family
 from tidemark.core.dataset import Column as Declared
 from tidemark.core.dataset import Table
 from tidemark.core.errors import DeclarationError
 
-#: Digits of whole numbers: all that the type may need, and so many that it always has room for.
+#: Digits that the values of Spark's integer types may have.
 _NEEDS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
-_HOLDS = {"int": 9, "bigint": 18}
-#: What Iceberg, Redshift and Python all can hold, as literals of the session's time zone, UTC.
-_MOMENTS = {
-    "date": ("DATE'0001-01-01'", "DATE'9999-12-31'"),
-    "timestamp": ("TIMESTAMP'0001-01-01 00:00:00'", "TIMESTAMP'9999-12-31 23:59:59.999999'"),
-}
 _OVERFLOW = re.compile(r"\[(?:NUMERIC_VALUE_OUT_OF_RANGE|\w*OVERFLOW\w*)[\].]")
 
 
@@ -63,15 +58,15 @@ def _overflows(frame: DataFrame) -> bool:
 
 def _widens(found: T.DataType, declared: Declared) -> bool:
     """Whether every value of the one type is exactly a value of the other."""
-    name, needs, holds = found.simpleString(), _needs(found), _holds(declared)
+    needs, holds = _needs(found), declared.type.digits
     if needs and holds:
         return needs[0] <= holds[0] and needs[1] <= holds[1]
-    return (name, declared.type.kind) in {("float", "double"), ("int", "double")}
+    return declared.type.family is Family.FLOAT and found.simpleString() in ("float", "int")
 
 
 def _narrows(found: T.DataType, declared: Declared) -> bool:
     """Whether a value of the one type either is a value of the other, or is too large for it."""
-    needs, holds = _needs(found), _holds(declared)
+    needs, holds = _needs(found), declared.type.digits
     return bool(needs and holds and needs[1] <= holds[1])
 
 
@@ -80,15 +75,6 @@ def _needs(found: T.DataType) -> Optional[tuple[int, int]]:
     if isinstance(found, T.DecimalType):
         return found.precision - found.scale, found.scale
     whole = _NEEDS.get(found.simpleString())
-    return (whole, 0) if whole else None
-
-
-def _holds(declared: Declared) -> Optional[tuple[int, int]]:
-    """Digits before and behind the point for which the declared type always has room."""
-    if declared.type.kind == "decimal":
-        precision, scale = declared.type.arguments
-        return precision - scale, scale
-    whole = _HOLDS.get(declared.type.kind)
     return (whole, 0) if whole else None
 
 
@@ -106,13 +92,14 @@ def _within(value: Column, declared: Declared, name: str) -> Column:
     Redshift takes a zero byte for the end of the text, or refuses the whole load. The checks of a record keep it out,
     but `_rescued` spells it as an escape, and a transform may read that.
     """
-    if declared.type.kind == "string":
-        longest, size = declared.type.arguments[0], F.octet_length(value)
+    longest, bounds = declared.type.bytes_max, declared.type.row.bounds
+    if longest is not None:
+        size = F.octet_length(value)
         told = F.concat(F.lit("found "), size.cast("string"))
         short = _unless(size > longest, value, f"{name}: expected at most {longest} bytes, ", told)
         return _unless(F.contains(value, F.lit("\0")), short, f"{name}: expected text, ", F.lit("found a zero byte"))
-    if declared.type.kind in _MOMENTS:
-        first, last = map(F.expr, _MOMENTS[declared.type.kind])
+    if bounds:
+        first, last = (F.lit(bound).cast(declared.type.spark) for bound in bounds)
         told = F.concat(F.lit("found "), value.cast("string"))
         return _unless((value < first) | (value > last), value, f"{name}: expected a year from 1 to 9999, ", told)
     return value

@@ -14,8 +14,8 @@ from __future__ import annotations
 import heapq
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Optional
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Optional, Union, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +25,13 @@ from pyspark.sql import functions as F
 from spark_jobs.engine import s3_objects
 from spark_jobs.engine.formats import FileReader, reader_for
 from spark_jobs.engine.formats.bounds import bounded
-from spark_jobs.engine.formats.records import End, Rejected
-from tidemark.core.dataset import Field, Format
+from spark_jobs.engine.formats.columns import schema_of
+from spark_jobs.engine.formats.records import End
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import RESCUED, Field, Format
+from tidemark.core.dataset import Column as Declared
 from tidemark.core.files import FileVersion
+from tidemark.core.job import Rejected
 
 ROWS = 8_192  # per Arrow batch at most
 #: What one more request costs, in bytes that could have been read meanwhile.
@@ -35,29 +39,35 @@ REQUEST_BYTES = 256 << 10
 TASK_BYTES_MIN, TASK_BYTES_MAX = 4 << 20, 64 << 20
 Task = list[tuple[int, FileVersion]]  # files with their index
 
-_EXTRA = pa.schema(
-    [
-        ("_source", pa.int32()),
-        ("_ordinal", pa.int64()),
-        (
-            "_rejected",
-            pa.struct([("position", pa.int64()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]),
-        ),
-        ("_end", pa.struct([("bytes", pa.int64()), ("problem", pa.string())])),
-    ]
-)
-_EXTRA_DDL = (
-    "_rescued string, _source int, _ordinal bigint, "
-    "_rejected struct<position bigint, line bigint, reason string, raw string>, "
-    "_end struct<bytes bigint, problem string>"
-)
+_BIGINT, _STRING = ColumnType.parse("bigint"), ColumnType.parse("string")
+_PLAIN = (Declared("_source", ColumnType.parse("int")), Declared("_ordinal", _BIGINT))
+_TYPES: Mapping[object, ColumnType] = {int: _BIGINT, str: _STRING, Optional[str]: _STRING}
+
+
+def _fields_of(shape: type) -> list[Declared]:
+    return [Declared(name, _TYPES[type_]) for name, type_ in get_type_hints(shape).items()]
+
+
+#: Columns of structs, by name.
+_STRUCTS = {"_rejected": _fields_of(Rejected), "_end": _fields_of(End)}
+_EXTRA = pa.schema([*schema_of(_PLAIN), *((name, pa.struct(schema_of(fields))) for name, fields in _STRUCTS.items())])
+
+
+def ddl(columns: Iterable[Union[Declared, Field]]) -> str:
+    """Columns with their types, as Spark's DDL lists them."""
+    return ", ".join(f"`{column.name}` {column.type.spark}" for column in columns)
 
 
 def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Field], format_: Format) -> DataFrame:
     """Every record of the files, once; see the module for the columns."""
     fields = tuple(fields)
-    schema = ", ".join([*(f"`{field.name}` {field.type.spark}" for field in fields), _EXTRA_DDL])
-    return in_tasks(spark, files, lambda task: read_batches(task, fields, format_), schema)
+    return in_tasks(spark, files, lambda task: read_batches(task, fields, format_), frame_ddl(fields))
+
+
+def frame_ddl(fields: Sequence[Field]) -> str:
+    """The columns of the frame, as Spark's DDL lists them."""
+    structs = (f"{name} struct<{ddl(columns)}>" for name, columns in _STRUCTS.items())
+    return ", ".join([ddl([*fields, RESCUED, *_PLAIN]), *structs])
 
 
 def in_tasks(
@@ -135,7 +145,7 @@ def _file_tables(reader: FileReader, index: int, parts: Iterable[bytes]) -> Iter
 
 
 def _widened(table: Any, index: int, rows: int, **given: pa.Array) -> pa.Table:
-    extra = {"_source": pa.repeat(pa.scalar(index, pa.int32()), rows), **given}
+    extra = {"_source": pa.repeat(pa.scalar(index, _EXTRA.field("_source").type), rows), **given}
     columns = dict(zip(table.column_names, table.columns)) if table is not None else {}
     return pa.table({**columns, **extra})
 

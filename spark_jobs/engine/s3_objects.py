@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, Optional
 
-from tidemark.core.files import FileVersion
+from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.job import RunFailure
 
 #: Bytes per request: a large object is fetched in ranges, so that what waits in memory stays bounded.
@@ -153,12 +153,12 @@ def _request(part: _Part) -> dict[str, str]:
 
 def text(uri: str) -> str:
     """A small object's text."""
-    bucket, _, key = uri[len("s3://") :].partition("/")
+    bucket, key = split_uri(uri)
     body: bytes = client().get_object(Bucket=bucket, Key=key)["Body"].read()
     return body.decode()
 
 
 def put_text(uri: str, text_: str) -> None:
     """A small object, written."""
-    bucket, _, key = uri[len("s3://") :].partition("/")
+    bucket, key = split_uri(uri)
     client().put_object(Bucket=bucket, Key=key, Body=text_.encode(), ContentType="application/json")

@@ -16,14 +16,15 @@ from pyspark.sql import functions as F
 
 from spark_jobs.engine import s3_objects, writer
 from spark_jobs.engine.hadoop import FileSystem
-from spark_jobs.engine.reader import in_tasks
-from tidemark.core.dataset import Column, ColumnType, Dataset, Table
+from spark_jobs.engine.reader import ddl, in_tasks
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset, Table
 from tidemark.core.errors import DeclarationError
-from tidemark.core.files import FileVersion
+from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.job import DataFile, DataFiles
 
 ROWS = 65_536  # per Arrow batch at most
-_TABLE = Table("keys", "facts", (Column("key", ColumnType("string")),))
+_TABLE = Table("keys", "facts", (Column("key", ColumnType.parse("string")),))
 
 
 def key_of(dataset: Dataset) -> Optional[str]:
@@ -64,15 +65,14 @@ def write(kept: DataFrame, key: str, folder: str, content_bytes: int, system: Fi
 
 def _version_of(file: DataFile) -> FileVersion:
     """A key file as the object to fetch; it was written once, so it needs no version."""
-    bucket, _, key = file.uri[len("s3://") :].partition("/")
-    return FileVersion(bucket, key, "", file.bytes)
+    return FileVersion(*split_uri(file.uri), "", file.bytes)
 
 
 def read(spark: SparkSession, files: Sequence[DataFile]) -> Optional[DataFrame]:
     """The keys in the files of other batches, as the column `key`; None without a file."""
     if not files:
         return None
-    return in_tasks(spark, [_version_of(file) for file in files], read_batches, "key string")
+    return in_tasks(spark, [_version_of(file) for file in files], read_batches, ddl(_TABLE.columns))
 
 
 def read_batches(files: Iterable[tuple[int, FileVersion]]) -> Iterator[pa.RecordBatch]:

@@ -16,8 +16,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.engine import s3_objects
-from spark_jobs.engine.formats.columns import arrow_type
-from spark_jobs.engine.reader import in_tasks
+from spark_jobs.engine.formats.columns import schema_of
+from spark_jobs.engine.reader import ddl, in_tasks
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column
 from tidemark.core.errors import Unbalanced
 from tidemark.core.files import FileVersion
 from tidemark.core.manifest import Input
@@ -34,7 +36,7 @@ def read(spark: SparkSession, source: Input) -> tuple[DataFrame, int]:
     as were pinned; else it raises `Unbalanced`.
     """
     files = [FileVersion(file.bucket, file.key, "", file.size) for file in source.files]
-    schema = ", ".join([*(f"`{column.name}` {column.type.spark}" for column in source.columns), f"{_COUNT} bigint"])
+    schema = ddl(_columns(source))
     frame = in_tasks(spark, files, lambda task: read_batches(task, source), schema)
     frame = frame.persist(StorageLevel.MEMORY_AND_DISK)  # a job may have several tables, and reads only once
     ends = frame.agg(F.count(_COUNT).alias("files"), F.coalesce(F.sum(_COUNT), F.lit(0)).alias("rows")).collect()[0]
@@ -42,6 +44,10 @@ def read(spark: SparkSession, source: Input) -> tuple[DataFrame, int]:
     _equal(f"rows of {source.table}", source.rows, ends["rows"])
     rows = frame.where(F.col(_COUNT).isNull()).drop(_COUNT)
     return (_summed(rows, source) if source.sums else rows), ends["rows"]
+
+
+def _columns(source: Input) -> list[Column]:
+    return [*source.columns, Column(_COUNT, ColumnType.parse("bigint"))]
 
 
 def _equal(what: str, expected: int, found: int) -> None:
@@ -58,7 +64,7 @@ def _summed(rows: DataFrame, source: Input) -> DataFrame:
 
 def read_batches(files: Iterable[tuple[int, FileVersion]], source: Input) -> Iterator[pa.RecordBatch]:
     """What one task does: the files' rows, and behind each file's rows their number."""
-    schema = pa.schema([*((column.name, arrow_type(column.type)) for column in source.columns), (_COUNT, pa.int64())])
+    schema = schema_of(_columns(source))
     try:
         for _, file, parts in s3_objects.fetch(files):
             rows = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.service.nights import NightWorld, advance
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, Formed, RunRetried, RunStarted, State
+from tidemark.core.lifecycle import Batch, Counts, Formed, RunRetried, RunStarted, State
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import attempt_prefix
 from tidemark.service.transitions import move
@@ -40,13 +40,13 @@ def hold(
         "files": [{"bucket": "raw", "key": key, "version": "v1", **counted}], "tables": {},
     }  # fmt: skip
     world.store.put("lake", f"{place}result.json", json.dumps(report))
-    world.ledger.claim(file, "shop", BATCH, now)
-    known = world.ledger.batch(BATCH) or Batch(BATCH, "shop", now, now)
+    world.ledger.files.claim(file, "shop", BATCH, now)
+    known = world.ledger.batches.get(BATCH) or Batch(BATCH, "shop", now, now)
     held = replace(
-        known, state=state, reason=reason, manifest=f"{place}manifest.json", files=1, bytes=7, read=3, kept=1,
-        rejected=1, duplicate_records=1, problems=1, rows={"sales": 1},
+        known, state=state, reason=reason, manifest=f"{place}manifest.json", files=1, bytes=7,
+        counts=Counts(read=3, kept=1, rejected=1, duplicate_records=1, problems=1, rows={"sales": 1}),
     )  # fmt: skip
-    return world.ledger.save(held)
+    return world.ledger.batches.save(held)
 
 
 def running(world: NightWorld) -> Batch:
@@ -54,8 +54,9 @@ def running(world: NightWorld) -> Batch:
     now = world.clock.now()
     world.store.put_once("control", "manifest", Manifest(BATCH, 1, "shop", FILES).dumps())
     for file in FILES:
-        world.ledger.claim(file, "shop", BATCH, now)
-    formed = move(world, world.ledger.save(Batch(BATCH, "shop", now, now)), Formed(1, "manifest", len(FILES), 84))
+        world.ledger.files.claim(file, "shop", BATCH, now)
+    batch = world.ledger.batches.save(Batch(BATCH, "shop", now, now))
+    formed = move(world, batch, Formed(1, "manifest", len(FILES), 84))
     advance(world, minutes=1)
     return move(world, formed, RunStarted(1, "run-1"))
 

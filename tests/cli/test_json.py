@@ -187,9 +187,9 @@ def test_a_file_in_quarantine_is_shown_as_a_record(
 ) -> None:
     """A file that is shown in three lines is one object for a script."""
     file = FileVersion("raw", KEY, "v1", 7)
-    batch = world.ledger.batch(BATCH)
+    batch = world.ledger.batches.get(BATCH)
     assert batch
-    world.ledger.refuse(replace(batch, changes=1, reason="gone"), file)
+    world.ledger.files.refuse(replace(batch, changes=1, reason="gone"), file)
     assert main(["quarantine", "show", file.uri, "--json"]) == 0
     record = {"file": file.uri, "version": "v1", "reason": "gone", "batch_id": BATCH}
     assert json.loads(capsys.readouterr().out) == [record]
@@ -203,7 +203,8 @@ def test_every_rejected_record_is_in_the_document(
     world: NightWorld, stack: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The document has all rejected records, the table the first twenty and a count of the others."""
-    rejected = [{"file": "f", "position": place, "reason": "r", "raw": None} for place in range(25)]
+    where = {"file": "f", "version": "v"}
+    rejected = [{**where, "position": place, "line": 1, "reason": "r", "raw": ""} for place in range(25)]
     hold(world, KEY, rejected=rejected)
     assert main(["quarantine", "show", BATCH, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == rejected

@@ -20,7 +20,7 @@ from tidemark.adapters.world import World
 from tidemark.clock import iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import Batch, Counts, State
 from tidemark.service.nightly import nightly
 from tidemark.service.submit import submit
 from tidemark.settings import DATASETS as DECLARATIONS
@@ -62,7 +62,7 @@ def status(world: World, width: int = 200) -> dict[str, str]:
 def planned(world: World, name: str) -> Batch:
     """A batch of the shop that has its manifest."""
     now = world.clock.now()
-    return world.ledger.save(Batch(f"shop.20261122T003000.{name}", "shop", now, now, State.PLANNED))
+    return world.ledger.batches.save(Batch(f"shop.20261122T003000.{name}", "shop", now, now, State.PLANNED))
 
 
 def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
@@ -74,9 +74,9 @@ def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
     world.clock.moment += timedelta(minutes=3)  # type: ignore[attr-defined]
     waiting = "PLANNED 2 (2 wait for their turn, for 3.0 min), RUNNING 1 (for 3.0 min)"
     assert status(shop)["shop"] == f"shop 0 0 B – – {waiting} 0 0 0 0 never"
-    running = shop.ledger.batch(first.batch_id)
+    running = shop.ledger.batches.get(first.batch_id)
     assert running
-    shop.ledger.save(replace(running, state=State.LOADED))
+    shop.ledger.batches.save(replace(running, state=State.LOADED))
     assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (for 3.0 min), LOADED 1 0 0 0 0 never"
     submit(shop, second.batch_id)
     now = "PLANNED 1 (1 waits for its turn, for 3.0 min), RUNNING 1 (for 0.0 s), LOADED 1"
@@ -93,8 +93,10 @@ def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
 def test_a_pause_and_duplicates_are_shown(world: NightWorld) -> None:
     """A paused dataset says so first, and records dropped as duplicates are counted."""
     first = planned(world, "aaaaaaaa")
-    world.ledger.save(replace(first, state=State.LOADED, read=12, kept=5, rejected=3, duplicate_records=4))
-    world.ledger.pause("shop", paused=True)
+    world.ledger.batches.save(
+        replace(first, state=State.LOADED, counts=Counts(read=12, kept=5, rejected=3, duplicate_records=4))
+    )
+    world.ledger.controls.pause("shop", paused=True)
     assert status(world)["shop"] == "shop 0 0 B – – paused, LOADED 1 12 5 3 4 never"
     assert "paused" not in status(world)["totals"]
 
@@ -103,9 +105,9 @@ def test_the_last_pass_of_reconcile_is_shown(world: NightWorld) -> None:
     """The age of the latest pass is shown, and of the latest whole pass if that is another; nightly jobs have none."""
     now = world.clock.now()
     value = {"began": iso(now - timedelta(hours=3)), "whole": iso(now - timedelta(hours=3)), "keys": 9}
-    world.ledger.set_control("RECONCILED#shop", value)
+    world.ledger.controls.set("RECONCILED#shop", value)
     assert status(world)["shop"].endswith(" 3.0 h ago")
-    world.ledger.set_control("RECONCILED#shop", {**value, "whole": iso(now - timedelta(days=12))})
+    world.ledger.controls.set("RECONCILED#shop", {**value, "whole": iso(now - timedelta(days=12))})
     assert status(world)["shop"].endswith(" 3.0 h ago, whole 12.0 days")
     assert status(world)["totals"].endswith(" –")
 
@@ -129,8 +131,10 @@ def test_a_busy_line_fits_its_screen(world: NightWorld, width: int) -> None:
     now = world.clock.now()
     for name in ("segment_customers", "web_logs"):
         for number, state in enumerate(State):
-            counted = Batch(f"{name}.{number}", name, now, now, state, read=1_234_567, kept=1_230_000, rejected=4_567)
-            world.ledger.save(replace(counted, period="2026-11-16" if DECLARED[name].nightly else ""))
+            counted = Batch(
+                f"{name}.{number}", name, now, now, state, counts=Counts(read=1_234_567, kept=1_230_000, rejected=4_567)
+            )
+            world.ledger.batches.save(replace(counted, period="2026-11-16" if DECLARED[name].nightly else ""))
     text = io.StringIO()
     show_status(declared, Console(file=text, width=width))
     lines = text.getvalue().splitlines()
@@ -152,7 +156,7 @@ def test_an_attempt_that_failed_says_why(world: NightWorld) -> None:
     retried = failed_once(world)
     uri = f"s3://raw/{FILES[0].key}"
     for state, reason in ((State.PLANNED, retried.reason), (State.LOADED, "")):
-        retried = world.ledger.save(replace(retried, state=state, reason=reason))
+        retried = world.ledger.batches.save(replace(retried, state=state, reason=reason))
         shown = printed(lambda console: show_file(world, console, uri), PIPE_WIDTH)
         assert "attempt 1 given up while RUNNING: the run was killed: out of memory" in shown
         assert "the run was killed: out of memory" in printed(
@@ -171,15 +175,17 @@ def test_took_is_the_time_of_the_attempt(world: NightWorld) -> None:
     done = replace(retried, state=State.LOADED, updated_at=world.clock.now())
     advance(world, days=1)
     assert done.took(world.clock.now()) == timedelta(minutes=2)
-    assert world.ledger.attempts(BATCH)[0].took(world.clock.now()) > timedelta(days=1)
+    assert world.ledger.batches.attempts(BATCH)[0].took(world.clock.now()) > timedelta(days=1)
 
 
 def test_figures_of_busy_batches_are_whole_at_eighty_columns(world: NightWorld) -> None:
     """A count is shown whole, or its column is named as left out."""
     hold(world, "shop/a.json")
-    batch = world.ledger.batch(BATCH)
+    batch = world.ledger.batches.get(BATCH)
     assert batch
-    world.ledger.save(replace(batch, read=1_234_567, kept=1_230_000, rejected=4_567, bytes=98_765_432))
+    world.ledger.batches.save(
+        replace(batch, counts=Counts(read=1_234_567, kept=1_230_000, rejected=4_567), bytes=98_765_432)
+    )
     for width in (80, 100, 120, 160):
         shown = printed(lambda console: show_batches(world, console, None, 20), width)
         note = " ".join(shown.split()).partition("not shown in ")[2]

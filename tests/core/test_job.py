@@ -10,7 +10,17 @@ import pytest
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import DeclarationError
 from tidemark.core.files import FileVersion
-from tidemark.core.job import REASON_MAX, DataFile, FileCount, JobSpec, Result, RunFailure, rows_of
+from tidemark.core.job import (
+    REASON_MAX,
+    DataFile,
+    FileCount,
+    JobSpec,
+    Rejected,
+    RejectedRecord,
+    Result,
+    RunFailure,
+    rows_of,
+)
 
 KEYS = (DataFile("s3://lake/k", 3, 90),)
 COUNTS = (
@@ -114,3 +124,10 @@ def test_an_unreadable_report_is_quoted_in_short() -> None:
     """The reason goes into the ledger, whose items are small."""
     assert len(RunFailure.loads("x" * 100_000).message) < 300
     assert len(RunFailure.loads(RunFailure("x" * 9_000).dumps("b", 1, "")).message) == REASON_MAX
+
+
+def test_a_rejected_record_says_which_file_version_and_where_in_it() -> None:
+    """A line of rejected/*.json, as Spark writes it."""
+    line = '{"file":"s3://raw/a","version":"v1","position":12,"line":3,"reason":"n is missing","raw":"{\\"m\\": "}'
+    rejected = Rejected(position=12, line=3, reason="n is missing", raw='{"m": ')
+    assert RejectedRecord.loads(line) == RejectedRecord("s3://raw/a", "v1", rejected)

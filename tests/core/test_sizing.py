@@ -9,7 +9,7 @@ from tidemark.core.sizing import RunSize, run_size
 
 GB = 1 << 30
 BYTES = st.integers(0, 5 << 40) | st.integers(0, GB)
-#: cores → (least, most) GB of a worker, in steps of 1 GB: aws-facts §4.2
+#: cores → (least, most) GB of a worker, in steps of 1 GB: docs/aws-facts.md#emr-worker-sizes
 WORKERS = {1: (2, 8), 2: (4, 16), 4: (8, 30)}
 EVERY_SIZE = [run_size(megabytes << 20) for megabytes in range(0, 2_000, 4)]
 
@@ -19,14 +19,19 @@ def with_overhead(memory_gb: int) -> int:
     return math.ceil(memory_gb + max(0.384, memory_gb * 0.1))
 
 
+def vcpus(size: RunSize) -> int:
+    """All cores that the run may hold at once."""
+    return size.driver_cores + size.executors * size.executor_cores
+
+
 def totals(size: RunSize) -> tuple[int, int, int]:
-    return size.vcpus, size.driver_memory_gb + size.executors * size.executor_memory_gb, size.partitions
+    return vcpus(size), size.driver_memory_gb + size.executors * size.executor_memory_gb, size.partitions
 
 
 @given(BYTES)
 def test_a_run_fits_a_new_account(input_bytes: int) -> None:
     """No batch, however large, asks for more than the 16 vCPU of the first quota."""
-    assert 2 <= run_size(input_bytes).vcpus <= 16
+    assert 2 <= vcpus(run_size(input_bytes)) <= 16
 
 
 @given(BYTES)
@@ -56,7 +61,7 @@ def test_sizes_step_up_without_a_dip() -> None:
 def test_a_small_batch_gets_one_small_worker() -> None:
     """The usual micro-batch costs two vCPU, an eighth of EMR's default."""
     size = run_size(10 << 20)
-    assert (size.vcpus, size.executors, size.driver_memory_gb) == (2, 1, 3)
+    assert (vcpus(size), size.executors, size.driver_memory_gb) == (2, 1, 3)
 
 
 def test_only_a_small_run_does_without_the_slow_compiler() -> None:

@@ -24,9 +24,10 @@ from spark_jobs.engine import decompression
 from spark_jobs.engine.formats import FileReader, columns, reader_for, texts
 from spark_jobs.engine.formats.bounds import bounded
 from spark_jobs.engine.formats.members import read_members
-from spark_jobs.engine.formats.records import RAW_MAX, End, RecordReader, Rejected
+from spark_jobs.engine.formats.records import RAW_MAX, End, RecordReader
 from spark_jobs.engine.formats.scanner import CREDIT, EARNED, Budget
 from tests.fuzz.cases import STATEFUL, Case
+from tidemark.core.job import Rejected
 
 INT64_MAX = (1 << 63) - 1
 _MARKER = re.compile(r"(?<![a-z0-9A-Z])[kx]\d{4}(?![0-9a-zA-Z])")

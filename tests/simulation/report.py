@@ -20,7 +20,7 @@ from tests.simulation.interleavings import CAUGHT_IN, Caught, catch, explore
 from tests.simulation.killpoints import KINDS, STORIES, coverage, points
 from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.peers import PEERS, play
-from tests.simulation.scenario import Outcome, run
+from tests.simulation.scenario import CHAOS_SECONDS, Outcome, run
 from tests.simulation.schedules import Explored
 from tests.simulation.small_worlds import WORLDS
 
@@ -86,17 +86,17 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
     files, hours = sum(one.files for one in outcomes), sum(one.hours for one in outcomes)
     broken = Counter(kind_of(one.problem) for one in outcomes if one.problem)
     return [
-        "# Simulation", "",
-        "The real handlers, services and adapters over simulated AWS clients; one process, one thread at a time, no",
-        "clock but the simulated one (tests/simulation). Each seed lands files for 25 minutes, or until the end, has",
-        "faults for 45, and then has to come to rest by its schedules alone. Beside the handlers act people,",
-        "deployers, the bucket's owners, other tools at the tables, and a cloud whose services fail for hours.",
-        "Promises are checked after every step; in every fourth seed the weather is fair, and then each file must be",
-        "queryable in time.",
-        "[What is not simulated](not-simulated.md).", "",
-        "Two datasets: both have a table of facts and one of sums, one shows the latest row of each user as well. Two",
-        "nightly jobs, of which the second reads the first, look every 15 minutes at days that are over: rows come",
-        "late, are replaced and taken out while nights are under way, and a day ends in the midst of it.", "",
+        "# What the simulation found", "",
+        "The real handlers, services and adapters run over simulated AWS clients, in one process, one thread at a",
+        "time, with a simulated clock (tests/simulation). In each seed, files land for 25 minutes or throughout, and",
+        f"faults are injected for {CHAOS_SECONDS // 60} minutes. Then everything has to come to rest by the schedules.",
+        "People, deployers, the bucket's owners and other tools act as well, and whole services fail for hours.",
+        "Promises are checked after every step. In every fourth seed nothing fails by itself, and each file must be",
+        "queryable in time. [What is not simulated](not-simulated.md).", "",
+        "There are two datasets, each with a table of facts and one of sums; one also shows the latest row of each",
+        "user. There are two nightly jobs, and the second reads the first. Every 15 minutes they check the days that",
+        "have ended: rows arrive late, are replaced and are taken out while nights are under way, and a day ends in",
+        "between.", "",
         f"Python {platform.python_version()}, boto3 {version('boto3')}, pyiceberg {version('pyiceberg')},",
         f"powertools {version('aws-lambda-powertools')}, SQLite {sqlite3.sqlite_version}; commit {_commit()}.", "",
         "| | |", "|---|---|",
@@ -149,7 +149,15 @@ def _faults(outcomes: list[Outcome]) -> list[str]:
 def _mutants(mutants: list[tuple[str, int, str]]) -> list[str]:
     rows = [f"| {name} | {tries or 'never'} | {problem[:110].replace('|', '/')} |" for name, tries, problem in mutants]
     head = ["| a product that … | caught by seed no. | what was noticed |", "|---|--:|---|"]
-    return ["## Mutants", "", "One safeguard taken out at a time; the simulation has to notice.", "", *head, *rows, ""]
+    return [
+        "## Mutants",
+        "",
+        "One safeguard is removed at a time, and the simulation has to notice.",
+        "",
+        *head,
+        *rows,
+        "",
+    ]
 
 
 def _harms(harms: dict[str, str]) -> list[str]:
@@ -158,7 +166,7 @@ def _harms(harms: dict[str, str]) -> list[str]:
         for name, problem in harms.items()
     ]
     text = (
-        "And those that need a scenario of their own to do harm (tests/simulation/harms.py); the product comes through."
+        "These need a scenario of their own to do harm (tests/simulation/harms.py); the product itself passes them all."
     )
     return [text, "", "| a product that … | scenario | what was noticed |", "|---|---|---|", *rows, ""]
 
@@ -167,7 +175,7 @@ def _days(days: list[object]) -> list[str]:
     rows = [f"| {where} | {times} |" for where, times in coverage(days).items()]  # type: ignore[arg-type]
     bad = sum(bool(point.problem) for point in days)  # type: ignore[attr-defined]
     text = (
-        f"Two days, one of files and one of nights, played {len(days):,} times, each with one fault"
+        f"Two stories, one with files and one with nights, were played {len(days):,} times, each with one fault"
         f" ({', '.join(KINDS)}) at one AWS call: **{bad}** ended wrong."
     )
     return ["## One fault at every call", "", text, "", "| handler and call | faults |", "|---|--:|", *rows, ""]
@@ -177,10 +185,10 @@ def _races(races: dict[str, Explored]) -> list[str]:
     total = sum(found.count.schedules for found in races.values())
     broken = [(name, *one) for name, found in races.items() for one in found.broken]
     text = (
-        "Small worlds in which two go on at the same time, and before any AWS call the other may take over: all"
-        " schedules with up to two preemptions and one crash (a death before or after a call, a write's lost"
-        " reply, or a cancelled transaction)."
-        " One is played until a state from which all that can follow has been played, or until its end; and then to"
+        "In small worlds two actors run at the same time, and before each AWS call the other may take over. All"
+        " schedules with up to two preemptions and one crash are tried (a death before or after a call, a write's lost"
+        " reply, or a cancelled transaction). A schedule is played until a state whose continuations have all been"
+        " played, or until its end; and then to"
         f" rest, unless that end is known. **{total:,}** schedules, of which **{len(broken)}** ended wrong."
     )
     rows = [
@@ -198,14 +206,24 @@ def _races(races: dict[str, Explored]) -> list[str]:
 
 def _caught(caught: list[Caught]) -> list[str]:
     rows = [f"| {one.mutant} | {CAUGHT_IN[one.mutant]} | {one.played if one.problem else 'never'} |" for one in caught]
-    text = "The same with one safeguard taken out, few deviations first: how many schedules it took."
+    text = "The same with one safeguard removed, schedules with few deviations first: how many it took to notice."
     return [text, "", "| a product that … | who race | schedules |", "|---|---|--:|", *rows, ""]
 
 
 def _peers(peers: list[tuple[str, int, int, int]]) -> list[str]:
     rows = [f"| {name} | {files:,} | {lost:,} | {doubled:,} |" for name, files, lost, doubled in peers]
-    text = "Models of peers' algorithms on the notices of 300 seeds, hurried sixtyfold (tests/simulation/peers.py)."
-    return ["## Peers", "", text, "", "| algorithm | file versions | lost | doubled |", "|---|--:|--:|--:|", *rows]
+    text = (
+        "Models of other algorithms, fed with the events of 300 seeds, sixty times as fast (tests/simulation/peers.py)."
+    )
+    return [
+        "## Other algorithms",
+        "",
+        text,
+        "",
+        "| algorithm | file versions | lost | doubled |",
+        "|---|--:|--:|--:|",
+        *rows,
+    ]
 
 
 if __name__ == "__main__":

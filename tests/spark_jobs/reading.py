@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from spark_jobs.engine.formats import FileReader
-from spark_jobs.engine.formats.records import End, Rejected
+from spark_jobs.engine.formats.records import End
+from tidemark.core.job import Rejected
 
 Read = tuple[list[dict[str, Any]], list[Rejected], End]
 

@@ -1,10 +1,11 @@
 """What Lambda and Spark tell each other. Each document is written and read here, and nowhere else.
 
-    job_spec.json   JobSpec      submit → job      the declaration, the files to read, and the prefix to write below
-    result.json     Result       job → publish     what became of every file, and every file that was written
-    failure.json    RunFailure   job → publish     why there is no result
+    job_spec.json    JobSpec         submit → job     the declaration, the files to read, and the prefix to write below
+    result.json      Result          job → publish    what became of every file, and every file that was written
+    failure.json     RunFailure      job → publish    why there is no result
+    rejected/*.json  RejectedRecord  job → operator   one line of JSON for each rejected record
 
-`docs/architecture.md` shows one of each.
+`docs/architecture.md` shows the three documents, and `docs/add-a-dataset.md` a rejected record.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
@@ -79,6 +80,35 @@ class JobSpec:
     def loads(cls, text: Text) -> JobSpec:
         """The inverse of `dumps`."""
         return cls.parse(json.loads(text))
+
+
+class Rejected(NamedTuple):
+    """Where in its file a rejected record stands, and why it is rejected."""
+
+    position: int  # byte offset in the decompressed content
+    line: int  # from 1
+    reason: str
+    raw: str  # the beginning of the record, as far as it is kept
+
+
+#: Keys of a rejected record's line that say which file version it comes from; those of `Rejected` follow.
+REJECTED_FROM = ("file", "version")
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """A rejected record as it is reported."""
+
+    file: str  # s3:// URI
+    version: str
+    rejected: Rejected
+
+    @classmethod
+    def loads(cls, line: Text) -> RejectedRecord:
+        """A line of rejected/*.json → value."""
+        fields = json.loads(line)
+        file, version = (fields.pop(key) for key in REJECTED_FROM)
+        return cls(file, version, Rejected(**fields))
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from tidemark.core.dataset import Table
 
-STATEMENTS_MAX = 40  # per BatchExecuteStatement (aws-facts §5)
-
-
-FRAME_STATEMENTS = 5
+STATEMENTS_MAX = 40  # per BatchExecuteStatement (docs/aws-facts.md#redshift-data-api)
+FRAME_STATEMENTS = 5  # of a load, whatever its tables
+TABLE_STATEMENTS = 4  # of a table, at most
+LATEST_STATEMENTS = 7  # of a table of kind latest, at most
 
 
 def statements_of(table: Table) -> int:
     """How many statements of a load bring in a table, at most."""
-    return 7 if table.kind == "latest" else 4
+    return LATEST_STATEMENTS if table.kind == "latest" else TABLE_STATEMENTS
 
 
 def statements_needed(tables: Iterable[Table]) -> int:

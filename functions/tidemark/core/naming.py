@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Iterable
 from datetime import date, datetime, timezone
 
-HISTORY_SCHEMA = "tidemark"
-
 
 def batch_id(dataset: str, segments: Iterable[str], now: datetime) -> str:
     """`<dataset>.<time>.<8 hex of the segments>`; at most 57 characters, safe as client token and S3 key."""

@@ -1,7 +1,7 @@
 """How large a Spark run is: a pure function of the batch's bytes and format, capped, never EMR's default.
 
-EMR Serverless would start 16 vCPU and 64 GB for every batch; most micro-batches need one small worker. Worker
-sizes, and the account's first quota of 16 vCPU, are from aws-facts §4.2.
+EMR Serverless would start 16 vCPU and 64 GB for every batch; most micro-batches need one small worker. The sources are
+docs/aws-facts.md#emr-worker-sizes and docs/aws-facts.md#emr-quotas-and-rates.
 """
 
 from __future__ import annotations
@@ -29,11 +29,6 @@ class RunSize:
     executors: int
     disk_gb: int
     partitions: int
-
-    @property
-    def vcpus(self) -> int:
-        """All cores that the run may hold at once."""
-        return self.driver_cores + self.executors * self.executor_cores
 
     def spark_conf(self) -> dict[str, str]:
         """As `--conf` properties; dynamic allocation may shrink the run, never grow it."""

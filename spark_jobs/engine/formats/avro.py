@@ -25,10 +25,11 @@ from spark_jobs.engine.decompression import snappy
 from spark_jobs.engine.decompression.source import DamagedError, Source
 from spark_jobs.engine.formats import logical, rows
 from spark_jobs.engine.formats.avro_shape import read_deep, shape_of
-from spark_jobs.engine.formats.columns import Values, schema_of
+from spark_jobs.engine.formats.columns import Values, record_schema
 from spark_jobs.engine.formats.members import read_members
-from spark_jobs.engine.formats.records import End, Piece, Rejected
+from spark_jobs.engine.formats.records import End, Piece
 from tidemark.core.dataset import Field
+from tidemark.core.job import Rejected
 
 BLOCK_MAX = 256 << 20  # bytes of a block, packed or not; writers make them of 16 KB to a few MB
 
@@ -60,7 +61,7 @@ class AvroReader:
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self._fields = tuple(fields)
-        self.schema = schema_of(fields)
+        self.schema = record_schema(fields)
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional
 
 from spark_jobs.engine.decompression.decoding import on_one_line
-from spark_jobs.engine.formats.records import End, Piece, Rejected
+from spark_jobs.engine.formats.records import End, Piece
+from tidemark.core.job import Rejected
 
 #: Beyond so many in a file, what is rejected is counted, and one more record stands for all of it.
 REJECTED_MAX = 100_000

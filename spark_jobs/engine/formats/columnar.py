@@ -17,12 +17,13 @@ from pyarrow.parquet import ParquetFile
 from spark_jobs.engine import decompression
 from spark_jobs.engine.decompression.source import DamagedError
 from spark_jobs.engine.formats import joined, rows
-from spark_jobs.engine.formats.columns import schema_of
+from spark_jobs.engine.formats.columns import record_schema
 from spark_jobs.engine.formats.isolated import answered, isolated
 from spark_jobs.engine.formats.members import one_line, read_members
 from spark_jobs.engine.formats.orc_moments import beyond_nanoseconds
-from spark_jobs.engine.formats.records import End, Piece, Rejected
+from spark_jobs.engine.formats.records import End, Piece
 from tidemark.core.dataset import Field
+from tidemark.core.job import Rejected
 
 ROWS = 8_192  # in a batch
 ROWS_MAX = 1 << 40  # in a group
@@ -45,7 +46,7 @@ class ColumnarReader:
     def __init__(self, type_: str, fields: Sequence[Field]) -> None:
         self._type, self._name = type_, _NAMES[type_]
         self._fields = tuple(fields)
-        self.schema = schema_of(fields)
+        self.schema = record_schema(fields)
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence."""

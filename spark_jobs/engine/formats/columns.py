@@ -6,9 +6,10 @@ what does not is the same as for JSON.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timezone
+import ast
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any, Optional, Union
 
 import pyarrow as pa
@@ -17,31 +18,18 @@ import pyarrow.types as pt
 
 from spark_jobs.engine.formats.checks import UnfitError, field_check
 from spark_jobs.engine.formats.rescue import plain, rescued
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType, Family
+from tidemark.core.dataset import RESCUED, Column, Field
 
-_ARROW = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
-_RANGES: dict[str, tuple[Any, Any]] = {
-    "timestamp": (datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc)),
-    "date": (date(1, 1, 1), date(9999, 12, 31)),
-}
 #: From which types Arrow converts exactly, or says that it cannot: every value reads as the checks would read it.
 _EXACT = {
-    "string": (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary, pt.is_integer, pt.is_boolean),
-    "int": (pt.is_integer,),
-    "bigint": (pt.is_integer,),
-    "double": (pt.is_floating, pt.is_integer),
-    "decimal": (pt.is_decimal, pt.is_integer),
-    "boolean": (pt.is_boolean,),
-    "date": (pt.is_date,),
-    "timestamp": (pt.is_timestamp, pt.is_date),
+    Family.TEXT: (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary, pt.is_integer, pt.is_boolean),
+    Family.INTEGER: (pt.is_integer,),
+    Family.FLOAT: (pt.is_floating, pt.is_integer),
+    Family.DECIMAL: (pt.is_decimal, pt.is_integer),
+    Family.BOOLEAN: (pt.is_boolean,),
+    Family.DATE: (pt.is_date,),
+    Family.TIMESTAMP: (pt.is_timestamp, pt.is_date),
 }
 
 #: A column as it came: Arrow's, or Python values where no one type holds them.
@@ -50,31 +38,45 @@ Values = Union[pa.Array, Sequence[Any]]
 
 def arrow_type(type_: ColumnType) -> pa.DataType:
     """The Arrow type that Spark takes for a declared one."""
-    return pa.decimal128(*type_.arguments) if type_.kind == "decimal" else _ARROW[type_.kind]
+    return _constructed(type_.arrow)
 
 
-def schema_of(fields: Sequence[Field]) -> pa.Schema:
+@cache
+def _constructed(call: str) -> pa.DataType:
+    return _evaluated(ast.parse(call, mode="eval").body)
+
+
+def _evaluated(node: ast.expr) -> Any:
+    """What a constructor of pyarrow gives for its arguments: literals, or types that are constructed likewise."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return getattr(pa, node.func.id)(*map(_evaluated, node.args))
+    return ast.literal_eval(node)
+
+
+def schema_of(columns: Iterable[Union[Column, Field]]) -> pa.Schema:
+    """The Arrow schema of columns."""
+    return pa.schema([(column.name, arrow_type(column.type)) for column in columns])
+
+
+def record_schema(fields: Sequence[Field]) -> pa.Schema:
     """What a file reader's tables have: the declared fields, then what else the record held."""
-    return pa.schema([*((field.name, arrow_type(field.type)) for field in fields), ("_rescued", pa.string())])
+    return schema_of([*fields, RESCUED])
 
 
 def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
     """What Arrow does not check by itself: lengths, ranges, declared values. The column is of the declared type."""
-    if field.type.kind == "string":
-        short = (pc.max(pc.binary_length(column)).as_py() or 0) <= field.type.arguments[0]
+    longest = field.type.bytes_max
+    if longest is not None:
+        short = (pc.max(pc.binary_length(column)).as_py() or 0) <= longest
         return (
             short
             and not _has_zeros(column)
             and (not field.values or _all(pc.is_in(column.drop_null(), pa.array(field.values))))
         )
-    if field.type.kind == "double":
+    if field.type.family is Family.FLOAT:
         return _all(pc.is_finite(column))
-    least, most = _range(field.type)
-    return least is None or _all(
-        pc.and_(
-            pc.greater_equal(column, pa.scalar(least, column.type)), pc.less_equal(column, pa.scalar(most, column.type))
-        )
-    )
+    bounds = _bounds(field.type)
+    return bounds is None or _all(pc.and_(pc.greater_equal(column, bounds[0]), pc.less_equal(column, bounds[1])))
 
 
 def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
@@ -90,20 +92,26 @@ def since_epoch(column: pa.Array, unit: str) -> pa.Array:
     moments = column.cast(pa.int64()).cast(pa.timestamp(unit))
     if unit == "ns":
         moments = pc.floor_temporal(moments, unit="microsecond")
-    return moments.cast(pa.timestamp("us")).cast(_ARROW["timestamp"])
+    return moments.cast(pa.timestamp("us")).cast(arrow_type(ColumnType("timestamp")))
 
 
 def _all(true: Union[pa.Array, pa.ChunkedArray]) -> bool:
     return pc.all(true).as_py() is not False
 
 
-def _range(type_: ColumnType) -> tuple[Any, Any]:
+@cache
+def _bounds(type_: ColumnType) -> Optional[tuple[pa.Scalar, pa.Scalar]]:
     """The least and the greatest value, where Arrow lets others through."""
-    if type_.kind == "decimal":  # the JSON parser checks the digits that are written, not those that the scale appends
+    if type_.family is Family.DECIMAL:
+        # The JSON parser checks the digits that are written, not those that the scale appends.
         precision, scale = type_.arguments
         most = Decimal((0, (9,) * precision, -scale))
-        return most.copy_negate(), most  # exactly: `-most` would round to 28 digits
-    return _RANGES.get(type_.kind, (None, None))
+        least = most.copy_negate()  # exactly: `-most` would round to 28 digits
+        return pa.scalar(least, arrow_type(type_)), pa.scalar(most, arrow_type(type_))
+    if type_.row.bounds is None:
+        return None
+    least, most = (pa.scalar(bound).cast(arrow_type(type_)) for bound in type_.row.bounds)
+    return least, most
 
 
 def typed(columns: Mapping[str, Values], rows: int, fields: Sequence[Field]) -> tuple[pa.Table, dict[int, str]]:
@@ -114,7 +122,7 @@ def typed(columns: Mapping[str, Values], rows: int, fields: Sequence[Field]) -> 
     raw = {field.raw for field in fields}
     outcomes = [_typed(columns.get(field.raw, pa.nulls(rows)), field) for field in fields]
     outcomes.append(_rescued({name: column for name, column in columns.items() if name not in raw}, rows))
-    table = pa.table([array for array, _ in outcomes], schema=schema_of(fields))
+    table = pa.table([array for array, _ in outcomes], schema=record_schema(fields))
     reasons: dict[int, str] = {}
     for _, unfit in reversed(outcomes):  # the first field's reason stands
         reasons.update(unfit)
@@ -150,7 +158,7 @@ def _converted(column: pa.Array, field: Field) -> Optional[pa.Array]:
     """The whole column at once, or None when that would not be exact or a value does not fit."""
     column = _stored(column)
     counted = bool(field.unit) and pt.is_integer(column.type)
-    exact = pt.is_null(column.type) or any(is_one(column.type) for is_one in _EXACT[field.type.kind])
+    exact = pt.is_null(column.type) or any(is_one(column.type) for is_one in _EXACT[field.type.family])
     if not counted and not exact:
         return None
     try:

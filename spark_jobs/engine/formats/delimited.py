@@ -17,14 +17,15 @@ import pyarrow.compute as pc
 
 from spark_jobs.engine import decompression
 from spark_jobs.engine.decompression.decoding import NO_TEXT, Decoding, readable
-from spark_jobs.engine.formats.columns import Values, schema_of, typed
+from spark_jobs.engine.formats.columns import Values, record_schema, typed
 from spark_jobs.engine.formats.headers import MARK, Headers, column_names, unfit
 from spark_jobs.engine.formats.members import read_members
-from spark_jobs.engine.formats.records import RAW_MAX, RECORD_MAX, End, Piece, Rejected
+from spark_jobs.engine.formats.records import RAW_MAX, RECORD_MAX, End, Piece
 from spark_jobs.engine.formats.scanner import Budget
 from spark_jobs.engine.formats.splitting import GLUED, HEADER, Found, dialect, split
 from spark_jobs.engine.formats.texts import read_as
 from tidemark.core.dataset import Field, Format
+from tidemark.core.job import Rejected
 
 _BLANKS = " \t"
 _CUT_OFF = "record cut off"
@@ -35,7 +36,7 @@ class DelimitedReader:
 
     def __init__(self, format_: Format, fields: Sequence[Field]) -> None:
         self._format, self._fields = format_, tuple(fields)
-        self.schema = schema_of(fields)
+        self.schema = record_schema(fields)
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """Everything that an object's bytes hold, in order; nothing is skipped in silence.

@@ -19,12 +19,14 @@ import pyarrow.json as pj
 
 from spark_jobs.engine import decompression
 from spark_jobs.engine.formats.checks import MissingError, UnfitError, row_check
-from spark_jobs.engine.formats.columns import fits, schema_of
+from spark_jobs.engine.formats.columns import fits, record_schema
 from spark_jobs.engine.formats.envelopes import Element, elements, hint, names, salvaged
 from spark_jobs.engine.formats.members import read_members
 from spark_jobs.engine.formats.rescue import rescued, rescued_of_objects
 from spark_jobs.engine.formats.scanner import Budget, Found, Shape, scan
+from tidemark.core.column_types import Family
 from tidemark.core.dataset import Field
+from tidemark.core.job import Rejected
 from tidemark.core.path import Path
 
 RAW_MAX = 4_096  # characters of a rejected record that are kept
@@ -40,13 +42,6 @@ _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 #: Ends of records by which a block can be cut; a wrong guess costs the vectorised way, never a record.
 _ENDS = (b"}\n{", b"}\r\n{", b"}{", b"} {")
 _TAIL = 1 << 16
-
-
-class Rejected(NamedTuple):
-    position: int  # byte offset in the decompressed content
-    line: int  # from 1
-    reason: str
-    raw: str  # at most RAW_MAX characters
 
 
 class End(NamedTuple):
@@ -66,12 +61,12 @@ class RecordReader:
         """`path` leads to the records in each object; without one the object is the record."""
         self._path = path
         self._fields = tuple(fields)
-        self.schema = schema_of(fields)
+        self.schema = record_schema(fields)
         self._known = frozenset(field.raw for field in fields)
         self._shape = Shape(frozenset(field.raw for field in fields if field.required), self._known)
         self._row = row_check(fields)
         # The parser multiplies a decimal to its scale without looking whether 38 digits are enough.
-        exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.kind == "decimal")
+        exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.family is Family.DECIMAL)
         self._vectorised = exact and len(self._known) == len(self._fields) and not path
         self._outer = Shape(frozenset(path[:1]), frozenset(path[:1])) if path else self._shape  # type: ignore[arg-type]
         # pyarrow reads a date only from a number of days: take its text, and convert it afterwards.

@@ -10,9 +10,10 @@ import pyarrow as pa
 from spark_jobs.engine.decompression.source import DamagedError
 from spark_jobs.engine.formats.checks import UnfitError
 from spark_jobs.engine.formats.columns import Values, shown, typed
-from spark_jobs.engine.formats.records import RAW_MAX, Piece, Rejected
+from spark_jobs.engine.formats.records import RAW_MAX, Piece
 from spark_jobs.engine.formats.rescue import written
 from tidemark.core.dataset import Field
+from tidemark.core.job import Rejected
 
 
 def same_names(names: Sequence[str], fields: Sequence[Field]) -> None:

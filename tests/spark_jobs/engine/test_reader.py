@@ -20,11 +20,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_jobs.engine import decompression
-from spark_jobs.engine.formats.records import RAW_MAX, End, RecordReader, Rejected
-from spark_jobs.engine.reader import REQUEST_BYTES, TASK_BYTES_MIN, packed
+from spark_jobs.engine.formats.records import RAW_MAX, End, RecordReader
+from spark_jobs.engine.reader import REQUEST_BYTES, TASK_BYTES_MIN, frame_ddl, packed
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Dataset, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Dataset, Field
 from tidemark.core.files import FileVersion
+from tidemark.core.job import Rejected
 
 
 def field(name: str, type_: str, *, required: bool = False) -> Field:
@@ -115,6 +117,15 @@ def test_a_file_of_another_kind_is_one_rejected_record_and_a_problem(head: bytes
 
 
 # ---------------------------------------------------------------------------------------------- rejected records
+
+
+def test_the_frame_has_the_fields_of_rejected_records_and_ends() -> None:
+    """Their names and types follow from the values that the readers of files give out."""
+    assert frame_ddl([field("n", "int")]) == (
+        "`n` int, `_rescued` string, `_source` int, `_ordinal` bigint,"
+        " _rejected struct<`position` bigint, `line` bigint, `reason` string, `raw` string>,"
+        " _end struct<`bytes` bigint, `problem` string>"
+    )
 
 
 def test_a_rejected_record_says_where_and_why() -> None:

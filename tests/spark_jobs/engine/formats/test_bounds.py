@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from spark_jobs.engine.formats.bounds import bounded
-from spark_jobs.engine.formats.records import End, Piece, Rejected
+from spark_jobs.engine.formats.records import End, Piece
+from tidemark.core.job import Rejected
 
 BAD = [Rejected(at, at + 1, f"reason {at}", "x") for at in range(5)]
 TABLE = pa.table({"id": [1]})

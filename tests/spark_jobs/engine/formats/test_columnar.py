@@ -27,11 +27,13 @@ from pyspark.sql import functions as F
 
 from spark_jobs.engine.formats import columnar, joined
 from spark_jobs.engine.formats.columnar import ColumnarReader
-from spark_jobs.engine.formats.records import End, RecordReader, Rejected
+from spark_jobs.engine.formats.records import End, RecordReader
 from spark_jobs.engine.formats.rescue import plain
 from spark_jobs.engine.formats.scanner import Number
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
+from tidemark.core.job import Rejected
 
 
 def field(name: str, type_: str, *, required: bool = False, source: str = "") -> Field:
