@@ -1,93 +1,116 @@
-"""What the parser takes: usage errors in one line, and values that are what they should be."""
+"""Values on the command line: each reader takes a word and returns a value, or says what it expected and found."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cli.render import one_line
+import click
 
-NOT_POSSIBLE = 2  # exit status
+from cli.text import one_line
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 COUNT_MAX = 1_000_000_000
 DAYS_MAX = 3_650
 
 
-class Parser(argparse.ArgumentParser):
-    """Usage errors in one line, help as it was written."""
+class Value(click.ParamType):
+    """A parameter's type, made from a reader; a shell completes it with files or folders if it `completes` so."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+    def __init__(self, name: str, read: Callable[[str], object], completes: str = "") -> None:
+        self.name = name
+        self._read = read
+        self._completes = completes
 
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """Say what is wrong and where help is; exit status 2."""
-        self.exit(NOT_POSSIBLE, f"{self.prog}: {one_line(message)} (see `{self.prog} --help`)\n")
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of a word; a default is a value already."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The shell itself lists files and folders."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type=self._completes)] if self._completes else []
 
 
-def text(found: str) -> str:
-    """Text that AWS can be sent; bytes that are not UTF-8 cannot."""
+def text(word: str) -> str:
+    """Text that can be sent to AWS: valid UTF-8."""
     try:
-        found.encode()
+        word.encode()
     except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"expected UTF-8, found {one_line(found)}") from None
-    return found
+        raise ValueError(f"expected UTF-8, found {one_line(word)}") from None
+    return word
 
 
-def folder(found: str) -> Path:
-    """A folder by its name; an empty one, as of a variable that is not set, is not the working directory."""
-    if not found:
-        raise argparse.ArgumentTypeError("expected a folder, found an empty name")
-    return Path(found)
+def folder(word: str) -> Path:
+    """A folder by its name. An empty name, as of an unset variable, does not mean the working directory."""
+    if not word:
+        raise ValueError("expected a folder, found an empty name")
+    return Path(word)
 
 
-def new_folder(found: str) -> Path:
-    """A folder for results, whose name goes into catalogs: UTF-8."""
-    return folder(text(found))
+def new_folder(word: str) -> Path:
+    """A folder for results. Its name goes into catalogs, so it must be UTF-8."""
+    return folder(text(word))
 
 
-def _whole(text: str, least: int, most: int, what: str) -> int:
-    """The number, if it is written in plain digits and lies in the range."""
-    digits = text if text.isascii() and text.isdigit() and len(text) < 20 else ""
-    if not digits or not least <= int(digits) <= most:
-        raise argparse.ArgumentTypeError(f"expected {what}, found {text!r}")
-    return int(digits)
-
-
-def port(text: str) -> int:
+def port(word: str) -> int:
     """A port; 0 stands for any free one."""
-    return _whole(text, 0, 65_535, "a port from 0 to 65535")
+    return _whole(word, 0, 65_535, "a port from 0 to 65535")
 
 
-def count(text: str) -> int:
+def count(word: str) -> int:
     """A whole number from 1."""
-    return _whole(text, 1, COUNT_MAX, "a whole number from 1")
+    return _whole(word, 1, COUNT_MAX, "a whole number from 1")
 
 
-def seconds(text: str) -> int:
-    """A whole number of seconds, from none to a day."""
-    return _whole(text, 0, 86_400, "a whole number of seconds from 0 to 86400")
+def seconds(word: str) -> int:
+    """A whole number of seconds, from 0 to a day."""
+    return _whole(word, 0, 86_400, "a whole number of seconds from 0 to 86400")
 
 
-def days(text: str) -> int:
+def days(word: str) -> int:
     """A number of days, from 1 to ten years."""
-    return _whole(text, 1, DAYS_MAX, f"a number of days from 1 to {DAYS_MAX}")
+    return _whole(word, 1, DAYS_MAX, f"a number of days from 1 to {DAYS_MAX}")
 
 
-def moment(text: str) -> datetime:
-    """A time; UTC unless it says otherwise."""
+def seed(word: str) -> int:
+    """Any whole number."""
     try:
-        found = datetime.fromisoformat(text)
+        return int(word)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected a time such as 2026-11-21 or 2026-11-21T08:00, found {text!r}"
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        raise ValueError(f"expected a whole number, found {word!r}") from None
 
 
-def day(text: str) -> date:
+def moment(word: str) -> datetime:
+    """A time; UTC unless it has an offset."""
+    try:
+        time = datetime.fromisoformat(word)
+    except ValueError:
+        raise ValueError(f"expected a time such as 2026-11-21 or 2026-11-21T08:00, found {word!r}") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def day(word: str) -> date:
     """A date."""
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(word)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a date such as 2026-11-20, found {text!r}") from None
+        raise ValueError(f"expected a date such as 2026-11-20, found {word!r}") from None
+
+
+def _whole(word: str, least: int, most: int, expected: str) -> int:
+    """The number, if it is written in plain digits and lies in the range."""
+    digits = word if word.isascii() and word.isdigit() and len(word) < 20 else ""
+    if not digits or not least <= int(digits) <= most:
+        raise ValueError(f"expected {expected}, found {word!r}")
+    return int(digits)

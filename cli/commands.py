@@ -1,204 +1,255 @@
-"""Each command, from its options to the call that does it; what it needs is imported when it is given."""
+"""Every command: its name, its line in the help, the function that does it, and its arguments and options.
+
+Functions are named, not imported, so that `tidemark --help` and completion load none of the libraries that they use.
+A test compares each function's parameters with what its command passes to it.
+"""
 
 from __future__ import annotations
 
-import argparse
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from click import Option
 
-from cli.render import one_line, say, say_whole
+from cli import arguments as of
+from cli.arguments import Value
+from cli.program import Argument, Command, Group, Program, Several
 
 if TYPE_CHECKING:
     from tidemark.adapters.world import World
 
+EXAMPLES = """\b
+examples:
+  tidemark demo                       the whole pipeline on this machine
+  tidemark local run DIR --out OUT    the same with your own files
+  tidemark local up                   a laptop cloud for any AWS client
+  tidemark status                     the state of every dataset
+  tidemark explain s3://BUCKET/KEY    what became of a file
 
-def _world(options: argparse.Namespace) -> World:
+exit status: 0 done, 1 done but a person is needed, 2 not possible as given
+"""
+
+TEXT = Value("text", of.text)
+FOLDER = Value("folder", of.folder, completes="dir")
+NEW_FOLDER = Value("folder", of.new_folder, completes="dir")
+FILE = Value("file", of.text, completes="file")
+COUNT = Value("n", of.count)
+TIME = Value("time", of.moment)
+
+JSON = Option(["--json", "as_json"], is_flag=True, help="print the table as JSON; all else goes to stderr")
+ANSWER = Option(["--json", "as_json"], is_flag=True, help="print the API's answer as it came")
+DATASET = Argument(["dataset"], type=TEXT, metavar="DATASET", description="or `all`")
+SET_ASIDE = Argument(["named"], type=TEXT, metavar="BATCH|s3://BUCKET/KEY", description="a batch or a file")
+
+
+def stack_name(stack: str) -> str:
+    """For commands that speak to the stack's HTTP API."""
+    return stack
+
+
+def world(stack: str) -> World:
+    """For commands that read, or that must work while the ledger is not whole."""
     from cli.connection import connect
 
-    return connect(options.stack)
+    return connect(stack)
 
 
-def _whole_world(options: argparse.Namespace) -> World:
-    """For what changes the ledger: refused while it is not whole."""
+def sealed_world(stack: str) -> World:
+    """For commands that change the ledger: refused unless the ledger is whole."""
     from tidemark.service.seal import sealed
 
-    return sealed(_world(options))
-
-
-def demo(options: argparse.Namespace, console: Console) -> int:
-    from cli.demo import run_demo
-
-    return run_demo(console, options.out)
-
-
-def local_run(options: argparse.Namespace, console: Console) -> int:
-    from cli.local_cloud import run_local
-
-    return run_local(console, options.folder, options.out, options.nightly)
-
-
-def local_up(options: argparse.Namespace, console: Console) -> int:
-    from cli.local_cloud import stay_up
-
-    return stay_up(console, options.port)
-
-
-def traffic(options: argparse.Namespace, console: Console) -> None:
-    from cli.traffic import write_traffic
-
-    write_traffic(console, options.folder, options.records, options.days, options.datasets, options.seed)
-
-
-def status(options: argparse.Namespace, console: Console) -> None:
-    from cli.status import show_status
-
-    show_status(_world(options), console)
-
-
-def batches(options: argparse.Namespace, console: Console) -> None:
-    from cli.status import show_batches
-
-    show_batches(_world(options), console, options.dataset, options.limit)
-
-
-def explain(options: argparse.Namespace, console: Console) -> None:
-    from cli.status import show_file
-
-    show_file(_world(options), console, options.uri)
-
-
-def query(options: argparse.Namespace, console: Console) -> None:
-    from cli.query import run_query
-
-    run_query(_world(options), console, options.sql)
-
-
-def predict(options: argparse.Namespace, console: Console) -> None:
-    from cli.predict import show_predictions
-
-    show_predictions(options.stack, console, options.file, options.json)
-
-
-def model(options: argparse.Namespace, console: Console) -> None:
-    from cli.predict import show_model
-
-    show_model(options.stack, console, options.json)
-
-
-def reconcile(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import reconcile_prefixes
-
-    reconcile_prefixes(_whole_world(options), console, options.dataset)
-
-
-def backfill(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import backfill
-
-    backfill(_whole_world(options), console, options.uri, options.rate)
-
-
-def replay(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import choose_batches, replay_batches
-
-    world = _whole_world(options)
-    chosen = choose_batches(world, options.batches, options.dataset, options.since, options.until)
-    replay_batches(world, console, chosen, options.plan)
-
-
-def nightly_list(options: argparse.Namespace, console: Console) -> None:
-    from cli.nightly import list_jobs
-
-    list_jobs(_world(options), console)
-
-
-def nightly_run(options: argparse.Namespace, console: Console) -> None:
-    from cli.nightly import run_night
-
-    run_night(_whole_world(options), console, options.jobs, options.dates, options.plan)
-
-
-def quarantine_list(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import list_quarantine
-
-    list_quarantine(_world(options), console)
-
-
-def quarantine_show(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import show_quarantined
-
-    show_quarantined(_world(options), console, options.name, limit=20)
-
-
-def quarantine_release(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import release
-
-    release(_whole_world(options), console, options.name)
-
-
-def quarantine_discard(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import discard
-
-    discard(_whole_world(options), console, options.name)
-
-
-def quarantine_acknowledge(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import acknowledge_rejected
-
-    acknowledge_rejected(_whole_world(options), console, options.batch)
-
-
-def pause(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import pause
-
-    pause(_world(options), console, options.dataset, paused=True)
-
-
-def resume(options: argparse.Namespace, console: Console) -> None:
-    from cli.operate import pause
-
-    pause(_world(options), console, options.dataset, paused=False)
-
-
-def drain(options: argparse.Namespace, console: Console) -> int:
-    from cli.operate import drain
-
-    return drain(_world(options), console, options.dataset, seconds_max=3_600)
-
-
-def recover(options: argparse.Namespace, console: Console) -> int:
-    from cli.recover import run_recovery
-
-    return run_recovery(_world(options), console, options.plan, options.accept, options.anyway, options.wait)
-
-
-def validate(options: argparse.Namespace, console: Console) -> int:
-    from tidemark.adapters.dataset_files import validate as read_all
-    from tidemark.core.errors import DeclarationError, TidemarkError
-
-    if not options.folder.is_dir():
-        raise TidemarkError(f"expected a folder of declarations, found no folder {options.folder}")
-    try:
-        datasets = read_all(options.folder)
-    except DeclarationError as found:
-        for error in found.all:
-            print(f"tidemark: {one_line(error)}", file=sys.stderr)
-        return 2
-    for name, dataset in datasets.items():
-        what = f"every {dataset.nightly.every}" if dataset.nightly else f"{len(dataset.record)} fields"
-        say(console, f"{name}: {what}, tables {', '.join(table.name for table in dataset.tables)}")
-    return 0
-
-
-def jobs_upload(options: argparse.Namespace, console: Console) -> None:
-    from cli.upload_jobs import upload_jobs
-
-    upload_jobs(_world(options), console)
-
-
-def lifecycle(_: argparse.Namespace, console: Console) -> None:
-    from cli.diagram import lifecycle_diagram
-
-    for row in lifecycle_diagram().splitlines():
-        say_whole(console, row)
+    return sealed(world(stack))
+
+
+def _dataset_option(description: str) -> Option:
+    return Option(["--dataset"], type=TEXT, metavar="DATASET", help=description)
+
+
+def _flag(name: str, variable: str, description: str) -> Option:
+    return Option([name, variable], is_flag=True, help=description)
+
+
+def _plan(description: str) -> Option:
+    return _flag("--plan", "only_plan", description)
+
+
+LAPTOP = (
+    Command(
+        "demo", "run the whole pipeline here, on sample traffic", "cli.demo:run_demo",
+        Option(["--out"], type=NEW_FOLDER, default=Path("demo"), show_default=True,
+               help="new or empty folder for the results, or an earlier demo's, which is replaced"),
+        JSON,
+    ),
+    Group(
+        "local", "the laptop cloud",
+        Command(
+            "run", "land a folder's files, and run until all is at rest", "cli.local_cloud:run_local",
+            Argument(["folder"], type=FOLDER, description="a file's path below it is its S3 key"),
+            Option(["--out"], type=NEW_FOLDER, required=True, help="new or empty folder for the results"),
+            _flag("--nightly", "nights", "run the nightly jobs too, for every day with rows"),
+            JSON,
+        ),
+        Command(
+            "up", "keep the laptop cloud up until Ctrl-C", "cli.local_cloud:stay_up",
+            Option(["--port"], type=Value("port", of.port), default=4566, show_default=True, help="0 picks a free one"),
+        ),
+    ),
+    Command(
+        "traffic", "write sample files of past days, as Firehose does", "cli.traffic:write_traffic",
+        Argument(["folder"], type=FOLDER, description="files that it has already stay unchanged"),
+        Option(["--records"], type=COUNT, default=2_000, show_default=True, help="records of each dataset"),
+        Option(["--days"], type=Value("n", of.days), default=14, show_default=True, help="whole UTC days before today"),
+        Several(["--datasets"], type=TEXT, metavar="DATASET ...", help="all that have samples, if left out"),
+        Option(["--seed"], type=Value("n", of.seed), default=1, show_default=True,
+               help="another seed makes other records"),
+    ),
+)  # fmt: skip
+
+READING = (
+    Command("status", "the state of every dataset", "cli.status:show_status", JSON, opens=world),
+    Command(
+        "batches", "the latest batches", "cli.status:show_batches",
+        _dataset_option("only its batches"),
+        Option(["--limit"], type=COUNT, default=20, show_default=True, help="how many"),
+        JSON, opens=world,
+    ),
+    Command(
+        "explain", "the history of a file: batch, attempts, rows, load", "cli.status:show_file",
+        Argument(["uri"], type=TEXT, metavar="s3://BUCKET/KEY", description="any file that has landed"),
+        opens=world,
+    ),
+    Command(
+        "query", "run SQL in the warehouse", "cli.query:run_query",
+        Argument(["sql"], type=TEXT, metavar="SQL", description="one statement"),
+        JSON, opens=world,
+    ),
+)  # fmt: skip
+
+#: docs/operations.md says when to use them.
+OPERATIONS = (
+    Command(
+        "reconcile", "bring in files whose events were missed", "cli.operate:reconcile_prefixes",
+        Option(["--dataset"], type=TEXT, metavar="DATASET", default="all", help="only its files"),
+        opens=sealed_world,
+    ),
+    Command(
+        "backfill", "bring in files that are older than the deployment", "cli.operate:backfill",
+        Argument(["uri"], type=TEXT, metavar="s3://BUCKET/PREFIX", description="a dataset's prefix, or a part of it"),
+        Option(["--rate", "files_per_second"], type=COUNT, default=500, show_default=True, help="files a second"),
+        opens=sealed_world,
+    ),
+    Command(
+        "replay", "run batches again: rows are replaced, never added", "cli.operate:replay_batches",
+        Argument(["ids"], type=TEXT, nargs=-1, metavar="[BATCH]...", description="ids of batches"),
+        _dataset_option("instead of ids: its batches, all or those of a time"),
+        Option(["--from", "since"], type=TIME, help="created at this time or later, UTC"),
+        Option(["--to", "until"], type=TIME, help="created before this time, UTC"),
+        _plan("only show what would be replaced"),
+        JSON, opens=sealed_world,
+    ),
+    Command(
+        "recover", "make a ledger whole that was restored or lost", "cli.recover:run_recovery",
+        _flag("--dry-run", "only_plan", "only show what would be put back"),
+        _flag("--accept", "accept", "go on although lake, warehouse and results disagree"),
+        _flag("--anyway", "anyway", "stop everything and check, even if the ledger is whole"),
+        Option(["--wait", "wait_seconds"], type=Value("n", of.seconds),
+               help="seconds after which every function that had begun has ended  [default: 960]"),
+        opens=world,
+    ),
+    Command("pause", "form no new batches; files are remembered meanwhile", "cli.operate:pause", DATASET, opens=world),
+    Command("resume", "form batches again", "cli.operate:resume", DATASET, opens=world),
+    Command("drain", "pause, and wait until nothing is under way", "cli.operate:drain", DATASET, opens=world),
+)  # fmt: skip
+
+NIGHTLY = (
+    Group(
+        "nightly", "jobs over whole days, weeks or months",
+        Command(
+            "list", "every job, its latest period, and what is due", "cli.nightly:list_jobs",
+            JSON, opens=world,
+        ),
+        Command(
+            "run", "compute what is due, without waiting for the night", "cli.nightly:run_night",
+            Argument(["jobs"], type=TEXT, nargs=-1, metavar="[JOB]...", description="all jobs, if left out"),
+            Option(["--date", "dates"], type=Value("date", of.day), multiple=True,
+                   help="only periods with this date, ended or not; may be repeated"),
+            _plan("only show what is due, and why"),
+            JSON, opens=sealed_world,
+        ),
+    ),
+)  # fmt: skip
+
+
+QUARANTINE = (
+    Group(
+        "quarantine", "what was set aside, with its reasons",
+        Command(
+            "list", "batches, files and records that were set aside", "cli.quarantine:list_quarantine",
+            JSON, opens=world,
+        ),
+        Command(
+            "show", "why, and the rejected records", "cli.quarantine:show_quarantined",
+            SET_ASIDE, JSON, opens=world,
+        ),
+        Command(
+            "release", "make a file normal again, or let a batch run again", "cli.quarantine:release",
+            SET_ASIDE, opens=sealed_world,
+        ),
+        Command(
+            "discard", "give up a file or a batch", "cli.quarantine:discard",
+            SET_ASIDE, opens=sealed_world,
+        ),
+        Command(
+            "acknowledge", "take a batch's rejected records off the list", "cli.quarantine:acknowledge_rejected",
+            Argument(["batch_id"], type=TEXT, metavar="BATCH", description="its id"), opens=sealed_world,
+        ),
+    ),
+)  # fmt: skip
+
+SEGMENTS = (
+    Command(
+        "predict", "ask which segments customers belong to", "cli.predict:show_predictions",
+        Argument(["file"], type=FILE, metavar="FILE",
+                 description='JSON: one customer, a list, or {"customers": [...]}; - reads standard input'),
+        ANSWER, opens=stack_name,
+    ),
+    Command(
+        "model", "the model that predicts, and its segments", "cli.predict:show_model",
+        ANSWER, opens=stack_name,
+    ),
+)  # fmt: skip
+
+PROJECT = (
+    Group(
+        "jobs", "the Spark code",
+        Command(
+            "upload", "upload the Spark code and its packages", "cli.upload_jobs:upload_jobs",
+            opens=world,
+        ),
+    ),
+    Command(
+        "validate", "check the declarations in a folder", "cli.validate:validate_declarations",
+        Argument(["folder"], type=FOLDER, required=False, default=Path("datasets"), metavar="[FOLDER]",
+                 description="datasets, if left out"),
+    ),
+    Command("lifecycle", "print the lifecycle's diagram (Mermaid)", "cli.diagram:print_lifecycle"),
+)  # fmt: skip
+
+tidemark = Program(
+    "tidemark",
+    "Files land, tables follow. Exactly once",
+    {
+        "On this machine": LAPTOP,
+        "Look": READING,
+        "Operate": OPERATIONS,
+        "Nightly jobs": NIGHTLY,
+        "Quarantine": QUARANTINE,
+        "Segments": SEGMENTS,
+        "Project": PROJECT,
+    },
+    params=[
+        Option(["--stack"], type=TEXT, metavar="NAME", envvar="TIDEMARK_STACK", default="tidemark",
+               help="the deployed stack  [default: $TIDEMARK_STACK, or tidemark]"),
+    ],
+    epilog=EXAMPLES,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""From a stack's name to the world: the stack keeps the names of its resources in one SSM parameter."""
+"""From a stack's name to its world: one SSM parameter holds the names of the stack's resources."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tidemark.core.errors import TidemarkError
 from tidemark.settings import Settings
 
 ENDPOINT = "AWS_ENDPOINT_URL"
-#: A person waits: an endpoint that refuses is told of soon.
+#: A person waits: an endpoint that does not answer is reported soon.
 IMPATIENT = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
 HINT = "is `tidemark local up` running, or is AWS configured?"
 
 
 def connect(stack: str) -> World:
-    """The deployed stack's world, in AWS or at `AWS_ENDPOINT_URL`, by the usual AWS configuration."""
+    """The deployed stack's world, in AWS or at `AWS_ENDPOINT_URL`, with the usual AWS configuration."""
     names = _names(stack)
     os.environ.setdefault("AWS_REGION", region())
     try:
@@ -33,7 +33,7 @@ def connect(stack: str) -> World:
 
 
 def http_api(stack: str) -> str:
-    """Where the stack's HTTP API is: at `AWS_ENDPOINT_URL`, or at its own host in AWS."""
+    """The URL of the stack's HTTP API: `AWS_ENDPOINT_URL`, or its own host in AWS."""
     url = _endpoint() or _names(stack).get("HTTP_API_URL")
     if not url:
         raise TidemarkError(f"expected HTTP_API_URL in {_parameter(stack)} {_where()}, found none")
@@ -41,7 +41,7 @@ def http_api(stack: str) -> str:
 
 
 def region() -> str:
-    """The configured region, empty without one."""
+    """The configured region; empty if there is none."""
     return boto3.session.Session().region_name or ""
 
 
@@ -49,8 +49,8 @@ def _names(stack: str) -> dict[str, str]:
     where = f"{_parameter(stack)} {_where()}"
     _endpoint()
     try:
-        found = boto3.client("ssm", config=IMPATIENT).get_parameter(Name=_path(stack))["Parameter"]["Value"]
-        return dict(json.loads(found))
+        answer = boto3.client("ssm", config=IMPATIENT).get_parameter(Name=_path(stack))
+        return dict(json.loads(answer["Parameter"]["Value"]))
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
             raise TidemarkError(f"expected the stack {stack!r} {_where()}, found no {_parameter(stack)}") from error
@@ -74,7 +74,7 @@ def _where() -> str:
 
 
 def _endpoint() -> str:
-    """What `AWS_ENDPOINT_URL` says, empty without one; raises for what is no URL."""
+    """The value of `AWS_ENDPOINT_URL`, empty if it is not set; raises unless it is a URL."""
     url = os.environ.get(ENDPOINT, "")
     if url and not _is_url(url):
         raise TidemarkError(f"expected a URL such as http://127.0.0.1:4566 in {ENDPOINT}, found {url!r}")
@@ -85,5 +85,5 @@ def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:  # a port that is none, a bracket that is not closed
+    except ValueError:  # an impossible port, a bracket that is not closed
         return False

@@ -1,4 +1,4 @@
-"""`tidemark demo`: sample traffic of every dataset, the nightly jobs behind it, a few questions and a prediction."""
+"""`tidemark demo`: sample traffic of every dataset, the nightly jobs after it, a few questions and a prediction."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ QUESTIONS = {
         ),
     ),
 }
-#: Somebody whom no segment has seen.
+#: A customer who is in no segment yet.
 CUSTOMER = {
     "household_id": "new-customer", "age": "35-44", "income": "75-99K", "home_ownership": "Homeowner",
     "marital_status": "Married", "household_size": "4", "household_comp": "2 Adults Kids", "kids_count": "2",
@@ -53,18 +53,18 @@ CUSTOMER = {
 
 
 def run_demo(console: Console, out: Path) -> int:
-    """Sample traffic for every declared dataset, driven to rest with its nights; questions and a prediction."""
+    """Drive sample traffic and its nightly jobs to rest; then ask a few questions. Returns the exit status."""
     clear_demo(out)
     datasets = sampled(load_all(DATASETS))
     predicted: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch:
         landed = Path(scratch) / "landed"
-        for name in datasets:
-            write(generate(name, DEMO_SEED, DEMO_RECORDS, DEMO_START, dirt=0.004, duplicates=0.01), landed)
+        for dataset in datasets:
+            write(generate(dataset, DEMO_SEED, DEMO_RECORDS, DEMO_START, dirt=0.004, duplicates=0.01), landed)
         say(console, ("Sample traffic", "bold"), f" for {', '.join(datasets)}: {weight(landed)}, as Firehose lands it")
         say(console, "")
         status = run_local(console, landed, out, True, lambda cloud: predicted.append(_predict(cloud)), mark_demo)
-    if not (out / "summary.json").is_file():  # the drive was stuck, and has said so
+    if not (out / "summary.json").is_file():  # the drive was stuck, and run_local has printed so
         return status
     _answer(console, out / "warehouse.duckdb", set(datasets))
     for answer in predicted:
@@ -84,9 +84,9 @@ def _answer(console: Console, database: Path, datasets: set[str]) -> None:
         for dataset, (question, sql) in QUESTIONS.items():
             if dataset and dataset not in datasets:
                 continue
-            found = connection.execute(sql)
-            table = Sheet(*(column[0] for column in found.description or ()))
-            for row in found.fetchall():
+            result = connection.execute(sql)
+            table = Sheet(*(column[0] for column in result.description or ()))
+            for row in result.fetchall():
                 table.add_row(*map(str, row))
             _ask(console, question, table)
 

@@ -1,12 +1,21 @@
-"""The lifecycle's picture, drawn from the table itself."""
+"""`tidemark lifecycle`: the lifecycle's diagram, drawn from the table itself."""
 
 from __future__ import annotations
 
+from rich.console import Console
+
+from cli.render import say_whole
 from tidemark.core.lifecycle import AT_REST, MEANING, STEP, TRANSITIONS, State
 
 
+def print_lifecycle(console: Console) -> None:
+    """Print the diagram."""
+    for row in lifecycle_diagram().splitlines():
+        say_whole(console, row)
+
+
 def lifecycle_diagram() -> str:
-    """A Mermaid state diagram: one arrow a pair of states, labelled with the events that lead over it."""
+    """A Mermaid state diagram: one arrow for each pair of states, labelled with the events that lead along it."""
     lines = ["stateDiagram-v2", "    [*] --> FORMING: files are pending"]
     for state, moves in TRANSITIONS.items():
         for target in State:
@@ -18,7 +27,7 @@ def lifecycle_diagram() -> str:
 
 
 def lifecycle_table() -> str:
-    """The same as a Markdown table: state, who takes the next step, events and where they lead."""
+    """The same as a Markdown table: state, the step that comes next, events and where they lead."""
     lines = ["| state | next step | events |", "|---|---|---|"]
     for state, moves in TRANSITIONS.items():
         events = "<br>".join(f"{event.__name__} ({MEANING[event]}) → {target}" for event, target in moves.items())

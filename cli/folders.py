@@ -1,4 +1,4 @@
-"""Folders that commands write into: nothing is removed or written over that the same command did not make."""
+"""Folders that commands write into: they remove and overwrite only what the same command made."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.render import name, number
+from cli.render import number
+from cli.text import name
 from tidemark.core.errors import TidemarkError
 
-MARKER = ".tidemark-demo"  #: in a demo's folder: a JSON object of all that the demo made there, path → digest
+MARKER = ".tidemark-demo"  #: in a demo's folder: a JSON object of everything the demo made there, path → digest
 #: What `local run` and `demo` leave in their folder.
 RESULTS = ("lake", "quarantine", "summary.json", "warehouse.duckdb")
 
 
 def refuse_used(out: Path) -> None:
-    """Raise unless the folder is new or empty, and one's own: no file, no symbolic link."""
+    """Raise unless the folder is new, or an empty folder and no symbolic link."""
     if out.is_symlink():
         raise TidemarkError(f"expected an empty or new folder for the results, found the symbolic link {name(out)}")
     if os.path.lexists(out) and not out.is_dir():
@@ -29,7 +30,7 @@ def refuse_used(out: Path) -> None:
 
 @contextmanager
 def whole_or_nothing(out: Path) -> Iterator[Claim]:
-    """A run that fails leaves no half-written results, and the folder as it was."""
+    """A run that fails removes its half-written results, and leaves the folder as it was before."""
     new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def whole_or_nothing(out: Path) -> Iterator[Claim]:
 
 
 class Claim:
-    """The results' names in a folder, each taken when it is written, for others may write there while a run lasts."""
+    """The results' names in a folder. Each is taken when it is written: others may write there during a run."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -76,27 +77,27 @@ class Claim:
 
 
 def clear_demo(out: Path) -> None:
-    """Make room for a demo: an earlier one's files go, if the folder holds these and no others.
+    """Remove an earlier demo's files, if the folder holds these and no others.
 
-    Raises, with everything still there, for a folder that no demo has made, or in which something is new or changed.
+    Raises, with everything still there, for a folder that no demo made, or in which something is new or changed.
     """
     if out.is_symlink() or not (out / MARKER).is_file() or (out / MARKER).is_symlink():
         refuse_used(out)
         return
     made = _made(out / MARKER)
-    found = list(_below(out))
-    foreign = [path for path in found if not _is_made(out, path, made)]
+    present = list(_below(out))
+    foreign = [path for path in present if not _is_made(out, path, made)]
     if foreign:
         more = f" and {number(len(foreign) - 1)} more" if len(foreign) > 1 else ""
         raise TidemarkError(
             f"expected a folder with nothing but an earlier demo as it was, found {name(out / foreign[0])}{more}"
             " new or changed: move it, or choose another --out"
         )
-    _remove(out, found)
+    _remove(out, present)
 
 
 def mark_demo(out: Path) -> None:
-    """Write down what a demo made, so that the next one may replace it; what lies beside its results is not its own."""
+    """Write down what a demo made, so that the next demo may replace it; other files in the folder are not its own."""
     made = {path.as_posix(): _digest(out / path) for path in _below(out) if path.parts[0] in RESULTS}
     with (out / MARKER).open("x") as marker:
         json.dump(made, marker, indent=1, sort_keys=True)
@@ -110,13 +111,13 @@ def _made(marker: Path) -> Mapping[str, str]:
 
 
 def _is_made(out: Path, path: Path, made: Mapping[str, str]) -> bool:
-    """Whether a demo made this, and it is still what the demo made."""
+    """Whether a demo made this, and it is unchanged."""
     listed = made.get(path.as_posix())
     return path.as_posix() == MARKER or (listed is not None and listed == _digest(out / path))
 
 
 def _digest(path: Path) -> str:
-    """What a file holds, as SHA-256; a folder and a link have names that no file's digest is."""
+    """A file's SHA-256; `link` or `folder` for these, which no file's digest can be."""
     if path.is_symlink():
         return "link"
     if path.is_dir():
@@ -136,7 +137,7 @@ def _raise(error: OSError) -> None:
 
 
 def _remove(out: Path, paths: Iterable[Path]) -> None:
-    """Remove the files and links, and the folders of the list that are empty then."""
+    """Remove the files and links among the paths, then the folders among them that are empty."""
     for path in sorted((out / path for path in paths), key=lambda path: -len(path.parts)):
         if path.is_symlink() or not path.is_dir():
             path.unlink()

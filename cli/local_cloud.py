@@ -1,4 +1,4 @@
-"""`tidemark local run` and `tidemark local up`: the laptop cloud for a person."""
+"""`tidemark local run` and `tidemark local up`: the pipeline on a laptop."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from cli.folders import Claim, refuse_used, whole_or_nothing
-from cli.render import Sheet, capped, duration, line, name, number, plural, say, say_whole, size
+from cli.render import Sheet, capped, duration, line, number, plural, say, say_whole, size
 from cli.summary import show_summary
+from cli.text import name
 from local.cloud import Cloud
 from local.drive import Progress, Stuck, drive
 from local.landing import Survey, land, survey
@@ -30,9 +31,9 @@ from local.world import LaptopWorld, laptop_world
 from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import State
 
-EAGER = {"Eager": "true"}  # schedules take all that is pending at once: nobody waits for a laptop's batch to fill
-SIGNAL_SECONDS = 0.2  #: after which Ctrl-C is heard at the latest
-SPEED = 20.0  # a minute between schedules lasts three seconds, the batching window of the queue one
+EAGER = {"Eager": "true"}  # schedules take all pending files at once: a laptop's batches never fill
+SIGNAL_SECONDS = 0.2  #: longest time until Ctrl-C is noticed
+SPEED = 20.0  # a minute between schedules takes three seconds, the queue's batching window one
 HOST = "127.0.0.1"
 
 
@@ -44,16 +45,16 @@ def run_local(
     at_rest: Callable[[Cloud], None] = lambda _: None,
     written: Callable[[Path], None] = lambda _: None,
 ) -> int:
-    """Land every file below `folder`, drive to rest, leave everything in `out`. Returns the exit status.
+    """Land every file below `folder`, drive to rest, leave the results in `out`. Returns the exit status.
 
-    With `nights`, the nightly jobs run for every day that the files have rows of. `at_rest` may ask the cloud something
-    before it ends; `written` is told of the folder when everything is in it, before anything is printed about it.
+    With `nights`, the nightly jobs run for every day that the files have rows of. `at_rest` is called before the cloud
+    stops, `written` when `out` is complete and nothing has been printed about it.
     """
-    found = _files_below(folder)
+    landing = _files_below(folder)
     refuse_used(out)
     try:
         with _ended_in_order(), whole_or_nothing(out) as claim, _scratch() as scratch:
-            summary = _drive_folder(console, folder, found, scratch, claim, nights, at_rest)
+            summary = _drive_folder(console, folder, landing, scratch, claim, nights, at_rest)
             written(out)
     except Stuck as error:
         say(console, (str(error), "red"))
@@ -65,37 +66,37 @@ def run_local(
 def stay_up(console: Console, port: int) -> int:
     """Keep the laptop cloud up until Ctrl-C."""
     _refuse_taken(port)
-    asked: list[int] = []
-    for number_ in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number_, lambda signalled, _: asked.append(signalled))
+    signals: list[int] = []
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda received, _: signals.append(received))
     say(console, "starting the laptop cloud …")
     cloud = Cloud(parameters=EAGER, speed=SPEED, port=port)
     cloud.start()
     try:
         _explain_up(console, cloud)
-        while not asked:  # never without end: a signal that another thread takes does not wake this one
+        while not signals:  # in short naps: a signal that another thread takes does not wake this one
             time.sleep(SIGNAL_SECONDS)
         say(console, "")
         say(console, "stopping …")
     finally:
         cloud.stop()
-    say_whole(console, f"stopped; nothing is left behind but the logs in {cloud.state_dir / 'logs'}")
+    say_whole(console, f"stopped; nothing is left but the logs in {cloud.state_dir / 'logs'}")
     return 0
 
 
 def _files_below(folder: Path) -> Survey:
     if not folder.is_dir():
         raise TidemarkError(f"expected a folder of files to land, found no folder {name(folder)}")
-    found = survey(folder)
-    if not found.keys:
-        reasons = [f"{name(one.name)}: {one.reason}" for one in found.skipped]
+    landing = survey(folder)
+    if not landing.keys:
+        reasons = [f"{name(skipped.name)}: {skipped.reason}" for skipped in landing.skipped]
         why = f" that can land: {'; '.join(map(str, capped(reasons, 'the folder')))}" if reasons else ""
         raise TidemarkError(f"expected files below {name(folder)}, found none{why}")
-    return found
+    return landing
 
 
 def _refuse_taken(port: int) -> None:
-    """The server's own complaint about a port is three lines, and the end of the process."""
+    """Raise one line for a port in use: the server itself would print three, and end the process."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -106,8 +107,8 @@ def _refuse_taken(port: int) -> None:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Who ends the run from outside (`timeout`, a build that is called off) leaves nothing behind either."""
-    before = signal.signal(signal.SIGTERM, lambda signalled, _: sys.exit(128 + signalled))
+    """SIGTERM, as from `timeout` or a cancelled build, unwinds the run, so that it cleans up."""
+    before = signal.signal(signal.SIGTERM, lambda received, _: sys.exit(128 + received))
     try:
         yield
     finally:
@@ -116,7 +117,7 @@ def _ended_in_order() -> Iterator[None]:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """A folder for the laptop cloud's state, gone afterwards; kept for its logs where the drive is stuck."""
+    """A folder for the laptop cloud's state, removed at the end; kept for its logs if the drive is stuck."""
     scratch = Path(tempfile.mkdtemp(prefix="tidemark-"))
     try:
         yield scratch
@@ -131,7 +132,7 @@ def _scratch() -> Iterator[Path]:
 def _drive_folder(
     console: Console,
     folder: Path,
-    found: Survey,
+    landing: Survey,
     state_dir: Path,
     claim: Claim,
     nights: bool,
@@ -142,7 +143,7 @@ def _drive_folder(
         cloud = Cloud(parameters=EAGER, state_dir=state_dir, speed=SPEED, schedules=False).start()
     try:
         world = laptop_world(cloud)
-        landed = _land(console, world, folder, found)
+        landed = _land(console, world, folder, landing)
         _drive(console, cloud, world, nights)
         at_rest(cloud)
         with _spinning(console, "counting lake and warehouse"):
@@ -157,11 +158,11 @@ def _drive_folder(
     return summary
 
 
-def _land(console: Console, world: LaptopWorld, folder: Path, found: Survey) -> Survey:
+def _land(console: Console, world: LaptopWorld, folder: Path, landing: Survey) -> Survey:
     client, bucket = world.client("s3"), world.settings.raw_bucket
-    with _spinning(console, f"landing {plural(len(found.keys), 'file')} in s3://{bucket}/"):
-        landed = land(found.keys, lambda key: client.upload_file(str(folder / key), bucket, key))
-    skipped: tuple[Finding, ...] = (*found.skipped, *landed.skipped)
+    with _spinning(console, f"landing {plural(len(landing.keys), 'file')} in s3://{bucket}/"):
+        landed = land(landing.keys, lambda key: client.upload_file(str(folder / key), bucket, key))
+    skipped: tuple[Finding, ...] = (*landing.skipped, *landed.skipped)
     if skipped:
         say(console, (f"{plural(len(skipped), 'file')} did not land", "yellow"), ": see below")
     return Survey(landed.keys, skipped)
@@ -172,8 +173,8 @@ def _drive(console: Console, cloud: Cloud, world: LaptopWorld, nights: bool) -> 
         with Live(console=console, refresh_per_second=8, transient=True) as live:
             end = drive(cloud, world, lambda progress: live.update(_picture(progress)), nights=nights)
     else:
-        said: list[str] = []
-        end = drive(cloud, world, lambda progress: _say(console, said, progress), nights=nights)
+        lines: list[str] = []
+        end = drive(cloud, world, lambda progress: _say_waiting(console, lines, progress), nights=nights)
     say(console, f"at rest after {duration(timedelta(seconds=end.seconds))}")
     say(console, "")
 
@@ -190,13 +191,13 @@ def _picture(progress: Progress) -> Group:
     return Group(table, Text(), waiting)
 
 
-def _say(console: Console, said: list[str], progress: Progress) -> None:
-    """Without a terminal: a line whenever what is waited for changes."""
+def _say_waiting(console: Console, lines: list[str], progress: Progress) -> None:
+    """Without a terminal: one line whenever it waits for something else; `lines` are those printed so far."""
     states = ", ".join(f"{which} {count}" for which, count in progress.everything.items())
-    told = f"waiting for {progress.waiting_for} ({states or 'no batch yet'})"
-    if not progress.at_rest and (not said or said[-1] != told):
-        said.append(told)
-        say(console, f"{progress.seconds:5.0f} s  {told}")
+    waiting = f"waiting for {progress.waiting_for} ({states or 'no batch yet'})"
+    if not progress.at_rest and (not lines or lines[-1] != waiting):
+        lines.append(waiting)
+        say(console, f"{progress.seconds:5.0f} s  {waiting}")
 
 
 @contextmanager
@@ -220,7 +221,7 @@ def _explain_up(console: Console, cloud: Cloud) -> None:
     say(console, "In another terminal:")
     keys = "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1"
     say_whole(console, f"  export AWS_ENDPOINT_URL={cloud.url} {keys}")
-    for command in (  # without comments, which not every shell takes from its prompt
+    for command in (  # no comments: zsh takes none at its prompt
         "tidemark traffic sample/",
         f"aws s3 cp --recursive sample/ s3://{bucket}/",
         "tidemark status",

@@ -1,10 +1,11 @@
-"""What a person names: a file, a dataset. A wrong name is one error that says what was expected."""
+"""Files and datasets by the names that a person gives; a wrong name is one error that says what was expected."""
 
 from __future__ import annotations
 
 from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
 from tidemark.core.files import split_uri
+from tidemark.core.suggestions import did_you_mean
 
 DATASET_ALL = "all"
 
@@ -18,14 +19,15 @@ def file_named(uri: str) -> tuple[str, str]:
 
 
 def is_file(name: str) -> bool:
-    """Whether the name is meant to be that of a file, not of a batch."""
+    """Whether a name is meant as a file's, not as a batch's."""
     return name.startswith("s3:")
 
 
 def named(world: World, dataset: str) -> list[str]:
-    """The dataset, or all of them; raises for one that is not declared."""
+    """The dataset, or every dataset for `all`; raises for one that is not declared."""
     if dataset == DATASET_ALL:
         return sorted(world.datasets)
     if dataset not in world.datasets:
-        raise TidemarkError(f"expected a dataset ({', '.join(sorted(world.datasets))}), found {dataset!r}")
+        known = ", ".join(sorted(world.datasets))
+        raise TidemarkError(f"expected a dataset ({known}), found {dataset!r}{did_you_mean(dataset, world.datasets)}")
     return [dataset]

@@ -1,106 +1,105 @@
-"""`reconcile`, `backfill`, `replay`, `quarantine`, `pause`, `resume`, `drain`: what a person does when it matters."""
+"""`reconcile`, `backfill`, `replay`, `pause`, `resume`, `drain`: what a person does to files and batches."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from rich.console import Console
 
-from cli.names import file_named, is_file, named
-from cli.render import (
-    NOTHING,
-    Part,
-    Sheet,
-    capped,
-    in_one_piece,
-    line,
-    name,
-    number,
-    plural,
-    say,
-    say_whole,
-    shortened,
-    state,
-)
+from cli.names import named
+from cli.render import Part, Record, Sheet, capped, line, number, plural, say, say_whole, show_table, state
+from cli.text import name
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
 from tidemark.core.files import split_uri
-from tidemark.core.job import RejectedRecord
-from tidemark.core.lifecycle import Batch, State
-from tidemark.service.operate import (
-    acknowledge,
-    can_replay,
-    discard_batch,
-    find_batch,
-    find_refused,
-    rejected_files,
-    release_batch,
-    release_file,
-    replay,
-)
+from tidemark.core.lifecycle import Batch
+from tidemark.service.operate import can_replay, find_batch, replay
 from tidemark.service.reconcile import SETTLED_AFTER, reconcile
-from tidemark.service.report import files_of
 
 LOOK_SECONDS = 2.0
-RAW_MAX = 80  # characters of a rejected record on the screen
-REASON_MAX = 200
-REJECTED_RECENT = 100  # batches of a dataset that are looked through for rejected records
+DRAIN_SECONDS_MAX = 3_600.0
 
 
 def reconcile_prefixes(world: World, console: Console, dataset: str) -> None:
     """Bring in what the bucket has and the ledger has not seen, prefix by prefix."""
-    for one in named(world, dataset):
-        _walk(world, console, world.datasets[one], world.datasets[one].prefix, 0.0, SETTLED_AFTER)
+    for each in named(world, dataset):
+        _walk(world, console, world.datasets[each], world.datasets[each].prefix, 0.0, SETTLED_AFTER)
 
 
 def backfill(world: World, console: Console, uri: str, files_per_second: float) -> None:
-    """Bring in files that were there before the deployment; goes on where an interrupted run was."""
+    """Bring in files that are older than the deployment; continues where an interrupted run stopped."""
     bucket, prefix = split_uri(uri)
     if not uri.startswith("s3://") or bucket != world.settings.raw_bucket:
         raise TidemarkError(f"expected s3://{world.settings.raw_bucket}/<prefix>, found {uri!r}")
-    dataset = next((one for one in world.datasets.values() if one.owns(prefix)), None)
+    dataset = next((each for each in world.datasets.values() if each.owns(prefix)), None)
     if dataset is None:
-        known = ", ".join(sorted(one.prefix for one in world.datasets.values() if one.prefix))
+        known = ", ".join(sorted(each.prefix for each in world.datasets.values() if each.prefix))
         raise TidemarkError(f"expected a prefix below one of {known}, found {prefix!r}")
     _walk(world, console, dataset, prefix, files_per_second, timedelta(0))
 
 
-def replay_batches(world: World, console: Console, batches: list[Batch], only_plan: bool) -> None:
+def replay_batches(
+    world: World,
+    console: Console,
+    ids: Sequence[str],
+    dataset: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    only_plan: bool,
+) -> None:
     """Run batches again as their next attempt, or show what that would replace."""
+    batches = choose_batches(world, ids, dataset, since, until)
     table = Sheet("batch", "state", "attempt", "files", "replaces", spare=("files", "attempt"), whole=("state",))
     for batch in batches:
-        rows = ", ".join(f"{table_} {number(count)}" for table_, count in batch.counts.rows.items()) or "nothing yet"
-        allowed = line(rows) if can_replay(batch) else line(("not now: it is under way", "yellow"))
-        table.add_row(
-            batch.batch_id, state(batch.state), f"{batch.attempt} → {batch.attempt + 1}", number(batch.files), allowed
+        table.add_record(
+            _replay_record(batch),
+            batch.batch_id,
+            state(batch.state),
+            f"{batch.attempt} → {batch.attempt + 1}",
+            number(batch.files),
+            _replaced(batch) if can_replay(batch) else line(("not now: it is under way", "yellow")),
         )
-    console.print(table)
+    show_table(console, table)
     if only_plan:
         say(console, "nothing was done; without --plan these batches run again")
         return
-    for batch in batches:
-        if can_replay(batch):
-            replay(world, batch)
-    again = sum(map(can_replay, batches))
-    say(console, f"{plural(again, 'batch')} {'runs' if again == 1 else 'run'} again")
+    replayed = [replay(world, batch) for batch in batches if can_replay(batch)]
+    say(console, f"{plural(len(replayed), 'batch')} {'runs' if len(replayed) == 1 else 'run'} again")
+
+
+def _replaced(batch: Batch) -> str:
+    return ", ".join(f"{table} {number(rows)}" for table, rows in batch.counts.rows.items()) or "nothing yet"
+
+
+def _replay_record(batch: Batch) -> Record:
+    return {
+        "batch_id": batch.batch_id,
+        "state": str(batch.state),
+        "attempt": batch.attempt,
+        "next_attempt": batch.attempt + 1,
+        "files": batch.files,
+        "rows": dict(batch.counts.rows),
+        "can_replay": can_replay(batch),
+    }
 
 
 def choose_batches(
-    world: World, ids: list[str], dataset: str | None, since: datetime | None, until: datetime | None
+    world: World, ids: Sequence[str], dataset: str | None, since: datetime | None, until: datetime | None
 ) -> list[Batch]:
-    """The batches named, or those of a dataset that were created from `since` up to before `until`."""
+    """The batches with these ids, or those of a dataset that were created from `since` to before `until`."""
     if bool(ids) == (dataset is not None):
         raise TidemarkError("expected either ids of batches or --dataset")
     if ids and (since or until):
-        raise TidemarkError("expected --from and --to beside --dataset, found them beside ids of batches")
+        raise TidemarkError("expected --from and --to with --dataset, found them with ids of batches")
     if ids:
         return [find_batch(world, batch_id) for batch_id in ids]
     chosen = [
         batch
-        for one in named(world, dataset or "")
-        for batch in world.ledger.batches.all(one)
+        for each in named(world, dataset or "")
+        for batch in world.ledger.batches.all(each)
         if (since is None or batch.created_at >= since)
         and (until is None or batch.created_at < until)
         and can_replay(batch)
@@ -110,126 +109,50 @@ def choose_batches(
     return chosen
 
 
-def list_quarantine(world: World, console: Console) -> None:
-    """Batches with their files, and files, that wait for a person; and batches with rejected records."""
-    batches, files = world.ledger.quarantine.contents()
-    table = Sheet("what", "name", "since", "reason", "files", spare=("since",), whole=("what", "since"))
-    for batch in batches:
-        reason = shortened(batch.reason, REASON_MAX, console)
-        since = f"{batch.updated_at:%Y-%m-%d %H:%M}"
-        table.add_row("batch", in_one_piece(batch.batch_id), since, reason, _first_file(world, batch))
-    for refused in files:
-        reason = shortened(refused.reason, REASON_MAX, console)
-        table.add_row("file", name(refused.file.uri), refused.since[:16].replace("T", " "), reason, NOTHING)
-    for dataset in world.datasets:
-        for batch in world.ledger.batches.recent(dataset, REJECTED_RECENT):
-            if batch.counts.rejected and batch.acknowledged != batch.attempt:
-                reason = f"{number(batch.counts.rejected)} of {number(batch.counts.read)} records rejected"
-                since = f"{batch.updated_at:%Y-%m-%d %H:%M}"
-                table.add_row("records", in_one_piece(batch.batch_id), since, reason, NOTHING)
-    console.print(table if table.row_count else "nothing is in quarantine")
+def pause(world: World, console: Console, dataset: str) -> None:
+    """Form no new batches of a dataset; its files are remembered meanwhile."""
+    for each in named(world, dataset):
+        world.ledger.controls.pause(each, paused=True)
+        say(console, f"{each} is paused: files are remembered, no batch is formed")
 
 
-def _first_file(world: World, batch: Batch) -> str:
-    files = files_of(world, batch)
-    if not files:
-        return NOTHING
-    return name(files[0].uri) + (f" and {number(len(files) - 1)} more" if len(files) > 1 else "")
+def resume(world: World, console: Console, dataset: str) -> None:
+    """Form batches of a dataset again."""
+    for each in named(world, dataset):
+        world.ledger.controls.pause(each, paused=False)
+        say(console, f"{each} is running")
 
 
-def show_quarantined(world: World, console: Console, named_: str, limit: int) -> None:
-    """Why a file or batch is set aside; of a batch its files and the first rejected records."""
-    if is_file(named_):
-        refused = find_refused(world, *file_named(named_))
-        say_whole(console, f"{name(refused.file.uri)} version {refused.file.version}")
-        say(console, refused.reason)
-        say_whole(console, f"batch {refused.batch_id}")
-        return
-    batch = find_batch(world, named_)
-    say(console, f"{batch.batch_id} ", state(batch.state), f" {batch.reason}" if batch.reason else "")
-    if batch.state is State.QUARANTINED:
-        for told in capped([name(file.uri) for file in files_of(world, batch)], f"its manifest {batch.manifest}"):
-            say_whole(console, "  ", told)
-    _show_rejected(world, console, batch, limit)
-
-
-def _show_rejected(world: World, console: Console, batch: Batch, limit: int) -> None:
-    table = Sheet("file", "position", "reason", "raw", spare=("raw", "position"), figures=("position",))
-    listed = list(rejected_files(world, batch))
-    for found in listed:
-        text = world.store.get(*split_uri(found.uri)) or b""
-        for told in text.splitlines()[: limit - table.row_count]:
-            record = RejectedRecord.loads(told)
-            position, _, reason, raw = record.rejected
-            table.add_row(name(record.file), str(position), reason, shortened(raw, RAW_MAX, console))
-    console.print(table if table.row_count else "no rejected records")
-    rest = sum(found.rows for found in listed) - table.row_count
-    if rest > 0:
-        say_whole(console, f"and {number(rest)} more, in {listed[0].uri.rpartition('/')[0]}/")
-
-
-def release(world: World, console: Console, named_: str) -> None:
-    """A file becomes a normal file again; a batch runs again."""
-    if is_file(named_):
-        batch = release_file(world, find_refused(world, *file_named(named_)))
-    else:
-        batch = release_batch(world, find_batch(world, named_))
-    if batch.state is State.FORMING:
-        say_whole(console, f"released: {batch.batch_id} goes on as attempt {batch.attempt}")
-    else:
-        say_whole(console, f"released: {batch.batch_id} has it back after attempt {batch.attempt}, which is under way")
-
-
-def discard(world: World, console: Console, named_: str) -> None:
-    """Give a file or a batch up; what a batch has shown is replaced by nothing."""
-    if is_file(named_):
-        refused = find_refused(world, *file_named(named_))
-        world.ledger.files.discard(refused.file)
-        say_whole(console, f"discarded: {name(refused.file.uri)}")
-    else:
-        batch = discard_batch(world, find_batch(world, named_))
-        say_whole(console, f"discarded: {batch.batch_id} shows nothing after attempt {batch.attempt}")
-
-
-def acknowledge_rejected(world: World, console: Console, batch_id: str) -> None:
-    """Take the rejected records of a batch off the list of what waits for a person."""
-    batch = acknowledge(world, find_batch(world, batch_id))
-    say_whole(console, f"acknowledged: {plural(batch.counts.rejected, 'rejected record')} of {batch.batch_id}")
-
-
-def pause(world: World, console: Console, dataset: str, paused: bool) -> None:
-    """Form no new batches of a dataset, or form them again; files go on being remembered meanwhile."""
-    for one in named(world, dataset):
-        world.ledger.controls.pause(one, paused)
-        say(console, f"{one} is {'paused: files are remembered, no batch is formed' if paused else 'running'}")
-
-
-def drain(world: World, console: Console, dataset: str, seconds_max: float) -> int:
-    """Pause, and wait until what is under way is at rest. Exit status 1 when it takes longer than it may."""
-    pause(world, console, dataset, paused=True)
+def drain(world: World, console: Console, dataset: str, seconds_max: float = DRAIN_SECONDS_MAX) -> int:
+    """Pause, and wait until every batch is at rest. Exit status 1 if that takes longer than `seconds_max`."""
+    pause(world, console, dataset)
     began = time.monotonic()
     while True:
-        left = [batch for one in named(world, dataset) for batch in world.ledger.batches.open(one)]
-        if not left:
+        unfinished = [batch for each in named(world, dataset) for batch in world.ledger.batches.open(each)]
+        if not unfinished:
             say(console, "drained: nothing is under way")
             return 0
         if time.monotonic() - began > seconds_max:
-            under_way: list[Part] = [f"{one.batch_id} {one.state}" for one in left]
-            say(console, ("not drained", "yellow"), f": {plural(len(left), 'batch')} under way")
-            for told in capped(under_way, "`tidemark batches`"):
-                say_whole(console, "  ", told)
+            _say_not_drained(console, unfinished)
             return 1
         time.sleep(LOOK_SECONDS)
+
+
+def _say_not_drained(console: Console, unfinished: Sequence[Batch]) -> None:
+    batches: list[Part] = [f"{batch.batch_id} {batch.state}" for batch in unfinished]
+    say(console, ("not drained", "yellow"), f": {plural(len(batches), 'batch')} under way")
+    for row in capped(batches, "`tidemark batches`"):
+        say_whole(console, "  ", row)
 
 
 def _walk(
     world: World, console: Console, dataset: Dataset, prefix: str, files_per_second: float, settled_after: timedelta
 ) -> None:
     began, missing, seen = time.monotonic(), 0, 0
-    # Files that a person brings in, at a rate, must not keep those waiting that land meanwhile.
+    # A rate is given for old files only; files that land meanwhile go first.
     background = bool(files_per_second)
     for part in reconcile(world, dataset, prefix, lambda: True, settled_after, background):
-        if part.seen > seen:  # not only folders
+        if part.seen > seen:  # a page of folders has no keys
             say(console, f"{name(prefix)}: {plural(part.seen, 'key')} seen, {number(part.missing)} brought in")
         seen, missing = part.seen, part.missing
         if files_per_second:

@@ -16,49 +16,50 @@ from botocore.httpsession import URLLib3Session
 from rich.console import Console
 
 from cli.connection import http_api
-from cli.render import Sheet, number, say, say_whole
+from cli.render import Sheet, number, say, show_json, wants_json
 from tidemark.core.errors import TidemarkError
 
-PROBLEMS = 5  # of a refused request that are told
+PROBLEMS = 5  # of a refused request that are shown
 
 
-def show_predictions(stack: str, console: Console, file: str, as_json: bool) -> None:
+def show_predictions(stack: str, console: Console, file: str) -> None:
     """Ask for the segments of the customers in a file."""
     customers = _customers(file)
     request = {"customers": customers} if isinstance(customers, list) else customers
     answer = _api(stack).ask("POST", "/predict", request)
-    _show(console, answer, as_json, lambda: (prediction_table(answer), identity(answer["model"])))
+    _show(console, answer, lambda: (prediction_table(answer), identity(answer["model"])))
 
 
 def prediction_table(answer: Mapping[str, Any]) -> Sheet:
-    """A line for each customer."""
+    """One row for each customer."""
     table = Sheet("customer", "segment", "name", "distance", whole=("customer", "segment"), figures=("distance",))
-    for place, one in enumerate(answer["predictions"]):
-        customer = one.get("household_id", str(place))
-        table.add_row(str(customer), str(one["segment"]), str(one["name"]), f"{one['distance']:.3f}")
+    for place, prediction in enumerate(answer["predictions"]):
+        customer = prediction.get("household_id", str(place))
+        segment, name, distance = prediction["segment"], prediction["name"], prediction["distance"]
+        table.add_row(str(customer), str(segment), str(name), f"{distance:.3f}")
     return table
 
 
-def show_model(stack: str, console: Console, as_json: bool) -> None:
-    """The model that answers now."""
+def show_model(stack: str, console: Console) -> None:
+    """The model that predicts, and its segments."""
     answer = _api(stack).ask("GET", "/model")
-    _show(console, answer, as_json, lambda: (_segments(answer), identity(answer)))
+    _show(console, answer, lambda: (_segments(answer), identity(answer)))
 
 
 def _segments(answer: Mapping[str, Any]) -> Sheet:
     table = Sheet("segment", "customers", "share", "description", whole=("segment",), figures=("share",))
-    for one in answer["segments"]:
-        table.add_row(str(one["segment"]), number(one["customers"]), f"{one['share']:.0%}", str(one["description"]))
+    for segment in answer["segments"]:
+        customers, share = number(segment["customers"]), f"{segment['share']:.0%}"
+        table.add_row(str(segment["segment"]), customers, share, str(segment["description"]))
     return table
 
 
-def _show(console: Console, answer: object, as_json: bool, told: Callable[[], tuple[Sheet, str]]) -> None:
-    if as_json:  # ASCII: what a terminal would obey is escaped the way that JSON does
-        for row in json.dumps(answer, indent=2).splitlines():
-            say_whole(console, row)
+def _show(console: Console, answer: object, rendered: Callable[[], tuple[Sheet, str]]) -> None:
+    if wants_json(console):
+        show_json(console, answer)
         return
     try:
-        table, model = told()
+        table, model = rendered()
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TidemarkError("expected the answer of Tidemark's API, found another (see --json)") from None
     console.print(table)
@@ -77,7 +78,7 @@ class Api:
     session: boto3.session.Session
 
     def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """The answer to a signed request; `TidemarkError` with what the API says against it."""
+        """The answer to a signed request; raises `TidemarkError` with what the API complains about."""
         credentials = self.session.get_credentials()
         if credentials is None:
             raise TidemarkError("expected AWS credentials to sign with, found none")
@@ -88,13 +89,13 @@ class Api:
         response = URLLib3Session().send(request.prepare())
         answer = _parsed(response.content)
         if response.status_code != 200 or answer is None:
-            said = _complaint(answer or {"error": response.content[:200].decode("utf-8", "replace")})
-            raise TidemarkError(f"{method} {path} answered {response.status_code}: {said}")
+            complaint = _complaint(answer or {"error": response.content[:200].decode("utf-8", "replace")})
+            raise TidemarkError(f"{method} {path} answered {response.status_code}: {complaint}")
         return answer
 
 
 def _parsed(content: bytes) -> dict[str, Any] | None:
-    """The JSON object that was answered; None for anything else."""
+    """The JSON object in an answer; None for anything else."""
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
@@ -103,20 +104,20 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
 
 
 def _complaint(answer: Mapping[str, Any]) -> str:
-    """The error, and the first few problems; others than Tidemark's API list what they like."""
-    found = answer.get("problems")
-    listed = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    problems = [_problem(one) for one in listed[:PROBLEMS]]
+    """The error, and the first few problems; another server's answer may hold anything under these names."""
+    problems = answer.get("problems")
+    listed = [each for each in problems if isinstance(each, dict)] if isinstance(problems, list) else []
+    first = [_problem(each) for each in listed[:PROBLEMS]]
     more = [f"and {number(len(listed) - PROBLEMS)} more"] if len(listed) > PROBLEMS else []
-    return "; ".join([str(answer.get("error") or answer.get("message", "nothing")), *problems, *more])
+    return "; ".join([str(answer.get("error") or answer.get("message", "nothing")), *first, *more])
 
 
-def _problem(one: Mapping[str, Any]) -> str:
-    return f"customer {one.get('customer')}: {one.get('field')}: {one.get('problem')}"
+def _problem(problem: Mapping[str, Any]) -> str:
+    return f"customer {problem.get('customer')}: {problem.get('field')}: {problem.get('problem')}"
 
 
 def identity(model: Mapping[str, Any]) -> str:
-    """Which model answered."""
+    """Names the model that answered, and its age and quality."""
     return (
         f"model of {model['batch_id']}, attempt {model['attempt']}: as of {model['as_of']}, "
         f"{model['k']} segments, silhouette {model['silhouette']:.3f}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 
-from cli.render import NOTHING, Sheet, plural, say
+from cli.render import NOTHING, Record, Sheet, plural, say, show_json, show_table, wants_json
 from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
 
 QUERY_SECONDS_MAX = 900
-#: As the Data API calls them; a figure is never folded.
+#: The Data API's names of numeric types; a figure is never folded.
 NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
 
 
@@ -22,26 +24,52 @@ def run_query(world: World, console: Console, sql: str) -> None:
     client = world.client("redshift-data")
     target = {"WorkgroupName": settings.warehouse_workgroup, "Database": settings.warehouse_database}
     statement = client.execute_statement(**target, Sql=sql)["Id"]
-    found = _wait(client, statement)
-    if found["Status"] != "FINISHED":
-        raise TidemarkError(f"the warehouse refused the query: {found.get('Error', found['Status'])}")
-    if not found.get("HasResultSet"):
-        say(console, f"done, {plural(max(0, found.get('ResultRows', 0)), 'row')}")
+    outcome = _wait(client, statement)
+    if outcome["Status"] != "FINISHED":
+        raise TidemarkError(f"the warehouse refused the query: {outcome.get('Error', outcome['Status'])}")
+    if outcome.get("HasResultSet"):
+        columns = client.get_statement_result(Id=statement)["ColumnMetadata"]
+        _show_rows(console, columns, world.warehouse.rows(statement))
         return
-    columns = client.get_statement_result(Id=statement)["ColumnMetadata"]
-    figures = [column["name"] for column in columns if column.get("typeName") in NUMBERS]
-    table = Sheet(*(column["name"] for column in columns), whole=figures)
-    for row in world.warehouse.rows(statement):
-        table.add_row(*(NOTHING if value is None else str(value) for value in row))
-    console.print(table)
+    if wants_json(console):
+        show_json(console, [])
+    say(console, f"done, {plural(max(0, outcome.get('ResultRows', 0)), 'row')}")
+
+
+def _show_rows(console: Console, columns: Sequence[dict[str, Any]], rows: Iterable[Sequence[Any]]) -> None:
+    titles = [column["name"] for column in columns]
+    table = Sheet(*titles, whole=[column["name"] for column in columns if column.get("typeName") in NUMBERS])
+    keys = keys_of(titles)
+    for row in rows:
+        cells = (NOTHING if value is None else str(value) for value in row)
+        table.add_record(_record(keys, row), *cells)
+    show_table(console, table)
+
+
+def keys_of(titles: Iterable[str]) -> list[str]:
+    """A key for each column of a result; a title that comes again gets a number: `count`, `count_2`."""
+    keys: list[str] = []
+    for title in titles:
+        names = (title if place == 1 else f"{title}_{place}" for place in range(1, len(keys) + 2))
+        keys.append(next(name for name in names if name not in keys))
+    return keys
+
+
+def _record(keys: Sequence[str], row: Sequence[Any]) -> Record:
+    return {key: _json_value(value) for key, value in zip(keys, row, strict=True)}
+
+
+def _json_value(value: Any) -> Any:
+    """JSON has no word for NaN and the infinities; they are text, as Redshift writes them."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _wait(client: Any, statement: str) -> dict[str, Any]:
     pause, waited = 0.02, 0.0
     while waited < QUERY_SECONDS_MAX:
-        found: dict[str, Any] = client.describe_statement(Id=statement)
-        if found["Status"] in ("FINISHED", "FAILED", "ABORTED"):
-            return found
+        description: dict[str, Any] = client.describe_statement(Id=statement)
+        if description["Status"] in ("FINISHED", "FAILED", "ABORTED"):
+            return description
         time.sleep(pause)
         waited, pause = waited + pause, min(1.0, pause * 1.5)
     raise TidemarkError(f"the query has not ended after {QUERY_SECONDS_MAX} s")

@@ -1,25 +1,24 @@
-"""How everything is printed: untrusted text as text, tables that fit, plain and whole lines in a pipe.
+"""How everything is printed: tables that fit, counts, sizes and colours; plain and whole lines in a pipe; JSON.
 
-Names of files, records, reasons and rows come from outside. They are printed by `visible` alone: rich's markup and its
-`:emoji:` names mean nothing in them, and what a terminal would obey (ESC, carriage return, bidi overrides) is shown as
-an escape. Every line is put together by `line`, every table is a `Sheet`.
+Untrusted text goes through `cli.text`: rich's markup and its `:emoji:` names mean nothing in it. `line` makes every
+line, and every table is a `Sheet`.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import sys
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from cli.text import name, visible
 from tidemark.core.lifecycle import State
 
 COLOURS = {State.LOADED: "green", State.EMPTY: "dim", State.SPLIT: "dim", State.QUARANTINED: "red"}
@@ -27,48 +26,16 @@ COLOURS = {State.LOADED: "green", State.EMPTY: "dim", State.SPLIT: "dim", State.
 PIPE_WIDTH = 1_000_000
 NOTHING = "–"
 GAP = 2  # spaces between two columns of a table
-FOLD_MIN = 14  # columns that a text needs to be read when it is folded
-LISTED = 10  # of a long list on the screen; the rest is counted
-
-NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-#: Controls, format characters (bidi overrides, zero-width), surrogates, line and paragraph separators.
-HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-#: Bytes of a file name that are not UTF-8, as Python hands them over.
-FOREIGN_BYTES = range(0xDC80, 0xDD00)
-_MARKS = frozenset({"Mn", "Mc", "Me"})
+FOLD_MIN = 14  # columns that a folded text needs to stay readable
+LISTED = 10  # lines of a long list on the screen; the rest is counted
 
 #: Untrusted text; (untrusted text, style); or what `line` has made of them.
 Part = str | tuple[str, str] | Text
+#: A row of a table for a program: snake_case keys, whole numbers, ISO times, null.
+Record = Mapping[str, Any]
 
 
 # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def visible(value: object) -> str:
-    """The value in one line in which nothing moves the cursor, changes colours, or hides: escapes stand for it."""
-    text = str(value)
-    if text.isascii() and text.isprintable():
-        return text
-    first = _escape(text[0]) if text and unicodedata.category(text[0]) in _MARKS else None
-    shown = "".join(_escape(one) if unicodedata.category(one) in HIDDEN else one for one in text)
-    return shown if first is None else first + shown[1:]  # a mark would sit on whatever is printed before it
-
-
-def name(value: object) -> str:
-    """`visible` for a file's name, where blanks at either end count and would not be seen."""
-    text = visible(value)
-    bare = text.strip(" ")
-    before = len(text) - len(text.lstrip(" ")) if bare else 0
-    return "\\x20" * before + bare + "\\x20" * (len(text) - len(bare) - before)
-
-
-def _escape(one: str) -> str:
-    code = ord(one)
-    if code in FOREIGN_BYTES:
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x80:
-        return NAMED.get(one, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def shortened(text: str, length: int, console: Console) -> str:
@@ -77,7 +44,7 @@ def shortened(text: str, length: int, console: Console) -> str:
 
 
 def line(*parts: Part) -> Text:
-    """The parts behind one another, each printed as text."""
+    """The parts one after another, each printed as text."""
     whole = Text(overflow="fold")
     for part in parts:
         if isinstance(part, Text):
@@ -95,7 +62,7 @@ def say(console: Console, *parts: Part) -> None:
 
 
 def say_whole(console: Console, *parts: Part) -> None:
-    """Print one line that somebody may copy: it has no line breaks of ours, however narrow the screen is."""
+    """Print one line that a person may copy: no line break is added, however narrow the screen is."""
     console.print(line(*parts), soft_wrap=True)
 
 
@@ -106,7 +73,7 @@ def capped(lines: Sequence[Part], where: str) -> list[Part]:
 
 
 def in_one_piece(value: object) -> Text:
-    """A cell that somebody may copy, in a column that is folded elsewhere."""
+    """A cell that a person may copy, never folded, in a column that may be."""
     whole = line(name(value))
     whole.no_wrap = True
     return whole
@@ -129,7 +96,7 @@ def plural(value: int, noun: str) -> str:
 
 
 def size(value: float) -> str:
-    """Bytes for a person."""
+    """1536 → 1.5 KB, in units of 1024."""
     for unit in ("B", "KB", "MB", "GB"):
         if value < 1024:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
@@ -138,7 +105,7 @@ def size(value: float) -> str:
 
 
 def duration(value: timedelta) -> str:
-    """A time span for a person."""
+    """90 seconds → 1.5 min; less than nothing is 0.0 s."""
     seconds = max(0.0, value.total_seconds())
     if seconds < 60:
         return f"{seconds:.1f} s"
@@ -151,29 +118,41 @@ def duration(value: timedelta) -> str:
 
 FIGURES = frozenset(
     {
-        "attempt", "bytes", "customers", "due", "files", "kept", "lake", "pending", "read", "rejected", "repeated",
+        "attempt", "bytes", "customers", "due", "duplicates", "files", "kept", "lake", "pending", "read", "rejected",
         "rows", "warehouse",
     }
 )  # fmt: skip
-#: What is copied from here into the next command stays in one piece.
+#: Columns with what a person copies into the next command: they stay in one piece.
 COPIED = frozenset({"batch", "dataset", "period", "table"})
 
 
 class Sheet:
-    """A plain table. Where it does not fit, texts are folded first, then whole columns are left out, and it says which.
+    """A plain table. If it does not fit, texts are folded first, then whole columns are left out, and it says which.
 
-    Figures and names to be copied are never folded or cut. Columns without a value go first, then `spare` in its order,
-    then what stands to the right. Cells are untrusted text unless they are `Text`.
+    Figures and names to be copied are never folded or cut. Columns without a value are left out first, then `spare` in
+    its order, then the others from the right. `whole` columns are not folded either; `figures` and `texts` overrule
+    `FIGURES`. Cells are untrusted text unless they are `Text`.
     """
 
     def __init__(
-        self, *columns: str, spare: Sequence[str] = (), whole: Iterable[str] = (), figures: Iterable[str] = ()
+        self,
+        *columns: str,
+        spare: Sequence[str] = (),
+        whole: Iterable[str] = (),
+        figures: Iterable[str] = (),
+        texts: Iterable[str] = (),
     ) -> None:
         self._columns = columns
         self._spare = tuple(spare)
-        self._figures = FIGURES | set(figures)
+        self._figures = (FIGURES | set(figures)) - set(texts)
         self._unfolded = COPIED | self._figures | set(whole)
         self._rows: list[tuple[Text, ...]] = []
+        self.records: list[Record] = []
+
+    def add_record(self, record: Record, *cells: Part) -> None:
+        """One row, for a program and for a person."""
+        self.records.append(record)
+        self.add_row(*cells)
 
     def add_row(self, *cells: Part) -> None:
         """One row, a cell for each column."""
@@ -195,13 +174,11 @@ class Sheet:
 
     def _table(self, shown: Sequence[int], width: int) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        fits = self._width(shown) <= width
+        widths = self._widths(shown, width)
         for place in shown:
             title = self._columns[place]
             justify: JustifyMethod = "right" if title in self._figures else "left"
-            whole = fits and self._is_whole(place)
-            least = self._in_one_piece(place) if fits else None
-            table.add_column(line(title), justify=justify, overflow="fold", no_wrap=whole, min_width=least)
+            table.add_column(line(title), justify=justify, overflow="fold", width=widths.get(place))
         for row in self._rows:
             table.add_row(*(row[place] for place in shown))
         return table
@@ -212,21 +189,42 @@ class Sheet:
             if self._width(shown) <= width:
                 break
             shown.remove(place)
-        for place in reversed(self._order_of_leaving()):  # a wide column has left, and narrow ones may come back
+        for place in reversed(self._order_of_leaving()):  # where a wide column was left out, narrow ones may fit again
             if place not in shown and not self._is_empty(place) and self._width([*shown, place]) <= width:
                 shown.append(place)
         return sorted(shown)
 
+    def _widths(self, shown: Sequence[int], width: int) -> dict[int, int]:
+        """The width of each column, the widest ones folded to an even width; none where not even that fits.
+
+        Rich would fold a column that holds an id, keep the id whole all the same, and cut off the last column.
+        """
+        if self._width(shown) > width:
+            return {}
+        room = width - GAP * (len(shown) - 1)
+        least, most = ({place: of(place) for place in shown} for of in (self._least, self._most))
+        limit = max(most.values(), default=0)
+        while True:
+            widths = {place: max(least[place], min(most[place], limit)) for place in shown}
+            if sum(widths.values()) <= room:
+                return widths
+            limit -= 1
+
     def _width(self, shown: Sequence[int]) -> int:
         """Screen columns that these columns need at least."""
-        return sum(self._least(place) for place in shown) + GAP * (len(shown) - 1)
+        return sum(map(self._least, shown)) + GAP * (len(shown) - 1)
 
     def _least(self, place: int) -> int:
-        widest = max((cell_len(row[place].plain) for row in self._rows), default=0)
-        title = visible(self._columns[place])
         if self._is_whole(place):
-            return max(widest, cell_len(title))
-        return max(min(widest, FOLD_MIN), self._in_one_piece(place), *map(cell_len, title.split(" ")))
+            return self._most(place)
+        words = visible(self._columns[place]).split(" ")
+        return max(min(self._widest(place), FOLD_MIN), self._in_one_piece(place), *map(cell_len, words))
+
+    def _most(self, place: int) -> int:
+        return max(self._widest(place), cell_len(visible(self._columns[place])))
+
+    def _widest(self, place: int) -> int:
+        return max((cell_len(row[place].plain) for row in self._rows), default=0)
 
     def _in_one_piece(self, place: int) -> int:
         return max((cell_len(row[place].plain) for row in self._rows if row[place].no_wrap), default=0)
@@ -238,7 +236,7 @@ class Sheet:
         return self._columns[place] in self._unfolded
 
     def _order_of_leaving(self) -> list[int]:
-        """Every column but the first, the least needed one first."""
+        """Every column but the first, the least needed first."""
         places = range(1, len(self._columns))
         empty = [place for place in places if self._is_empty(place)]
         spare = [place for title in self._spare for place in places if self._columns[place] == title]
@@ -249,19 +247,27 @@ class Sheet:
 
 
 class Output(Console):
-    """The console of the command. A reader who has gone is the command's to deal with, not rich's."""
+    """The command's console. With `json`, tables go there as JSON, and the console itself is standard error."""
+
+    json: TextIO | None = None
 
     def on_broken_pipe(self) -> None:
-        """Let the error through."""
+        """Leave the error to the command; rich would exit."""
         raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 
-def open_console(stream: TextIO | None = None) -> Console:
+def open_console(stream: TextIO | None = None, as_json: bool = False) -> Console:
     """A console for standard output: as wide as the screen with colours, or plain and unlimited in a pipe.
 
-    `NO_COLOR` switches all styles off. What the stream's encoding lacks is printed as an escape.
+    `NO_COLOR` switches all styles off. What the stream's encoding lacks is printed as an escape. With `as_json` only
+    JSON goes to standard output.
     """
-    stream = stream or sys.stdout
+    console = _console(stream or (sys.stderr if as_json else sys.stdout))
+    console.json = sys.stdout if as_json else None
+    return console
+
+
+def _console(stream: TextIO) -> Output:
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
     if stream.isatty():
@@ -270,9 +276,23 @@ def open_console(stream: TextIO | None = None) -> Console:
     return Output(file=stream, highlight=False, color_system=None, force_terminal=False, width=PIPE_WIDTH)
 
 
-_ENDS = re.compile(r"\s*[\r\n]+\s*")
+def wants_json(console: Console) -> bool:
+    """Whether the command was given `--json`."""
+    return isinstance(console, Output) and console.json is not None
 
 
-def one_line(error: object) -> str:
-    """An error's text in one visible line."""
-    return visible(_ENDS.sub(" ", str(error).strip()))
+def show_json(console: Console, document: object) -> None:
+    """Print one JSON document, in ASCII: JSON's own escapes stand for what a terminal would obey."""
+    assert isinstance(console, Output)
+    assert console.json
+    console.json.write(f"{json.dumps(document, indent=2)}\n")
+
+
+def show_table(console: Console, table: Sheet, instead: str = "") -> None:
+    """Print a table, or the sentence `instead` of one without rows; its records as a list where JSON is wanted."""
+    if wants_json(console):
+        show_json(console, table.records)
+    elif table.row_count or not instead:
+        console.print(table)
+    else:
+        say(console, instead)

@@ -1,4 +1,4 @@
-"""What `local run` and `demo` print of what came of a drive: counts side by side, and all that is not in the tables."""
+"""What `local run` and `demo` print at their end: counts side by side, and everything that is not in the tables."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.render import Part, Sheet, capped, line, name, number, plural, say, say_whole, shortened
-from local.summary import Finding, Summary
+from cli.render import Part, Record, Sheet, capped, line, number, plural, say, say_whole, shortened, show_table
+from cli.text import name
+from local.summary import DatasetSummary, Finding, Summary, TableSummary
 
 WHERE = "summary.json"
 NAME_MAX = 200  # characters of a file's name on the screen
+COUNTED = ("files", "batches", "read", "kept", "rejected", "duplicate_records")
 ALL_IS_WELL = "Every file at rest, every row accounted for: lake = warehouse = kept."
 
 
 def show_summary(console: Console, summary: Summary, out: Path) -> None:
-    """Counts side by side, what is wrong or missing with its reason, and where everything lies."""
-    console.print(_counts(summary))
+    """Counts side by side, what is wrong or missing with its reason, and the place of each result."""
+    show_table(console, _counts(summary))
     say(console, "")
     for heading, colour, listed in _troubles(console, summary):
         say(console, (heading, colour))
-        for told in capped(listed, WHERE):
-            say(console, "  ", told)
+        for row in capped(listed, WHERE):
+            say(console, "  ", row)
     if summary.clean:
         say(console, (ALL_IS_WELL, "green"))
     else:
@@ -37,21 +39,37 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
 
 
 def _counts(summary: Summary) -> Sheet:
-    counted = ("files", "batches", "read", "kept", "rejected", "repeated")
+    counted = ("files", "batches", "read", "kept", "rejected", "duplicates")
     table = Sheet(
         "dataset", "table", *counted, "lake", "warehouse",
-        spare=("files", "batches", "repeated", "kept", "read"), figures=("batches",),
+        spare=("files", "batches", "duplicates", "kept", "read"), figures=("batches",),
     )  # fmt: skip
-    for dataset, found in summary.datasets.items():
-        counts = (found.files, len(found.batches), found.read, found.kept, found.rejected, found.duplicate_records)
-        for position, (title, rows) in enumerate(found.tables.items()):
-            shown = [number(value) for value in counts] if position == 0 else [""] * len(counts)
-            table.add_row(dataset if position == 0 else "", title, *shown, number(rows.lake), number(rows.warehouse))
+    for dataset, counts in summary.datasets.items():
+        for title, rows in counts.tables.items():
+            record = _record(dataset, counts, title, rows)
+            first = title == next(iter(counts.tables))  # a dataset's own counts appear once
+            shown = [number(record[key]) if first else "" for key in COUNTED]
+            table.add_record(record, dataset if first else "", title, *shown, number(rows.lake), number(rows.warehouse))
     return table
 
 
+def _record(dataset: str, counts: DatasetSummary, table: str, rows: TableSummary) -> Record:
+    return {
+        "dataset": dataset,
+        "table": table,
+        "files": counts.files,
+        "batches": len(counts.batches),
+        "read": counts.read,
+        "kept": counts.kept,
+        "rejected": counts.rejected,
+        "duplicate_records": counts.duplicate_records,
+        "lake": rows.lake,
+        "warehouse": rows.warehouse,
+    }
+
+
 def _troubles(console: Console, summary: Summary) -> Iterable[tuple[str, str, Sequence[Part]]]:
-    """(heading, colour, lines) of each kind of trouble that there is."""
+    """(heading, colour, lines) of each kind of trouble."""
     groups: tuple[tuple[str, str, str, Sequence[Part]], ...] = (
         ("difference", "", "red", summary.differences),
         ("file", "did not land", "yellow", _named(console, summary.skipped)),
@@ -67,7 +85,7 @@ def _troubles(console: Console, summary: Summary) -> Iterable[tuple[str, str, Se
 
 
 def _named(console: Console, findings: Iterable[Finding]) -> list[Part]:
-    return [line(shortened(name(found.name), NAME_MAX, console), f": {found.reason}") for found in findings]
+    return [line(shortened(name(each.name), NAME_MAX, console), f": {each.reason}") for each in findings]
 
 
 def _quarantined(summary: Summary) -> list[Part]:
@@ -78,4 +96,4 @@ def _quarantined(summary: Summary) -> list[Part]:
 
 
 def _files(uris: Sequence[str]) -> str:
-    return ", ".join(str(told) for told in capped([name(uri) for uri in uris], WHERE))
+    return ", ".join(map(str, capped([name(uri) for uri in uris], WHERE)))

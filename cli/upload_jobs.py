@@ -1,4 +1,4 @@
-"""`tidemark jobs upload`: the Spark code, and the packages that EMR's Python lacks, to the control bucket."""
+"""`tidemark jobs upload`: the Spark code, and the packages that EMR's Python lacks, go to the control bucket."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
 
 ROOT = Path(__file__).resolve().parent.parent
-#: EMR 7's Python (docs/decisions/0001); the wheels are fetched for it, whatever runs this command.
+#: EMR 7's Python (docs/decisions/0001): wheels are fetched for it, whichever Python runs this command.
 EMR_PYTHON = ("--python-version", "3.9", "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64")
 
 
 def upload_jobs(world: World, console: Console) -> None:
-    """Write `jobs/run_batch.py`, `jobs/spark_jobs.zip` and `jobs/python.tar.gz`; runs that start later use them."""
+    """Write `jobs/run_batch.py`, `jobs/spark_jobs.zip` and `jobs/python.tar.gz`, for runs that start from now on."""
     with tempfile.TemporaryDirectory(prefix="tidemark-") as scratch:
         packages = pack_packages(Path(scratch))
         client, bucket = world.client("s3"), world.settings.control_bucket
@@ -32,7 +32,7 @@ def upload_jobs(world: World, console: Console) -> None:
 
 
 def pack_packages(scratch: Path) -> Path:
-    """requirements/job.txt, installed for EMR's Python and packed; the template puts it on every run's path."""
+    """Install requirements/job.txt for EMR's Python and pack it; the template puts it on every run's path."""
     target, archive = scratch / "python", scratch / "python.tar.gz"
     options = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--target", str(target)]
     command = [sys.executable, "-m", "pip", "install", *options, *EMR_PYTHON]
@@ -40,8 +40,8 @@ def pack_packages(scratch: Path) -> Path:
         [*command, "-r", str(ROOT / "requirements" / "job.txt")], check=False, capture_output=True, text=True
     )
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise TidemarkError(f"pip could not fetch requirements/job.txt: {said[-1]}")
+        complaints = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise TidemarkError(f"pip could not fetch requirements/job.txt: {complaints[-1]}")
     with tarfile.open(archive, "w:gz", compresslevel=6) as file:
         file.add(target, arcname=".")
     return archive

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from cli.commands import tidemark
 from cli.diagram import lifecycle_diagram, lifecycle_table
-from cli.main import build_parser
+from cli.program import Command, leaves
 from tidemark.adapters import ledger
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,26 +70,24 @@ def mentioned_commands(text: str) -> Iterator[str]:
     yield from INLINE.findall(FENCE.sub("", text))
 
 
-def parses(arguments: list[str]) -> bool:
-    """Whether the parser takes the arguments."""
-    try:
-        build_parser().parse_args(arguments)
-    except SystemExit as end:
-        return end.code == 0
-    return True
+@pytest.fixture
+def parses(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], bool]:
+    """Whether the command line takes the arguments; nothing is carried out."""
+    monkeypatch.setattr(Command, "invoke", lambda *_: None)
+
+    def taken(arguments: list[str]) -> bool:
+        try:
+            with tidemark.make_context("tidemark", list(arguments)) as context:
+                tidemark.invoke(context)
+        except click.UsageError:
+            return False
+        return True
+
+    return taken
 
 
-def paths_of(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command below the parser, groups before their members."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for word, child in action.choices.items():
-                yield (*path, word)
-                yield from paths_of(child, (*path, word))
-
-
-COMMANDS = set(paths_of(build_parser()))
-LEAVES = sorted(path for path in COMMANDS if not any(other[:-1] == path for other in COMMANDS))
+LEAVES = sorted(path for path, _ in leaves(tidemark))
+COMMANDS = {path[:length] for path in LEAVES for length in (1, 2)}
 
 
 @pytest.mark.parametrize("page", sorted(DRAWN))
@@ -98,8 +97,8 @@ def test_the_picture_is_drawn_from_the_table(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_command_that_a_page_shows_can_be_given(page: Path) -> None:
-    """What stands in a block is taken by the parser as it stands; a mention in the text names a command at least."""
+def test_every_command_that_a_page_shows_can_be_given(page: Path, parses: Callable[[list[str]], bool]) -> None:
+    """A command in a block parses as it stands; a mention in the text names a command at least."""
     text = page.read_text(encoding="utf-8")
     wrong = [line for line in shown_commands(text) if not parses(shlex.split(line, comments=True)[1:])]
     for mention in mentioned_commands(text):

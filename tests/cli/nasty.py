@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import unicodedata
-from collections.abc import Callable
 
 from hypothesis import strategies as st
-from rich.console import Console
 
 NASTY = (
     "[/x]", "[red]", "[bold]on[/bold] [/]", "[link=https://example.com]here", ":smile:", "\\[x]",
@@ -16,13 +13,6 @@ NASTY = (
     "名前" * 30, "e\u0301" * 40, "👩‍👩‍👧", "\ud800 alone", "bad\udcff.json", " both ends ", "{x} %s $(id)", "-" * 300,
 )  # fmt: skip
 texts = st.sampled_from(NASTY) | st.text(max_size=60)
-
-
-def printed(command: Callable[[Console], object], width: int = 120) -> str:
-    """What a command prints on a screen of that width with colours on, styles left out."""
-    text = io.StringIO()
-    command(Console(file=text, width=width, highlight=False))
-    return text.getvalue()
 
 
 def is_plain(text: str) -> bool:

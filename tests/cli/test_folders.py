@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import signal
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
-from cli import demo, local_cloud
 from cli.folders import MARKER, clear_demo, mark_demo, refuse_used, whole_or_nothing
 from cli.main import main
-from cli.traffic import write_traffic
+from tests.cli.outcomes import everything
 from tidemark.core.errors import TidemarkError
 
 
-def everything(folder: Path) -> list[str]:
-    """All that lies below a folder, links not followed."""
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-
-
 def leave_demo(out: Path) -> None:
-    """What a demo leaves, the marker last."""
+    """Make what a demo leaves, the marker last."""
     (out / "lake" / "sales" / "data").mkdir(parents=True)
     (out / "quarantine").mkdir()
     for name in ("summary.json", "warehouse.duckdb", "lake/catalog.db", "lake/sales/data/00000.parquet"):
@@ -105,10 +92,10 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("make", FOREIGN, ids=lambda make: make.__name__)
-def test_a_demo_touches_no_folder_with_anything_of_somebody_else(
+def test_a_demo_touches_no_folder_with_foreign_files(
     make: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line, exit status 2, and everything is still there."""
+    """A folder with anything that no demo made is refused in one line, and left unchanged."""
     make(tmp_path / "out")  # type: ignore[operator]
     before = everything(tmp_path)
     assert main(["demo", "--out", str(tmp_path / "out")]) == 2
@@ -118,10 +105,10 @@ def test_a_demo_touches_no_folder_with_anything_of_somebody_else(
 
 @pytest.mark.parametrize("command", [["demo"], ["local", "run", "in"]], ids=["demo", "local run"])
 @pytest.mark.parametrize("out", [".", "/", "link", "file", "dangling", "file/below", "full"])
-def test_results_go_into_no_place_in_use(
+def test_results_go_only_into_a_new_or_empty_folder(
     command: list[str], out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The working directory, the root, a link, a file, or any folder that is not empty."""
+    """The working directory, the root, a link, a file and a folder in use are refused."""
     precious(tmp_path / "full")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text("{}")
@@ -137,38 +124,15 @@ def test_results_go_into_no_place_in_use(
 
 
 def test_an_earlier_demo_makes_room_for_the_next(tmp_path: Path) -> None:
-    """All that a demo made goes, its empty folders as well; the folder itself stays."""
+    """Everything that a demo made is removed, empty folders included; the folder itself stays."""
     leave_demo(tmp_path / "out")
     clear_demo(tmp_path / "out")
     assert everything(tmp_path) == ["out"]
     refuse_used(tmp_path / "out")
 
 
-def test_a_second_demo_replaces_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its marker is written when all else is there; a file that somebody adds then stops the third."""
-    runs: list[list[str]] = []
-
-    def run(_: Console, __: Path, out: Path, ___: bool, ____: object, written: Callable[[Path], None]) -> int:
-        runs.append(everything(out.parent))
-        (out / "lake").mkdir(parents=True)
-        (out / "lake" / "catalog.db").write_text("made")
-        (out / "summary.json").write_text("{}")
-        written(out)
-        return 0
-
-    monkeypatch.setattr(demo, "run_local", run)
-    monkeypatch.setattr(demo, "_answer", lambda *_: None)
-    monkeypatch.setattr(demo, "DEMO_RECORDS", 5)
-    console = Console(file=io.StringIO())
-    assert [demo.run_demo(console, tmp_path / "out") for _ in range(2)] == [0, 0]
-    assert runs == [[], ["out"]]
-    (tmp_path / "out" / "lake" / "mine").touch()
-    with pytest.raises(TidemarkError, match=r"nothing but an earlier demo as it was, found .*lake/mine"):
-        demo.run_demo(console, tmp_path / "out")
-
-
-def test_what_somebody_puts_beside_a_demo_while_it_runs_is_not_marked_as_its_own(tmp_path: Path) -> None:
-    """The next demo asks for another folder."""
+def test_a_file_added_while_a_demo_runs_is_not_marked_as_its_own(tmp_path: Path) -> None:
+    """A foreign file in a demo's folder makes the next demo refuse it."""
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "summary.json").write_text("made")
     mark_demo(tmp_path)
@@ -178,8 +142,8 @@ def test_what_somebody_puts_beside_a_demo_while_it_runs_is_not_marked_as_its_own
 
 
 @pytest.mark.parametrize("title", ["lake", "quarantine", "summary.json", "warehouse.duckdb"])
-def test_what_somebody_puts_in_the_way_of_a_result_meanwhile_stays(title: str, tmp_path: Path) -> None:
-    """A folder that was empty when the run began may hold another run's results at its end."""
+def test_a_file_added_in_the_place_of_a_result_stays(title: str, tmp_path: Path) -> None:
+    """A folder that was empty at the start may hold another run's results at the end, and keeps them."""
     out = tmp_path / "out"
 
     def run() -> None:
@@ -196,7 +160,7 @@ def test_what_somebody_puts_in_the_way_of_a_result_meanwhile_stays(title: str, t
 
 
 def test_a_link_in_the_way_of_a_result_is_not_followed(tmp_path: Path) -> None:
-    """Not even one that leads nowhere."""
+    """A dangling link in the place of a result is refused, too."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "summary.json").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(TidemarkError, match="to stay empty meanwhile"), whole_or_nothing(tmp_path / "out") as claim:
@@ -205,7 +169,7 @@ def test_a_link_in_the_way_of_a_result_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
-    """A new one is gone; one that was there stays, with what somebody else put into it meanwhile."""
+    """After a failed run a new folder is gone, and an older one has only what others put there."""
     (tmp_path / "old").mkdir()
     for out in (tmp_path / "old", tmp_path / "new"):
         with pytest.raises(KeyboardInterrupt), whole_or_nothing(out) as claim:  # noqa: PT012
@@ -214,75 +178,3 @@ def test_a_run_that_fails_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
                 (out / "notes.txt").write_text("mine")
             raise KeyboardInterrupt
     assert everything(tmp_path) == ["old", "old/notes.txt"]
-
-
-def test_a_run_that_is_ended_from_outside_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `timeout` does it: neither its folder nor its scratch, and the exit status says which signal it was."""
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.json").write_text("{}")
-    (tmp_path / "scratch").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
-    monkeypatch.setattr(local_cloud, "_drive_folder", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as end:
-        main(["local", "run", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
-    assert (end.value.code, signal.getsignal(signal.SIGTERM)) == (143, before)
-    assert everything(tmp_path) == ["in", "in/a.json", "scratch"]
-
-
-def test_a_demo_whose_reader_has_gone_is_marked_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in `tidemark demo | head`: the next one may replace it."""
-
-    def drive(*words: Any) -> None:
-        words[4].file("summary.json").write_text("{}")
-
-    def print_nothing(*_: object) -> None:
-        raise BrokenPipeError
-
-    monkeypatch.setattr(local_cloud, "_drive_folder", drive)
-    monkeypatch.setattr(local_cloud, "show_summary", print_nothing)
-    monkeypatch.setattr(demo, "DEMO_RECORDS", 5)
-    with pytest.raises(BrokenPipeError):
-        demo.run_demo(Console(file=io.StringIO()), tmp_path / "out")
-    clear_demo(tmp_path / "out")
-    assert everything(tmp_path) == ["out"]
-
-
-def test_traffic_writes_over_no_other_file(tmp_path: Path) -> None:
-    """The same files again are fine, with others beside them; a file of another content ends it before it begins."""
-    console = Console(file=(tmp_path / "said").open("w"))
-    sample = tmp_path / "sample"
-
-    def write() -> None:
-        write_traffic(console, sample, records=20, days=1, datasets=["content"], seed=1)
-
-    write()
-    (sample / "notes.txt").write_text("mine")
-    write()
-    first = next(path for path in sample.rglob("*.gz"))
-    first.write_text("mine")
-    with pytest.raises(TidemarkError, match="expected no other file in the way of the sample"):
-        write()
-    assert (first.read_text(), (sample / "notes.txt").read_text()) == ("mine", "mine")
-    console.file.close()
-
-
-def test_traffic_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
-    """A folder in it that is a link leads elsewhere, where nothing is written."""
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "sample").mkdir()
-    (tmp_path / "sample" / "content").symlink_to(tmp_path / "elsewhere")
-    console = Console(file=io.StringIO())
-    with pytest.raises(TidemarkError, match=r"no other file in the way of the sample, found .*sample/content"):
-        write_traffic(console, tmp_path / "sample", records=20, days=1, datasets=["content"], seed=1)
-    assert everything(tmp_path / "elsewhere") == []
-
-
-@pytest.mark.parametrize(
-    "words", [["demo", "--out", ""], ["local", "run", "", "--out", "x"], ["traffic", ""], ["validate", ""]]
-)
-def test_an_empty_name_is_not_the_working_directory(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A variable of the shell that is not set gives one."""
-    with pytest.raises(SystemExit) as end:
-        main(words)
-    assert (end.value.code, "expected a folder, found an empty name" in capsys.readouterr().err) == (2, True)

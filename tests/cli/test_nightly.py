@@ -27,7 +27,7 @@ def said(command: Callable[[Console], None]) -> list[list[str]]:
 
 
 def test_a_plan_shows_what_is_due_and_why_and_does_nothing(world: NightWorld) -> None:
-    """The row of the first job; the second is not due before the first has rows."""
+    """A plan has a row for the first job only: the second is not due before the first has rows."""
     land(world, FIRST, {"2026-11-20": [1]})
     lines = said(lambda console: run_night(world, console, [], [], only_plan=True))
     assert lines[1] == ["totals", "2026-11-20", "not", "computed", "yet", "–"]
@@ -35,8 +35,8 @@ def test_a_plan_shows_what_is_due_and_why_and_does_nothing(world: NightWorld) ->
     assert world.ledger.batches.get(TOTALS) is None
 
 
-def test_a_night_out_of_turn_begins_what_is_due(world: NightWorld) -> None:
-    """It says how many; a second one finds nothing due, and the list shows the period under way."""
+def test_a_run_by_hand_begins_what_is_due(world: NightWorld) -> None:
+    """A run says how many periods it began; a second run finds nothing due, and the list shows the period."""
     land(world, FIRST, {"2026-11-20": [1]})
     assert said(lambda console: run_night(world, console, [], [], only_plan=False))[-1] == ["1", "period", "begun"]
     assert said(lambda console: run_night(world, console, [], [], only_plan=False)) == [["nothing", "is", "due"]]
@@ -50,8 +50,8 @@ def test_a_night_out_of_turn_begins_what_is_due(world: NightWorld) -> None:
     ]
 
 
-def test_a_night_out_of_turn_counts_as_one_even_if_nothing_is_due(world: NightWorld) -> None:
-    """The alarm on missed nights goes by the last pass: a plan is none, nor is a night of one date."""
+def test_a_run_by_hand_counts_as_a_pass_even_if_nothing_is_due(world: NightWorld) -> None:
+    """A plan or a run of one date is no pass over all jobs, which the alarm on missed nights looks at."""
     for only_plan, dates in ((True, []), (False, [date(2026, 11, 21)])):
         run_night(world, Console(file=io.StringIO()), [], dates, only_plan)
     assert said(lambda console: list_jobs(world, console))[-1] == ["no", "pass", "over", "all", "jobs", "yet"]
@@ -59,7 +59,7 @@ def test_a_night_out_of_turn_counts_as_one_even_if_nothing_is_due(world: NightWo
     assert said(lambda console: list_jobs(world, console))[-1][:3] == ["last", "pass", "over"]
 
 
-def test_a_job_that_is_none_is_refused_by_name(world: NightWorld) -> None:
-    """The error says which there are."""
+def test_an_unknown_job_is_refused_by_name(world: NightWorld) -> None:
+    """The error lists the nightly jobs."""
     with pytest.raises(TidemarkError, match=r"expected a nightly job \(totals, trends\), found 'shop'"):
         run_night(world, Console(file=io.StringIO()), ["shop"], [], only_plan=True)

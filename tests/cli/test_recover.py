@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import cli.recover as command
-from cli.main import build_parser
+from cli.commands import tidemark
 from cli.recover import run_recovery
 from tests.service.nights import NightWorld
 from tidemark.core.lifecycle import Batch, State
@@ -29,18 +29,16 @@ def out() -> io.StringIO:
 
 def answer(world: NightWorld, out: io.StringIO, *words: str) -> int:
     """The exit status of the command with these options."""
-    options = build_parser().parse_args(["recover", "--wait", "0", *words])
-    return run_recovery(world, Console(file=out, width=200), options.plan, options.accept, options.anyway, options.wait)
+    with tidemark.commands["recover"].make_context("recover", ["--wait", "0", *words]) as context:
+        return run_recovery(world, Console(file=out, width=200), **context.params)
 
 
 @pytest.fixture
-def found(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """A ledger that was set back, a batch of it, and a table that disagrees; whether that was accepted, each time."""
+def accepted(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """A restored ledger with a batch that disagrees with a table; the fixture lists each call's `accept`."""
     sealed_or_new(world)
     world.ledger.controls.set("SEAL", {"whole": "another made 2020-01-01T00:00:00.000000Z"})
-    monkeypatch.setattr(
-        world.clock, "moment", world.ledger.table.made_at()
-    )  # the table's birth is told by another clock
+    monkeypatch.setattr(world.clock, "moment", world.ledger.table.made_at())  # moto's clock made the table
     now, asked = world.clock.now(), []
     batch = Batch(BATCH, "shop", now, now, State.LOADED, attempt=2)
     findings = Findings((batch,), (), (LINE,))
@@ -54,39 +52,39 @@ def found(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return asked
 
 
-def test_a_dry_run_says_what_would_be_put_back(world: NightWorld, out: io.StringIO, found: list[bool]) -> None:
-    """And stops nothing."""
+def test_a_dry_run_says_what_would_be_put_back(world: NightWorld, out: io.StringIO, accepted: list[bool]) -> None:
+    """A dry run shows batches and disagreements, and breaks no seal."""
     seal = world.ledger.recovery.seal()
     assert answer(world, out, "--dry-run") == 1
     assert "1 batch would be put back: LOADED 1\n" in out.getvalue()
     assert f"  {BATCH} LOADED attempt 2\n" in out.getvalue()
     assert f"disagrees: {LINE}\n" in out.getvalue()
-    assert (world.ledger.recovery.seal(), found) == (seal, [])
+    assert (world.ledger.recovery.seal(), accepted) == (seal, [])
 
 
 def test_a_disagreement_needs_a_person_who_may_accept_it(
-    world: NightWorld, out: io.StringIO, found: list[bool]
+    world: NightWorld, out: io.StringIO, accepted: list[bool]
 ) -> None:
-    """Status 1 and nothing done; accepted, it is done and told all the same."""
+    """A disagreement stops recovery with status 1; `--accept` recovers, and still prints it."""
     assert answer(world, out) == 1
     assert "nothing was done: ledger, lake and warehouse do not agree" in out.getvalue()
     assert answer(world, out, "--accept") == 0
     assert "1 batch put back: LOADED 1\n" in out.getvalue()
     assert out.getvalue().count(LINE) == 2
-    assert found == [False, True]
+    assert accepted == [False, True]
 
 
 def test_a_whole_ledger_is_left_alone(world: NightWorld, out: io.StringIO) -> None:
-    """Unless a person wants it to be looked at anyway; an empty one is whole then, too."""
+    """A whole ledger is reported as whole, with status 0."""
     sealed_or_new(world)
     assert answer(world, out) == 0
     assert out.getvalue().startswith("the ledger is whole")
 
 
 def test_functions_that_had_begun_are_waited_for(
-    world: NightWorld, out: io.StringIO, found: list[bool], monkeypatch: pytest.MonkeyPatch
+    world: NightWorld, out: io.StringIO, accepted: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until as long after the table was made as the longest of them may run."""
+    """Recovery waits until the longest function that had begun has ended."""
     clock, slept = world.clock, []
     monkeypatch.setattr(clock, "moment", world.ledger.table.made_at() + timedelta(seconds=941))
 

@@ -7,10 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from cli.status import show_status
-from tests.service.nights import DATASETS, NightWorld, land, run_nights
+from cli.render import PIPE_WIDTH
+from cli.status import show_batches, show_file, show_status
+from tests.cli.batches import BATCH, FILES, failed_once, hold
+from tests.cli.outcomes import printed
+from tests.service.nights import DATASETS, NightWorld, advance, land, run_nights
 from tidemark.adapters.dataset_files import load_all
 from tidemark.adapters.world import World
 from tidemark.clock import iso
@@ -32,7 +36,7 @@ DECLARED = load_all(DECLARATIONS)
 
 
 class RememberingWorld(NightWorld):
-    """A shop of which no sale counts twice."""
+    """A shop that counts no sale twice."""
 
     @property
     def datasets(self) -> dict[str, Dataset]:  # type: ignore[override]
@@ -62,7 +66,7 @@ def planned(world: World, name: str) -> Batch:
 
 
 def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
-    """Of three, one runs and two wait; when it is through nobody has the turn, and the next one is free to go."""
+    """Of three batches one runs and two wait for it; when it is loaded, none waits."""
     shop = RememberingWorld(world.settings, world.clock, world.clients, world.endpoint)
     first, second, _ = (planned(shop, name) for name in ("aaaaaaaa", "bbbbbbbb", "cccccccc"))
     assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 3 (for 0.0 s) 0 0 0 0 never"
@@ -80,14 +84,14 @@ def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
 
 
 def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
-    """Where no keys are remembered, PLANNED beside RUNNING is what it says."""
+    """Without a deduplication window, batches run side by side, and none waits for a turn."""
     first, _ = planned(world, "aaaaaaaa"), planned(world, "bbbbbbbb")
     submit(world, first.batch_id)
     assert "PLANNED 1 (for 0.0 s), RUNNING 1 (for 0.0 s)" in status(world)["shop"]
 
 
-def test_a_pause_and_repeated_records_are_shown(world: NightWorld) -> None:
-    """A dataset that forms no batches says so first; records dropped because their key was kept already are counted."""
+def test_a_pause_and_duplicates_are_shown(world: NightWorld) -> None:
+    """A paused dataset says so first, and records dropped as duplicates are counted."""
     first = planned(world, "aaaaaaaa")
     world.ledger.batches.save(
         replace(first, state=State.LOADED, counts=Counts(read=12, kept=5, rejected=3, duplicate_records=4))
@@ -98,7 +102,7 @@ def test_a_pause_and_repeated_records_are_shown(world: NightWorld) -> None:
 
 
 def test_the_last_pass_of_reconcile_is_shown(world: NightWorld) -> None:
-    """And the last one over everything, where that is another; a nightly job has none."""
+    """The age of the latest pass is shown, and of the latest whole pass if that is another; nightly jobs have none."""
     now = world.clock.now()
     value = {"began": iso(now - timedelta(hours=3)), "whole": iso(now - timedelta(hours=3)), "keys": 9}
     world.ledger.controls.set("RECONCILED#shop", value)
@@ -109,10 +113,10 @@ def test_the_last_pass_of_reconcile_is_shown(world: NightWorld) -> None:
 
 
 def test_a_nightly_job_shows_its_latest_period(world: NightWorld) -> None:
-    """In the column of the same name as in the list of batches; a dataset of files has none."""
+    """A nightly job shows its latest period; a dataset of files has none."""
     land(world, "shop.20261119T080000.aaaaaaaa", {"2026-11-20": [1], "2026-11-21": [2]})
     nightly(world)
-    titles = "dataset pending bytes waiting period batches read kept rejected repeated reconciled"
+    titles = "dataset pending bytes waiting period batches read kept rejected duplicates reconciled"
     assert status(world)["dataset"] == titles
     assert status(world)["totals"].startswith("totals 0 0 B – 2026-11-21 PLANNED 2 (for 0.0 s) ")
     run_nights(world)
@@ -145,3 +149,46 @@ def test_a_busy_line_fits_its_screen(world: NightWorld, width: int) -> None:
         assert title in note or any(shown in row.split() for row in lines if row.startswith("segment_customers "))
     assert "pending" in lines[0]
     assert "rejected" in lines[0]
+
+
+def test_an_attempt_that_failed_says_why(world: NightWorld) -> None:
+    """The reason of a failed attempt stays visible after the next attempt succeeds."""
+    retried = failed_once(world)
+    uri = f"s3://raw/{FILES[0].key}"
+    for state, reason in ((State.PLANNED, retried.reason), (State.LOADED, "")):
+        retried = world.ledger.batches.save(replace(retried, state=state, reason=reason))
+        shown = printed(lambda console: show_file(world, console, uri), PIPE_WIDTH)
+        assert "attempt 1 given up while RUNNING: the run was killed: out of memory" in shown
+        assert "the run was killed: out of memory" in printed(
+            lambda console: show_batches(world, console, None, 5), 160
+        )
+    assert "attempt 1: the run was killed" in printed(lambda console: show_batches(world, console, None, 5), PIPE_WIDTH)
+
+
+def test_took_is_the_time_of_the_attempt(world: NightWorld) -> None:
+    """An attempt begun ten minutes after its batch took two minutes when the batch is twelve minutes old."""
+    retried = failed_once(world)
+    advance(world, minutes=2)
+    shown = printed(lambda console: show_batches(world, console, None, 5), PIPE_WIDTH)
+    assert "2.0 min" in shown
+    assert retried.took(world.clock.now()) == timedelta(minutes=2)
+    done = replace(retried, state=State.LOADED, updated_at=world.clock.now())
+    advance(world, days=1)
+    assert done.took(world.clock.now()) == timedelta(minutes=2)
+    assert world.ledger.batches.attempts(BATCH)[0].took(world.clock.now()) > timedelta(days=1)
+
+
+def test_figures_of_busy_batches_are_whole_at_eighty_columns(world: NightWorld) -> None:
+    """A count is shown whole, or its column is named as left out."""
+    hold(world, "shop/a.json")
+    batch = world.ledger.batches.get(BATCH)
+    assert batch
+    world.ledger.batches.save(
+        replace(batch, counts=Counts(read=1_234_567, kept=1_230_000, rejected=4_567), bytes=98_765_432)
+    )
+    for width in (80, 100, 120, 160):
+        shown = printed(lambda console: show_batches(world, console, None, 20), width)
+        note = " ".join(shown.split()).partition("not shown in ")[2]
+        assert max(map(cell_len, shown.splitlines())) <= width
+        for title, figure in {"read": "1,234,567", "kept": "1,230,000", "rejected": "4,567"}.items():
+            assert (figure in shown.replace("1,234,567", "") or title == "read") or title in note

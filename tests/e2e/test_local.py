@@ -58,13 +58,14 @@ def test_more_rejected_than_tolerated_is_exit_status_one(done: Any) -> None:
 
 
 def test_the_summary_counts_what_the_generator_says(done: Any, landed: Any) -> None:
-    """Read, rejected and repeated agree with the totals that the traffic was made with."""
+    """Records read, rejected and dropped as duplicates agree with the totals that the traffic was made with."""
     summary = json.loads((done[1] / "summary.json").read_text())
     for name, expected in landed[1].items():
-        found = summary["datasets"][name]
-        repeated = expected.duplicates if name in KEPT_ONCE else 0
-        assert (found["read"], found["rejected"], found["repeated"]) == (expected.records, expected.dirty, repeated)
-        assert {batch["state"] for batch in found["batches"]} == {"LOADED"}
+        counted = summary["datasets"][name]
+        duplicates = expected.duplicates if name in KEPT_ONCE else 0
+        figures = (counted["read"], counted["rejected"], counted["duplicate_records"])
+        assert figures == (expected.records, expected.dirty, duplicates)
+        assert {batch["state"] for batch in counted["batches"]} == {"LOADED"}
     assert summary["differences"] == []
 
 
@@ -180,8 +181,8 @@ def test_an_interrupt_in_the_middle_ends_everything_cleanly(up: Any) -> None:
 # ── wrong input ─────────────────────────────────────────────────────────────────────────────────────────────
 
 WRONG = [
-    ((), "the following arguments are required: COMMAND"),
-    (("fly",), "invalid choice: 'fly'"),
+    (("local",), "expected a command (run, up), found none"),
+    (("fly",), "expected a command, found 'fly'"),
     (("local", "run", "nowhere", "--out", "out"), "expected a folder of files to land, found no folder nowhere"),
     (("local", "run", "empty", "--out", "out"), "expected files below empty, found none"),
     (("local", "run", "full", "--out", "full"), "expected an empty or new folder for the results, found full in use"),
@@ -195,9 +196,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(words) or "nothing" for words, _ in WRONG])
+@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
 def test_wrong_input_is_one_line_and_exit_status_two(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    """Whoever mistypes is told what was expected and found; nothing is left behind."""
+    """It says what was expected and what was found, and leaves nothing behind."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "wrong.yaml").write_text("'no'")
