@@ -67,7 +67,7 @@ class TypeRow:
     redshift: str
     meaning: str  # for the docs
     parameters: tuple[Parameter, ...] = ()
-    sum: str = ""  # Redshift's type of a sum; empty where the type cannot be summed
+    sum: str = ""  # Redshift's type of a sum; "" if the type cannot be summed
     compares: bool = True  # may be a key, a sort key or a distribution key
     partitions: bool = True  # may partition a table of the lake
     bits: int = 0  # of an integer
@@ -184,7 +184,7 @@ class ColumnType:
 
     @property
     def bytes_max(self) -> Optional[int]:
-        """The bytes of UTF-8 that a text may have; None for other types."""
+        """The most bytes of UTF-8 that a text may have; None for other types."""
         return self._given.get("bytes", STRING_BYTES_MAX) if self.family is Family.TEXT else None
 
     @property

@@ -42,9 +42,9 @@ class Field:
 SYSTEM_COLUMNS = (Column("_batch_id", ColumnType("string", (64,))), Column("_attempt", ColumnType("int")))
 #: The undeclared fields of a record, as a JSON object.
 RESCUED = Column("_rescued", ColumnType("string", (STRING_BYTES_MAX,)))
-#: Rows that are records also say which file they came from (s3://bucket/key), and keep their undeclared fields.
+#: Columns of tables that keep records: the file (s3://bucket/key) of the record, and its undeclared fields.
 LINEAGE_COLUMNS = (Column("_file", ColumnType("string", (2048,))), RESCUED)
-#: By these, after `newest_by`, the latest row of a key is told: when the file landed, and where in it the row stood.
+#: Columns that order the rows of a key after `newest_by`: when the file landed, and the row's position in the file.
 ARRIVAL_COLUMNS = (Column("_landed_at", ColumnType("timestamp")), Column("_ordinal", ColumnType("bigint")))
 
 #: Kinds of tables.

@@ -543,7 +543,7 @@ def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, 
 
 
 def _check_keys(columns: Sequence[Column], keys: _Mapping) -> None:
-    """The view groups rows by the columns that are not summed."""
+    """Checks the columns that are not summed: the view groups rows by them, so they must be comparable."""
     incomparable = [column.name for column in columns if not column.type.row.compares]
     if incomparable:
         message = f"expected columns that are summed or can be compared, found {', '.join(incomparable)}"

@@ -82,21 +82,21 @@ class JobSpec:
 
 
 class Rejected(NamedTuple):
-    """Where in its file a rejected record stands, and why it is rejected."""
+    """A rejected record: its position in the file, and the reason."""
 
     position: int  # byte offset in the decompressed content
     line: int  # from 1
     reason: str
-    raw: str  # the beginning of the record, as far as it is kept
+    raw: str  # the beginning of the record, cut to a maximum length
 
 
-#: Keys of a rejected record's line that say which file version it comes from; those of `Rejected` follow.
+#: Keys in a rejected record's line that name its file version; the fields of `Rejected` follow them.
 REJECTED_FROM = ("file", "version")
 
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """A rejected record as it is reported."""
+    """A line of rejected/*.json: a rejected record and its file version."""
 
     file: str  # s3:// URI
     version: str
@@ -104,7 +104,7 @@ class RejectedRecord:
 
     @classmethod
     def loads(cls, line: Text) -> RejectedRecord:
-        """A line of rejected/*.json → value."""
+        """Parses one line of rejected/*.json."""
         fields = json.loads(line)
         file, version = (fields.pop(key) for key in REJECTED_FROM)
         return cls(file, version, Rejected(**fields))

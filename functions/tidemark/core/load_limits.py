@@ -13,7 +13,7 @@ LATEST_STATEMENTS = 7  # of a table of kind latest, at most
 
 
 def statements_of(table: Table) -> int:
-    """How many statements of a load bring in a table, at most."""
+    """The most statements that a load takes for this table."""
     return LATEST_STATEMENTS if table.kind == "latest" else TABLE_STATEMENTS
 
 
