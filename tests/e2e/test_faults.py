@@ -387,7 +387,7 @@ class Unanswered:
 
     def _named_load(self) -> bool:
         latest = list(self.app._statements.values())[-1]
-        return str(latest.asked.get("StatementName", "")).startswith("load.")
+        return str(latest.request.get("StatementName", "")).startswith("load.")
 
 
 @pytest.mark.parametrize(("trouble", "loads"), [(lose_connection, 2), (kill_caller, 1)])

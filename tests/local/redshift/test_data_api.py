@@ -303,8 +303,8 @@ def test_concurrent_batches_do_not_collide(redshift: Any) -> None:
         ({"ClientToken": "x" * 65}, "length less than or equal to 64"),
         ({"Database": ""}, "Database is required"),
         ({"WorkgroupName": "WAREHOUSE"}, "regular expression"),
-        ({"SessionKeepAliveSeconds": 60}, "not played locally"),
-        ({"ResultFormat": "CSV"}, "not played locally"),
+        ({"SessionKeepAliveSeconds": 60}, "not supported locally"),
+        ({"ResultFormat": "CSV"}, "not supported locally"),
     ],
 )
 def test_what_aws_would_refuse_is_refused(redshift: Any, asked: dict[str, Any], words: str) -> None:
