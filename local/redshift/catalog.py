@@ -8,7 +8,7 @@ from local.endpoint.protocol import ApiError, Call
 from local.redshift.session import Warehouse, type_name
 from local.redshift.tables import DEFAULT_SCHEMA, SqlError, Table, columns_of
 
-VISIBLE = "internal = false AND schema_name NOT IN ('main')"
+PUBLIC = "internal = false AND schema_name NOT IN ('main')"
 
 
 def catalog_handlers(warehouse: Warehouse) -> dict[str, Callable[[Call], dict[str, Any]]]:
@@ -34,7 +34,7 @@ def catalog_handlers(warehouse: Warehouse) -> dict[str, Callable[[Call], dict[st
 def list_schemas(cursor: Any, request: dict[str, Any]) -> dict[str, Any]:
     """Names of the schemas that match SchemaPattern (SQL LIKE)."""
     rows = cursor.execute(
-        f"SELECT schema_name FROM duckdb_schemas() WHERE {VISIBLE} AND database_name = current_database()"
+        f"SELECT schema_name FROM duckdb_schemas() WHERE {PUBLIC} AND database_name = current_database()"
         " AND schema_name LIKE ? ORDER BY 1",
         [request.get("SchemaPattern", "%")],
     ).fetchall()
@@ -45,8 +45,9 @@ def list_tables(cursor: Any, request: dict[str, Any]) -> dict[str, Any]:
     """The tables and views that match SchemaPattern and TablePattern (SQL LIKE)."""
     rows = cursor.execute(
         "SELECT schema_name, name, type FROM ("
-        f" SELECT schema_name, table_name AS name, 'TABLE' AS type FROM duckdb_tables() WHERE {VISIBLE} AND NOT temporary"
-        f" UNION ALL SELECT schema_name, view_name, 'VIEW' FROM duckdb_views() WHERE {VISIBLE} AND NOT temporary)"
+        " SELECT schema_name, table_name AS name, 'TABLE' AS type"
+        f" FROM duckdb_tables() WHERE {PUBLIC} AND NOT temporary"
+        f" UNION ALL SELECT schema_name, view_name, 'VIEW' FROM duckdb_views() WHERE {PUBLIC} AND NOT temporary)"
         " WHERE schema_name LIKE ? AND name LIKE ? ORDER BY 1, 2",
         [request.get("SchemaPattern", "%"), request.get("TablePattern", "%")],
     ).fetchall()

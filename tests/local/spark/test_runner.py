@@ -17,7 +17,7 @@ import pytest
 
 from local.spark import jvm
 from local.spark.runner import ColdRunner, JobSpec, Outcome, WarmRunner, Workspace
-from local.spark.workspace import essence, local_properties, submit_options
+from local.spark.workspace import error_lines, local_properties, submit_options
 from tests.local.stand_ins import client, eventually, moto
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(180)]
@@ -308,4 +308,4 @@ def test_the_essence_of_an_error_has_no_frames() -> None:
     """Java's and Python's stack frames are dropped, the causes stay, the last one last."""
     python = 'Traceback:\n  File "x.py", line 1\n    boom()\n    ^^^^^^\n'
     text = python + "Py4JJavaError\n\tat a.b(C.java:1)\n\t... 3 more\nCaused by: X: full\n"
-    assert essence(text).splitlines()[-2:] == ["Py4JJavaError", "Caused by: X: full"]
+    assert error_lines(text).splitlines()[-2:] == ["Py4JJavaError", "Caused by: X: full"]
