@@ -48,7 +48,7 @@ def test_an_event_of_a_third_kind_is_rejected_with_both_others_named(job: Job) -
     shown = job.rows("content_performance")
     clicks = body.count(b'"click"')
     assert (sum(row["views"] for row in shown), sum(row["clicks"] for row in shown)) == (37 - clicks, clicks)
-    assert [row["reason"] for row in job.rejected()] == ["event_type: 'hover' is none of view, click"] * hovers
+    assert [row["reason"] for row in job.rejected()] == ["event_type: 'hover' is not one of view, click"] * hovers
 
 
 def test_an_exported_row_keeps_its_place(spark: SparkSession, job: Job) -> None:

@@ -122,7 +122,7 @@ def test_a_batch_becomes_tables_rejected_records_and_a_result(job: Job) -> None:
             "version": second["version"],
             "position": len(request("u2", day=2)) + 1,
             "line": 2,
-            "reason": "status_code: 'n/a' is no number",
+            "reason": "status_code: 'n/a' is not a number",
             "raw": request("u3", status="n/a").decode(),
         },
     ]

@@ -138,7 +138,7 @@ def test_every_table_is_as_declared(spark: SparkSession, declared: dict[str, Dat
         (lambda frame: frame.drop("events"), "user_activity: expected a column `events`, found user_id, event_date"),
         (
             lambda frame: frame.withColumn("x", F.lit(1)),
-            "expected user_id, event_date, events, found a column `x` more",
+            "expected user_id, event_date, events, found an extra column `x`",
         ),
         (
             lambda frame: frame.withColumn("events", F.col("events").cast("string")),

@@ -1,6 +1,6 @@
-"""Packed bytes behind text, where files of both kinds were joined: no record goes on there.
+"""Detects binary or compressed content after text, as in files that were concatenated.
 
-Read as text they would be thousands of broken records, and now and then a row that nobody wrote.
+Read as text, it would give thousands of malformed records and sometimes a spurious valid one.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
 
-from spark_jobs.engine.decompression.source import DamagedError, told_apart
+from spark_jobs.engine.decompression.source import DamagedError, with_last_flag
 
-#: Every beginning has one of these, which text has not: so it is quickly seen that there is none.
+#: Each signature contains one of these bytes, which text does not; a text without them needs no further search.
 _CONTROLS = tuple(bytes([number]) for number in (*range(0x09), *range(0x0E, 0x20)))
 _CONTROL = rb"(?=.{0,60}[\x00-\x08\x0e-\x1f])"
-#: How they begin, so closely that no text in any encoding does.
+#: Signatures at the start of each kind of content, specific enough not to match text in any encoding.
 _KINDS = {
     "gzip": rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04]",
     "bzip2": rb"BZh[1-9]1AY&SY" + _CONTROL,
@@ -27,38 +27,38 @@ _KINDS = {
     "an Avro file": rb"Obj\x01.{1,3}[\x0e-\x2e]avro\.",
 }
 _PACKED = re.compile(rb"|".join(b"(%s)" % pattern for pattern in _KINDS.values()), re.DOTALL)
-_REACH = 80  # bytes tell a beginning
+_REACH = 80  # bytes, at least the length of every signature
 
 
 class Packed(NamedTuple):
-    """What begins at a byte of a text."""
+    """The position and kind of binary content within a text."""
 
     at: int
     kind: str
 
 
 def packed_in(data: bytes, start: int = 0) -> Optional[Packed]:
-    """The first packed or binary content that begins in the text from there on; None where all is text."""
+    """The first binary or compressed content that begins at `start` or later; None if all is text."""
     if not any(byte in data for byte in _CONTROLS):
         return None
-    found = _PACKED.search(data, start)
-    return Packed(found.start(), [*_KINDS][found.lastindex - 1]) if found and found.lastindex else None
+    match = _PACKED.search(data, start)
+    return Packed(match.start(), [*_KINDS][match.lastindex - 1]) if match and match.lastindex else None
 
 
 def text_alone(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The text up to what is packed; `DamagedError` after it where something is.
+    """The text before any binary content; then `DamagedError` if there is some.
 
-    However the parts are cut, the answer is the same: the last bytes wait until all that tells a beginning is there.
-    How the text itself begins is the affair of those who unpack.
+    The result does not depend on the boundaries of the parts: the last `_REACH` bytes are held back until a signature
+    in them would be complete. The first byte is not checked, as content that begins there is for the unpacker.
     """
     position, data = 0, b""
-    for part, is_last, problem in told_apart(iter(parts)):
+    for part, is_last, problem in with_last_flag(iter(parts)):
         data += part
         known = len(data) if is_last else max(0, len(data) - _REACH)
-        found = packed_in(data, start=not position)
-        if found and found.at < known:
-            yield data[: found.at]
-            raise DamagedError(f"{found.kind} from byte {position + found.at} on, behind text")
+        packed = packed_in(data, start=not position)
+        if packed and packed.at < known:
+            yield data[: packed.at]
+            raise DamagedError(f"{packed.kind} from byte {position + packed.at} on, after text")
         yield data[:known]
         position, data = position + known, data[known:]
         if problem:

@@ -1,4 +1,4 @@
-"""How many records of one file are rejected one by one, and how long a reason may be. No Spark, no S3."""
+"""Limits the number of rejected records per file and the length of reasons. No Spark, no S3."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Optional
 from spark_jobs.engine.decompression.decoding import on_one_line
 from spark_jobs.engine.formats.records import End, Piece, Rejected
 
-#: Beyond so many in a file, what is rejected is counted, and one more record stands for all of it.
+#: Rejected records per file that are listed; all others are counted and represented by one more record.
 REJECTED_MAX = 100_000
-REASON_MAX = 1_000  # characters: a header of eight million quotes is no help to a reader
+REASON_MAX = 1_000  # characters; a reason that quotes a header of eight million quotes would help no reader
 
 
 def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece]:
-    """The pieces of one file, with at most `most` rejected records and one for all that come behind them.
+    """The pieces of one file, with at most `most` rejected records and one that represents all further ones.
 
-    That they are not listed one by one is a problem of the file, so its count is not taken for theirs.
+    The `End` reports that records are not listed as a problem of the file, because its count is then too low.
     """
     listed, more = 0, 0
     first: Optional[Rejected] = None
@@ -32,7 +32,7 @@ def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece
             else:
                 yield piece._replace(problem=piece.problem and _brief(piece.problem))
         elif isinstance(piece, list):
-            kept, rest = _parted(piece, most - listed)
+            kept, rest = _split(piece, most - listed)
             listed, more, first = listed + len(kept), more + len(rest), first or (rest[0] if rest else None)
             if kept:
                 yield kept
@@ -40,11 +40,11 @@ def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece
             yield piece
 
 
-def _parted(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], list[Rejected]]:
+def _split(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], list[Rejected]]:
     kept = [one._replace(reason=_brief(one.reason)) for one in rejected[:room]]
     return kept, list(rejected[room:])
 
 
 def _brief(reason: str) -> str:
-    """The reason as one line of bounded length: it may quote names that the file gives to its columns."""
+    """The reason on one line and with bounded length, as it may quote column names from the file."""
     return on_one_line(reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…")

@@ -74,7 +74,7 @@ def test_what_stands_before_is_read_and_the_rest_is_a_problem(kind: str, type_: 
     """A line that does not end may have been cut by it; nothing of what is packed becomes a row."""
     rows, rejected, last = sorted_out(reader_for(Format(type_), FIELDS), text + end + BEHIND[kind])
     assert [row["id"] for row in rows] == [1, 2]
-    assert last.problem == f"{kind} from byte {len(text + end)} on, behind text"
+    assert last.problem == f"{kind} from byte {len(text + end)} on, after text"
     assert [one.reason for one in rejected] == ([] if end else ["record cut off"])
 
 
@@ -86,7 +86,7 @@ def test_it_is_found_however_the_bytes_are_cut(kind: str, size: int) -> None:
         data = text + BEHIND[kind]
         parts = text_alone(data[start : start + size] for start in range(0, len(data), size))
         read = []
-        with pytest.raises(DamagedError, match=f"^{kind} from byte {len(text)} on, behind text$"):
+        with pytest.raises(DamagedError, match=f"^{kind} from byte {len(text)} on, after text$"):
             read.extend(parts)
         assert b"".join(read) == text
 

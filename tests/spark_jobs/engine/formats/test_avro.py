@@ -104,7 +104,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
     assert rows == [{"id": 1, "n": 2, "_rescued": None}]
     assert rejected == [
         Rejected(1, 2, "id is missing", '{"n":3}'),
-        Rejected(2, 3, "n: 'x' is no number", '{"id":3,"n":"x"}'),
+        Rejected(2, 3, "n: 'x' is not a number", '{"id":3,"n":"x"}'),
     ]
 
 
@@ -124,10 +124,10 @@ def test_a_rejected_record_says_where_and_why() -> None:
             {"type": "long", "logicalType": "timestamp-millis"},
             2**60,
             "timestamp",
-            f"'{2**60}/1000 seconds since 1970' is no timestamp",
+            f"'{2**60}/1000 seconds since 1970' is not a timestamp",
         ),
         ({"type": "int", "logicalType": "date"}, date(2026, 1, 2), "date", date(2026, 1, 2)),
-        ({"type": "int", "logicalType": "date"}, 2**31 - 1, "date", "'2147483647 days since 1970' is no date"),
+        ({"type": "int", "logicalType": "date"}, 2**31 - 1, "date", "'2147483647 days since 1970' is not a date"),
         (
             {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
             Decimal("-1.50"),
@@ -150,11 +150,11 @@ def test_a_rejected_record_says_where_and_why() -> None:
         ({"type": "int", "logicalType": "time-millis"}, 3_723_004, "string", "01:02:03.004000"),
         ({"type": "long", "logicalType": "time-micros"}, -1, "string", "-1/1000000 seconds of a day"),
         ("bytes", b"text", "string", "text"),
-        ("bytes", b"\xff", "string", "bytes that are no UTF-8"),
+        ("bytes", b"\xff", "string", "invalid UTF-8"),
         ("long", 2**40, "int", f"{2**40} is out of range for int"),
         ("float", 0.5, "double", 0.5),
         (["null", "boolean"], None, "boolean", None),
-        ({"type": "array", "items": "int"}, [1], "string", "a list is no string"),
+        ({"type": "array", "items": "int"}, [1], "string", "a list is not a string"),
     ],
     ids=str,
 )
@@ -172,7 +172,7 @@ def test_text_that_is_no_utf8_is_rejected() -> None:
     text = b"\x04ok\x04\xff\xff\x04ok"
     rows, rejected, _ = read(container(record(x="string"), (3, text)), field("x", "string"))
     assert [row["x"] for row in rows] == ["ok", "ok"]
-    assert [one.reason for one in rejected] == ["x: bytes that are no UTF-8"]
+    assert [one.reason for one in rejected] == ["x: invalid UTF-8"]
 
 
 # ---------------------------------------------------------------------------------------------- codecs
@@ -285,7 +285,7 @@ def test_a_reason_is_the_same_at_every_reading() -> None:
     ("codec", "block", "reason"),
     [
         ("snappy", (1, snappy(longs(1))[:-1] + b"?"), "a wrong checksum"),
-        ("null", (1, longs(1, 2)), "1 bytes left behind the records"),
+        ("null", (1, longs(1, 2)), "1 bytes left after the records"),
         ("null", (9, longs(1)), "1 bytes"),
     ],
     ids=["checksum", "too few", "too many"],
@@ -377,7 +377,7 @@ def test_a_list_of_what_takes_no_bytes_is_refused(items: Any) -> None:
     schema = record(id="long", list={"type": "array", "items": items})
     _, (rejected,), end = read(container(schema, (1, longs(1, 10**12, 0))), ID)
     assert rejected.reason == end.problem
-    assert end.problem == "expected items that take bytes in an Avro array, which could else be of any length"
+    assert end.problem == "expected an Avro array's items to take bytes, as it could otherwise have any length"
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_what_stands_behind_a_packed_block_or_is_missing_of_it_is_damage(codec: 
     """Such bytes would be passed over without a word."""
     packed = CODECS[codec](longs(1))
     followed, torn = (container(record(id="long"), (1, data), codec=codec) for data in (packed + b"five.", packed[:-1]))
-    assert str(read(followed, ID)[2].problem).endswith("5 bytes left behind what is packed")
+    assert str(read(followed, ID)[2].problem).endswith("5 bytes left after the compressed data")
     assert read(torn, ID)[2].problem
 
 

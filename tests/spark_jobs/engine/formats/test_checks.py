@@ -40,7 +40,7 @@ def test_a_value_that_is_not_declared_is_named_beside_those_that_are(said: str) 
     """Whoever reads the reason sees what came and what may come; case and blanks count."""
     with pytest.raises(UnfitError) as raised:
         row_check([EVENT_TYPE])({"event_type": said})
-    assert str(raised.value) == f"event_type: {said!r} is none of view, click"
+    assert str(raised.value) == f"event_type: {said!r} is not one of view, click"
 
 
 def test_a_declared_value_passes_as_it_is() -> None:
@@ -63,9 +63,9 @@ def test_only_records_with_declared_values_are_kept(neighbour: bytes) -> None:
     kept = [row["event_type"] for piece in pieces if isinstance(piece, pa.Table) for row in piece.to_pylist()]
     rejected: list[Rejected] = [one for piece in pieces if isinstance(piece, list) for one in piece]
     assert kept == ["view", None, "click"]
-    assert [one.reason for one in rejected if "none of" in one.reason] == [
-        "event_type: 'hover' is none of view, click",
-        "event_type: 'CLICK' is none of view, click",
+    assert [one.reason for one in rejected if "not one of" in one.reason] == [
+        "event_type: 'hover' is not one of view, click",
+        "event_type: 'CLICK' is not one of view, click",
     ]
     assert len(rejected) == (3 if neighbour else 2)
 
@@ -118,10 +118,10 @@ def of(*numbers: int) -> datetime:
         ("4102444800", "", f"4102444800 {UNDECLARED}"),
         ("4102444800", "s", of(2100, 1, 1)),
         ("253402300799", "s", of(9999, 12, 31, 23, 59, 59)),
-        ("253402300800", "s", "253402300800 seconds since 1970 are no timestamp"),
-        ("1e400", "ms", "1e400 milliseconds since 1970 are no timestamp"),
+        ("253402300800", "s", "253402300800 seconds since 1970 are out of range for timestamp"),
+        ("1e400", "ms", "1e400 milliseconds since 1970 are out of range for timestamp"),
         ("1E-400", "s", EPOCH),
-        ("NaN", "s", "NaN is no timestamp"),
+        ("NaN", "s", "NaN is not a timestamp"),
     ],
 )
 def test_a_number_counts_its_declared_unit_or_one_that_it_can_only_mean(number: str, unit: str, expected: Any) -> None:
@@ -142,7 +142,7 @@ def test_no_number_is_guessed_in_two_ways() -> None:
 def test_a_declared_unit_is_for_numbers_alone() -> None:
     """Digits in quotes count; a moment as text needs none."""
     assert moment("73872000000", "ms") == of(1972, 5, 5)
-    assert moment("73872000000") == "'73872000000' is no timestamp"
+    assert moment("73872000000") == "'73872000000' is not a timestamp"
     assert moment("1972-05-05", "ms") == of(1972, 5, 5)
 
 
@@ -271,7 +271,7 @@ def test_a_moment_over_the_edge_is_its_own_records_rejection(text: str) -> None:
     body = f'{{"at":"0001-01-01"}}{{"at":"{text}"}}{{"at":"9999-12-31T23:59:59.999999Z"}}'.encode()
     rows, rejected, _ = sorted_out(RecordReader([Field("at", ColumnType("timestamp"))]), body)
     assert [row["at"] for row in rows] == [of(1, 1, 1), of(9999, 12, 31, 23, 59, 59, 999999)]
-    assert [one.reason for one in rejected] == [f"at: {text!r} is no timestamp"]
+    assert [one.reason for one in rejected] == [f"at: {text!r} is not a timestamp"]
     assert [(row["at"] - EPOCH) // timedelta(microseconds=1) for row in rows] == [TIMESTAMP_MIN, TIMESTAMP_MAX]
 
 

@@ -184,7 +184,7 @@ def test_a_column_is_found_under_its_raw_name() -> None:
     fields = (field("id", source="Invoice No", required=True), field("n", "int", source="N"))
     rows, rejected, _ = read(b"N,Invoice No\n1,a\nx,b\n1,\n", fields)
     assert rows == [{"id": "a", "n": 1}]
-    assert [one.reason for one in rejected] == ["N: 'x' is no number", "Invoice No is missing"]
+    assert [one.reason for one in rejected] == ["N: 'x' is not a number", "Invoice No is missing"]
 
 
 def test_one_column_may_become_two_fields() -> None:
@@ -232,7 +232,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
     rows, rejected, _ = read(gzip.compress(body))
     assert [row["id"] for row in rows] == ["é", "e"]
     assert rejected == [
-        Rejected(27, 4, "n: 'x' is no number", "b,x,y"),
+        Rejected(27, 4, "n: 'x' is not a number", "b,x,y"),
         Rejected(34, 6, "expected 3 fields, found 2", "c,1"),
         Rejected(38, 7, "expected 3 fields, found 4", "d,1,x,y"),
         Rejected(46, 8, "id is missing", ",1,x"),
@@ -257,10 +257,10 @@ def test_a_quote_that_nobody_closes_costs_its_own_line_alone() -> None:
 @pytest.mark.parametrize(
     ("body", "kept", "expected"),
     [
-        (b'b,2,"never\nc,3,"y"\nd,4,z\n', ["c", "d"], [(2, "text behind a closing quote")]),
-        (b'b,2,"never\nc,3,y\n"d",4,z\n', ["c", "d"], [(2, "text behind a closing quote")]),
+        (b'b,2,"never\nc,3,"y"\nd,4,z\n', ["c", "d"], [(2, "text after a closing quote")]),
+        (b'b,2,"never\nc,3,y\n"d",4,z\n', ["c", "d"], [(2, "text after a closing quote")]),
         (b'b,2,"never\nc,3,y\nd,4,",z"\ne,5,z\n', ["c", "d", "e"], [(2, "expected 3 fields, found 4")]),
-        (b'b,2,"x"y\nc,3,z\n', ["c"], [(2, "text behind a closing quote")]),
+        (b'b,2,"x"y\nc,3,z\n', ["c"], [(2, "text after a closing quote")]),
     ],
 )
 def test_a_quote_out_of_place_never_swallows_records(
@@ -317,7 +317,7 @@ def test_of_a_truncated_file_the_torn_record_is_rejected_even_if_it_looks_whole(
         (b"n,note\n1,x\n", "header: expected a column id, found n, note"),
         (b"id;n;note\na;1;x\n", "header: expected a column id, found id;n;note"),
         (b'id,"n\na,1\n', "header: quote not closed"),
-        (b"id,\xff\na,1\n", "header: bytes that are no text"),
+        (b"id,\xff\na,1\n", "header: invalid UTF-8"),
         (b"PAR1" + bytes(200), "not CSV but a Parquet file"),
         (b"a.csv".ljust(257, b"\0") + b"ustar\x0000", "not CSV but a tar archive"),
     ],
@@ -372,12 +372,12 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("int", "-007", -7),
         ("int", "17850.0", 17850),
         ("int", "2e2", 200),
-        ("int", "0x10", "'0x10' is no number"),
-        ("int", " 5", "' 5' is no number"),
+        ("int", "0x10", "'0x10' is not a number"),
+        ("int", " 5", "' 5' is not a number"),
         ("int", "2147483648", "'2147483648' is out of range for int"),
         ("bigint", "9223372036854775807", 2**63 - 1),
         ("double", "0.1", 0.1),
-        ("double", "inf", "'inf' is no number"),
+        ("double", "inf", "'inf' is not a number"),
         ("decimal(12,2)", "12.5", Decimal("12.50")),
         ("decimal(12,2)", '"12.50"', Decimal("12.50")),
         ("decimal(12,2)", "12.505", "'12.505' has more than 2 decimals"),
@@ -386,14 +386,14 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("boolean", "TRUE", True),
         ("boolean", "maybe", "'maybe' is neither true nor false"),
         ("date", "2015-05-17", date(2015, 5, 17)),
-        ("date", "2015-02-29", "'2015-02-29' is no date"),
+        ("date", "2015-02-29", "'2015-02-29' is not a date"),
         ("timestamp", "2015-05-17 10:05:03", MOMENT),
         ("timestamp", "2015-05-17T10:05:03.000Z", MOMENT),
         ("timestamp", "2015-05-17T12:05:03+02:00", MOMENT),
         ("timestamp", "1431857103", MOMENT),
         ("timestamp", "1431857103000", MOMENT),
         ("timestamp", "1431857103.5", MOMENT.replace(microsecond=500000)),
-        ("timestamp", "17/May/2015", "'17/May/2015' is no timestamp"),
+        ("timestamp", "17/May/2015", "'17/May/2015' is not a timestamp"),
         ("string(4)", "ééé", "6 bytes, at most 4"),
     ],
 )

@@ -71,7 +71,7 @@ def test_each_element_is_a_record_of_its_own() -> None:
     assert [(row["id"], row["_rescued"]) for row in rows] == [("a", '{"more":1.50}'), ("c", None)]
     assert rejected == [
         Rejected(0, 1, "not a JSON object", "x"),
-        Rejected(2, 2, "n: '?' is no number", '{"id":"b","n":"?"}'),
+        Rejected(2, 2, "n: '?' is not a number", '{"id":"b","n":"?"}'),
         Rejected(2, 2, "Records[2]: expected an object, found the number 7", "7"),
     ]
 
@@ -79,12 +79,12 @@ def test_each_element_is_a_record_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("envelope", "path", "reason"),
     [
-        ({"Records": []}, "Records[*]", "Records[*] finds nothing: Records is an empty list"),
-        ({"Event": "s3:TestEvent"}, "Records[*]", "Records[*] finds nothing: an object of Event"),
-        ({"Records": {}}, "Records[*]", "Records[*] finds nothing: Records is an empty object"),
-        ({"Records": None}, "Records[*]", "Records[*] finds nothing: Records is null"),
+        ({"Records": []}, "Records[*]", "Records[*] matches nothing: Records is an empty list"),
+        ({"Event": "s3:TestEvent"}, "Records[*]", "Records[*] matches nothing: an object of Event"),
+        ({"Records": {}}, "Records[*]", "Records[*] matches nothing: Records is an empty object"),
+        ({"Records": None}, "Records[*]", "Records[*] matches nothing: Records is null"),
         ({"Records": [A]}, "Records", "Records: expected an object, found a list; declare Records[*]"),
-        ({"Records": [A]}, "Records[1]", "Records[1] finds nothing: Records is a list"),
+        ({"Records": [A]}, "Records[1]", "Records[1] matches nothing: Records is a list"),
         ({"Message": "hello"}, "Message", "Message: not a JSON object"),
         ({"Message": ""}, "Message", "Message: an empty text"),
         ({"Message": "[1,"}, "Message[*]", "Message: not a JSON list"),

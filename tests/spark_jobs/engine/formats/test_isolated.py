@@ -31,7 +31,7 @@ def test_a_library_that_ends_its_process_costs_what_is_behind(number: int) -> No
         os.kill(os.getpid(), number)
 
     batches = isolated(read)
-    with pytest.raises(DamagedError, match="its reader broke down"):
+    with pytest.raises(DamagedError, match="its reader crashed"):
         list(batches)
 
 
@@ -68,5 +68,5 @@ def test_an_answer_comes_as_json_tells_it() -> None:
     assert answered(lambda: [["a", "b"], 7, False]) == [["a", "b"], 7, False]
     with pytest.raises(DamagedError, match=r"^bad footer$"):
         answered(lambda: (_ for _ in ()).throw(OSError("bad footer")))
-    with pytest.raises(DamagedError, match="its reader broke down"):
+    with pytest.raises(DamagedError, match="its reader crashed"):
         answered(lambda: os.kill(os.getpid(), signal.SIGSEGV))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spark_jobs.engine.formats import records, scanner
 from spark_jobs.engine.formats.records import RecordReader
-from spark_jobs.engine.formats.scanner import BETWEEN, EARNED, UNSEARCHED, Budget, Found, Shape, scan
+from spark_jobs.engine.formats.scanner import BETWEEN, EARNED, UNSEARCHED, Budget, Shape, Stretch, scan
 from tests.spark_jobs.reading import sorted_out
 from tidemark.core.dataset import ColumnType, Field
 
@@ -172,7 +172,7 @@ def test_an_object_nested_too_deeply_is_rejected() -> None:
 @pytest.mark.parametrize("tail", ['{"a":1', '{"a":"x', '{"a":tr', '{"a":1,"b":"x{"a":', "<htm", '{"a":1,"b":"x{"a":1}'])
 def test_an_unfinished_end_is_left_for_the_next_block(tail: str) -> None:
     """More text could still make it a record, or its end could be another place."""
-    assert scan('{"a":0}\n' + tail, SHAPE, final=False) == ([Found(0, 7, {"a": "0"})], 8)
+    assert scan('{"a":0}\n' + tail, SHAPE, final=False) == ([Stretch(0, 7, {"a": "0"})], 8)
 
 
 def test_a_dataset_without_required_fields_still_tells_records_from_nested_objects() -> None:
