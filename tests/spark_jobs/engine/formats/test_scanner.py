@@ -267,7 +267,7 @@ def test_a_text_that_comes_in_many_parts_is_not_searched_again_for_each(
     """What is not settled waits until there is twice as much of it."""
     credit = 20_000
     monkeypatch.setattr(records, "Budget", lambda: Budget(credit))
-    monkeypatch.setattr(records.content, "BLOCK", 1_000)
+    monkeypatch.setattr(records.decompression, "BLOCK", 1_000)
     work = Work(monkeypatch)
     body = (HOSTILE[kind] * (SIZE // len(HOSTILE[kind]))).encode()
     *_, end = sorted_out(RecordReader([Field("a", ColumnType("int"))]), body)
@@ -376,7 +376,7 @@ def test_that_a_record_is_listed_is_known_wherever_the_text_is_cut(
     monkeypatch: pytest.MonkeyPatch, block: int, indent: str
 ) -> None:
     """The bracket or comma before a broken record tells that what follows it in the array are records, too."""
-    monkeypatch.setattr(records.content, "BLOCK", block)
+    monkeypatch.setattr(records.decompression, "BLOCK", block)
     body = f'[{indent}{{"a"1:1}},{indent}{{"a":2}},{indent}{{"a":3}}\n]'.encode()
     rows, rejected, _ = sorted_out(RecordReader([Field("a", ColumnType("int"))]), body)
     assert [row["a"] for row in rows] == [2, 3]
