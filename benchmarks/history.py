@@ -22,7 +22,8 @@ from pyiceberg.table import Table as IcebergTable
 
 from tidemark.adapters import iceberg as iceberg_module
 from tidemark.adapters.iceberg import PROPERTIES, Lake, iceberg_schema
-from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Table
 
 SALES = Table("sales", "facts", (Column("amount", ColumnType("bigint")),))
 

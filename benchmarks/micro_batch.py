@@ -67,7 +67,7 @@ def one_batch(cloud: Cloud, world: LaptopWorld, number: int, records: int) -> di
 
     drive(cloud, world, look)
     reached["loaded"] = time.monotonic() - began
-    [latest] = world.ledger.recent("web_logs", 1)
+    [latest] = world.ledger.batches.recent("web_logs", 1)
     key = attempt_prefix(latest.dataset, latest.batch_id, latest.attempt) + "result.json"
     job = json.loads(world.store.get(world.settings.lake_bucket, key) or b"{}")["seconds"]
     times = [0.0, *(reached[step] for step in STEPS)]

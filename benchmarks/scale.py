@@ -28,8 +28,7 @@ from tidemark.service.transitions import QUERIES_AT_ONCE
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 24 * 3600  # seconds
 RUNS_AT_ONCE = 15  # SparkRuns in template.yaml
-#: StartJobRun calls per second: https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/endpoints-quotas.html
-STARTS = 1.0
+STARTS = 1.0  # StartJobRun calls per second (docs/aws-facts.md#emr-quotas-and-rates)
 STEP = 10  # seconds between two invocations of the simulated loader
 SETTLED = 5  # seconds from the end of a statement to the next load of its shard
 

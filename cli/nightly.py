@@ -23,9 +23,9 @@ def list_jobs(world: World, console: Console) -> None:
     table = Sheet("job", "every", "reads", "latest period", "state", "due", spare=("reads", "every"), whole=WHOLE)
     for name in jobs_in_order(world.datasets):
         job = world.datasets[name].nightly
-        latest = max(world.ledger.all_batches(name), key=lambda batch: batch.period, default=None)
+        latest = max(world.ledger.batches.all(name), key=lambda batch: batch.period, default=None)
         period, stands = (latest.period, state(latest.state)) if latest else (NOTHING, NOTHING)
-        paused = (" paused", "yellow") if world.ledger.paused(name) else ""
+        paused = (" paused", "yellow") if world.ledger.controls.paused(name) else ""
         assert job
         due_here = sum(one.job == name for one in due)
         table.add_row(line(name, paused), job.every, _reads(job), period, stands, number(due_here))

@@ -71,7 +71,7 @@ def replay_batches(world: World, console: Console, batches: list[Batch], only_pl
     """Run batches again as their next attempt, or show what that would replace."""
     table = Sheet("batch", "state", "attempt", "files", "replaces", spare=("files", "attempt"), whole=("state",))
     for batch in batches:
-        rows = ", ".join(f"{table_} {number(count)}" for table_, count in batch.rows.items()) or "nothing yet"
+        rows = ", ".join(f"{table_} {number(count)}" for table_, count in batch.counts.rows.items()) or "nothing yet"
         allowed = line(rows) if can_replay(batch) else line(("not now: it is under way", "yellow"))
         table.add_row(
             batch.batch_id, state(batch.state), f"{batch.attempt} → {batch.attempt + 1}", number(batch.files), allowed
@@ -100,7 +100,7 @@ def choose_batches(
     chosen = [
         batch
         for one in named(world, dataset or "")
-        for batch in world.ledger.all_batches(one)
+        for batch in world.ledger.batches.all(one)
         if (since is None or batch.created_at >= since)
         and (until is None or batch.created_at < until)
         and can_replay(batch)
@@ -112,7 +112,7 @@ def choose_batches(
 
 def list_quarantine(world: World, console: Console) -> None:
     """Batches with their files, and files, that wait for a person; and batches with rejected records."""
-    batches, files = world.ledger.quarantine()
+    batches, files = world.ledger.quarantine.contents()
     table = Sheet("what", "name", "since", "reason", "files", spare=("since",), whole=("what", "since"))
     for batch in batches:
         reason = shortened(batch.reason, REASON_MAX, console)
@@ -122,9 +122,9 @@ def list_quarantine(world: World, console: Console) -> None:
         reason = shortened(refused.reason, REASON_MAX, console)
         table.add_row("file", name(refused.file.uri), refused.since[:16].replace("T", " "), reason, NOTHING)
     for dataset in world.datasets:
-        for batch in world.ledger.recent(dataset, REJECTED_RECENT):
-            if batch.rejected and batch.acknowledged != batch.attempt:
-                reason = f"{number(batch.rejected)} of {number(batch.read)} records rejected"
+        for batch in world.ledger.batches.recent(dataset, REJECTED_RECENT):
+            if batch.counts.rejected and batch.acknowledged != batch.attempt:
+                reason = f"{number(batch.counts.rejected)} of {number(batch.counts.read)} records rejected"
                 since = f"{batch.updated_at:%Y-%m-%d %H:%M}"
                 table.add_row("records", in_one_piece(batch.batch_id), since, reason, NOTHING)
     console.print(table if table.row_count else "nothing is in quarantine")
@@ -184,7 +184,7 @@ def discard(world: World, console: Console, named_: str) -> None:
     """Give a file or a batch up; what a batch has shown is replaced by nothing."""
     if is_file(named_):
         refused = find_refused(world, *file_named(named_))
-        world.ledger.discard(refused.file)
+        world.ledger.files.discard(refused.file)
         say_whole(console, f"discarded: {name(refused.file.uri)}")
     else:
         batch = discard_batch(world, find_batch(world, named_))
@@ -194,13 +194,13 @@ def discard(world: World, console: Console, named_: str) -> None:
 def acknowledge_rejected(world: World, console: Console, batch_id: str) -> None:
     """Take the rejected records of a batch off the list of what waits for a person."""
     batch = acknowledge(world, find_batch(world, batch_id))
-    say_whole(console, f"acknowledged: {plural(batch.rejected, 'rejected record')} of {batch.batch_id}")
+    say_whole(console, f"acknowledged: {plural(batch.counts.rejected, 'rejected record')} of {batch.batch_id}")
 
 
 def pause(world: World, console: Console, dataset: str, paused: bool) -> None:
     """Form no new batches of a dataset, or form them again; files go on being remembered meanwhile."""
     for one in named(world, dataset):
-        world.ledger.pause(one, paused)
+        world.ledger.controls.pause(one, paused)
         say(console, f"{one} is {'paused: files are remembered, no batch is formed' if paused else 'running'}")
 
 
@@ -209,7 +209,7 @@ def drain(world: World, console: Console, dataset: str, seconds_max: float) -> i
     pause(world, console, dataset, paused=True)
     began = time.monotonic()
     while True:
-        left = [batch for one in named(world, dataset) for batch in world.ledger.open_batches(one)]
+        left = [batch for one in named(world, dataset) for batch in world.ledger.batches.open(one)]
         if not left:
             say(console, "drained: nothing is under way")
             return 0

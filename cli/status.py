@@ -78,7 +78,7 @@ def show_batches(world: World, console: Console, dataset: str | None, limit: int
     """The latest batches, latest first."""
     names = sorted(world.datasets) if dataset is None else named(world, dataset)
     batches = sorted(
-        (batch for one in names for batch in world.ledger.recent(one, limit)),
+        (batch for one in names for batch in world.ledger.batches.recent(one, limit)),
         key=lambda batch: batch.created_at,
         reverse=True,
     )
@@ -97,10 +97,10 @@ def show_batches(world: World, console: Console, dataset: str | None, limit: int
             str(batch.attempt),
             number(batch.files),
             size(batch.bytes),
-            number(batch.read),
-            number(batch.kept),
-            number(batch.rejected),
-            number(batch.duplicate_records),
+            number(batch.counts.read),
+            number(batch.counts.kept),
+            number(batch.counts.rejected),
+            number(batch.counts.duplicate_records),
             duration(batch.took(now)),
             shortened(_why(batch), REASON_MAX, console) or NOTHING,
         )
@@ -127,8 +127,8 @@ def show_file(world: World, console: Console, uri: str) -> None:
 
 def _pending_in(world: World, bucket: str, key: str) -> str | None:
     for dataset in (one for one, declared in world.datasets.items() if declared.owns(key)):
-        for segment in world.ledger.all_segments(dataset):
-            files = world.ledger.segment_files(dataset, segment.sk)
+        for segment in world.ledger.segments.all(dataset):
+            files = world.ledger.segments.files(dataset, segment.sk)
             if any((file.bucket, file.key) == (bucket, key) for file in files):
                 return dataset
     return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from local.cloud import Cloud
 from tidemark.adapters.world import World
 from tidemark.core.due_periods import WHOLE
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import TO_BE_PUBLISHED, Batch, State
 
 LOOK_SECONDS = 0.3
 SWEEP_SECONDS = 20.0
@@ -90,16 +90,16 @@ def _wait_idle(cloud: Cloud, seconds_max: float) -> None:
 def look(world: World, seconds: float) -> Progress:
     """The current progress according to the ledger."""
     pending = {
-        name: sum(segment.head.files for segment in world.ledger.all_segments(name) if not segment.batch_id)
+        name: sum(segment.head.files for segment in world.ledger.segments.all(name) if not segment.batch_id)
         for name in world.datasets
     }
-    return Progress(seconds, pending, {name: tuple(world.ledger.all_batches(name)) for name in world.datasets})
+    return Progress(seconds, pending, {name: tuple(world.ledger.batches.all(name)) for name in world.datasets})
 
 
 def _begin_nightly_jobs(cloud: Cloud, world: World) -> bool:
     """Starts the nightly jobs for all days that have rows, even unfinished ones; whether a batch began."""
     tables = (table for dataset in world.datasets.values() if not dataset.nightly for table in dataset.tables)
-    days = {day for table in tables for day in world.ledger.day_changes(table.name) if WHOLE < day < NEVER}
+    days = {day for table in tables for day in world.ledger.day_changes.of(table.name) if WHOLE < day < NEVER}
     answer = cloud.invoke("Nightly", {"dates": sorted(days)}) if days else None
     if answer and answer.error:
         raise Stuck(f"the nightly jobs cannot start: {answer.payload}")
@@ -113,5 +113,5 @@ def _take_next_steps(cloud: Cloud, progress: Progress) -> None:
         cloud.invoke("Plan", {"eager": True})
     elif forming:
         cloud.invoke("Nightly", {"jobs": []})  # starts no new period, but continues batches that are still FORMING
-    elif states[State.PUBLISHED] and not any(states[state] for state in (State.FORMING, State.PLANNED, State.RUNNING)):
+    elif states[State.PUBLISHED] and not any(states[state] for state in TO_BE_PUBLISHED):
         cloud.invoke("Load", {"eager": True})

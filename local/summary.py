@@ -113,7 +113,7 @@ class Summary:
 def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float, skipped: Iterable[Finding] = ()) -> Summary:
     """Count everything, given the landed object keys and the files that were skipped."""
     landed = sorted(keys)
-    batches = {name: tuple(world.ledger.all_batches(name)) for name in world.datasets}
+    batches = {name: tuple(world.ledger.batches.all(name)) for name in world.datasets}
     datasets = {name: _dataset(world, dataset, batches[name]) for name, dataset in world.datasets.items()}
     claimed = [key for key in landed if any(dataset.owns(key) for dataset in world.datasets.values())]
     unclaimed = tuple(sorted(set(landed) - set(claimed)))
@@ -127,14 +127,14 @@ def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float, skipped: 
         skipped=tuple(skipped),
         unclaimed_files=unclaimed,
         unread=tuple(_unread(world, batches)),
-        refused=tuple(Finding(refused.file.uri, refused.reason) for refused in world.ledger.quarantine()[1]),
+        refused=tuple(Finding(refused.file.uri, refused.reason) for refused in world.ledger.quarantine.contents()[1]),
         quarantined=tuple(_quarantined(world, batches)),
     )
 
 
 def _unread(world: LaptopWorld, batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[Finding]:
     """The files that could not be read to the end, from the results of their batches."""
-    for batch in (batch for group in batches.values() for batch in group if batch.problems):
+    for batch in (batch for group in batches.values() for batch in group if batch.counts.problems):
         result = read_result(world, batch)
         for file in result.problems if result else ():
             yield Finding(file.uri, file.problem or "")
@@ -150,11 +150,11 @@ def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -
     return DatasetSummary(
         files=sum(batch.files for batch in batches if batch.state is not State.SPLIT),
         batches=tuple(_batch(batch) for batch in sorted(batches, key=lambda batch: batch.created_at)),
-        read=sum(batch.read for batch in loaded),
-        kept=sum(batch.kept for batch in loaded),
-        rejected=sum(batch.rejected for batch in loaded),
-        duplicate_records=sum(batch.duplicate_records for batch in loaded),
-        files_with_problems=sum(batch.problems for batch in loaded),
+        read=sum(batch.counts.read for batch in loaded),
+        kept=sum(batch.counts.kept for batch in loaded),
+        rejected=sum(batch.counts.rejected for batch in loaded),
+        duplicate_records=sum(batch.counts.duplicate_records for batch in loaded),
+        files_with_problems=sum(batch.counts.problems for batch in loaded),
         tolerance=dataset.tolerance,
         tables={table.name: _table(world, table, loaded) for table in dataset.tables},
     )
@@ -163,12 +163,12 @@ def _dataset(world: LaptopWorld, dataset: Dataset, batches: tuple[Batch, ...]) -
 def _batch(batch: Batch) -> BatchSummary:
     seconds = batch.took(batch.updated_at).total_seconds()
     return BatchSummary(
-        batch.batch_id, str(batch.state), batch.attempt, batch.files, batch.rows, round(seconds, 1), batch.reason
+        batch.batch_id, str(batch.state), batch.attempt, batch.files, batch.counts.rows, round(seconds, 1), batch.reason
     )
 
 
 def _table(world: LaptopWorld, table: Table, loaded: list[Batch]) -> TableSummary:
-    rows = sum(batch.rows[table.name] for batch in loaded)
+    rows = sum(batch.counts.rows[table.name] for batch in loaded)
     if not loaded:
         return TableSummary(0, 0, 0, 0)
     stored = _iceberg(world, table.physical_name).scan()
@@ -199,7 +199,7 @@ def _unsettled(world: LaptopWorld, keys: list[str], batches: Mapping[str, tuple[
     """Invariant 1: every file version is in exactly one batch at rest, or in quarantine."""
     known = {batch.batch_id: batch for group in batches.values() for batch in group}
     for key in keys:
-        holder = world.ledger.holder(world.settings.raw_bucket, key)
+        holder = world.ledger.files.holder(world.settings.raw_bucket, key)
         batch = known.get(holder.batch_id) if holder else None
         if batch is None or not batch.at_rest:
             yield f"file {key}: expected in a batch at rest, found in {batch.state if batch else 'none'}"
@@ -274,7 +274,7 @@ def show_plain_names(database: Path) -> None:
 def export_quarantine(world: LaptopWorld, out: Path) -> None:
     """Write each batch's rejected records (file, position, reason, raw text) to `out/<batch id>.jsonl`."""
     for name in world.datasets:
-        for batch in world.ledger.all_batches(name):
+        for batch in world.ledger.batches.all(name):
             result = read_result(world, batch)
             texts = [_text(world, file.uri) for file in result.rejected] if result else []
             if any(texts):

@@ -1,4 +1,4 @@
-"""What the pages show is what the product does: the lifecycle's picture, every command, every link.
+"""What the pages show is what the product does: the lifecycle's picture, every command, every link and citation.
 
 `python tests/test_docs.py` writes the picture into the pages anew.
 """
@@ -15,9 +15,13 @@ import pytest
 
 from cli.diagram import lifecycle_diagram, lifecycle_table
 from cli.main import build_parser
+from tidemark.adapters import ledger
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if path.is_file())
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+CODE = ("benchmarks", "cli", "datasets", "functions/*.py", "functions/tidemark", "local", "spark_jobs", "tests")
+#: What a comment cites: a page, and mostly one of its headings.
+CITATION = re.compile(r"\bdocs/[\w/-]+\.md(?:#[\w-]+)?")
 BEGIN, END = "<!-- lifecycle:begin -->\n", "<!-- lifecycle:end -->"
 DIAGRAM = f"```mermaid\n{lifecycle_diagram()}\n```\n"
 #: What stands between the markers of a page; the README has the picture alone.
@@ -82,10 +86,8 @@ LEAVES = sorted(path for path in COMMANDS if not any(other[:-1] == path for othe
 
 @pytest.mark.parametrize("page", sorted(DRAWN))
 def test_the_picture_is_drawn_from_the_table(page: str) -> None:
-    """A page that shows the lifecycle shows the one that the code has; `python tests/test_docs.py` mends it."""
-    path = ROOT / page
-    found = drawn_between(path.read_text(encoding="utf-8"))
-    assert found == DRAWN[page] or (found is None and page == "README.md")
+    """Both pages show the lifecycle that the code has; `python tests/test_docs.py` draws it anew."""
+    assert drawn_between((ROOT / page).read_text(encoding="utf-8")) == DRAWN[page]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -124,6 +126,42 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     """A link names a file that is there, and its anchor a heading of that file."""
     broken = [link for link in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))) if not leads(page, link)]
     assert broken == []
+
+
+def sources() -> Iterator[Path]:
+    """Every file whose comments may cite a page."""
+    yield from (ROOT / "template.yaml", ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "samconfig.toml")
+    for pattern in CODE:
+        for path in sorted(ROOT.glob(pattern)):
+            yield from [path] if path.is_file() else sorted(path.rglob("*.py")) + sorted(path.rglob("*.yaml"))
+
+
+def test_every_page_and_heading_that_a_comment_cites_is_there() -> None:
+    """A fact about AWS or an invariant can be looked up in the clone; a heading that is renamed loses no citation."""
+    cited = [(path, link) for path in sources() for link in CITATION.findall(path.read_text(encoding="utf-8"))]
+    assert len([link for _, link in cited if link.startswith("docs/aws-facts.md#")]) >= 20
+    assert [(name(path), link) for path, link in cited if not leads(ROOT / "README.md", link)] == []
+
+
+def test_a_comment_cites_nothing_that_the_clone_lacks() -> None:
+    """Neither a fact sheet by its sections nor a design by its numbers: both stand in docs."""
+    foreign = re.compile(r"aws-facts\s*§|\bdesign invariant")
+    lines = [
+        f"{name(path)}: {line.strip()}"
+        for path in sources()
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if foreign.search(line) and path != Path(__file__)
+    ]
+    assert lines == []
+
+
+def test_the_ledger_table_of_the_architecture_has_every_kind_of_item() -> None:
+    """The keys on the page are those of the ledger's own description."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `([A-Z]+#?)[^`]*` \| `([A-Z]*)", page, re.MULTILINE)
+    code = re.findall(r"^    ([A-Z]+#?)\S* +([A-Z]*)", str(ledger.__doc__), re.MULTILINE)
+    assert len(code) > 10
+    assert set(shown) - {("CONTROL", word) for _, word in shown} == set(code) - {("CONTROL", "")}
 
 
 def leads(page: Path, link: str) -> bool:

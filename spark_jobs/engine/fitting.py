@@ -15,18 +15,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_jobs.engine.s3_objects import ReadError
+from tidemark.core.column_types import Family
 from tidemark.core.dataset import Column as Declared
 from tidemark.core.dataset import Table
 from tidemark.core.errors import DeclarationError
 
-#: Digits of integer types: the most that a value may have, and the most that always fit.
+#: Digits that the values of Spark's integer types may have.
 _NEEDS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
-_HOLDS = {"int": 9, "bigint": 18}
-#: The range that Iceberg, Redshift and Python all support, as literals in the session's time zone, UTC.
-_TIME_RANGES = {
-    "date": ("DATE'0001-01-01'", "DATE'9999-12-31'"),
-    "timestamp": ("TIMESTAMP'0001-01-01 00:00:00'", "TIMESTAMP'9999-12-31 23:59:59.999999'"),
-}
 _OVERFLOW = re.compile(r"\[(?:NUMERIC_VALUE_OUT_OF_RANGE|\w*OVERFLOW\w*)[\].]")
 
 
@@ -63,15 +58,15 @@ def _overflows(frame: DataFrame) -> bool:
 
 def _widens(actual: T.DataType, declared: Declared) -> bool:
     """Whether the declared type can represent every value of the actual type exactly."""
-    name, needs, holds = actual.simpleString(), _needs(actual), _holds(declared)
+    needs, holds = _needs(actual), declared.type.digits
     if needs and holds:
         return needs[0] <= holds[0] and needs[1] <= holds[1]
-    return (name, declared.type.kind) in {("float", "double"), ("int", "double")}
+    return declared.type.family is Family.FLOAT and actual.simpleString() in ("float", "int")
 
 
 def _narrows(actual: T.DataType, declared: Declared) -> bool:
     """Whether the declared type can represent a value of the actual type exactly unless it is too large."""
-    needs, holds = _needs(actual), _holds(declared)
+    needs, holds = _needs(actual), declared.type.digits
     return bool(needs and holds and needs[1] <= holds[1])
 
 
@@ -80,15 +75,6 @@ def _needs(actual: T.DataType) -> Optional[tuple[int, int]]:
     if isinstance(actual, T.DecimalType):
         return actual.precision - actual.scale, actual.scale
     whole = _NEEDS.get(actual.simpleString())
-    return (whole, 0) if whole else None
-
-
-def _holds(declared: Declared) -> Optional[tuple[int, int]]:
-    """The digits before and after the point that always fit the declared type; None if it is not an exact number."""
-    if declared.type.kind == "decimal":
-        precision, scale = declared.type.arguments
-        return precision - scale, scale
-    whole = _HOLDS.get(declared.type.kind)
     return (whole, 0) if whole else None
 
 
@@ -106,13 +92,14 @@ def _within(value: Column, declared: Declared, name: str) -> Column:
     Redshift treats a zero byte as the end of the text, or rejects the whole load. Records with a zero byte are
     rejected, but `_rescued` contains it as an escape, which a transform may decode.
     """
-    if declared.type.kind == "string":
-        longest, size = declared.type.arguments[0], F.octet_length(value)
+    longest, bounds = declared.type.bytes_max, declared.type.row.bounds
+    if longest is not None:
+        size = F.octet_length(value)
         problem = F.concat(F.lit("found "), size.cast("string"))
         short = _unless(size > longest, value, f"{name}: expected at most {longest} bytes, ", problem)
         return _unless(F.contains(value, F.lit("\0")), short, f"{name}: expected text, ", F.lit("found a zero byte"))
-    if declared.type.kind in _TIME_RANGES:
-        first, last = map(F.expr, _TIME_RANGES[declared.type.kind])
+    if bounds:
+        first, last = (F.lit(bound).cast(declared.type.spark) for bound in bounds)
         problem = F.concat(F.lit("found "), value.cast("string"))
         return _unless((value < first) | (value > last), value, f"{name}: expected a year from 1 to 9999, ", problem)
     return value

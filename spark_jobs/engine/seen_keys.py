@@ -17,13 +17,14 @@ from pyspark.sql import functions as F
 from spark_jobs.engine import s3_objects, writer
 from spark_jobs.engine.hadoop import FileSystem
 from spark_jobs.engine.reader import in_tasks
-from tidemark.core.dataset import Column, ColumnType, Dataset, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.files import FileVersion
 from tidemark.core.job import DataFile, DataFiles
 
 ROWS = 65_536  # maximum per Arrow batch
-_TABLE = Table("keys", "facts", (Column("key", ColumnType("string")),))
+_TABLE = Table("keys", "facts", (Column("key", ColumnType.parse("string")),))
 
 
 def key_of(dataset: Dataset) -> Optional[str]:

@@ -14,7 +14,8 @@ from pyiceberg.expressions import EqualTo, IsNull
 
 from tests.adapters.conftest import a_lake
 from tidemark.adapters.iceberg import Lake
-from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Table
 from tidemark.core.errors import DeclarationError
 
 AMOUNT = Column("amount", ColumnType("decimal", (12, 2)))

@@ -15,7 +15,8 @@ from pyiceberg.expressions import EqualTo, IsNull
 
 from tests.adapters.conftest import a_lake
 from tidemark.adapters.iceberg import Lake
-from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Table
 from tidemark.core.errors import DeclarationError
 
 HOMES = Table("homes", "latest", tuple(Column(name, ColumnType("string", (8,))) for name in ("id", "income")), key="id")

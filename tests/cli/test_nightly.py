@@ -32,7 +32,7 @@ def test_a_plan_shows_what_is_due_and_why_and_does_nothing(world: NightWorld) ->
     lines = said(lambda console: run_night(world, console, [], [], only_plan=True))
     assert lines[1] == ["totals", "2026-11-20", "not", "computed", "yet", "–"]
     assert lines[2][:3] == ["nothing", "was", "done;"]
-    assert world.ledger.batch(TOTALS) is None
+    assert world.ledger.batches.get(TOTALS) is None
 
 
 def test_a_night_out_of_turn_begins_what_is_due(world: NightWorld) -> None:
@@ -40,7 +40,7 @@ def test_a_night_out_of_turn_begins_what_is_due(world: NightWorld) -> None:
     land(world, FIRST, {"2026-11-20": [1]})
     assert said(lambda console: run_night(world, console, [], [], only_plan=False))[-1] == ["1", "period", "begun"]
     assert said(lambda console: run_night(world, console, [], [], only_plan=False)) == [["nothing", "is", "due"]]
-    batch = world.ledger.batch(TOTALS)
+    batch = world.ledger.batches.get(TOTALS)
     assert batch
     assert batch.state is State.PLANNED
     assert said(lambda console: list_jobs(world, console))[1:] == [

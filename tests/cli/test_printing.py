@@ -22,7 +22,7 @@ from local.summary import DatasetSummary, Finding, QuarantinedBatch, Summary, Ta
 from tests.cli.nasty import NASTY, is_plain, printed
 from tests.service.nights import NightWorld
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import Batch, Counts, State
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import attempt_prefix
 
@@ -59,13 +59,13 @@ def hold(world: NightWorld, key: str, state: State = State.QUARANTINED, reason: 
         "files": [{"bucket": "raw", "key": key, "version": "v1", **counted}], "tables": {},
     }  # fmt: skip
     world.store.put("lake", f"{place}result.json", json.dumps(report))
-    world.ledger.claim(file, "shop", BATCH, now)
-    known = world.ledger.batch(BATCH) or Batch(BATCH, "shop", now, now)
+    world.ledger.files.claim(file, "shop", BATCH, now)
+    known = world.ledger.batches.get(BATCH) or Batch(BATCH, "shop", now, now)
     held = replace(
-        known, state=state, reason=reason, manifest=f"{place}manifest.json", files=1, bytes=7, read=3, kept=1,
-        rejected=1, duplicate_records=1, problems=1, rows={"sales": 1},
+        known, state=state, reason=reason, manifest=f"{place}manifest.json", files=1, bytes=7,
+        counts=Counts(read=3, kept=1, rejected=1, duplicate_records=1, problems=1, rows={"sales": 1}),
     )  # fmt: skip
-    return world.ledger.save(held)
+    return world.ledger.batches.save(held)
 
 
 @pytest.mark.parametrize("reason", ALL, ids=["markup", "all"])
@@ -188,9 +188,11 @@ def test_a_long_list_of_troubles_is_cut_where_it_can_be_seen(tmp_path: Any) -> N
 def test_figures_of_busy_batches_are_whole_at_eighty_columns(world: NightWorld) -> None:
     """What is shown of counts is all of them, and what is left out is named."""
     hold(world, "shop/a.json")
-    batch = world.ledger.batch(BATCH)
+    batch = world.ledger.batches.get(BATCH)
     assert batch
-    world.ledger.save(replace(batch, read=1_234_567, kept=1_230_000, rejected=4_567, bytes=98_765_432))
+    world.ledger.batches.save(
+        replace(batch, counts=Counts(read=1_234_567, kept=1_230_000, rejected=4_567), bytes=98_765_432)
+    )
     for width in (80, 100, 120, 160):
         shown = printed(lambda console: show_batches(world, console, None, 20), width)
         note = " ".join(shown.split()).partition("not shown in ")[2]

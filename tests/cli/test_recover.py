@@ -37,8 +37,10 @@ def answer(world: NightWorld, out: io.StringIO, *words: str) -> int:
 def found(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """A ledger that was set back, a batch of it, and a table that disagrees; whether that was accepted, each time."""
     sealed_or_new(world)
-    world.ledger.set_control("SEAL", {"whole": "another made 2020-01-01T00:00:00.000000Z"})
-    monkeypatch.setattr(world.clock, "moment", world.ledger.made_at())  # the table's birth is told by another clock
+    world.ledger.controls.set("SEAL", {"whole": "another made 2020-01-01T00:00:00.000000Z"})
+    monkeypatch.setattr(
+        world.clock, "moment", world.ledger.table.made_at()
+    )  # the table's birth is told by another clock
     now, asked = world.clock.now(), []
     batch = Batch(BATCH, "shop", now, now, State.LOADED, attempt=2)
     findings = Findings((batch,), (), (LINE,))
@@ -54,12 +56,12 @@ def found(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def test_a_dry_run_says_what_would_be_put_back(world: NightWorld, out: io.StringIO, found: list[bool]) -> None:
     """And stops nothing."""
-    seal = world.ledger.seal()
+    seal = world.ledger.recovery.seal()
     assert answer(world, out, "--dry-run") == 1
     assert "1 batch would be put back: LOADED 1\n" in out.getvalue()
     assert f"  {BATCH} LOADED attempt 2\n" in out.getvalue()
     assert f"disagrees: {LINE}\n" in out.getvalue()
-    assert (world.ledger.seal(), found) == (seal, [])
+    assert (world.ledger.recovery.seal(), found) == (seal, [])
 
 
 def test_a_disagreement_needs_a_person_who_may_accept_it(
@@ -86,7 +88,7 @@ def test_functions_that_had_begun_are_waited_for(
 ) -> None:
     """Until as long after the table was made as the longest of them may run."""
     clock, slept = world.clock, []
-    monkeypatch.setattr(clock, "moment", world.ledger.made_at() + timedelta(seconds=941))
+    monkeypatch.setattr(clock, "moment", world.ledger.table.made_at() + timedelta(seconds=941))
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)

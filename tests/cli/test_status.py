@@ -16,7 +16,7 @@ from tidemark.adapters.world import World
 from tidemark.clock import iso
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import Batch, Counts, State
 from tidemark.service.nightly import nightly
 from tidemark.service.submit import submit
 from tidemark.settings import DATASETS as DECLARATIONS
@@ -58,7 +58,7 @@ def status(world: World, width: int = 200) -> dict[str, str]:
 def planned(world: World, name: str) -> Batch:
     """A batch of the shop that has its manifest."""
     now = world.clock.now()
-    return world.ledger.save(Batch(f"shop.20261122T003000.{name}", "shop", now, now, State.PLANNED))
+    return world.ledger.batches.save(Batch(f"shop.20261122T003000.{name}", "shop", now, now, State.PLANNED))
 
 
 def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
@@ -70,9 +70,9 @@ def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
     world.clock.moment += timedelta(minutes=3)  # type: ignore[attr-defined]
     waiting = "PLANNED 2 (2 wait for their turn, for 3.0 min), RUNNING 1 (for 3.0 min)"
     assert status(shop)["shop"] == f"shop 0 0 B – – {waiting} 0 0 0 0 never"
-    running = shop.ledger.batch(first.batch_id)
+    running = shop.ledger.batches.get(first.batch_id)
     assert running
-    shop.ledger.save(replace(running, state=State.LOADED))
+    shop.ledger.batches.save(replace(running, state=State.LOADED))
     assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (for 3.0 min), LOADED 1 0 0 0 0 never"
     submit(shop, second.batch_id)
     now = "PLANNED 1 (1 waits for its turn, for 3.0 min), RUNNING 1 (for 0.0 s), LOADED 1"
@@ -89,8 +89,10 @@ def test_batches_of_other_datasets_wait_for_no_turn(world: NightWorld) -> None:
 def test_a_pause_and_repeated_records_are_shown(world: NightWorld) -> None:
     """A dataset that forms no batches says so first; records dropped because their key was kept already are counted."""
     first = planned(world, "aaaaaaaa")
-    world.ledger.save(replace(first, state=State.LOADED, read=12, kept=5, rejected=3, duplicate_records=4))
-    world.ledger.pause("shop", paused=True)
+    world.ledger.batches.save(
+        replace(first, state=State.LOADED, counts=Counts(read=12, kept=5, rejected=3, duplicate_records=4))
+    )
+    world.ledger.controls.pause("shop", paused=True)
     assert status(world)["shop"] == "shop 0 0 B – – paused, LOADED 1 12 5 3 4 never"
     assert "paused" not in status(world)["totals"]
 
@@ -99,9 +101,9 @@ def test_the_last_pass_of_reconcile_is_shown(world: NightWorld) -> None:
     """And the last one over everything, where that is another; a nightly job has none."""
     now = world.clock.now()
     value = {"began": iso(now - timedelta(hours=3)), "whole": iso(now - timedelta(hours=3)), "keys": 9}
-    world.ledger.set_control("RECONCILED#shop", value)
+    world.ledger.controls.set("RECONCILED#shop", value)
     assert status(world)["shop"].endswith(" 3.0 h ago")
-    world.ledger.set_control("RECONCILED#shop", {**value, "whole": iso(now - timedelta(days=12))})
+    world.ledger.controls.set("RECONCILED#shop", {**value, "whole": iso(now - timedelta(days=12))})
     assert status(world)["shop"].endswith(" 3.0 h ago, whole 12.0 days")
     assert status(world)["totals"].endswith(" –")
 
@@ -125,8 +127,10 @@ def test_a_busy_line_fits_its_screen(world: NightWorld, width: int) -> None:
     now = world.clock.now()
     for name in ("segment_customers", "web_logs"):
         for number, state in enumerate(State):
-            counted = Batch(f"{name}.{number}", name, now, now, state, read=1_234_567, kept=1_230_000, rejected=4_567)
-            world.ledger.save(replace(counted, period="2026-11-16" if DECLARED[name].nightly else ""))
+            counted = Batch(
+                f"{name}.{number}", name, now, now, state, counts=Counts(read=1_234_567, kept=1_230_000, rejected=4_567)
+            )
+            world.ledger.batches.save(replace(counted, period="2026-11-16" if DECLARED[name].nightly else ""))
     text = io.StringIO()
     show_status(declared, Console(file=text, width=width))
     lines = text.getvalue().splitlines()

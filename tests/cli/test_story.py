@@ -24,8 +24,10 @@ def running(world: NightWorld) -> Batch:
     now = world.clock.now()
     world.store.put_once("control", "manifest", Manifest(BATCH, 1, "shop", FILES).dumps())
     for file in FILES:
-        world.ledger.claim(file, "shop", BATCH, now)
-    formed = move(world, world.ledger.save(Batch(BATCH, "shop", now, now)), Formed(1, "manifest", len(FILES), 84))
+        world.ledger.files.claim(file, "shop", BATCH, now)
+    formed = move(
+        world, world.ledger.batches.save(Batch(BATCH, "shop", now, now)), Formed(1, "manifest", len(FILES), 84)
+    )
     advance(world, minutes=1)
     return move(world, formed, RunStarted(1, "run-1"))
 
@@ -42,7 +44,7 @@ def test_an_attempt_that_failed_says_why(world: NightWorld) -> None:
     retried = failed_once(world)
     uri = f"s3://raw/{FILES[0].key}"
     for state, reason in ((State.PLANNED, retried.reason), (State.LOADED, "")):
-        retried = world.ledger.save(replace(retried, state=state, reason=reason))
+        retried = world.ledger.batches.save(replace(retried, state=state, reason=reason))
         told = printed(lambda console: show_file(world, console, uri), PIPE_WIDTH)
         assert "attempt 1 given up while RUNNING: the run was killed: out of memory" in told
         assert "the run was killed: out of memory" in printed(
@@ -61,7 +63,7 @@ def test_took_is_the_time_of_the_attempt(world: NightWorld) -> None:
     done = replace(retried, state=State.LOADED, updated_at=world.clock.now())
     advance(world, days=1)
     assert done.took(world.clock.now()) == timedelta(minutes=2)
-    assert world.ledger.attempts(BATCH)[0].took(world.clock.now()) > timedelta(days=1)
+    assert world.ledger.batches.attempts(BATCH)[0].took(world.clock.now()) > timedelta(days=1)
 
 
 def test_a_quarantined_batch_names_its_files(world: NightWorld) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.core.dataset import Column, ColumnType, Dataset, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset, Field, Format
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.errors import DeclarationError
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tidemark.core.dataset import Dataset, Nightly, Read, Table
 from tidemark.core.dataset_lock import LockHolder, in_order_to_run, is_ready, is_released, needs_lock, window
-from tidemark.core.lifecycle import NEW_ATTEMPT, TRANSITIONS, Batch, RunStarted, State
+from tidemark.core.lifecycle import TRANSITIONS, Batch, RunStarted, State
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 MINUTE, WEEK = timedelta(minutes=1), timedelta(days=7)
@@ -48,7 +48,7 @@ def test_the_turn_of_a_batch_that_is_gone_is_over() -> None:
 
 
 def test_a_turn_that_is_over_stays_over() -> None:
-    """No move leads back to PLANNED or RUNNING but into the next attempt, so whoever finds it over may take it."""
+    """No move leads back to PLANNED or RUNNING except through FORMING, which begins the next attempt."""
     lasting = (State.PLANNED, State.RUNNING)
     back = {
         event
@@ -56,7 +56,7 @@ def test_a_turn_that_is_over_stays_over() -> None:
         for event, target in moves.items()
         if target in lasting and state not in (*lasting, State.FORMING)
     }
-    assert back <= set(NEW_ATTEMPT)
+    assert back == set()
     assert TRANSITIONS[State.PLANNED][RunStarted] is State.RUNNING
 
 

@@ -22,6 +22,7 @@ from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import (
     Batch,
     Bisected,
+    Failures,
     FileRefused,
     LoadRefused,
     LoadRetried,
@@ -104,7 +105,9 @@ def test_emrs_words_tell_what_the_batch_is_owed(kind: str, message: str) -> None
 @pytest.mark.parametrize("kind", ["unknown", "slow", "beyond"])
 def test_what_does_not_pass_is_tried_twice_at_most(kind: str) -> None:
     """However the words read, the second failure of a file on its own goes to a person."""
-    assert isinstance(after_run_failure(batch(files=1, unknown_failures=1), RunFailure("", kind)), Poisoned)
+    assert isinstance(
+        after_run_failure(batch(files=1, failures=Failures(unexplained=1)), RunFailure("", kind)), Poisoned
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,10 +143,10 @@ def test_a_slow_batch_is_tried_once_more_and_then_its_halves_are_halved_at_once(
         event = after_run_failure(found, slow)
         if isinstance(event, RunRetried):
             assert event.unknown
-            found = replace(found, attempt=found.attempt + 1, unknown_failures=1, run_failures=1)
+            found = replace(found, attempt=found.attempt + 1, failures=Failures(unexplained=1, runs=1))
         elif isinstance(event, Bisected):
             child = {"parent": found.batch_id, "files": found.files // 2, "attempt": 1}
-            found = replace(found, batch_id=event.children[0], unknown_failures=0, run_failures=0, **child)
+            found = replace(found, batch_id=event.children[0], failures=Failures(unexplained=0, runs=0), **child)
         else:
             break
     assert (runs, found.files, event) == (6, 1, Poisoned(2, slow.message))
@@ -154,14 +157,14 @@ def test_a_slow_batch_that_cannot_be_halved_goes_to_a_person(changes: dict[str, 
     """After the second try: rows that readers saw, and nights, are replaced whole or not at all."""
     slow = RunFailure("the run did not finish within 120 minutes", "slow")
     assert after_run_failure(batch(**changes), slow) == RunRetried(2, slow.message, unknown=True)
-    assert after_run_failure(batch(unknown_failures=1, **changes), slow) == Poisoned(2, slow.message)
+    assert after_run_failure(batch(failures=Failures(unexplained=1), **changes), slow) == Poisoned(2, slow.message)
 
 
 @pytest.mark.parametrize("message", PASSING)
 @pytest.mark.parametrize("failures", [0, TRANSIENT_MAX - 2])
 def test_what_passes_by_itself_is_tried_again(message: str, failures: int) -> None:
     """Capacity, throttles and lost machines say nothing about the files."""
-    failed = batch(run_failures=failures)
+    failed = batch(failures=Failures(runs=failures))
     assert after_run_failure(failed, engine_failure("FAILED", message)) == RunRetried(2, message)
 
 
@@ -178,7 +181,7 @@ def test_the_job_may_say_itself_that_it_passes() -> None:
 
 def test_patience_has_an_end() -> None:
     """After fifty tries a person is asked."""
-    failed = batch(run_failures=TRANSIENT_MAX - 1)
+    failed = batch(failures=Failures(runs=TRANSIENT_MAX - 1))
     assert after_run_failure(failed, RunFailure("throttled", "transient")) == Poisoned(2, "throttled")
 
 
@@ -191,7 +194,7 @@ def test_the_unknown_is_tried_once_more(message: str) -> None:
 @pytest.mark.parametrize("message", UNKNOWN)
 def test_the_unknown_is_bisected_when_it_repeats(message: str) -> None:
     """Halving finds the bad file without knowing what is wrong."""
-    failed = batch(run_failures=5, unknown_failures=1)
+    failed = batch(failures=Failures(runs=5, unexplained=1))
     children = (child_id(failed.batch_id, 0), child_id(failed.batch_id, 1))
     assert after_run_failure(failed, RunFailure(message)) == Bisected(2, children, message)
 
@@ -199,7 +202,7 @@ def test_the_unknown_is_bisected_when_it_repeats(message: str) -> None:
 @pytest.mark.parametrize("changes", [{"files": 1}, {"files": 0}, {"maybe_visible": True}])
 def test_what_cannot_be_halved_goes_to_a_person(changes: dict[str, Any]) -> None:
     """A single file stands alone already, and rows that were shown must be replaced by the batch that showed them."""
-    failed = batch(run_failures=1, unknown_failures=1, **changes)
+    failed = batch(failures=Failures(runs=1, unexplained=1), **changes)
     assert after_run_failure(failed, RunFailure("exit code 1")) == Poisoned(2, "exit code 1")
 
 
@@ -207,7 +210,7 @@ def test_what_cannot_be_halved_goes_to_a_person(changes: dict[str, Any]) -> None
 def test_a_named_file_is_set_aside_at_once(message: str) -> None:
     """The job knows better than its words: a name goes before every guess."""
     expected = FileRefused(2, f"s3://raw/web/bad.json: {message}")
-    assert after_run_failure(batch(run_failures=5), RunFailure(message, "file", BAD)) == expected
+    assert after_run_failure(batch(failures=Failures(runs=5)), RunFailure(message, "file", BAD)) == expected
 
 
 def test_a_bad_file_without_a_name_is_unknown() -> None:
@@ -215,7 +218,7 @@ def test_a_bad_file_without_a_name_is_unknown() -> None:
     assert after_run_failure(batch(), RunFailure("not JSON", "file")) == RunRetried(2, "not JSON", unknown=True)
 
 
-@pytest.mark.parametrize("changes", [{}, {"unknown_failures": 1}, {"maybe_visible": True}])
+@pytest.mark.parametrize("changes", [{}, {"failures": Failures(unexplained=1)}, {"maybe_visible": True}])
 def test_what_no_try_and_no_half_would_cure_goes_to_a_person(changes: dict[str, Any]) -> None:
     """The keys of another batch are gone: a thousand halves would fail one by one."""
     failed = batch(**changes)
@@ -251,7 +254,7 @@ def test_a_refused_load_is_tried_in_halves(message: str, company: int, half: int
 def test_an_outage_marks_nobody(message: str) -> None:
     """What passes is no batch's fault: all are tried again as they were, until that has lasted for a day."""
     assert after_load_failure(batch(), message, company=45) == LoadRetried(2, "load.1", message)
-    tired = batch(load_failures=LOADS_MAX - 1)
+    tired = batch(failures=Failures(loads=LOADS_MAX - 1))
     assert after_load_failure(tired, message, company=45) == LoadRetried(2, "load.1", message, 23)
 
 
@@ -259,7 +262,7 @@ def test_an_outage_marks_nobody(message: str) -> None:
 def test_a_lonely_load_is_tried_again_if_that_may_help(message: str) -> None:
     """The warehouse's own troubles are not the batch's."""
     assert after_load_failure(batch(), message, company=1) == LoadRetried(2, "load.1", message)
-    tired = batch(load_failures=LOADS_MAX - 1)
+    tired = batch(failures=Failures(loads=LOADS_MAX - 1))
     assert after_load_failure(tired, message, company=1) == LoadRefused(2, "load.1", message)
 
 
@@ -279,10 +282,10 @@ def test_files_gone_from_the_lake_are_made_anew_three_times() -> None:
     """A neighbour tidied up too soon, which need not happen again; a rule that deletes them all is for a person."""
     file = "s3://lake/batches/web/b/0002/tables/events/part-0.parquet"
     for vanished in range(VANISHED_MAX):
-        event = after_vanished(batch(vanished=vanished), file)
+        event = after_vanished(batch(failures=Failures(vanished=vanished)), file)
         assert isinstance(event, Vanished)
         assert event.reason == f"{file} was gone from the lake, or another, before the warehouse had copied it"
-    refused = after_vanished(batch(vanished=VANISHED_MAX), file)
+    refused = after_vanished(batch(failures=Failures(vanished=VANISHED_MAX)), file)
     assert isinstance(refused, LoadRefused)
     assert refused.reason.endswith("as of 3 attempts before: something deletes files that are not yet loaded")
 
@@ -296,5 +299,5 @@ def test_a_night_that_fails_is_neither_split_nor_robbed_of_a_file() -> None:
     """Its files are a snapshot: the lake does not lose one of them, and half a snapshot is no table."""
     named = RunFailure("not a Parquet file", "file", BAD)
     assert after_run_failure(batch(period="2026-03-01"), named) == RunRetried(2, named.message, unknown=True)
-    again = batch(period="2026-03-01", unknown_failures=1)
+    again = batch(period="2026-03-01", failures=Failures(unexplained=1))
     assert after_run_failure(again, named) == Poisoned(2, named.message)

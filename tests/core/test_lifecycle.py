@@ -12,7 +12,6 @@ from tidemark.core.errors import IllegalMove
 from tidemark.core.lifecycle import (
     AT_REST,
     MEANING,
-    NEW_ATTEMPT,
     PATIENCE,
     STEP,
     TRANSITIONS,
@@ -20,9 +19,11 @@ from tidemark.core.lifecycle import (
     Batch,
     Bisected,
     Changed,
+    Counts,
     Discarded,
     Emptied,
     Event,
+    Failures,
     FileRefused,
     Formed,
     Loaded,
@@ -49,6 +50,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENTS: tuple[type, ...] = get_args(Event)
 MOVES = [(state, event, target) for state, row in TRANSITIONS.items() for event, target in row.items()]
 ILLEGAL = [(state, event) for state in State for event in EVENTS if event not in TRANSITIONS[state]]
+#: These begin the next attempt.
+NEW_ATTEMPT = (RunRetried, FileRefused, Vanished, Renewed, Superseded, Replayed, Discarded)
 OF_A_LOAD = (Loaded, LoadRetried, LoadRefused, Vanished)
 RENEWED = [(state, event) for state, event, _ in MOVES if event is Renewed]
 VALUES: dict[str, Any] = {
@@ -58,12 +61,7 @@ VALUES: dict[str, Any] = {
     "bytes": 10,
     "duplicate_files": 1,
     "run_id": "run-3",
-    "read": 5,
-    "kept": 4,
-    "rejected": 1,
-    "duplicate_records": 0,
-    "rows": {"web_events": 4},
-    "problems": 0,
+    "counts": Counts(read=5, kept=4, rejected=1, rows={"web_events": 4}),
     "inputs": {},
     "reason": "because",
     "children": ("child-0", "child-1"),
@@ -164,8 +162,8 @@ def test_the_attempt_rises_by_one_for_a_new_attempt_only(state: State, event: ty
 @pytest.mark.parametrize(("state", "event"), [(state, event) for state, event, _ in MOVES if event in NEW_ATTEMPT])
 def test_a_new_attempt_forgets_run_and_load(state: State, event: type) -> None:
     """Nothing of the old attempt is taken for the new one's."""
-    moved, _ = advance(batch_in(state, company=4, load_failures=2), event_of(event), NOW)
-    assert (moved.run_id, moved.load_id, moved.load_failures, moved.company) == ("", "", 0, 0)
+    moved, _ = advance(batch_in(state, company=4, failures=Failures(loads=2)), event_of(event), NOW)
+    assert (moved.run_id, moved.load_id, moved.failures.loads, moved.company) == ("", "", 0, 0)
 
 
 @pytest.mark.parametrize(("state", "event", "target"), MOVES)
@@ -217,7 +215,7 @@ def test_any_history_keeps_the_promises(data: st.DataObject) -> None:
 def test_a_failed_run_waits_before_the_next() -> None:
     """Backoff keeps the batch PLANNED, and sweep looks when it is over."""
     moved, _ = advance(batch_in(State.RUNNING), event_of(RunRetried), NOW)
-    assert moved.run_failures == 1
+    assert moved.failures.runs == 1
     assert moved.not_before is not None
     assert moved.not_before >= NOW + timedelta(seconds=15)
     assert moved.due_at == moved.not_before
@@ -233,7 +231,7 @@ def test_the_wait_ends_with_the_start() -> None:
 def test_a_load_that_failed_for_a_passing_reason_waits() -> None:
     """In an outage nothing is marked: the batch stays in whatever company it had, and the pauses grow."""
     first, _ = advance(batch_in(State.LOADING, company=4), event_of(LoadRetried), NOW)
-    assert (first.company, first.load_failures) == (4, 1)
+    assert (first.company, first.failures.loads) == (4, 1)
     assert first.not_before is not None
     assert first.not_before > NOW
     second, _ = advance(replace(first, state=State.LOADING, load_id="load-3"), event_of(LoadRetried), NOW)
@@ -249,13 +247,15 @@ def test_a_load_that_was_refused_is_tried_at_once_in_smaller_company() -> None:
 
 def test_files_gone_before_their_load_are_counted_until_a_load_succeeds() -> None:
     """The next attempt is made at once, of the same files; a person's replay counts anew, as does what was loaded."""
-    moved, _ = advance(batch_in(State.LOADING, vanished=1), event_of(Vanished), NOW)
-    assert (moved.state, moved.attempt, moved.base_manifest, moved.vanished) == (State.FORMING, 4, "m3", 2)
+    moved, _ = advance(batch_in(State.LOADING, failures=Failures(vanished=1)), event_of(Vanished), NOW)
+    assert (moved.state, moved.attempt, moved.base_manifest, moved.failures.vanished) == (State.FORMING, 4, "m3", 2)
     assert (moved.because, moved.not_before) == ("because", None)
     again = replace(moved, state=State.LOADING, load_id="load-3")
-    assert advance(again, event_of(Loaded, attempt=4), NOW)[0].vanished == 0
-    assert advance(batch_in(State.QUARANTINED, vanished=3), event_of(Replayed), NOW)[0].vanished == 0
-    assert advance(batch_in(State.RUNNING, vanished=3), event_of(RunRetried), NOW)[0].vanished == 3
+    assert advance(again, event_of(Loaded, attempt=4), NOW)[0].failures.vanished == 0
+    often = Failures(vanished=3)
+    replayed, _ = advance(batch_in(State.QUARANTINED, failures=often), event_of(Replayed), NOW)
+    retried, _ = advance(batch_in(State.RUNNING, failures=often), event_of(RunRetried), NOW)
+    assert (replayed.failures.vanished, retried.failures.vanished) == (0, 3)
 
 
 # ── files that are overwritten meanwhile ────────────────────────────────────────────────────────────────────
@@ -304,9 +304,9 @@ def test_changes_that_wait_come_before_a_person() -> None:
 
 def test_failures_count_on_over_changes() -> None:
     """A job that fails for every version of a hot key must come to a person's notice."""
-    batch = batch_in(State.RUNNING, run_failures=3, unknown_failures=1, changes=1)
+    batch = batch_in(State.RUNNING, failures=Failures(runs=3, unexplained=1), changes=1)
     moved, _ = advance(batch, event_of(Renewed), NOW)
-    assert (moved.run_failures, moved.unknown_failures, moved.maybe_visible) == (3, 1, True)
+    assert (moved.failures.runs, moved.failures.unexplained, moved.maybe_visible) == (3, 1, True)
 
 
 def test_the_wait_for_the_warehouse_counts_from_the_first_publication() -> None:
@@ -343,15 +343,17 @@ def test_a_batch_of_duplicates_holds_nothing() -> None:
 
 def test_publishing_brings_the_counts_and_clears_the_failures() -> None:
     """From here on the lake shows the attempt."""
-    moved, _ = advance(batch_in(State.RUNNING, run_failures=1, reason="throttled"), event_of(Published), NOW)
-    assert (moved.read, moved.kept, moved.rejected, moved.rows) == (5, 4, 1, {"web_events": 4})
-    assert (moved.maybe_visible, moved.run_failures, moved.reason) == (True, 0, "")
+    moved, _ = advance(batch_in(State.RUNNING, failures=Failures(runs=1), reason="throttled"), event_of(Published), NOW)
+    assert moved.counts == VALUES["counts"]
+    assert (moved.maybe_visible, moved.failures.runs, moved.reason) == (True, 0, "")
 
 
 def test_loading_ends_without_a_trace_of_failure() -> None:
     """A batch that was loaded in the end has no reason any more."""
-    moved, _ = advance(batch_in(State.LOADING, load_failures=1, company=1, reason="1023"), event_of(Loaded), NOW)
-    assert (moved.load_failures, moved.company, moved.reason, moved.load_id) == (0, 0, "", "load-3")
+    moved, _ = advance(
+        batch_in(State.LOADING, failures=Failures(loads=1), company=1, reason="1023"), event_of(Loaded), NOW
+    )
+    assert (moved.failures.loads, moved.company, moved.reason, moved.load_id) == (0, 0, "", "load-3")
 
 
 def test_a_file_set_aside_leaves_the_rest_to_the_next_attempt() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.core.dataset import Column, ColumnType, Dataset, LoadPolicy, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset, LoadPolicy, Table
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed
 from tidemark.core.loading import BATCHES_MAX, Load, due_loads, is_due, of_one_layout

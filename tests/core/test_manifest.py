@@ -6,7 +6,8 @@ from datetime import date
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tidemark.core.dataset import Column, ColumnType
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column
 from tidemark.core.files import FileVersion
 from tidemark.core.manifest import Input, Manifest, NightlyManifest, PinnedFile
 from tidemark.core.periods import Period

@@ -12,7 +12,7 @@ from tests.core.test_traces import NOON, ONE, WEB
 from tidemark.core.failures import RunFailure
 from tidemark.core.files import FileVersion
 from tidemark.core.job import DataFile, FileCount, Result
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import Batch, Counts, State
 from tidemark.core.manifest import Manifest
 from tidemark.core.recovery import Held, held_twice, in_order, left_out, missing_child, rebuilt, set_aside
 from tidemark.core.traces import Documents, Trace, children_of
@@ -85,7 +85,7 @@ def test_a_batch_is_put_where_its_traces_say(found: Trace, state: State, attempt
 def test_a_loaded_batch_has_its_counts_and_its_load() -> None:
     """As if it had gone its way."""
     batch = rebuilt(LOADED, None, False, "", LATER)
-    assert (batch.read, batch.kept, batch.rejected, batch.rows) == (4, 3, 1, {"hits": 3, "totals": 1})
+    assert batch.counts == Counts(read=4, kept=3, rejected=1, rows={"hits": 3, "totals": 1})
     assert (batch.published, batch.load_id) == (1, "load.20260301T120000.00000000")
 
 

@@ -9,7 +9,7 @@ from tidemark.core.sizing import RunSize, run_size
 
 GB = 1 << 30
 BYTES = st.integers(0, 5 << 40) | st.integers(0, GB)
-#: cores → (least, most) GB of a worker, in steps of 1 GB: aws-facts §4.2
+#: cores → (least, most) GB of a worker, in steps of 1 GB: docs/aws-facts.md#emr-worker-sizes
 WORKERS = {1: (2, 8), 2: (4, 16), 4: (8, 30)}
 EVERY_SIZE = [run_size(megabytes << 20) for megabytes in range(0, 2_000, 4)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from tidemark.core.batching import PendingSegment
 from tidemark.core.dataset_parser import parse_dataset
-from tidemark.core.lifecycle import AT_REST, Batch, State
+from tidemark.core.lifecycle import AT_REST, Batch, Counts, Failures, State
 from tidemark.core.loading import Load
 from tidemark.core.standing import FAILING_FROM, Look, Taken, Waiting, numbers
 
@@ -95,7 +95,7 @@ def test_a_batch_that_waits_for_its_turn_is_not_stuck() -> None:
 def test_three_failures_in_a_row_are_told(changes: dict[str, Any]) -> None:
     """Of new batches, of replays, whose lag begins anew with each failure, and of nights."""
     for count in (FAILING_FROM - 1, FAILING_FROM, FAILING_FROM + 1):
-        told = numbers(look(batch(run_failures=count, load_failures=count, **changes)))
+        told = numbers(look(batch(failures=Failures(runs=count, loads=count), **changes)))
         assert (told["RunsFailing"], told["LoadsFailing"]) == ((1, 1) if count >= FAILING_FROM else (0, 0))
 
 
@@ -135,7 +135,7 @@ def test_quarantine_is_told_by_number_age_and_news() -> None:
 @pytest.mark.parametrize("state", [State.PUBLISHED, State.LOADING])
 def test_blemishes_are_told_from_publication_on(state: State) -> None:
     """Readers of the lake see them before the warehouse has them."""
-    blemished = {"state": state, "read": 100, "kept": 89, "rejected": 11, "problems": 2}
+    blemished = {"state": state, "counts": Counts(read=100, kept=89, rejected=11, problems=2)}
     told = numbers(look(batch(**blemished)))
     assert (told["FilesUnreadLately"], told["ToleranceExceededLately"]) == (2, 1)
 
@@ -143,7 +143,7 @@ def test_blemishes_are_told_from_publication_on(state: State) -> None:
 @pytest.mark.parametrize(("rejected", "count"), [(10, 0), (11, 1)])
 def test_tolerance_is_the_datasets(rejected: int, count: int) -> None:
     """A tenth of the records may be bad; of a dataset that is not declared any more nobody knows."""
-    loaded = batch(state=State.LOADED, due_at=None, read=100, kept=100 - rejected, rejected=rejected)
+    loaded = batch(state=State.LOADED, due_at=None, counts=Counts(read=100, kept=100 - rejected, rejected=rejected))
     gone = replace(loaded, dataset="gone")
     assert numbers(look(blemished=[loaded, gone]))["ToleranceExceededLately"] == count
 

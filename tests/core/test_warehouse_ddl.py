@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from tests.core.test_warehouse_sql import ACTIVITY, EVENTS, columns
-from tidemark.core.dataset import Column, ColumnType, Ratio, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Ratio, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.warehouse_ddl import VIEW, declared_shape, relations, table_changes
 

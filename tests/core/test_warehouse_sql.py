@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemark.core.dataset import KINDS, Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import KINDS, Column, Table
 from tidemark.core.errors import Terminal
 from tidemark.core.load_limits import STATEMENTS_MAX, statements_needed, statements_of
 from tidemark.core.loading import BATCHES_MAX
@@ -27,7 +28,7 @@ from tidemark.core.warehouse_ddl import (
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 
 ROLE = "arn:aws:iam::123456789012:role/tidemark-CopyRole"
-SQL_BYTES_MAX = 100_000  # Data API, aws-facts §5
+SQL_BYTES_MAX = 100_000  # docs/aws-facts.md#redshift-data-api
 ANYTHING = "s3://control/loads/load.1/any.manifest"
 REDSHIFT_ONLY = re.compile(r" (DISTSTYLE \w+|(DISTKEY|SORTKEY) \([^)]*\))")
 

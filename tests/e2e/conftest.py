@@ -64,10 +64,10 @@ class Laptop:
         """Make everything that is not at rest an hour older in the ledger, and fire the schedules."""
         ledger = self.world.ledger
         for name in self.world.datasets:
-            for batch in ledger.open_batches(name):
+            for batch in ledger.batches.open(name):
                 due_at = (batch.due_at or batch.updated_at) - HOUR
                 self._rewrite(batch_key(batch.batch_id), "BATCH", batch, due_at=due_at, not_before=due_at)
-        for load in ledger.open_loads():
+        for load in ledger.loads.open():
             created_at = load.created_at - HOUR
             self._rewrite(load_key(load.load_id), "LOAD", load, created_at=created_at, due_at=created_at)
         for scheduled in ("Plan", "Load", "Sweep"):

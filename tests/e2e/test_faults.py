@@ -188,7 +188,7 @@ def test_what_is_no_notification_goes_to_the_dead_letters_and_disturbs_nothing(l
     laptop.rest()
     assert dead_letters(laptop) == ["this is no JSON", '{"hello": "world"}']
     assert shown(laptop, "among") == everywhere("a")
-    assert laptop.world.ledger.holder(laptop.world.settings.raw_bucket, "somewhere/else.json") is None
+    assert laptop.world.ledger.files.holder(laptop.world.settings.raw_bucket, "somewhere/else.json") is None
     assert shown(laptop, "stranger") == everywhere()
 
 
@@ -206,7 +206,7 @@ def test_an_overwritten_object_replaces_its_rows_in_every_table(laptop: Laptop) 
     assert (second.batch_id, second.state, second.attempt) == (first.batch_id, State.LOADED, 2)
     assert shown(laptop, "over") == everywhere("both", "new", "neighbour")
     assert attempts_shown(laptop, "over") == {2}
-    holder = laptop.world.ledger.holder(laptop.world.settings.raw_bucket, "web_logs/over/x.json")
+    holder = laptop.world.ledger.files.holder(laptop.world.settings.raw_bucket, "web_logs/over/x.json")
     assert holder
     assert holder.file.version == version
 
@@ -240,8 +240,8 @@ def test_damaged_files_give_what_can_be_read_and_say_what_cannot(laptop: Laptop)
     assert shown(laptop, "torn") == everywhere(*names[:whole])
     assert shown(laptop, "cut") == everywhere("kept")
     batch = laptop.batch("web_logs/damage/torn.json.gz")
-    assert (batch.state, batch.problems, batch.files) == (State.LOADED, 1, 5)
-    assert (batch.read, batch.kept, batch.rejected) == (whole + 4, whole + 1, 3)
+    assert (batch.state, batch.counts.problems, batch.files) == (State.LOADED, 1, 5)
+    assert (batch.counts.read, batch.counts.kept, batch.counts.rejected) == (whole + 4, whole + 1, 3)
 
     def rejected(name: str) -> list[tuple[int, str]]:
         records = quarantined_records(laptop, f"web_logs/damage/{name}")
@@ -262,7 +262,7 @@ def test_an_object_whose_event_was_lost_is_found_by_reconcile(laptop: Laptop, mo
         laptop.land(key, requests("missed", "a"))
     laptop.rest()
     assert laptop.cloud.invoke("Reconcile", {"eager": True}).payload == {"files": 0}
-    assert laptop.world.ledger.holder(bucket, key) is None
+    assert laptop.world.ledger.files.holder(bucket, key) is None
 
     s3_backends[ACCOUNT]["aws"].get_object(bucket, key).last_modified -= timedelta(hours=1)
     assert laptop.cloud.invoke("Reconcile", {"eager": True}).payload == {"files": 1}
@@ -287,7 +287,7 @@ def test_a_file_that_the_job_cannot_get_is_set_aside_and_the_rest_goes_on(laptop
     assert shown(laptop, "gone") == everywhere("y")
     batch = laptop.batch(stays)
     assert (batch.state, batch.attempt, batch.files) == (State.LOADED, 2, 1)
-    (refused,) = [one for one in laptop.world.ledger.quarantine()[1] if one.file.key == gone]
+    (refused,) = [one for one in laptop.world.ledger.quarantine.contents()[1] if one.file.key == gone]
     assert (refused.file.version, refused.file.size, refused.batch_id) == (version, len(body), batch.batch_id)
     assert refused.reason.startswith(f"{laptop.uri(gone)}: ")
     assert "NoSuchVersion" in refused.reason
@@ -314,7 +314,7 @@ def test_a_record_that_breaks_the_transform_is_cornered_and_released(laptop: Lap
     assert laptop.batch("web_logs/poison/1.json").state is State.LOADED
     cornered = laptop.batch("web_logs/poison/2.json")
     assert (cornered.state, cornered.files, cornered.attempt) == (State.QUARANTINED, 1, 2)
-    parent = laptop.world.ledger.batch(cornered.parent)
+    parent = laptop.world.ledger.batches.get(cornered.parent)
     assert parent
     assert (parent.state, parent.files, parent.attempt) == (State.SPLIT, 2, 2)
     assert "no such page" in cornered.reason
@@ -348,7 +348,7 @@ def test_a_replay_replaces_the_rows_and_an_old_load_changes_nothing(laptop: Lapt
 
 def run_again(laptop: Laptop, load_id: str) -> None:
     """Execute a load's statements anew, as a request that was held up on its way would."""
-    load, warehouse = laptop.world.ledger.load(load_id), laptop.world.warehouse
+    load, warehouse = laptop.world.ledger.loads.get(load_id), laptop.world.warehouse
     assert load
     sent = warehouse.client.describe_statement(Id=load.statement_id)["SubStatements"]
     zombie = warehouse.client.batch_execute_statement(

@@ -98,7 +98,7 @@ def night(laptop: Laptop, raw: Path, landed: list[LandedObject]) -> Morning:
         (raw / file.key.replace("/", "-")).write_bytes(file.body)
     laptop.land_objects(landed)
     drive(laptop.cloud, laptop.world, lambda _: None, seconds_max=240, nights=True)
-    batches = [batch for job in JOBS for batch in laptop.world.ledger.all_batches(job)]
+    batches = [batch for job in JOBS for batch in laptop.world.ledger.batches.all(job)]
     assert {batch.state for batch in batches} == {State.LOADED}
     expected = dict(computed(raw))
     return Morning(
@@ -154,7 +154,7 @@ def restated(before: Attempts, after: Attempts) -> set[tuple[str, str]]:
 def mornings(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Morning, Morning, Morning]:
     """Three days are reported; rows of the middle one land late; the late sales are overwritten by some of the last."""
     for job in HELD_BACK:
-        laptop.world.ledger.pause(job, paused=True)
+        laptop.world.ledger.controls.pause(job, paused=True)
     raw = tmp_path_factory.mktemp("raw")
     days = [file for name in LATE for file in traffic(name, 5, 600, f"{FIRST}T00:05", f"{LAST}T23:50")]
     reported = night(laptop, raw, days)

@@ -76,7 +76,7 @@ def test_what_was_sent_twice_is_there_once(laptop: Laptop) -> None:
         laptop.land(key, bodies[key])
         laptop.rest()
     assert shown(laptop) == everywhere(bodies[first], bodies[second])
-    assert (laptop.batch(second).kept, laptop.batch(second).duplicate_records) == (1, 3)
+    assert (laptop.batch(second).counts.kept, laptop.batch(second).counts.duplicate_records) == (1, 3)
 
     for key in (third, fourth):  # two batches in flight: the second waits for the first one's keys
         laptop.land(key, bodies[key])

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from tests.fuzz import samples
 from tests.fuzz.choices import Choices
 from tests.fuzz.damage import cut, damaged
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 from tidemark.core.path import parse_path
 
 TYPES = ("json", "csv", "tsv", "parquet", "orc", "avro")

@@ -19,7 +19,8 @@ import pyarrow.orc
 import pyarrow.parquet
 
 from tests.fuzz.choices import Choices
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 
 Row = dict[str, Any]
 

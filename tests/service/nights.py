@@ -121,7 +121,7 @@ class NightWorld(World):
 
 def land(world: NightWorld, batch_id: str, amounts: Amounts) -> Batch:
     """A batch of files goes through to PUBLISHED; one that is known, as its next attempt."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     now = world.clock.now()
     if batch is None:
         batch = Batch(batch_id, "shop", now, now, State.RUNNING)
@@ -132,7 +132,7 @@ def land(world: NightWorld, batch_id: str, amounts: Amounts) -> Batch:
     manifest = Manifest(batch_id, batch.attempt, "shop", (FILE,))
     key = f"{attempt_prefix('shop', batch_id, batch.attempt)}manifest.json"
     world.store.put_once("control", key, manifest.dumps())
-    batch = world.ledger.save(replace(batch, manifest=key, run_id=f"{batch_id}.{batch.attempt}", due_at=now))
+    batch = world.ledger.batches.save(replace(batch, manifest=key, run_id=f"{batch_id}.{batch.attempt}", due_at=now))
     _report(world, batch, "sales", amounts)
     publish(world, batch_id)
     return _batch(world, batch_id)
@@ -140,7 +140,7 @@ def land(world: NightWorld, batch_id: str, amounts: Amounts) -> Batch:
 
 def run_nights(world: NightWorld, unread: int = 0) -> list[str]:
     """Play Submit, Spark and Publish for every nightly batch that is PLANNED; their ids. The job may skip rows."""
-    planned = [batch for name in ("totals", "trends") for batch in world.ledger.open_batches(name)]
+    planned = [batch for name in ("totals", "trends") for batch in world.ledger.batches.open(name)]
     worked = [batch.batch_id for batch in planned if batch.state is State.PLANNED]
     for batch_id in worked:
         submit(world, batch_id)
@@ -220,6 +220,6 @@ def _write(world: NightWorld, output: str, table: str, batch: Batch, day: str, a
 
 
 def _batch(world: NightWorld, batch_id: str) -> Batch:
-    found = world.ledger.batch(batch_id)
+    found = world.ledger.batches.get(batch_id)
     assert found
     return found

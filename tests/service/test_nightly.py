@@ -28,7 +28,7 @@ def night(job: str, day: str) -> str:
 
 
 def held(world: NightWorld, job: str, day: str) -> Batch:
-    found = world.ledger.batch(night(job, day))
+    found = world.ledger.batches.get(night(job, day))
     assert found
     return found
 
@@ -91,12 +91,12 @@ def test_what_was_published_before_a_publisher_died_is_marked_by_the_attempt_aft
 ) -> None:
     """It dies between commit and mark, and the batch is superseded: the next attempt marks the days of both."""
     with monkeypatch.context() as broken:
-        broken.setattr(world.ledger, "record_day_change", fail)
+        broken.setattr(world.ledger.day_changes, "record", fail)
         with pytest.raises(ConnectionError):
             land(world, FIRST, {"2026-11-20": [1]})
-    assert world.ledger.day_changes("sales") == {}
+    assert world.ledger.day_changes.of("sales") == {}
     land(world, FIRST, {"2026-11-21": [1]})
-    assert sorted(world.ledger.day_changes("sales")) == ["2026-11-20", "2026-11-21"]
+    assert sorted(world.ledger.day_changes.of("sales")) == ["2026-11-20", "2026-11-21"]
 
 
 def test_a_manifest_pins_the_snapshot_and_the_files_of_the_days_read(world: NightWorld) -> None:
@@ -108,7 +108,7 @@ def test_a_manifest_pins_the_snapshot_and_the_files_of_the_days_read(world: Nigh
     (pinned,) = manifest.inputs
     assert [file.key.rsplit("/", 1)[-1] for file in pinned.files] == ["2026-11-20.parquet"]
     assert (pinned.rows, pinned.day, pinned.days) == (2, "day", (date(2026, 11, 20), date(2026, 11, 21)))
-    assert world.ledger.day_changes("sales")["2026-11-20"] == pinned.sequence == batch.inputs["sales"]
+    assert world.ledger.day_changes.of("sales")["2026-11-20"] == pinned.sequence == batch.inputs["sales"]
     assert (batch.state, batch.files, batch.bytes) == (State.PLANNED, 1, pinned.files[0].size)
 
 
@@ -131,7 +131,7 @@ def test_a_result_that_has_not_read_every_pinned_row_is_quarantined(world: Night
     run_nights(world, unread=1)
     batch = held(world, "totals", "2026-11-20")
     assert (batch.state, batch.reason) == (State.QUARANTINED, "rows read of sales: expected 2, found 1")
-    assert world.ledger.day_changes("totals") == {}
+    assert world.ledger.day_changes.of("totals") == {}
 
 
 def test_a_crash_after_begin_or_after_the_manifest_is_finished_by_the_next_pass(
@@ -140,7 +140,7 @@ def test_a_crash_after_begin_or_after_the_manifest_is_finished_by_the_next_pass(
     """The batch stands FORMING; the manifest that was written first stays, though newer rows have come meanwhile."""
     land(world, FIRST, {"2026-11-20": [1]})
     with monkeypatch.context() as broken:
-        broken.setattr(world.ledger, "save", fail)
+        broken.setattr(world.ledger.batches, "save", fail)
         with pytest.raises(ConnectionError):
             nightly(world)
     assert held(world, "totals", "2026-11-20").state is State.FORMING
@@ -168,9 +168,9 @@ def test_nights_take_half_of_the_runs_and_the_rest_waits_its_turn(world: NightWo
 def test_a_paused_job_begins_nothing_and_its_successors_go_on_without_it(world: NightWorld) -> None:
     """A pause is noticed before anything is written; when it is lifted, the next pass takes up what is due."""
     land(world, FIRST, {"2026-11-20": [1]})
-    world.ledger.pause("totals", paused=True)
+    world.ledger.controls.pause("totals", paused=True)
     assert nightly(world) == 0
-    world.ledger.pause("totals", paused=False)
+    world.ledger.controls.pause("totals", paused=False)
     assert nightly(world) == 1
 
 
@@ -180,7 +180,7 @@ def test_two_passes_at_once_begin_a_period_once(world: NightWorld, monkeypatch: 
     seen = due_report(world)
     nightly(world)
     monkeypatch.setattr(service, "due_report", lambda *_: seen)
-    monkeypatch.setattr(world.ledger, "batch", lambda _: None)
+    monkeypatch.setattr(world.ledger.batches, "get", lambda _: None)
     assert nightly(world) == 0
 
 
@@ -217,7 +217,7 @@ def test_dates_and_jobs_narrow_a_pass_down(world: NightWorld) -> None:
 def test_the_index_may_lag_behind_what_a_pass_has_begun(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was begun a moment ago is formed in the same pass, though no index shows it yet."""
     land(world, FIRST, {"2026-11-20": [1]})
-    monkeypatch.setattr(world.ledger, "open_batches", lambda _: [])
+    monkeypatch.setattr(world.ledger.batches, "open", lambda _: [])
     nightly(world)
     assert held(world, "totals", "2026-11-20").state is State.PLANNED
 
@@ -242,9 +242,9 @@ def test_nights_that_wait_for_a_run_keep_no_file_waiting(world: NightWorld) -> N
     nightly(world)
     for number in range(3):
         file = FileVersion("raw", f"shop/{number}.json", "v1", 1, "2026-11-22T00:00:00Z")
-        world.ledger.put_segment("shop", [file], world.clock.now())
+        world.ledger.segments.put("shop", [file], world.clock.now())
     assert plan(world) == 1
-    formed = [batch for batch in world.ledger.open_batches("shop") if batch.state is State.PLANNED]
+    formed = [batch for batch in world.ledger.batches.open("shop") if batch.state is State.PLANNED]
     assert [batch.files for batch in formed] == [3]
 
 

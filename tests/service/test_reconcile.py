@@ -60,8 +60,8 @@ def bucket(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> Bucket:
 
 def pending(world: NightWorld) -> list[str]:
     """The keys of all pending segments, each as often as it is there."""
-    segments = [segment.sk for segment in world.ledger.all_segments("shop")]
-    return sorted(file.key for sk in segments for file in world.ledger.segment_files("shop", sk))
+    segments = [segment.sk for segment in world.ledger.segments.all("shop")]
+    return sorted(file.key for sk in segments for file in world.ledger.segments.files("shop", sk))
 
 
 def walk(world: NightWorld, go_on: Callable[[], bool] = lambda: True, **more: Any) -> list[Pass]:
@@ -86,7 +86,7 @@ def test_a_pass_that_is_cut_after_every_step_is_the_same_pass(world: NightWorld,
         world.clock.moment += timedelta(minutes=15)  # type: ignore[attr-defined]
     assert (parts[-1].seen, sum(part.missing for part in parts)) == (len(KEYS), len(KEYS))
     assert pending(world) == sorted(KEYS)
-    remembered = world.ledger.control(f"{RECONCILED}shop")
+    remembered = world.ledger.controls.get(f"{RECONCILED}shop")
     assert datetime.fromisoformat(remembered["began"]) == datetime.fromisoformat(remembered["whole"]) == began
 
 
@@ -98,7 +98,7 @@ def test_a_backfill_of_part_of_a_folder_brings_in_that_part(world: NightWorld, b
     assert parts[-1].missing == len(chosen)
     totals = [0, *(part.missing for part in parts)]
     assert max(after - before for before, after in pairwise(totals)) <= PAGE
-    assert world.ledger.controls(RECONCILED) == {}
+    assert world.ledger.controls.with_prefix(RECONCILED) == {}
 
 
 def test_days_are_listed_side_by_side(world: NightWorld, bucket: Bucket) -> None:
@@ -141,7 +141,7 @@ def test_what_came_into_an_old_folder_is_found_by_the_pass_over_everything(
         reconcile_all(world, lambda steps=steps: next(steps) < 6)
         world.clock.moment += timedelta(days=1)  # type: ignore[attr-defined]
     assert "shop/2098/12/30/stray" in pending(world)
-    remembered = world.ledger.control(f"{RECONCILED}shop")
+    remembered = world.ledger.controls.get(f"{RECONCILED}shop")
     assert (datetime.fromisoformat(remembered["whole"]), remembered["keys"]) == (began, 3)
     assert datetime.fromisoformat(remembered["began"]) > began
 
@@ -156,7 +156,7 @@ def test_keys_without_folders_make_every_pass_a_whole_one(
     world.clock.moment += timedelta(days=40)  # type: ignore[attr-defined]
     bucket.asked.clear()
     reconcile_all(world, lambda: True)
-    remembered = world.ledger.control(f"{RECONCILED}shop")
+    remembered = world.ledger.controls.get(f"{RECONCILED}shop")
     assert datetime.fromisoformat(remembered["whole"]) == world.clock.now()
     assert sum(bucket.asked.values()) == 3
 

@@ -39,12 +39,12 @@ def test_an_empty_ledger_whose_batches_have_left_documents_is_lost(world: NightW
 def test_a_restored_table_bears_the_seal_of_another(world: NightWorld) -> None:
     """Its items are those of the old one, and its birth is not."""
     sealed_or_new(world)
-    seal = world.ledger.seal()
-    world.ledger.set_control("SEAL", {"whole": seal["whole"].replace("made 2", "made 1")})
+    seal = world.ledger.recovery.seal()
+    world.ledger.controls.set("SEAL", {"whole": seal["whole"].replace("made 2", "made 1")})
     for guard in (sealed, sealed_or_new):
         with pytest.raises(Unsealed, match="set back or lost"):
             guard(world)
-    assert stop(world) == world.ledger.made_at()
+    assert stop(world) == world.ledger.table.made_at()
     assert look(world) is Seal.FOREIGN
 
 

@@ -37,9 +37,8 @@ def hinted(*waiting: Batch) -> list[str]:
         datasets=DATASETS,
         map=lambda function, items, at_once: list(map(function, items)),
         ledger=SimpleNamespace(
-            load=lambda load_id: load,
-            save_load=lambda closed: closed,
-            open_batches=lambda name: [one for one in waiting if one.dataset == name],
+            loads=SimpleNamespace(get=lambda load_id: load, save=lambda closed: closed),
+            batches=SimpleNamespace(open=lambda name: [one for one in waiting if one.dataset == name]),
         ),
         warehouse=SimpleNamespace(
             statement=lambda statement: Statement(statement, "load.1", "FINISHED", "", "s1:1"), rows=lambda part: []

@@ -64,13 +64,13 @@ def step(world: NightWorld, batch: Batch) -> None:
 def test_files_whose_run_never_ends_are_halved_until_each_stands_alone(slow_world: NightWorld) -> None:
     """Four files cost twelve runs, not fifty of each batch; the reason in quarantine is the time limit."""
     files = [FileVersion("raw", f"shop/{n}.json", "v1", 1, "2026-11-22T00:00:00Z") for n in range(4)]
-    slow_world.ledger.put_segment("shop", files, slow_world.clock.now())
+    slow_world.ledger.segments.put("shop", files, slow_world.clock.now())
     plan(slow_world, eager=True)
-    while unfinished := slow_world.ledger.open_batches("shop"):
+    while unfinished := slow_world.ledger.batches.open("shop"):
         advance(slow_world, hours=1)
         for batch in unfinished:
             step(slow_world, batch)
-    batches, _ = slow_world.ledger.quarantine()
+    batches, _ = slow_world.ledger.quarantine.contents()
     assert [batch.files for batch in batches] == [1, 1, 1, 1]
     assert {batch.reason for batch in batches} == {"the run did not finish within 120 minutes"}
     runs = slow_world.client("emr-serverless").list_job_runs(applicationId=slow_world.settings.spark_application_id)

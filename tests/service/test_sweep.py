@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.service.nights import DATASETS, NightWorld, advance
 from tidemark.clock import iso
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import Batch, Counts, Failures, State
 from tidemark.core.loading import Load
 from tidemark.core.standing import FAILING_FROM
 from tidemark.observability import GAUGES, metrics
@@ -70,7 +70,7 @@ def batch(world: NightWorld, **changes: Any) -> Batch:
     """A batch of the shop, in the ledger."""
     now = world.clock.now()
     fields = {"state": State.PLANNED, "due_at": None if changes.get("state") in RESTING else now, **changes}
-    return world.ledger.save(replace(Batch(NAME, "shop", now, now), **fields))
+    return world.ledger.batches.save(replace(Batch(NAME, "shop", now, now), **fields))
 
 
 RESTING = (State.LOADED, State.QUARANTINED)
@@ -81,15 +81,15 @@ def quarantined_batch(world: NightWorld) -> None:
 
 
 def quarantined_file(world: NightWorld) -> None:
-    world.ledger.refuse(batch(world), FILE)
+    world.ledger.files.refuse(batch(world), FILE)
 
 
 def failing_run(world: NightWorld) -> None:
-    batch(world, run_failures=FAILING_FROM)
+    batch(world, failures=Failures(runs=FAILING_FROM))
 
 
 def failing_load(world: NightWorld) -> None:
-    batch(world, state=State.PUBLISHED, load_failures=FAILING_FROM)
+    batch(world, state=State.PUBLISHED, failures=Failures(loads=FAILING_FROM))
 
 
 def batch_that_stands_still(world: NightWorld) -> None:
@@ -98,33 +98,35 @@ def batch_that_stands_still(world: NightWorld) -> None:
 
 
 def segment_of_a_dataset_that_is_gone(world: NightWorld) -> None:
-    world.ledger.register("old_shop", {**DATASETS["shop"].declared, "name": "old_shop"})
-    world.ledger.put_segment("old_shop", [FILE], world.clock.now())
+    world.ledger.declarations.register("old_shop", {**DATASETS["shop"].declared, "name": "old_shop"})
+    world.ledger.segments.put("old_shop", [FILE], world.clock.now())
 
 
 def segment_of_a_batch_that_is_gone(world: NightWorld) -> None:
-    world.ledger.put_segment("shop", [FILE], world.clock.now())
-    taken = world.ledger.segments("shop")[0].sk
-    begun = world.ledger.begin(replace(Batch(NAME, "shop", world.clock.now(), world.clock.now()), segments=(taken,)))
-    world.ledger.save(replace(begun, state=State.EMPTY))
+    world.ledger.segments.put("shop", [FILE], world.clock.now())
+    taken = world.ledger.segments.pending("shop")[0].sk
+    begun = world.ledger.batches.begin(
+        replace(Batch(NAME, "shop", world.clock.now(), world.clock.now()), segments=(taken,))
+    )
+    world.ledger.batches.save(replace(begun, state=State.EMPTY))
     advance(world, hours=5)
 
 
 def load_that_no_batch_is_in(world: NightWorld) -> None:
-    world.ledger.begin_load(Load("load.1", world.clock.now(), ((NAME, 1),), ("shop",)), [])
+    world.ledger.loads.begin(Load("load.1", world.clock.now(), ((NAME, 1),), ("shop",)), [])
     advance(world, hours=5)
 
 
 def file_not_read_to_its_end(world: NightWorld) -> None:
-    batch(world, state=State.LOADED, read=9, kept=9, problems=1)
+    batch(world, state=State.LOADED, counts=Counts(read=9, kept=9, problems=1))
 
 
 def too_much_rejected(world: NightWorld) -> None:
-    batch(world, state=State.LOADED, read=9, kept=8, rejected=1)
+    batch(world, state=State.LOADED, counts=Counts(read=9, kept=8, rejected=1))
 
 
 def file_that_waits(world: NightWorld) -> None:
-    world.ledger.put_segment("shop", [FILE], world.clock.now())
+    world.ledger.segments.put("shop", [FILE], world.clock.now())
     advance(world, hours=5)
 
 
@@ -184,7 +186,7 @@ def test_where_all_is_well_every_gauge_is_told_and_no_alarm_rings(
 ) -> None:
     """A 0 that is not told would leave an alarm ringing for ever."""
     nightly(world)
-    batch(world, state=State.LOADED, read=9, kept=9)
+    batch(world, state=State.LOADED, counts=Counts(read=9, kept=9))
     blob = told(world, capsys)
     assert {metric["Name"] for metric in blob["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == set(GAUGES)
     assert [name for name, alarm in ALARMS.items() if rings(alarm, blob)] == []
@@ -193,7 +195,12 @@ def test_where_all_is_well_every_gauge_is_told_and_no_alarm_rings(
 def test_what_is_over_rings_for_an_hour_and_no_longer(world: NightWorld, capsys: pytest.CaptureFixture[str]) -> None:
     """So that the next one rings again; what still waits goes on being told."""
     batch(world, state=State.QUARANTINED)
-    batch(world, batch_id="shop.20261122T000000.00000002", state=State.LOADED, read=9, kept=8, rejected=1, problems=1)
+    batch(
+        world,
+        batch_id="shop.20261122T000000.00000002",
+        state=State.LOADED,
+        counts=Counts(read=9, kept=8, rejected=1, problems=1),
+    )
     advance(world, minutes=59)
     early = told(world, capsys)
     advance(world, minutes=2)
@@ -210,7 +217,7 @@ def test_files_of_a_dataset_that_was_taken_out_are_told_until_none_is_left(
     """Its name in the ledger is all that leads to them: the ledger is never scanned."""
     segment_of_a_dataset_that_is_gone(world)
     assert told(world, capsys)["Orphans"] == [1]
-    world.ledger.delete_segment("old_shop", world.ledger.segments("old_shop")[0].sk)
+    world.ledger.segments.delete("old_shop", world.ledger.segments.pending("old_shop")[0].sk)
     assert told(world, capsys)["Orphans"] == [0]
 
 
@@ -223,8 +230,8 @@ def test_the_age_of_the_last_pass_is_told_for_each_dataset_and_for_the_oldest(
     advance(world, hours=5)
     assert told(world, capsys)["ReconcileAgeSeconds"] == [5 * 3600]
     now = world.clock.now()
-    world.ledger.set_control("RECONCILED#old_shop", {"began": iso(now - timedelta(days=90))})
-    world.ledger.set_control("RECONCILED#shop", {"began": iso(now - timedelta(hours=2)), "whole": iso(now), "keys": 9})
+    world.ledger.controls.set("RECONCILED#old_shop", {"began": iso(now - timedelta(days=90))})
+    world.ledger.controls.set("RECONCILED#shop", {"began": iso(now - timedelta(hours=2)), "whole": iso(now), "keys": 9})
     blob = told(world, capsys)
     assert (blob["ReconcileAgeSeconds"], blob["WholeReconcileAgeSeconds"]) == ([7200], [0])
 
@@ -233,7 +240,7 @@ def test_the_age_of_each_dataset_is_a_metric_with_its_name(
     world: NightWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """So that people see which one it is; no alarm is on it."""
-    world.ledger.set_control("RECONCILED#shop", {"began": iso(world.clock.now() - timedelta(hours=2))})
+    world.ledger.controls.set("RECONCILED#shop", {"began": iso(world.clock.now() - timedelta(hours=2))})
     capsys.readouterr()
     sweep(world)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]

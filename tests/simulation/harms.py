@@ -129,7 +129,7 @@ def an_attempt_is_given_up_between_two_tables(it: OpenWorld) -> None:
         it.until_some(State.QUARANTINED)
     it.land("orders/k", row("v3", "2025-12-30"))
     it.until_rest()
-    marks = it.person(lambda world: world.ledger.day_changes("orders"))
+    marks = it.person(lambda world: world.ledger.day_changes.of("orders"))
     it.expect(marks["2025-12-29"] == marks["2025-12-30"], f"the day that lost its rows is not marked: {marks}")
 
 
@@ -160,7 +160,7 @@ def a_run_blames_a_stranger(it: OpenWorld) -> None:
     it.sim.emr.script = ["blames", "blames", "good"]
     it.land("orders/x", row("x"))
     it.until(it.seconds + 3600)
-    refused = it.person(lambda world: world.ledger.quarantine()[1])
+    refused = it.person(lambda world: world.ledger.quarantine.contents()[1])
     it.expect(not refused, f"{stranger.key} is set aside, and good")
 
 

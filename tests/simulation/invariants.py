@@ -139,8 +139,8 @@ class Invariants:
             raise Violation(f"{batch.batch_id} is {batch.state} and due at {batch.due_at}")
         if batch.state not in SHOWN:
             return
-        if batch.read != batch.kept + batch.rejected + batch.duplicate_records:
-            raise Violation(f"{batch.batch_id}: read {batch.read} is not kept + rejected + repeated")
+        if batch.counts.read != batch.counts.kept + batch.counts.rejected + batch.counts.duplicate_records:
+            raise Violation(f"{batch.batch_id}: read {batch.counts.read} is not kept + rejected + repeated")
         places = ("lake", "warehouse") if batch.state is State.LOADED else ("lake",)
         for place in places:
             for table, rows in self.readers.output(batch.batch_id, batch.attempt).items():
@@ -283,6 +283,10 @@ def place_in_index(batch: Batch) -> str:
     """Where the `open` index has to have it; empty for nowhere."""
     if batch.state is State.QUARANTINED:
         return QUARANTINE
-    if batch.state is State.LOADED and (batch.problems or batch.rejected) and batch.acknowledged != batch.attempt:
+    if (
+        batch.state is State.LOADED
+        and (batch.counts.problems or batch.counts.rejected)
+        and batch.acknowledged != batch.attempt
+    ):
         return BLEMISHED
     return "" if batch.at_rest else batch.dataset

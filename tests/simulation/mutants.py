@@ -10,7 +10,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 import tidemark.adapters.iceberg as iceberg_module
-import tidemark.adapters.ledger as ledger_module
 import tidemark.core.failures as failures_module
 import tidemark.core.lifecycle as lifecycle_module
 import tidemark.core.warehouse_sql as sql_module
@@ -22,6 +21,10 @@ from tests.simulation.faults import Rates
 from tests.simulation.patches import Patch, applied
 from tests.simulation.scenario import Outcome, run
 from tests.simulation.table_mutants import TABLE_MUTANTS
+from tidemark.adapters.ledger.batches import Batches
+from tidemark.adapters.ledger.files import Files
+from tidemark.adapters.ledger.segments import Segments
+from tidemark.adapters.ledger.table import Table
 
 #: Rough weather, so that few seeds are needed.
 ROUGH = Rates(
@@ -32,23 +35,23 @@ ROUGH = Rates(
 
 
 def _claims_unconditionally() -> list[Patch]:
-    put = ledger_module.Ledger._put
+    put = Table.put
 
     def careless(self: Any, values: Any, **options: Any) -> None:
         put(self, values, **({} if values["sk"] == "FILE" else options))
 
-    return [(ledger_module.Ledger, "_put", careless)]
+    return [(Table, "put", careless)]
 
 
 def _saves_unconditionally() -> list[Patch]:
-    return [(ledger_module.Ledger, "_unwritten_since", staticmethod(lambda _: {}))]
+    return [(Table, "unwritten_since", staticmethod(lambda _: {}))]
 
 
 def _split_in_pieces() -> list[Patch]:
     def piecemeal(self: Any, batches: Sequence[Any], also: Any = ()) -> list[Any]:
         return [self.save(batch, also if batch is batches[0] else ()) for batch in batches]
 
-    return [(ledger_module.Ledger, "save_all", piecemeal)]
+    return [(Batches, "save_all", piecemeal)]
 
 
 def _segments_forgotten_first() -> list[Patch]:
@@ -57,20 +60,20 @@ def _segments_forgotten_first() -> list[Patch]:
     def hasty(world: Any, batch: Any) -> Any:
         found = original(world, batch)
         for segment in batch.segments:
-            world.ledger.delete_segment(batch.dataset, segment)
+            world.ledger.segments.delete(batch.dataset, segment)
         return found
 
     return [(plan_module, "_files", hasty)]
 
 
 def _collect_forgets() -> list[Patch]:
-    original = ledger_module.Ledger.put_segment
+    original = Segments.put
 
     def lax(self: Any, *arguments: Any) -> None:
         with suppress(ClientError):
             original(self, *arguments)
 
-    return [(ledger_module.Ledger, "put_segment", lax)]
+    return [(Segments, "put", lax)]
 
 
 def _accepts_stale_loads() -> list[Patch]:
@@ -116,7 +119,7 @@ def _glue_repeats() -> list[Patch]:
 def _closes_too_soon() -> list[Patch]:
     def old(world: Any, closed: Any) -> None:
         try:
-            world.ledger.save_load(closed)
+            world.ledger.loads.save(closed)
         except settle_module.Conflict:
             return
 
@@ -147,7 +150,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "splits a batch in several transactions": _split_in_pieces,
     "forgets segments before the manifest stands": _segments_forgotten_first,
     "deletes messages whose segment was not written": _collect_forgets,
-    "forgets which files of a batch were overwritten": lambda: [(ledger_module.Ledger, "changes", lambda *_, **__: [])],
+    "forgets which files of a batch were overwritten": lambda: [(Files, "changes", lambda *_, **__: [])],
     "starts a run without the attempt's token": _any_token,
     "believes a result without counting": lambda: [(publish_module, "verify", lambda *_: None)],
     "publishes without the attempt fence": lambda: [(iceberg_module, "_published_attempt", lambda *_: 0)],

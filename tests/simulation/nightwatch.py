@@ -16,9 +16,8 @@ from tests.simulation.stage import POOL
 from tests.simulation.violation import Violation
 from tests.simulation.world import SETTINGS, SKEW_MAX
 from tidemark.core.dataset import Table
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import TO_BE_PUBLISHED, Batch, State
 
-UNDER_WAY = (State.FORMING, State.PLANNED, State.RUNNING)
 POINTER = (SETTINGS.lake_bucket, f"artifacts/{DAILY}/current.json")
 
 
@@ -34,7 +33,7 @@ class NightWatch:
         simulation.watchers.append(self._written)
 
     def _written(self, pk: str, sk: str, old: Any, new: Any) -> None:
-        if pk.startswith("MARK#") and old and int(new["committed"]["N"]) < int(old["committed"]["N"]):
+        if pk.startswith("CHANGED#") and old and int(new["committed"]["N"]) < int(old["committed"]["N"]):
             self.broken.append(f"the mark of {pk} {sk} falls")
         if sk != "BATCH":
             return
@@ -44,9 +43,9 @@ class NightWatch:
         if not batch.period:
             return
         key = (batch.dataset, batch.period)
-        if batch.state is State.FORMING and (before is None or before.state not in UNDER_WAY):
+        if batch.state is State.FORMING and (before is None or before.state not in TO_BE_PUBLISHED):
             self._check_begun(before, batch)
-        if batch.state in UNDER_WAY:
+        if batch.state in TO_BE_PUBLISHED:
             self.under_way.setdefault(key, (self.sim.invocations, self._invocation()))
         else:
             self.under_way.pop(key, None)
@@ -79,7 +78,7 @@ class NightWatch:
         return self.sim.stage.now().date().isoformat()
 
     def _mark(self, table: str, day: str) -> int:
-        item = self.sim.dynamodb.items.get(f"MARK#{table}", {}).get(f"DAY#{day}")
+        item = self.sim.dynamodb.items.get(f"CHANGED#{table}", {}).get(f"DAY#{day}")
         return int(item["committed"]["N"]) if item else 0
 
     def _invocation(self) -> int:

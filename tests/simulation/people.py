@@ -19,19 +19,19 @@ RECENT = 30
 
 
 def release_file(world: World, rng: random.Random) -> None:
-    operate.release_file(world, _one(rng, world.ledger.quarantine()[1]))
+    operate.release_file(world, _one(rng, world.ledger.quarantine.contents()[1]))
 
 
 def release_batch(world: World, rng: random.Random) -> None:
-    operate.release_batch(world, _one(rng, world.ledger.quarantine()[0]))
+    operate.release_batch(world, _one(rng, world.ledger.quarantine.contents()[0]))
 
 
 def discard_file(world: World, rng: random.Random) -> None:
-    world.ledger.discard(_one(rng, world.ledger.quarantine()[1]).file)
+    world.ledger.files.discard(_one(rng, world.ledger.quarantine.contents()[1]).file)
 
 
 def discard_batch(world: World, rng: random.Random) -> None:
-    operate.discard_batch(world, _one(rng, world.ledger.quarantine()[0]))
+    operate.discard_batch(world, _one(rng, world.ledger.quarantine.contents()[0]))
 
 
 def replay(world: World, rng: random.Random) -> None:
@@ -39,7 +39,7 @@ def replay(world: World, rng: random.Random) -> None:
 
 
 def acknowledge(world: World, rng: random.Random) -> None:
-    operate.acknowledge(world, _one(rng, [one for one in _recent(world, rng) if one.rejected]))
+    operate.acknowledge(world, _one(rng, [one for one in _recent(world, rng) if one.counts.rejected]))
 
 
 def look_at_the_bucket(world: World, rng: random.Random) -> None:
@@ -75,13 +75,13 @@ def pause(simulation: Simulation) -> None:
     rng = simulation.rng
     name, seconds = rng.choice(sorted(simulation.settings)), rng.uniform(60, 1200)
     simulation.outages.trouble(seconds)
-    simulation.person(f"pause {name}", lambda world: world.ledger.pause(name, True))
+    simulation.person(f"pause {name}", lambda world: world.ledger.controls.pause(name, True))
     simulation.stage.after(seconds, "resume", lambda: resume(simulation, name))
 
 
 def resume(simulation: Simulation, name: str) -> None:
     """The dataset goes on."""
-    simulation.person(f"resume {name}", lambda world: world.ledger.pause(name, False))
+    simulation.person(f"resume {name}", lambda world: world.ledger.controls.pause(name, False))
 
 
 def heal(simulation: Simulation) -> None:
@@ -100,7 +100,7 @@ def _of_files(world: World) -> list[str]:
 
 
 def _recent(world: World, rng: random.Random) -> list[Batch]:
-    return world.ledger.recent(_one(rng, list(world.datasets)), RECENT)
+    return world.ledger.batches.recent(_one(rng, list(world.datasets)), RECENT)
 
 
 def _one(rng: random.Random, found: Sequence[T]) -> T:

@@ -13,7 +13,6 @@ from typing import Any
 
 from tests.simulation.faults import Killed, Rates
 from tests.simulation.invariants import Invariants
-from tests.simulation.nightwatch import UNDER_WAY
 from tests.simulation.quiet import quiet
 from tests.simulation.repeats import Once
 from tests.simulation.scenario import REST_HOURS_MAX, Outcome, land_files, outcome, play
@@ -21,6 +20,7 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.stage import Worker
 from tests.simulation.violation import Violation
 from tidemark.core.errors import Conflict, TidemarkError, Transient
+from tidemark.core.lifecycle import TO_BE_PUBLISHED
 from tidemark.service.recover import HANDLERS_END_AFTER, recover, stop
 
 EVERY_SECONDS = 30  #: between two moments of which a backup is kept
@@ -87,7 +87,7 @@ class SetBack(Invariants):
             self._written(pk, sk, None, item)
         self.nights.broken.clear()  # nobody has begun any of these just now
         for batch in self.batches.values():
-            if batch.period and batch.state in UNDER_WAY:
+            if batch.period and batch.state in TO_BE_PUBLISHED:
                 self.nights.under_way[batch.dataset, batch.period] = (self.sim.invocations, 0)
 
     # ── the person ──────────────────────────────────────────────────────────────────────────────────────────

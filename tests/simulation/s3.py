@@ -35,7 +35,7 @@ class Landed:
 
     @property
     def event(self) -> dict[str, Any]:
-        """EventBridge's "Object Created" (aws-facts §1.2); its time has no fraction of a second."""
+        """EventBridge's "Object Created" (docs/aws-facts.md#s3-events); its time has no fraction of a second."""
         return {
             "version": "0", "id": f"event-{self.version}", "detail-type": "Object Created", "source": "aws.s3",
             "time": self.at.strftime("%Y-%m-%dT%H:%M:%SZ"), "region": "us-east-1",

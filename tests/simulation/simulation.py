@@ -137,12 +137,12 @@ class Simulation:
         rates = self.faults.rates
         self.faults.use(CALM)
         self.redshift.make(history_statements())
-        self.world.ledger.put_warehouse_columns(HISTORY, HISTORY_SHAPE)
+        self.world.ledger.warehouse_tables.put_columns(HISTORY, HISTORY_SHAPE)
         for table in (table for dataset in self.declared.values() for table in dataset.tables):
             for relation in relations(table):
                 for statements in table_changes(table, relation, None):
                     self.redshift.make(statements)
-                self.world.ledger.put_warehouse_columns(relation, declared_shape(table, relation))
+                self.world.ledger.warehouse_tables.put_columns(relation, declared_shape(table, relation))
         self.faults.use(rates)
 
     def new_ledger(self) -> SimDynamoDB:
@@ -305,7 +305,7 @@ class Simulation:
             self.note(f"  {new['batch_id']['S']} {new['state']['S']} attempt {new['attempt']['N']}")
         state = new["state"]["S"] if sk == "BATCH" and new else ""
         of_night = bool(state and "period" in new)
-        self.night_news += pk.startswith("MARK#") or (of_night and state not in ("LOADING", "LOADED"))
+        self.night_news += pk.startswith("CHANGED#") or (of_night and state not in ("LOADING", "LOADED"))
         if state == "PLANNED" or pk.startswith("KEYS#"):
             self._stream("submit", new, 5)
         elif state == "PUBLISHED" and of_night:

@@ -11,12 +11,12 @@ from typing import Any
 from pyiceberg.expressions import AlwaysFalse
 
 import tidemark.adapters.iceberg as iceberg_module
-import tidemark.adapters.ledger as ledger_module
 import tidemark.core.warehouse_sql as sql_module
 import tidemark.service.artifacts as artifacts_module
 import tidemark.service.nightly as nightly_module
 import tidemark.service.publish as publish_module
 from tests.simulation.patches import Patch
+from tidemark.adapters.ledger.day_changes import DayChanges
 
 
 def _marks_last() -> list[Patch]:
@@ -36,9 +36,9 @@ def _marks_last() -> list[Patch]:
 
 def _marks_fall() -> list[Patch]:
     def careless(self: Any, table: str, day: str, sequence: int) -> None:
-        self._put({"pk": f"MARK#{table}", "sk": f"DAY#{day}", "committed": sequence})
+        self.table.put({"pk": f"CHANGED#{table}", "sk": f"DAY#{day}", "committed": sequence})
 
-    return [(ledger_module.Ledger, "record_day_change", careless)]
+    return [(DayChanges, "record", careless)]
 
 
 def _forgets_after() -> list[Patch]:

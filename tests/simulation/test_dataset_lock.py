@@ -41,7 +41,7 @@ class Shop:
         file = FileVersion(landed.bucket, landed.key, landed.version, 100)
         now = self.sim.stage.now()
         batch = Batch(name, "orders", now, now, state=State.PLANNED, due_at=now, files=1)
-        batch = self.world.ledger.save(batch)
+        batch = self.world.ledger.batches.save(batch)
         key = attempt_key(batch, "manifest.json")
         self.sim.s3.objects[SETTINGS.control_bucket, key] = Manifest(name, 1, "orders", (file,)).dumps().encode()
         self.put(batch, manifest=key)
@@ -51,11 +51,11 @@ class Shop:
 
     def put(self, batch: Batch, **changes: Any) -> None:
         """Save the batch with changes."""
-        self.world.ledger.save(Batch(**{**batch.__dict__, **changes}))
+        self.world.ledger.batches.save(Batch(**{**batch.__dict__, **changes}))
 
     def batch(self, name: str) -> Batch:
         """As it is now."""
-        found = self.world.ledger.batch(name)
+        found = self.world.ledger.batches.get(name)
         assert found
         return found
 
@@ -103,7 +103,8 @@ def test_the_second_batch_waits_until_the_first_is_published(shop: Shop) -> None
     assert shop.states(first, second) == [State.PUBLISHED, State.RUNNING]
     shop.finish(second)
     assert (shop.seen(first), shop.seen(second)) == ([], ["a", "b"])
-    assert [(shop.batch(name).kept, shop.batch(name).duplicate_records) for name in (first, second)] == [(2, 0), (1, 1)]
+    counts = [shop.batch(name).counts for name in (first, second)]
+    assert [(one.kept, one.duplicate_records) for one in counts] == [(2, 0), (1, 1)]
 
 
 def test_of_those_that_wait_the_oldest_is_next(shop: Shop) -> None:
@@ -155,7 +156,7 @@ def test_an_attempt_that_is_over_gives_way_and_shows_nothing_later(shop: Shop, e
     shop.finish(first)
     shop.finish(second)
     assert (shop.batch(first).published, shop.batch(second).published) == (0, 1)
-    assert (shop.seen(second), shop.batch(second).kept) == ([], 1)
+    assert (shop.seen(second), shop.batch(second).counts.kept) == ([], 1)
 
 
 def test_a_failed_run_lets_another_go_first(shop: Shop) -> None:
@@ -184,7 +185,7 @@ def test_a_replay_is_told_of_the_younger_and_not_of_itself(shop: Shop) -> None:
     submit(shop.world, first)
     shop.finish(first)
     assert shop.seen(first) == ["c"]
-    assert (shop.batch(first).published, shop.batch(first).kept) == (2, 2)
+    assert (shop.batch(first).published, shop.batch(first).counts.kept) == (2, 2)
     shop.replay(second)
     submit(shop.world, second)
     assert shop.seen(second) == ["a", "b"]
@@ -211,11 +212,11 @@ def test_without_remember_nobody_waits(shop: Shop) -> None:
     assert shop.states(*names) == [State.RUNNING, State.RUNNING]
     spec = json.loads(shop.sim.s3.objects[SETTINGS.control_bucket, attempt_key(shop.batch(names[0]), "job_spec.json")])
     assert "seen" not in spec
-    assert shop.world.ledger.lock_holder("orders") is None
+    assert shop.world.ledger.locks.holder("orders") is None
 
 
 def test_the_turn_is_the_attempts(shop: Shop) -> None:
     """The ledger says which attempt may run."""
     first = shop.plan(1, "a")
     submit(shop.world, first)
-    assert shop.world.ledger.lock_holder("orders") == LockHolder(first, 1)
+    assert shop.world.ledger.locks.holder("orders") == LockHolder(first, 1)

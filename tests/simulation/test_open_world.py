@@ -144,7 +144,7 @@ def test_a_refused_version_is_released_beside_a_newer_one_under_append() -> None
             it.land(f"{name}/x")
         it.until(1800)
         it.sim.s3.heal("raw", "orders/k", (row("v1"),))
-        refused = it.person(lambda world: world.ledger.quarantine()[1])
+        refused = it.person(lambda world: world.ledger.quarantine.contents()[1])
         for name in ("orders", "clicks"):
             it.land(f"{name}/k", row(f"{name} v2"))
         it.until(3600)
@@ -285,7 +285,9 @@ def test_a_sweep_costs_the_same_whatever_is_pending(segments: int) -> None:
     with world("load") as it:
         it.declare("orders")
         for number in range(segments):
-            it.person(lambda world, number=number: world.ledger.put_segment("orders", _file(number), world.clock.now()))
+            it.person(
+                lambda world, number=number: world.ledger.segments.put("orders", _file(number), world.clock.now())
+            )
         before = it.sim.faults.calls
         it.person(sweep)
         assert it.sim.faults.calls - before < 20

@@ -255,7 +255,7 @@ def test_submit_sees_the_keys_of_batches_that_are_published() -> None:
     pattern = Pattern.parse(published["Pattern"])
     (record,) = event("submit/keys")["Records"]
     image = record["dynamodb"]["NewImage"]
-    others = [image | {"pk": {"S": "TURN#transactions"}}, image | {"pk": {"S": f"BATCH#{image['batch_id']['S']}"}}]
+    others = [image | {"pk": {"S": "LOCK#transactions"}}, image | {"pk": {"S": f"BATCH#{image['batch_id']['S']}"}}]
     assert pattern.matches(record)
     assert [other for other in others if pattern.matches(record | {"dynamodb": {"NewImage": other}})] == []
 
@@ -363,7 +363,7 @@ def test_every_alarm_on_our_own_metrics_watches_one_that_is_written() -> None:
 
 def test_every_alarm_tells_people_when_there_is_an_address() -> None:
     """And says in a sentence what happened."""
-    tell = {"Fn::If": ["PeopleAreTold", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    tell = {"Fn::If": ["AlarmsAreMailed", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == tell, name
         assert alarm["AlarmDescription"].endswith("."), name

@@ -1,4 +1,7 @@
-"""Job runs on EMR Serverless: start one per attempt, find it again, ask how it is (aws-facts §4)."""
+"""Job runs on EMR Serverless: start one per attempt, find it again, read its state.
+
+What EMR promises is in docs/aws-facts.md#emr-client-tokens.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from botocore.exceptions import ClientError
 from tidemark.core.errors import Transient
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
-#: One call a second, burst 25 (aws-facts §4.2): over it, the run is started by a later look.
+#: Over the rate (docs/aws-facts.md#emr-quotas-and-rates), the run is started by a later look.
 THROTTLED = ("ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException")
 RUN_MINUTES_MAX = 120
 

@@ -30,21 +30,11 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import Transaction
 from pyiceberg.transforms import IdentityTransform
-from pyiceberg.types import (
-    BooleanType,
-    DateType,
-    DecimalType,
-    DoubleType,
-    IcebergType,
-    IntegerType,
-    LongType,
-    NestedField,
-    StringType,
-    TimestamptzType,
-)  # fmt: skip
+from pyiceberg.types import IcebergType, NestedField
 
 from tidemark.adapters.latest_rows import latest_rows
-from tidemark.core.dataset import ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Table
 from tidemark.core.errors import DeclarationError, Transient
 from tidemark.core.naming import born_at, run_name
 
@@ -54,10 +44,6 @@ COMMITS_MAX = 12
 CLOCKS_DIFFER = timedelta(hours=1)  # at most, between writers of the table; being wrong costs a look at rows
 SNAPSHOTS_KEPT = timedelta(days=1)  # pyiceberg copies all of them several times a commit: 0.6 ms for each
 FORGOTTEN_AT_ONCE = 100  # snapshots: one more commit for every hundred
-PRIMITIVES: dict[str, IcebergType] = {
-    "string": StringType(), "int": IntegerType(), "bigint": LongType(), "double": DoubleType(),
-    "boolean": BooleanType(), "date": DateType(), "timestamp": TimestamptzType(),
-}  # fmt: skip
 PROPERTIES = {
     "format-version": "2",
     # pyiceberg would repeat a lost commit without looking at the fence again; the loop below does both.
@@ -205,9 +191,7 @@ def iceberg_schema(table: Table) -> Schema:
 
 def iceberg_type(declared: ColumnType) -> IcebergType:
     """The declaration's type in Iceberg."""
-    if declared.kind == "decimal":
-        return DecimalType(*declared.arguments)
-    return PRIMITIVES[declared.kind]
+    return IcebergType.model_validate(declared.iceberg)
 
 
 def _partitioning(table: Table, schema: Schema) -> PartitionSpec:

@@ -1,4 +1,4 @@
-"""Statements in Redshift by the Data API: asynchronous, named, and found again by name (aws-facts §5)."""
+"""Statements in Redshift by the Data API: asynchronous, and found by name (docs/aws-facts.md#redshift-data-api)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tidemark.clock import iso
 from tidemark.core.files import FileVersion
 
 MISSING = ("NoSuchKey", "404", "NotFound")
-#: 412: it is there already; 409: another conditional write is under way (aws-facts §1.3).
+#: 412: it is there already; 409: another conditional write is under way (docs/aws-facts.md#conditional-writes-to-s3).
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 

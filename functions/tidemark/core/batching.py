@@ -15,7 +15,7 @@ from datetime import datetime
 from tidemark.core.dataset import BatchPolicy
 
 GROWTH_MAX = 10
-#: One DynamoDB transaction writes the batch and marks its segments: 100 items in all (aws-facts §8).
+#: One transaction writes the batch and marks its segments: 100 items in all (docs/aws-facts.md#dynamodb).
 SEGMENTS_MAX = 99
 
 

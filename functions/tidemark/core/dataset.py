@@ -1,85 +1,18 @@
 """What a dataset declares, as values: the one source of schemas, tables, policies and column order.
 
-One type system maps to Spark, Iceberg and Redshift; the order of the columns here is the order of COPY, which maps by
-position. `tidemark.core.dataset_parser` reads these values from a declaration.
+The order of the columns here is the order of COPY, which maps by position. `tidemark.core.column_types` says what a
+column's type is in each engine, and `tidemark.core.dataset_parser` reads these values from a declaration.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Optional
 
-from tidemark.core.errors import DeclarationError
-from tidemark.core.meant import meant
+from tidemark.core.column_types import STRING_BYTES_MAX, ColumnType
 from tidemark.core.path import Path
-
-TYPE = re.compile(r"(?P<kind>[a-z]+)(?:\((?P<a>\d+)(?:\s*,\s*(?P<b>\d+))?\))?")
-
-#: kind → (Spark, Iceberg, Redshift); a `{}` takes the type's arguments.
-TYPES: Mapping[str, tuple[str, str, str]] = {
-    "string": ("string", "string", "VARCHAR({})"),
-    "int": ("int", "int", "INTEGER"),
-    "bigint": ("bigint", "long", "BIGINT"),
-    "double": ("double", "double", "DOUBLE PRECISION"),
-    "decimal": ("decimal({})", "decimal({})", "DECIMAL({})"),
-    "boolean": ("boolean", "boolean", "BOOLEAN"),
-    "date": ("date", "date", "DATE"),
-    "timestamp": ("timestamp", "timestamptz", "TIMESTAMP"),
-}
-#: What a number may count since 1970, and how many of it are a second.
-EPOCH_UNITS: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-STRING_BYTES_MAX = 65_535  # Redshift's longest VARCHAR
-
-
-@dataclass(frozen=True)
-class ColumnType:
-    """A type of the declaration, such as `string(256)` or `decimal(12,2)`."""
-
-    kind: str
-    arguments: tuple[int, ...] = ()
-
-    @classmethod
-    def parse(cls, text: object, where: tuple[object, ...] = ()) -> ColumnType:
-        """`"decimal(12,2)"` → a type; anything else raises with the list of types that exist."""
-        found = TYPE.fullmatch(text.strip()) if isinstance(text, str) else None
-        if not found or found["kind"] not in TYPES:
-            raise DeclarationError(f"expected a type ({', '.join(TYPES)}), found {text!r}{meant(text, TYPES)}", where)
-        kind = found["kind"]
-        arguments = tuple(int(part) for part in (found["a"], found["b"]) if part)
-        if kind == "string":
-            arguments = arguments or (STRING_BYTES_MAX,)
-            valid = len(arguments) == 1 and 1 <= arguments[0] <= STRING_BYTES_MAX
-        elif kind == "decimal":
-            valid = len(arguments) == 2 and 1 <= arguments[0] <= 38 and arguments[1] <= min(37, arguments[0])
-        else:
-            valid = not arguments
-        if not valid:
-            raise DeclarationError(f"expected string(1..65535) or decimal(1..38, scale), found {text!r}", where)
-        return cls(kind, arguments)
-
-    def _render(self, template: str) -> str:
-        return template.format(",".join(map(str, self.arguments)))
-
-    @property
-    def spark(self) -> str:
-        """Spark's DDL name."""
-        return self._render(TYPES[self.kind][0])
-
-    @property
-    def iceberg(self) -> str:
-        """Iceberg's type name."""
-        return self._render(TYPES[self.kind][1]).replace(",", ", ")
-
-    @property
-    def redshift(self) -> str:
-        """Redshift's type name; a string's length counts bytes."""
-        return self._render(TYPES[self.kind][2])
-
-    def __str__(self) -> str:
-        return self.kind + (f"({','.join(map(str, self.arguments))})" if self.arguments else "")
 
 
 @dataclass(frozen=True)
@@ -97,7 +30,7 @@ class Field:
     required: bool = False
     source: str = ""  # what the raw record calls it, where that is another name
     values: tuple[str, ...] = ()  # a string field: all that it may say; none where anything goes
-    unit: str = ""  # a timestamp field: what a number counts since 1970, one of EPOCH_UNITS; else told by its size
+    unit: str = ""  # a timestamp field: what a number counts since 1970, one of EPOCH_UNITS; else its size shows it
 
     @property
     def raw(self) -> str:

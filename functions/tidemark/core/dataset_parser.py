@@ -12,14 +12,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Optional
 
+from tidemark.core.column_types import EPOCH_UNITS, ColumnType, Family, TypeRow, types_that
 from tidemark.core.dataset import (
     ARRIVAL_COLUMNS,
-    EPOCH_UNITS,
     LINEAGE_COLUMNS,
     SYSTEM_COLUMNS,
     BatchPolicy,
     Column,
-    ColumnType,
     Dataset,
     Field,
     Format,
@@ -48,7 +47,6 @@ COLUMN = re.compile(r"[a-z][a-z0-9_]{0,126}")
 SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT]?B)?")
 DURATION_MAX = timedelta(days=36_500)  # whatever is longer may count beyond the years that a clock has
 DURATION = re.compile(r"(?P<number>\d+)\s*(?P<unit>[smhd])")
-SUMMABLE = ("int", "bigint", "double", "decimal")
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -366,12 +364,12 @@ def _source(keys: _Mapping, format_: object) -> str:
 def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:
     if "values" not in keys.data:
         return ()
-    if type_.kind != "string":
-        raise keys.fail("values", "a key only for a field of type string")
+    if type_.family is not Family.TEXT:
+        raise keys.fail("values", f"a key only for a field of type {_of_family(Family.TEXT)}")
     values = keys.texts("values", ())
     if not values or len(set(values)) < len(values):
         raise keys.fail("values", "at least one text, each once")
-    unfit = [text for text in values if "\0" in text or len(text.encode(errors="replace")) > type_.arguments[0]]
+    unfit = [text for text in values if "\0" in text or len(text.encode(errors="replace")) > (type_.bytes_max or 0)]
     if unfit:
         raise DeclarationError(f"expected texts that {type_} can hold, found {unfit[0]!r}", keys.at("values"))
     return values
@@ -380,9 +378,14 @@ def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:
 def _unit(keys: _Mapping, type_: ColumnType) -> str:
     if "unit" not in keys.data:
         return ""
-    if type_.kind != "timestamp":
-        raise keys.fail("unit", "a key only for a field of type timestamp")
+    if type_.family is not Family.TIMESTAMP:
+        raise keys.fail("unit", f"a key only for a field of type {_of_family(Family.TIMESTAMP)}")
     return keys.choice("unit", tuple(EPOCH_UNITS), "")
+
+
+def _of_family(family: Family) -> str:
+    """The types of the family, as an error lists them."""
+    return " or ".join(types_that(lambda row: row.family is family))
 
 
 def _reads(keys: _Mapping) -> tuple[Read, ...]:
@@ -428,19 +431,25 @@ def _table(name: str, tables: _Mapping, kinds: tuple[str, ...]) -> Table:
     shape = keys.read(first, ("columns",), optional)
     kind, columns = shape["kind"], shape["columns"]
     names = tuple(column.name for column in columns)
+    comparable = _columns_that(columns, lambda row: row.compares)
     parts: _Parts = {
         "partition": lambda: _partition(keys, columns),
         "day": lambda: _day(keys, columns),
-        "deduplicate": lambda: keys.column("deduplicate", names),
+        "deduplicate": lambda: keys.column("deduplicate", comparable),
         "deduplication_window": lambda: keys.duration("deduplication_window", timedelta(0)) or None,
         "sums": lambda: _sums(keys, kind, columns),
         "ratios": lambda: _ratios(keys, names),
-        "key": lambda: _key(keys, kind, names),
-        "newest_by": lambda: keys.column("newest_by", names),
-        "sort": lambda: keys.columns("sort", names),
-        "dist": lambda: keys.column("dist", names),
+        "key": lambda: _key(keys, kind, comparable),
+        "newest_by": lambda: keys.column("newest_by", comparable),
+        "sort": lambda: keys.columns("sort", comparable),
+        "dist": lambda: keys.column("dist", comparable),
     }
     return Table(name=name, **shape, **keys.read(parts, ("columns",), optional))
+
+
+def _columns_that(columns: Iterable[Column], permits: Callable[[TypeRow], object]) -> tuple[str, ...]:
+    """Names of the columns whose type permits something."""
+    return tuple(column.name for column in columns if permits(column.type.row))
 
 
 def _kind(keys: _Mapping, kinds: tuple[str, ...]) -> str:
@@ -473,12 +482,13 @@ def _refuse_system_column(name: str, keys: _Mapping) -> None:
 def _partition(keys: _Mapping, columns: tuple[Column, ...]) -> Optional[str]:
     types = {column.name: column.type for column in columns}
     name = keys.column("partition", tuple(types))
-    if name and types[name].kind == "double":
+    if name and not types[name].row.partitions:
+        others = " or ".join(types_that(lambda row: not row.partitions))
         raise keys.fail(
-            "partition", "a column of the table whose values can be told apart, hence of another type than double"
+            "partition", f"a column of the table whose values can be told apart, hence of another type than {others}"
         )
-    if name and types[name].kind == "string" and types[name].arguments[0] > PARTITION_BYTES_MAX:
-        raise keys.fail("partition", f"a column of the table of at most string({PARTITION_BYTES_MAX})")
+    if name and (types[name].bytes_max or 0) > PARTITION_BYTES_MAX:
+        raise keys.fail("partition", f"a column of the table of at most {types[name].kind}({PARTITION_BYTES_MAX})")
     return name
 
 
@@ -512,8 +522,8 @@ def _sums(keys: _Mapping, kind: str, columns: tuple[Column, ...]) -> tuple[str, 
     sums = keys.columns("sums", names)
     if (kind == "additive") != bool(sums):
         raise keys.fail("sums", "the columns that add up, for a table of kind additive and only there")
-    if not set(sums) <= {column.name for column in columns if column.type.kind in SUMMABLE}:
-        raise keys.fail("sums", f"columns of type {', '.join(SUMMABLE)}")
+    if not set(sums) <= set(_columns_that(columns, lambda row: row.sum)):
+        raise keys.fail("sums", f"columns of type {', '.join(types_that(lambda row: row.sum))}")
     if set(sums) == set(names):
         raise keys.fail("sums", "at least one column that is not summed")
     return sums
@@ -537,7 +547,7 @@ def _ratio(name: str, section: _Mapping, names: tuple[str, ...], sums: tuple[str
 
 def _day(keys: _Mapping, columns: tuple[Column, ...]) -> Optional[str]:
     """The declared column, or the partition where that is a date."""
-    dates = tuple(column.name for column in columns if column.type.kind == "date")
+    dates = _columns_that(columns, lambda row: row.family is Family.DATE)
     if "day" in keys.data:
         return keys.column("day", dates)
     return next((name for name in dates if keys.data.get("partition") in (name, [name])), None)

@@ -13,13 +13,11 @@ from datetime import date
 
 from tidemark.core.dataset import Dataset, Nightly, Read
 from tidemark.core.dataset_checks import predecessors
-from tidemark.core.lifecycle import Batch, State
+from tidemark.core.lifecycle import TO_BE_PUBLISHED, Batch
 from tidemark.core.periods import DAY, Period
 
 #: The mark of a table as a whole: somewhere in it rows have changed.
 WHOLE = ""
-#: Nobody has seen what comes of these yet.
-UNDER_WAY = (State.FORMING, State.PLANNED, State.RUNNING)
 
 Datasets = Mapping[str, Dataset]
 DayChanges = Mapping[str, Mapping[str, int]]  # table → day (YYYY-MM-DD, or WHOLE) → sequence number of its last change
@@ -90,7 +88,7 @@ def due(
     first, and is due again if it must be.
     """
     found: list[Due] = []
-    ahead = {key for key, batch in known.items() if batch.state in UNDER_WAY}
+    ahead = {key for key, batch in known.items() if batch.state in TO_BE_PUBLISHED}
     for name in jobs_in_order(datasets):
         if jobs is not None and name not in jobs:
             continue
@@ -110,7 +108,7 @@ def _reason(job: Dataset, period: Period, day_changes: DayChanges, batch: Batch 
     """Why the period is due; nothing where it is not."""
     if batch is None:
         return "not computed yet"
-    if batch.state in UNDER_WAY:
+    if batch.state in TO_BE_PUBLISHED:
         return ""
     changes = (
         (_changed(read, period, day_changes.get(read.table, {}), batch.inputs.get(read.table, 0)), read.table)

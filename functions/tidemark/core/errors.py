@@ -8,7 +8,7 @@ TidemarkError
 ├── Transient          the world said "later": the same step is repeated
 │   └── Unsealed           the ledger is not whole: a person runs `tidemark recover`
 └── Terminal           repeating won't help: the batch is set aside with this reason
-    └── Unbalanced     row counts that must agree do not (design invariant 3)
+    └── Unbalanced     row counts that must agree do not (docs/architecture.md#invariants, no. 3)
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ TRANSIENT_JOB = re.compile(
     r"|\bconnection reset\b|\b(Socket|Read|Connect)Timeout(Error|Exception)\b|unrelated to the running tasks",
     re.IGNORECASE,
 )
-#: Redshift's own words; a serializable isolation violation is its error 1023 (aws-facts §5).
+#: Redshift's own words; error 1023 is a conflict (docs/aws-facts.md#serializable-conflicts-in-redshift).
 TRANSIENT_LOAD = re.compile(
     r"throttl|rate exceeded|serializable isolation|deadlock|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)"
     r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many"
@@ -112,7 +112,7 @@ def _words_of_emr(details: str) -> str:
 
 def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRefused | Bisected | Poisoned:
     """The event for a failed run of the batch's present attempt."""
-    attempt, failures, reason = batch.attempt, batch.run_failures + 1, failure.message
+    attempt, failures, reason = batch.attempt, batch.failures.runs + 1, failure.message
     if failure.kind == "file" and failure.file and not batch.period:
         uri = failure.file.uri
         return FileRefused(attempt, reason if uri in reason else f"{uri}: {reason}")
@@ -120,7 +120,7 @@ def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRef
         return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
     if failure.kind == "beyond":
         return Poisoned(attempt, reason)  # no other try and no half of the batch would do better
-    if batch.unknown_failures + 1 < UNKNOWN_MAX and not _is_slow_half(batch, failure):
+    if batch.failures.unexplained + 1 < UNKNOWN_MAX and not _is_slow_half(batch, failure):
         return RunRetried(attempt, reason, unknown=True)
     if _can_be_halved(batch):
         return Bisected(attempt, (child_id(batch.batch_id, 0), child_id(batch.batch_id, 1)), reason)
@@ -144,10 +144,12 @@ def may_pass(message: str) -> bool:
 def after_vanished(batch: Batch, file: str) -> Vanished | LoadRefused:
     """The event for a batch whose `file` is not in the lake as it was written, when the warehouse came for it."""
     reason = f"{file} was gone from the lake, or another, before the warehouse had copied it"
-    if batch.vanished < VANISHED_MAX:
+    if batch.failures.vanished < VANISHED_MAX:
         return Vanished(batch.attempt, batch.load_id, reason)
-    often = f"{reason}, as of {batch.vanished} attempts before: something deletes files that are not yet loaded"
-    return LoadRefused(batch.attempt, batch.load_id, often)
+    before = f"as of {batch.failures.vanished} attempts before"
+    return LoadRefused(
+        batch.attempt, batch.load_id, f"{reason}, {before}: something deletes files that are not yet loaded"
+    )
 
 
 def beside_vanished(batch: Batch, message: str, company: int) -> LoadRetried:
@@ -161,7 +163,7 @@ def after_load_failure(batch: Batch, message: str, company: int) -> LoadRetried 
     A failure that passes marks no batch, for all would be marked in an outage, and each would then be loaded alone. Any
     other halves the company, until the batch that is to blame stands alone.
     """
-    if may_pass(message) and batch.load_failures + 1 < LOADS_MAX:
+    if may_pass(message) and batch.failures.loads + 1 < LOADS_MAX:
         return LoadRetried(batch.attempt, batch.load_id, message)
     if company > 1:
         return LoadRetried(batch.attempt, batch.load_id, message, company=(company + 1) // 2)

@@ -2,7 +2,7 @@
 
 A key may be written again (Firehose itself does so after a partial failure), so the version-id, or the etag on
 an unversioned bucket, is part of the identity; the sequencer orders two versions of one key.
-Source: aws-facts §1.3, §3.
+Sources: docs/aws-facts.md#firehose-rewrites-objects, docs/aws-facts.md#sequencers.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class FileVersion:
 def is_newer(candidate: FileVersion, known: FileVersion) -> Optional[bool]:
     """Whether `candidate` was written after `known`, both of one key; None where only the bucket can tell.
 
-    Sequencers are hex numbers of varying length: pad, then compare (aws-facts §1.3). A listing has none, and its times
-    do not order versions: a multipart upload bears the time at which it began.
+    Sequencers are hex numbers of varying length: pad, then compare (docs/aws-facts.md#sequencers). A listing has none,
+    and its times do not order versions: a multipart upload bears the time at which it began.
     """
     if not (candidate.sequencer and known.sequencer):
         return None

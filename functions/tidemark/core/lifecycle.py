@@ -32,11 +32,11 @@ The diagram in docs/lifecycle.md is generated from `TRANSITIONS` and `MEANING`; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Union
+from typing import Any, Union
 
 from tidemark.core import retry
 from tidemark.core.errors import IllegalMove
@@ -57,11 +57,41 @@ class State(str, Enum):
         return self.value
 
 
+#: Nothing more is due without a new fact.
 AT_REST = frozenset({State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINED})
+#: The attempt is still to be published: the lake shows none of its rows yet.
+TO_BE_PUBLISHED = frozenset({State.FORMING, State.PLANNED, State.RUNNING})
 
 
 class Stale(IllegalMove):
     """The event belongs to an attempt, run or load that is no longer the batch's own."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an attempt made of its records: read = kept + rejected + duplicate_records."""
+
+    read: int = 0
+    kept: int = 0
+    rejected: int = 0
+    duplicate_records: int = 0  #: dropped because their key was kept already
+    rows: Mapping[str, int] = field(default_factory=dict)  #: by table
+    problems: int = 0  #: files that could not be read to their end
+
+    @property
+    def is_blemished(self) -> bool:
+        """Whether a record was rejected, or a file not read to its end."""
+        return bool(self.rejected or self.problems)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """How often in a row each step of a batch has failed."""
+
+    runs: int = 0
+    unexplained: int = 0  #: runs whose failure has no known cause
+    loads: int = 0
+    vanished: int = 0  #: attempts whose files were gone from the lake before they were loaded
 
 
 @dataclass(frozen=True)
@@ -90,21 +120,13 @@ class Batch:
     bytes: int = 0
     duplicate_files: int = 0  #: files dropped because another batch holds them
     run_id: str = ""  #: EMR Serverless job run of this attempt
-    run_failures: int = 0  #: failed runs in a row
-    unknown_failures: int = 0  #: of these, the ones that nobody can explain
     published: int = 0  #: the attempt whose rows the lake shows; 0 for none
     waiting_since: datetime | None = None  #: first publication that the warehouse has not seen yet
     maybe_visible: bool = False  #: an earlier attempt's rows may be in the lake, so it must not be split
     load_id: str = ""
-    load_failures: int = 0  #: failed loads in a row
     company: int = 0  #: most batches that it is loaded with, itself included; 0 for no limit
-    vanished: int = 0  #: attempts in a row whose files were gone from the lake before the warehouse had them
-    read: int = 0  #: records of this attempt
-    kept: int = 0
-    rejected: int = 0
-    duplicate_records: int = 0  #: records dropped because their key was kept already
-    rows: Mapping[str, int] = field(default_factory=dict)  #: table → rows of this attempt
-    problems: int = 0  #: files that could not be read to their end
+    counts: Counts = Counts()  #: of this attempt, once it is published
+    failures: Failures = Failures()
     reason: str = ""  #: of the last failure, or of the quarantine
     discarded: int = 0  #: number of the last change before a person gave its files up; only later ones count
     acknowledged: int = 0  #: the attempt of which a person has seen the rejected records
@@ -167,12 +189,7 @@ class Published:
     """The run's result was verified and is committed to every table of the lake."""
 
     attempt: int
-    read: int
-    kept: int
-    rejected: int
-    duplicate_records: int
-    rows: Mapping[str, int]
-    problems: int = 0
+    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -304,21 +321,59 @@ Event = Union[
     LoadStarted, Loaded, LoadRetried, LoadRefused, Vanished, Changed, Renewed, Superseded, Replayed, Discarded,
 ]  # fmt: skip
 
-F, P, R, U, L = State.FORMING, State.PLANNED, State.RUNNING, State.PUBLISHED, State.LOADING
-DONE, EMPTY, SPLIT, Q = State.LOADED, State.EMPTY, State.SPLIT, State.QUARANTINED
-
 #: THE table: in a state, an event leads to a state. What is not in it cannot happen.
 TRANSITIONS: Mapping[State, Mapping[type, State]] = {
-    F:     {Formed: P, Emptied: EMPTY, Changed: F},
-    P:     {RunStarted: R, Poisoned: Q, Changed: P, Renewed: F},
-    R:     {Published: U, RunRetried: P, FileRefused: F, Bisected: SPLIT, Poisoned: Q, Changed: R, Renewed: F},
-    U:     {LoadStarted: L, Poisoned: Q, Replayed: F, Changed: U, Renewed: F, Superseded: F},
-    L:     {Loaded: DONE, LoadRetried: U, LoadRefused: Q, Vanished: F, Poisoned: Q, Changed: L, Renewed: F,
-            Superseded: F},
-    DONE:  {Superseded: F, Replayed: F},
-    EMPTY: {Superseded: F},
-    SPLIT: {},
-    Q:     {Superseded: F, Replayed: F, Discarded: F},
+    State.FORMING: {
+        Formed:      State.PLANNED,
+        Emptied:     State.EMPTY,
+        Changed:     State.FORMING,
+    },
+    State.PLANNED: {
+        RunStarted:  State.RUNNING,
+        Poisoned:    State.QUARANTINED,
+        Changed:     State.PLANNED,
+        Renewed:     State.FORMING,
+    },
+    State.RUNNING: {
+        Published:   State.PUBLISHED,
+        RunRetried:  State.PLANNED,
+        FileRefused: State.FORMING,
+        Bisected:    State.SPLIT,
+        Poisoned:    State.QUARANTINED,
+        Changed:     State.RUNNING,
+        Renewed:     State.FORMING,
+    },
+    State.PUBLISHED: {
+        LoadStarted: State.LOADING,
+        Poisoned:    State.QUARANTINED,
+        Replayed:    State.FORMING,
+        Changed:     State.PUBLISHED,
+        Renewed:     State.FORMING,
+        Superseded:  State.FORMING,
+    },
+    State.LOADING: {
+        Loaded:      State.LOADED,
+        LoadRetried: State.PUBLISHED,
+        LoadRefused: State.QUARANTINED,
+        Vanished:    State.FORMING,
+        Poisoned:    State.QUARANTINED,
+        Changed:     State.LOADING,
+        Renewed:     State.FORMING,
+        Superseded:  State.FORMING,
+    },
+    State.LOADED: {
+        Superseded:  State.FORMING,
+        Replayed:    State.FORMING,
+    },
+    State.EMPTY: {
+        Superseded:  State.FORMING,
+    },
+    State.SPLIT: {},
+    State.QUARANTINED: {
+        Superseded:  State.FORMING,
+        Replayed:    State.FORMING,
+        Discarded:   State.FORMING,
+    },
 }  # fmt: skip
 
 #: What each event means, in the words of the diagram.
@@ -343,11 +398,6 @@ MEANING: Mapping[type, str] = {
     Discarded: "discard",
 }
 
-#: These begin the next attempt: whatever the old one still does is stale from here on.
-NEW_ATTEMPT = (RunRetried, FileRefused, Vanished, Renewed, Superseded, Replayed, Discarded)
-#: These change its files, and so have the next number among its changes.
-NUMBERED = (FileRefused, Superseded)
-
 # ── What follows from it ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -362,16 +412,22 @@ class Alarm:
 Effect = Alarm
 
 #: Which function takes the next step in a state. Each is brought by an event; sweep's hint makes up for a lost one.
-STEP: Mapping[State, str] = {F: "plan", P: "submit", R: "publish", U: "load", L: "settle"}
+STEP: Mapping[State, str] = {
+    State.FORMING:   "plan",
+    State.PLANNED:   "submit",
+    State.RUNNING:   "publish",
+    State.PUBLISHED: "load",
+    State.LOADING:   "settle",
+}  # fmt: skip
 
 #: How long a state may take before sweep looks; not a limit, only the time until the next look.
 PATIENCE: Mapping[State, timedelta] = {
-    F: timedelta(minutes=2),
-    P: timedelta(minutes=2),
-    R: timedelta(minutes=5),
-    U: timedelta(minutes=15),
-    L: timedelta(minutes=2),
-}
+    State.FORMING:   timedelta(minutes=2),
+    State.PLANNED:   timedelta(minutes=2),
+    State.RUNNING:   timedelta(minutes=5),
+    State.PUBLISHED: timedelta(minutes=15),
+    State.LOADING:   timedelta(minutes=2),
+}  # fmt: skip
 
 
 def advance(batch: Batch, event: Event, now: datetime) -> tuple[Batch, tuple[Effect, ...]]:
@@ -383,11 +439,11 @@ def advance(batch: Batch, event: Event, now: datetime) -> tuple[Batch, tuple[Eff
     _check_fence(batch, event)
     if isinstance(event, Changed) and Changed in TRANSITIONS[batch.state]:
         # The attempt goes on as if nothing had happened: neither its times nor what is due depend on the change.
-        return replace(batch, changes=batch.changes + 1), ()
+        return _with_next_change(batch), ()
     target = TRANSITIONS[batch.state].get(type(event))
     if target is None:
         raise IllegalMove(f"batch {batch.batch_id}: no {type(event).__name__} in state {batch.state}")
-    moved = replace(_apply(batch, event, now), state=target, updated_at=now)
+    moved = replace(RULES[type(event)](batch, event, now), state=target, updated_at=now)
     moved = replace(moved, due_at=_due_at(moved, now))
     return moved, _effects(moved)
 
@@ -424,57 +480,39 @@ def _check_fence(batch: Batch, event: Event) -> None:
 def _due_at(batch: Batch, now: datetime) -> datetime | None:
     if batch.at_rest:
         return None
-    if batch.state is F:
+    if batch.state is State.FORMING:
         return now  # nobody is at it yet: the next plan takes it up
     return batch.not_before if batch.not_before and batch.not_before > now else now + PATIENCE[batch.state]
 
 
 def _effects(moved: Batch) -> tuple[Effect, ...]:
     """What entering `moved`'s state calls for."""
-    return (Alarm(moved.batch_id, moved.reason),) if moved.state is Q else ()
+    return (Alarm(moved.batch_id, moved.reason),) if moved.state is State.QUARANTINED else ()
 
 
-def _apply(batch: Batch, event: Event, now: datetime) -> Batch:
-    """The fields that the event changes; the table decides the state."""
-    if isinstance(event, NUMBERED):
-        batch = replace(batch, changes=batch.changes + 1)
-    if isinstance(event, NEW_ATTEMPT):
-        batch = _next_attempt(batch, event, now)
-    elif isinstance(event, Formed):
-        batch = replace(
-            batch,
-            manifest=event.manifest,
-            files=event.files,
-            bytes=event.bytes,
-            duplicate_files=batch.duplicate_files + event.duplicate_files,
-            inputs=dict(event.inputs),
-            segments=(),
-            formed=event.changes,
-        )
-    elif isinstance(event, Emptied):
-        batch = replace(
-            batch, duplicate_files=event.duplicate_files, segments=(), files=0, bytes=0, formed=event.changes
-        )
-    elif isinstance(event, RunStarted):
-        batch = replace(batch, run_id=event.run_id, not_before=None)
-    elif isinstance(event, Published):
-        batch = _published(batch, event, now)
-    elif isinstance(event, Bisected):
-        batch = replace(batch, children=event.children, reason=event.reason)
-    elif isinstance(event, LoadStarted):
-        batch = replace(batch, load_id=event.load_id, not_before=None)
-    elif isinstance(event, Loaded):
-        batch = replace(_in_warehouse(batch), reason="", background=False)
-    elif isinstance(event, LoadRetried):
-        failures = batch.load_failures + 1
-        # The fault may be another batch's: in smaller company it is tried at once.
-        wait = timedelta(0) if event.company else retry.backoff(batch.batch_id, failures)
-        company = event.company or batch.company
-        batch = replace(batch, company=company, load_failures=failures, not_before=now + wait, reason=event.reason)
-    else:
-        # Poisoned in the midst of publishing: some of the tables may show the attempt already.
-        batch = replace(batch, reason=event.reason, maybe_visible=batch.maybe_visible or batch.state is R)
-    return batch
+def _with_next_change(batch: Batch) -> Batch:
+    return replace(batch, changes=batch.changes + 1)
+
+
+def _formed(batch: Batch, event: Formed, now: datetime) -> Batch:
+    return replace(
+        batch,
+        manifest=event.manifest,
+        files=event.files,
+        bytes=event.bytes,
+        duplicate_files=batch.duplicate_files + event.duplicate_files,
+        inputs=dict(event.inputs),
+        segments=(),
+        formed=event.changes,
+    )
+
+
+def _emptied(batch: Batch, event: Emptied, now: datetime) -> Batch:
+    return replace(batch, duplicate_files=event.duplicate_files, segments=(), files=0, bytes=0, formed=event.changes)
+
+
+def _run_started(batch: Batch, event: RunStarted, now: datetime) -> Batch:
+    return replace(batch, run_id=event.run_id, not_before=None)
 
 
 def _published(batch: Batch, event: Published, now: datetime) -> Batch:
@@ -482,60 +520,126 @@ def _published(batch: Batch, event: Published, now: datetime) -> Batch:
         batch,
         published=event.attempt,
         waiting_since=batch.waiting_since or now,
-        read=event.read,
-        kept=event.kept,
-        rejected=event.rejected,
-        duplicate_records=event.duplicate_records,
-        rows=dict(event.rows),
-        problems=event.problems,
-        run_failures=0,
-        unknown_failures=0,
-        load_failures=0,
+        counts=event.counts,
+        failures=Failures(vanished=batch.failures.vanished),
         company=0,
         maybe_visible=True,
         reason="",
     )
 
 
+def _bisected(batch: Batch, event: Bisected, now: datetime) -> Batch:
+    return replace(batch, children=event.children, reason=event.reason)
+
+
+def _given_to_a_person(batch: Batch, event: Poisoned | LoadRefused, now: datetime) -> Batch:
+    # A publish that failed midway may have committed the attempt to some of the tables.
+    return replace(batch, reason=event.reason, maybe_visible=batch.maybe_visible or batch.state is State.RUNNING)
+
+
+def _load_started(batch: Batch, event: LoadStarted, now: datetime) -> Batch:
+    return replace(batch, load_id=event.load_id, not_before=None)
+
+
+def _loaded(batch: Batch, event: Loaded, now: datetime) -> Batch:
+    return replace(_in_warehouse(batch), reason="", background=False)
+
+
+def _load_retried(batch: Batch, event: LoadRetried, now: datetime) -> Batch:
+    failures = replace(batch.failures, loads=batch.failures.loads + 1)
+    # The fault may lie with another batch of the load: a smaller load is tried at once.
+    wait = timedelta(0) if event.company else retry.backoff(batch.batch_id, failures.loads)
+    company = event.company or batch.company
+    return replace(batch, company=company, failures=failures, not_before=now + wait, reason=event.reason)
+
+
 def _in_warehouse(batch: Batch) -> Batch:
-    return replace(batch, load_failures=0, company=0, vanished=0, waiting_since=None)
+    failures = replace(batch.failures, loads=0, vanished=0)
+    return replace(batch, failures=failures, company=0, waiting_since=None)
 
 
-def _next_attempt(batch: Batch, event: Event, now: datetime) -> Batch:
-    """Attempt + 1: the old run and load are forgotten, and with them whatever they still do."""
-    failures, unknown, not_before = 0, 0, None
-    if isinstance(event, RunRetried):
-        failures, unknown = batch.run_failures + 1, batch.unknown_failures + event.unknown
-        not_before = now + retry.backoff(batch.batch_id, failures)
-    if isinstance(event, Renewed):
-        batch = _in_warehouse(batch) if event.load_id else batch
-        # After a failure they go on counting: a job that fails for every version must come to a person's notice.
-        failures, unknown = batch.run_failures, batch.unknown_failures
-    same_manifest, given_up = isinstance(event, RunRetried), isinstance(event, Discarded)
+def _run_retried(batch: Batch, event: RunRetried, now: datetime) -> Batch:
+    runs, unexplained = batch.failures.runs + 1, batch.failures.unexplained + event.unknown
+    return replace(
+        _next_attempt(batch, now, event.reason),
+        failures=replace(batch.failures, runs=runs, unexplained=unexplained, loads=0),
+        not_before=now + retry.backoff(batch.batch_id, runs),
+        manifest=batch.manifest,
+        base_manifest=batch.base_manifest,
+        file_range=batch.file_range,
+    )
+
+
+def _file_refused(batch: Batch, event: FileRefused, now: datetime) -> Batch:
+    return _next_attempt(_with_next_change(batch), now, event.reason)
+
+
+def _vanished(batch: Batch, event: Vanished, now: datetime) -> Batch:
+    fresh = _next_attempt(batch, now, event.reason)
+    return replace(fresh, failures=replace(fresh.failures, vanished=fresh.failures.vanished + 1))
+
+
+def _renewed(batch: Batch, event: Renewed, now: datetime) -> Batch:
+    ended = _in_warehouse(batch) if event.load_id else batch
+    return replace(
+        _next_attempt(ended, now, event.reason),
+        # Failures go on counting: a job that fails for every version must come to a person's notice.
+        failures=replace(ended.failures, loads=0),
+        # A publisher may have committed this run and died before it said so.
+        maybe_visible=batch.maybe_visible or batch.state is State.RUNNING,
+    )
+
+
+def _superseded(batch: Batch, event: Superseded, now: datetime) -> Batch:
+    return replace(_next_attempt(_with_next_change(batch), now, event.reason), background=False)
+
+
+def _replayed(batch: Batch, event: Replayed, now: datetime) -> Batch:
+    fresh = _next_attempt(batch, now, "")
+    return replace(fresh, because=MEANING[Replayed], background=True, failures=Failures())
+
+
+def _discarded(batch: Batch, event: Discarded, now: datetime) -> Batch:
+    return replace(_next_attempt(batch, now, event.reason), base_manifest="", discarded=batch.changes)
+
+
+def _next_attempt(batch: Batch, now: datetime, reason: str) -> Batch:
+    """The next attempt, without run, load or manifest: the results of the last attempt's are stale from here on."""
     return replace(
         batch,
         attempt=batch.attempt + 1,
         began_at=now,
-        because=getattr(event, "reason", MEANING[type(event)]),
+        because=reason,
+        reason=reason,
         run_id="",
         load_id="",
-        run_failures=failures,
-        unknown_failures=unknown,
-        load_failures=0,
+        manifest="",
+        base_manifest=batch.manifest or batch.base_manifest,
+        # The range counts in the parent's manifest. Once the child has its own, that one counts whole.
+        file_range=None if batch.manifest else batch.file_range,
+        failures=Failures(vanished=batch.failures.vanished),
         company=0,
-        vanished=0 if isinstance(event, Replayed) else batch.vanished + isinstance(event, Vanished),
-        not_before=not_before,
-        background=isinstance(event, Replayed) or (batch.background and not isinstance(event, Superseded)),
-        # A run that is given up may have been published a moment ago by somebody who died before saying so.
-        maybe_visible=batch.maybe_visible or (batch.state is R and isinstance(event, Renewed)),
-        base_manifest=batch.base_manifest
-        if same_manifest
-        else ""
-        if given_up
-        else batch.manifest or batch.base_manifest,
-        # The part is of the parent's manifest; the child's own, once it is the base, counts whole.
-        file_range=batch.file_range if same_manifest or not batch.manifest else None,
-        manifest=batch.manifest if same_manifest else "",
-        discarded=batch.changes if given_up else batch.discarded,
-        reason=getattr(event, "reason", ""),
+        not_before=None,
     )
+
+
+#: What each event changes beside the state. `Changed` is not here: it only counts (see `advance`).
+RULES: Mapping[type, Callable[[Batch, Any, datetime], Batch]] = {
+    Formed: _formed,
+    Emptied: _emptied,
+    RunStarted: _run_started,
+    Published: _published,
+    RunRetried: _run_retried,
+    FileRefused: _file_refused,
+    Bisected: _bisected,
+    Poisoned: _given_to_a_person,
+    LoadStarted: _load_started,
+    Loaded: _loaded,
+    LoadRetried: _load_retried,
+    LoadRefused: _given_to_a_person,
+    Vanished: _vanished,
+    Renewed: _renewed,
+    Superseded: _superseded,
+    Replayed: _replayed,
+    Discarded: _discarded,
+}

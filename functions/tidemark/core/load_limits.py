@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tidemark.core.dataset import Table
 
-STATEMENTS_MAX = 40  # per BatchExecuteStatement (aws-facts §5)
+STATEMENTS_MAX = 40  # per BatchExecuteStatement (docs/aws-facts.md#redshift-data-api)
 
 
 FRAME_STATEMENTS = 5

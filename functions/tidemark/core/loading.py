@@ -1,7 +1,7 @@
 """Which published batches are loaded together, and when the warehouse is woken for them. Pure.
 
-Redshift Serverless bills at least 60 s per wake-up (aws-facts §6), so a wake-up takes everything along: it comes
-when some dataset has waited as long as its policy says, and then brings in all that is published.
+Redshift Serverless bills at least 60 s per wake-up (docs/aws-facts.md#redshift-serverless-billing). So the warehouse is
+woken when some dataset has waited as long as its policy says, and each wake-up loads all that is published.
 
 A load's datasets are all of one shard (`warehouse_ddl.SHARDS`). The loads of a shard go one after the other, and those
 of different shards side by side.

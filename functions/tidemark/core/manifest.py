@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Optional, Union
 
-from tidemark.core.dataset import Column, ColumnType
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column
 from tidemark.core.files import FileVersion
 from tidemark.core.periods import Period
 

@@ -1,8 +1,8 @@
 """What S3 says about a new object, in either of its two dialects, as file versions. Pure.
 
 EventBridge's "Object Created" carries the key literally; the direct notification URL-encodes it, and comes with a
-test message of another shape (aws-facts §1). Powertools' data class for the first decodes what is not encoded
-(aws-facts §10), so the events are read as they are.
+test message of another shape (docs/aws-facts.md#s3-events). Powertools' data class for the first decodes what is not
+encoded (docs/aws-facts.md#keys-in-s3-events), so the events are read without it.
 """
 
 from __future__ import annotations

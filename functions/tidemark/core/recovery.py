@@ -24,6 +24,7 @@ from tidemark.core.files import FileVersion, is_newer
 from tidemark.core.lifecycle import (
     Batch,
     Bisected,
+    Failures,
     Formed,
     LoadStarted,
     RunStarted,
@@ -101,7 +102,7 @@ def _planned(trace: Trace, known: Optional[Batch], attempt: int, parent: str, no
         # What the manifest has is not applied to it again: the ledger may only know older changes of the same keys.
         discarded=max(batch.discarded, manifest.changes),
         base_manifest="", file_range=None, not_before=None, run_id="", load_id="", reason="",
-        run_failures=0, unknown_failures=0, load_failures=0, company=0,
+        failures=Failures(), company=0,
         published=0, waiting_since=None, maybe_visible=trace.is_shown,
         parent=parent or batch.parent,
         period=manifest.period.name if isinstance(manifest, NightlyManifest) else "",

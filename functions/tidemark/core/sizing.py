@@ -1,7 +1,7 @@
 """How large a Spark run is: a pure function of the batch's bytes and format, capped, never EMR's default.
 
-EMR Serverless would start 16 vCPU and 64 GB for every batch; most micro-batches need one small worker. Worker
-sizes, and the account's first quota of 16 vCPU, are from aws-facts §4.2.
+EMR Serverless would start 16 vCPU and 64 GB for every batch; most micro-batches need one small worker. The sources are
+docs/aws-facts.md#emr-worker-sizes and docs/aws-facts.md#emr-quotas-and-rates.
 """
 
 from __future__ import annotations

@@ -74,13 +74,13 @@ def numbers(look: Look) -> dict[str, float]:
         **{f"BatchesOverdue{state.capitalize()}": _in_state(due, state) for state in State if state not in AT_REST},
         "BatchesStuck": len(stuck(look)),
         "Orphans": look.strays + len(orphaned_segments(look)) + len(orphaned_loads(look)),
-        "RunsFailing": sum(batch.run_failures >= FAILING_FROM for batch in look.unfinished),
-        "LoadsFailing": sum(batch.load_failures >= FAILING_FROM for batch in look.unfinished),
+        "RunsFailing": sum(batch.failures.runs >= FAILING_FROM for batch in look.unfinished),
+        "LoadsFailing": sum(batch.failures.loads >= FAILING_FROM for batch in look.unfinished),
         "BatchesInQuarantine": sum(one.is_batch for one in look.waiting),
         "FilesInQuarantine": sum(not one.is_batch for one in look.waiting),
         "QuarantineAgeSeconds": max(ages, default=0),
         "QuarantinedLately": sum(age < LATELY.total_seconds() for age in ages),
-        "FilesUnreadLately": sum(batch.problems for batch in shown),
+        "FilesUnreadLately": sum(batch.counts.problems for batch in shown),
         "ToleranceExceededLately": sum(_is_intolerable(batch, look.datasets) for batch in shown),
     }
 
@@ -150,4 +150,4 @@ def _shown_lately(look: Look) -> list[Batch]:
 
 def _is_intolerable(batch: Batch, datasets: Mapping[str, Dataset]) -> bool:
     dataset = datasets.get(batch.dataset)
-    return dataset is not None and batch.rejected > dataset.tolerance * batch.read
+    return dataset is not None and batch.counts.rejected > dataset.tolerance * batch.counts.read

@@ -1,4 +1,4 @@
-"""The sums that must hold before a job's report is believed (design invariant 3)."""
+"""The sums that must hold before a job's report is believed (docs/architecture.md#invariants, no. 3)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections import Counter
 
 from tidemark.core.errors import Unbalanced
 from tidemark.core.job import Result, rows_of, shortened
-from tidemark.core.lifecycle import Batch, Published
+from tidemark.core.lifecycle import Batch, Counts, Published
 from tidemark.core.manifest import Manifest, NightlyManifest
 
 
 def published_as(batch: Batch, result: Result) -> Published:
     """The event for a result that is verified and committed."""
-    return Published(
-        batch.attempt,
+    counts = Counts(
         read=result.total("read"),
         kept=result.total("kept"),
         rejected=result.total("rejected"),
@@ -21,6 +20,7 @@ def published_as(batch: Batch, result: Result) -> Published:
         rows=result.rows,
         problems=len(result.problems),
     )
+    return Published(batch.attempt, counts)
 
 
 def verify(result: Result, manifest: Manifest, tables: tuple[str, ...], facts: tuple[str, ...]) -> None:

@@ -135,8 +135,4 @@ def _quotient(ratio: Ratio) -> str:
 
 
 def _sum_type(table: Table, name: str) -> str:
-    """Wide enough for a sum of the column: money stays decimal."""
-    declared = next(column.type for column in table.columns if column.name == name)
-    if declared.kind == "decimal":
-        return f"DECIMAL(38,{declared.arguments[1]})"
-    return "BIGINT" if declared.kind in ("int", "bigint") else declared.redshift
+    return next(column.type.redshift_sum for column in table.columns if column.name == name)

@@ -13,8 +13,8 @@ A load converges however often and however late it runs, because it decides insi
 A temporary table hides the permanent one of its name, and an alias the table that it stands beside. So all names that
 a load brings along begin with `_`, as no declared name does.
 
-COPY maps Parquet columns by position (aws-facts §6); the stage is therefore declared in the order of the files, and
-the table, to which columns were perhaps added later, is filled by name.
+COPY maps Parquet columns by position (docs/aws-facts.md#copy-from-parquet), so the stage is declared in the order of
+the files. The table may have gained columns since, so it is filled by name.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _names(columns: Iterable[Column], alias: str = "") -> str:
 
 
 def _text(value: str) -> str:
-    """A literal; the Data API's parameters cannot stand in COPY, so values are checked instead (aws-facts §5)."""
+    """A checked literal: COPY takes no parameters of the Data API (docs/aws-facts.md#redshift-data-api)."""
     if not SAFE.fullmatch(value):
         raise ValueError(f"expected a name of {SAFE.pattern}, found {value!r}")
     return f"'{value}'"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemark.adapters.ledger import Holder
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, Transient
-from tidemark.core.files import Change, FileVersion, changed_files, is_newer, part_of
+from tidemark.core.files import Change, FileVersion, Holder, changed_files, is_newer, part_of
 from tidemark.core.lifecycle import Batch, State, advance, changed
 from tidemark.observability import count
 from tidemark.service.documents import read_manifest
@@ -26,7 +25,7 @@ def claim(world: World, dataset: Dataset, batch_id: str, file: FileVersion) -> F
     another version                the key was overwritten: the dataset's policy decides
     """
     for _ in range(TRIES_MAX):
-        known = world.ledger.claim(file, dataset.name, batch_id, world.clock.now())
+        known = world.ledger.files.claim(file, dataset.name, batch_id, world.clock.now())
         if known is None:
             return file
         ours = known.batch_id == batch_id
@@ -54,7 +53,7 @@ def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersio
         return False
     holder = holding_batch(world, known.batch_id, file.bucket, file.key)
     if holder is None:
-        world.ledger.append(known, file, batch_id)
+        world.ledger.files.append(known, file, batch_id)
         return True
     # Of this very batch, too: somebody who formed it with the other version may be about to write its manifest.
     _supersede(world, holder, file, known)
@@ -63,13 +62,13 @@ def _overwritten(world: World, dataset: Dataset, batch_id: str, file: FileVersio
 
 def _append(world: World, dataset: Dataset, batch_id: str, file: FileVersion, known: Holder, newer: bool) -> bool:
     """Both versions count: the newer one is the key's, the older one is kept beside it."""
-    claimed = world.ledger.older_holder(file)
+    claimed = world.ledger.files.older_holder(file)
     if claimed:
         return claimed.batch_id == batch_id
     if newer:
-        world.ledger.append(known, file, batch_id)
+        world.ledger.files.append(known, file, batch_id)
     else:
-        world.ledger.claim_older(known, file, dataset.name, batch_id, world.clock.now())
+        world.ledger.files.claim_older(known, file, dataset.name, batch_id, world.clock.now())
     return True
 
 
@@ -77,7 +76,7 @@ def _supersede(world: World, holder: Batch, file: FileVersion, known: Holder) ->
     """The batch that holds the old version has the new one in its next attempt, which begins when it is at rest."""
     reason = f"{file.uri} was overwritten by version {file.version}"
     revised, effects = advance(holder, changed(holder, reason), world.clock.now())
-    announce(world.ledger.supersede(known, file, revised))
+    announce(world.ledger.files.supersede(known, file, revised))
     count("FilesSuperseded")
     perform(world, effects)
 
@@ -88,7 +87,7 @@ def holding_batch(world: World, batch_id: str, bucket: str, key: str) -> Batch |
     A key that no child has any more, because its file was refused, goes to the first that waits for no person; None for
     an unknown batch.
     """
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.SPLIT:
         return batch
     heirs = list(_heirs(world, batch))
@@ -101,7 +100,7 @@ def _heirs(world: World, batch: Batch) -> Iterator[Batch]:
     if batch.state is not State.SPLIT:
         yield batch
         return
-    for child in filter(None, map(world.ledger.batch, batch.children)):
+    for child in filter(None, map(world.ledger.batches.get, batch.children)):
         yield from _heirs(world, child)
 
 
@@ -111,7 +110,7 @@ def _has(world: World, batch: Batch, bucket: str, key: str) -> bool:
 
 def files_taken_over(world: World, batch: Batch) -> list[FileVersion]:
     """The files of the batch's latest manifest, or those that it has of its parent's, with the changes that wait."""
-    own = world.ledger.changes(batch.batch_id, after=max(batch.formed, batch.discarded))
+    own = world.ledger.files.changes(batch.batch_id, after=max(batch.formed, batch.discarded))
     if batch.file_range and not batch.manifest:
         files, changes = inherited(world, batch)
         return list(changed_files(files, [*changes, *own]).values())
@@ -122,7 +121,7 @@ def files_taken_over(world: World, batch: Batch) -> list[FileVersion]:
 def inherited(world: World, child: Batch) -> tuple[list[FileVersion], list[Change]]:
     """What a child not yet formed takes over from its parent: files, and the changes that their manifest lacks."""
     assert child.file_range, "only a child has a part of another's manifest"
-    parent = world.ledger.batch(child.parent)
+    parent = world.ledger.batches.get(child.parent)
     assert parent, "a batch is never deleted"
-    changes = world.ledger.changes(parent.batch_id, after=parent.formed)
+    changes = world.ledger.files.changes(parent.batch_id, after=parent.formed)
     return part_of(read_manifest(world, child.base_manifest).files, child.file_range, changes)

@@ -22,10 +22,10 @@ def remember(world: World, files: Iterable[FileVersion], background: bool = Fals
         by_dataset[_owner(file, world.datasets.values())].append(file)
     count("FilesUnclaimed", len(by_dataset.pop("", [])))
     for name, found in by_dataset.items():
-        world.ledger.register(name, world.datasets[name].declared)
+        world.ledger.declarations.register(name, world.datasets[name].declared)
         policy = world.datasets[name].batch
         for parcel in parcels(found, policy.max_files, policy.max_bytes):
-            world.ledger.put_segment(name, parcel, world.clock.now(), background)
+            world.ledger.segments.put(name, parcel, world.clock.now(), background)
     collected = sum(map(len, by_dataset.values()))
     count("FilesCollected", collected)
     return collected

@@ -16,15 +16,15 @@ def next_to_run(world: World, asking: Batch) -> Batch | None:
     Whoever asks, the oldest that waits is next: a batch that has been published asks for those behind it.
     """
     now, ledger = world.clock.now(), world.ledger
-    held = ledger.lock_holder(asking.dataset)
+    held = ledger.locks.holder(asking.dataset)
     if held == LockHolder(asking.batch_id, asking.attempt) and is_ready(asking, now):
         return asking  # whoever began to start it has died, or is about to be the faster one
-    if held and not is_released(held, ledger.batch(held.batch_id)):
+    if held and not is_released(held, ledger.batches.get(held.batch_id)):
         return None
     # The index may not know the asking batch yet, and may list what has moved on.
-    listed = [one for one in ledger.open_batches(asking.dataset) if one.batch_id != asking.batch_id]
+    listed = [one for one in ledger.batches.open(asking.dataset) if one.batch_id != asking.batch_id]
     for found in in_order_to_run([*listed, asking], now):
-        batch = asking if found is asking else ledger.batch(found.batch_id)
+        batch = asking if found is asking else ledger.batches.get(found.batch_id)
         if batch and is_ready(batch, now):
             return _taken(world, batch, held)
     return None
@@ -32,7 +32,7 @@ def next_to_run(world: World, asking: Batch) -> Batch | None:
 
 def _taken(world: World, batch: Batch, held: LockHolder | None) -> Batch | None:
     try:
-        world.ledger.take_lock(batch.dataset, LockHolder(batch.batch_id, batch.attempt), held)
+        world.ledger.locks.take(batch.dataset, LockHolder(batch.batch_id, batch.attempt), held)
     except Conflict:
         return None  # another submitter was faster, perhaps with another batch
     return batch
@@ -44,4 +44,4 @@ def seen_keys(world: World, batch: Batch) -> list[DataFile]:
     Nobody else is published while the batch has the turn, so the list stays right until the batch is published.
     """
     first, last = window(dataset_of(world, batch.dataset), batch)
-    return world.ledger.shown_keys(batch.dataset, first, last, besides=batch.batch_id)
+    return world.ledger.seen_keys.shown(batch.dataset, first, last, besides=batch.batch_id)

@@ -16,7 +16,7 @@ from tidemark.service.documents import read_result
 def record_day_changes(world: World, table: Table, sequence: int, results: Iterable[Result]) -> None:
     """Note, for the nightly jobs, that the days of these attempts have changed in the table by that commit."""
     for day in sorted(touched_days(table, results)):
-        world.ledger.record_day_change(table.name, day, sequence)
+        world.ledger.day_changes.record(table.name, day, sequence)
 
 
 def touched_days(table: Table, results: Iterable[Result]) -> set[str]:

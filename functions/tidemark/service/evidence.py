@@ -80,8 +80,8 @@ def _datasets(world: World, left: Mapping[str, Documents]) -> dict[str, Dataset]
 
 def _known(world: World, left: Mapping[str, Documents], datasets: Iterable[str]) -> dict[str, Batch]:
     """Every batch of the ledger, as it is now: the index may lag, and only tells of which to ask."""
-    listed = {batch.batch_id for name in datasets for batch in world.ledger.all_batches(name)}
-    return {batch.batch_id: batch for batch in world.ledger.named(sorted(listed | set(left)))}
+    listed = {batch.batch_id for name in datasets for batch in world.ledger.batches.all(name)}
+    return {batch.batch_id: batch for batch in world.ledger.batches.named(sorted(listed | set(left)))}
 
 
 def _in_warehouse(world: World, table: str) -> Rows:

@@ -43,7 +43,7 @@ def load(world: World, eager: bool = False) -> int:
     Returns the number of loads begun. `eager` does not wait for the datasets' load policy.
     """
     now, efforts = world.clock.now(), Efforts()
-    under_way = world.ledger.open_loads()
+    under_way = world.ledger.loads.open()
     for unfinished in under_way:
         age = now - unfinished.created_at
         if not unfinished.statement_id and age >= ABANDONED_AFTER:
@@ -60,7 +60,7 @@ def load(world: World, eager: bool = False) -> int:
 
 def _published(world: World, datasets: Iterable[str]) -> list[Batch]:
     seen = unfinished_batches(world, datasets)
-    return list(world.ledger.named(batch.batch_id for batch in seen if batch.state is State.PUBLISHED))
+    return list(world.ledger.batches.named(batch.batch_id for batch in seen if batch.state is State.PUBLISHED))
 
 
 def _begin(world: World, group: list[Batch]) -> int:
@@ -85,7 +85,7 @@ def _write_load(world: World, group: list[Batch]) -> str:
     name = load_id(members, now)
     moved = [advance(batch, LoadStarted(batch.attempt, name), now)[0] for batch in group]
     datasets = tuple(sorted({batch.dataset for batch in group}))
-    world.ledger.begin_load(Load(name, now, members, datasets), moved)
+    world.ledger.loads.begin(Load(name, now, members, datasets), moved)
     for batch in moved:
         announce(batch)
     return name
@@ -96,18 +96,18 @@ def _still_published(world: World, group: list[Batch]) -> list[Batch]:
 
     One file that is overwritten all the time must not keep a load from beginning, nor one batch the others.
     """
-    now = {batch.batch_id: batch for batch in world.ledger.named(batch.batch_id for batch in group)}
+    now = {batch.batch_id: batch for batch in world.ledger.batches.named(batch.batch_id for batch in group)}
     return [now[seen.batch_id] for seen in group if same_but_changes(now[seen.batch_id], seen)]
 
 
 def _execute(world: World, name: str) -> None:
     """Send the load's statements, once: its name is token and statement name, and is looked for first if in doubt."""
-    found = world.ledger.load(name)
+    found = world.ledger.loads.get(name)
     if found is None or found.state != "OPEN" or found.statement_id:
         return
     try:
         statement_id = _find(world, found) or _start(world, found)
-        world.ledger.save_load(replace(found, statement_id=statement_id))
+        world.ledger.loads.save(replace(found, statement_id=statement_id))
         count("LoadsStarted")
     except Conflict:
         return  # sent by another loader, under the same name
@@ -161,7 +161,7 @@ def _files(dataset: str, table: Table, results: dict[LoadBatch, Result]) -> list
 
 
 def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataFile]) -> str | None:
-    """The COPY manifest of one table, with each file's exact size, which COPY demands of Parquet (aws-facts §6)."""
+    """The COPY manifest of one table, with the exact size of each file (docs/aws-facts.md#copy-from-parquet)."""
     entries = [
         {"url": file.uri, "mandatory": True, "meta": {"content_length": file.bytes}} for file in files if file.rows
     ]
@@ -174,17 +174,17 @@ def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataF
 
 def _ensure_tables(world: World, tables: list[Table]) -> None:
     """Bring the warehouse's tables to their declarations, if the ledger doesn't say that they are."""
-    if world.ledger.warehouse_columns(HISTORY) != HISTORY_SHAPE:
+    if world.ledger.warehouse_tables.columns(HISTORY) != HISTORY_SHAPE:
         world.warehouse.apply("tidemark-history", history_statements())
-        world.ledger.put_warehouse_columns(HISTORY, HISTORY_SHAPE)
+        world.ledger.warehouse_tables.put_columns(HISTORY, HISTORY_SHAPE)
     for table in tables:
         for relation in relations(table):
             _ensure_relation(world, table, relation)
 
 
 def _ensure_relation(world: World, table: Table, relation: str) -> None:
-    recorded, declared = world.ledger.warehouse_columns(relation), declared_shape(table, relation)
+    recorded, declared = world.ledger.warehouse_tables.columns(relation), declared_shape(table, relation)
     if recorded != declared:
         for statements in table_changes(table, relation, recorded):
             world.warehouse.apply(f"tidemark-table-{relation}", statements)
-        world.ledger.put_warehouse_columns(relation, declared)
+        world.ledger.warehouse_tables.put_columns(relation, declared)

@@ -59,18 +59,18 @@ def nightly(world: World, jobs: Collection[str] | None = None, dates: Collection
     if jobs is None or jobs:
         seen = due_report(world, jobs, dates)
         for found in seen.due:
-            if not found.waits_for and not world.ledger.paused(found.job):
+            if not found.waits_for and not world.ledger.controls.paused(found.job):
                 efforts.make(_begin, world, found, seen.known.get((found.job, found.period)), begun)
     efforts.make(_form_waiting, world, begun)
     efforts.finish()
     if jobs is None and not dates:
-        world.ledger.set_control(LAST_NIGHT, {"started": iso(started)})
+        world.ledger.controls.set(LAST_NIGHT, {"started": iso(started)})
     return len(begun)
 
 
 def last_pass(world: World) -> datetime | None:
     """When the last pass over all jobs began that was seen through; None where there has been none."""
-    remembered = world.ledger.control(LAST_NIGHT)
+    remembered = world.ledger.controls.get(LAST_NIGHT)
     return from_iso(remembered["started"]) if remembered else None
 
 
@@ -82,19 +82,19 @@ def follow(world: World, published: Collection[str]) -> int:
 def due_report(world: World, jobs: Collection[str] | None = None, dates: Collection[date] = ()) -> DueReport:
     """How the nightly jobs stand: one query for each table that they read, one look at each batch that there may be."""
     datasets, today = world.datasets, world.clock.now().date()
-    day_changes = {table: world.ledger.day_changes(table) for table in sorted(tables_read(datasets))}
+    day_changes = {table: world.ledger.day_changes.of(table) for table in sorted(tables_read(datasets))}
     names = {
         _batch_id(datasets[job], period): (job, period)
         for job in jobs_in_order(datasets)
         for period in periods_of(datasets[job], day_changes, today, dates)
     }
-    known = {names[batch.batch_id]: batch for batch in world.ledger.named(names)}
+    known = {names[batch.batch_id]: batch for batch in world.ledger.batches.named(names)}
     return DueReport(day_changes, known, tuple(due(datasets, day_changes, known, today, jobs, dates)))
 
 
 def form(world: World, batch_id: str) -> None:
     """Pin what a FORMING nightly batch reads, write the manifest of its attempt, and move it on, if a run is free."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch and _is_forming(batch) and _free_runs(world, unfinished_batches(world, known_datasets(world))) > 0:
         _form(world, batch)
 
@@ -117,7 +117,7 @@ def _begin(world: World, found: Due, seen: Batch | None, begun: list[str]) -> No
             announce(begin(world, new))
         else:
             # Its load may have moved it on since, which is no reason to let it be.
-            move(world, world.ledger.batch(batch_id) or seen, Superseded(seen.attempt, found.reason))
+            move(world, world.ledger.batches.get(batch_id) or seen, Superseded(seen.attempt, found.reason))
         begun.append(batch_id)
     except (Conflict, IllegalMove):
         return  # another pass has begun it
@@ -130,7 +130,7 @@ def _form_waiting(world: World, begun: Iterable[str]) -> None:
     # The index does not show yet what has been begun a moment ago.
     waiting = {batch.batch_id for batch in unfinished if _is_forming(batch)} | set(begun)
     order = {job: place for place, job in enumerate(jobs_in_order(known))}
-    forming = filter(_is_forming, world.ledger.named(waiting))
+    forming = filter(_is_forming, world.ledger.batches.named(waiting))
     for batch in sorted(forming, key=lambda batch: (order[batch.dataset], batch.period))[:free]:
         efforts.make(_form, world, batch)
     efforts.finish()

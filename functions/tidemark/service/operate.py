@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tidemark.adapters.ledger import RefusedFile
 from tidemark.adapters.world import World
 from tidemark.core.errors import Conflict, TidemarkError
-from tidemark.core.files import FileVersion
+from tidemark.core.files import FileVersion, RefusedFile
 from tidemark.core.job import DataFile
 from tidemark.core.lifecycle import TRANSITIONS, Batch, Discarded, Replayed, State, advance, changed
 from tidemark.service.claim import holding_batch
@@ -21,7 +20,7 @@ RELEASES_MAX = 10
 
 def find_batch(world: World, batch_id: str) -> Batch:
     """The batch of that id; raises for one that is not there."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch is None:
         raise TidemarkError(f"expected the id of a batch (see `tidemark batches`), found {batch_id!r}")
     return batch
@@ -55,9 +54,9 @@ def discard_batch(world: World, batch: Batch) -> Batch:
 
 def acknowledge(world: World, batch: Batch) -> Batch:
     """Take the rejected records of the batch's present attempt off the list; they stay where they are."""
-    if not batch.rejected:
+    if not batch.counts.rejected:
         raise TidemarkError(f"batch {batch.batch_id} has no rejected records to acknowledge")
-    return world.ledger.save(replace(batch, acknowledged=batch.attempt))
+    return world.ledger.batches.save(replace(batch, acknowledged=batch.attempt))
 
 
 def _quarantined(batch: Batch) -> Batch:
@@ -68,7 +67,7 @@ def _quarantined(batch: Batch) -> Batch:
 
 def find_refused(world: World, bucket: str, key: str) -> RefusedFile:
     """The refused file of that key; raises when it is not in quarantine."""
-    refused = (one for one in world.ledger.quarantine()[1] if (one.file.bucket, one.file.key) == (bucket, key))
+    refused = (one for one in world.ledger.quarantine.contents()[1] if (one.file.bucket, one.file.key) == (bucket, key))
     found = next(refused, None)
     if found is None:
         raise TidemarkError(f"s3://{bucket}/{key} is not in quarantine (see `tidemark quarantine list`)")
@@ -87,7 +86,7 @@ def release_file(world: World, refused: RefusedFile) -> Batch:
         latest = _is_latest(world, file, dataset_of(world, batch.dataset).on_overwrite)
         revised, _ = advance(batch, changed(batch, f"{file.uri} was released"), world.clock.now())
         try:
-            saved = world.ledger.restore(revised, file, latest)
+            saved = world.ledger.files.restore(revised, file, latest)
         except Conflict:
             continue  # the file or its batch has moved on meanwhile: look again
         announce(saved)
@@ -96,7 +95,7 @@ def release_file(world: World, refused: RefusedFile) -> Batch:
 
 
 def _is_latest(world: World, file: FileVersion, on_overwrite: str) -> bool:
-    holder = world.ledger.holder(file.bucket, file.key)
+    holder = world.ledger.files.holder(file.bucket, file.key)
     latest = holder is not None and holder.file.version == file.version
     if holder and not latest and on_overwrite != "append":
         raise TidemarkError(f"{file.uri} was overwritten by version {holder.file.version}: expected `discard`")

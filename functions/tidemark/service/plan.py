@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from tidemark.adapters.ledger import Segment
 from tidemark.adapters.world import World
-from tidemark.core.batching import due_batches
+from tidemark.core.batching import Segment, due_batches
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Conflict, IllegalMove
 from tidemark.core.files import FileVersion, changed_files, resolve_versions, undecided_keys
@@ -49,7 +48,7 @@ def plan(world: World, eager: bool = False) -> int:
         if not dataset.nightly
         for background in (False, True)
         for segments in [_untaken(world, name, background)]
-        if segments and not world.ledger.paused(name)
+        if segments and not world.ledger.controls.paused(name)
     }
     requests = [*_forming(unfinished), *_due(pending, world.datasets, now, eager)]
     limits = {name: dataset.batch.max_running for name, dataset in known.items()}
@@ -71,7 +70,7 @@ def plan(world: World, eager: bool = False) -> int:
 
 def form(world: World, batch_id: str) -> None:
     """Claim a FORMING batch's files, write the manifest of its attempt, and move it on."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.FORMING or batch.period:
         return
     files, duplicate_files = _files(world, batch)
@@ -89,12 +88,12 @@ def form(world: World, batch_id: str) -> None:
         return  # somebody else has formed it, or must form it anew; its segments are theirs to forget
     count("FilesDuplicated", duplicate_files)
     for segment in batch.segments:
-        world.ledger.delete_segment(batch.dataset, segment, batch.background)
+        world.ledger.segments.delete(batch.dataset, segment, batch.background)
 
 
 def finish(world: World, batch_id: str) -> None:
     """`form` for a batch that was begun and not formed; one that waits for a slot goes on waiting."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch and holds_slot(batch):
         form(world, batch_id)
 
@@ -108,12 +107,12 @@ def _is_left_over(batch: Batch, now: datetime, eager: bool) -> bool:
 def _untaken(world: World, dataset: str, background: bool) -> list[Segment]:
     """The pending segments that no batch has taken; those that were worked off before a crash are forgotten."""
     untaken = []
-    for segment in world.ledger.segments(dataset, background):
-        holder = world.ledger.batch(segment.batch_id) if segment.batch_id else None
+    for segment in world.ledger.segments.pending(dataset, background):
+        holder = world.ledger.batches.get(segment.batch_id) if segment.batch_id else None
         if not segment.batch_id:
             untaken.append(segment)
         elif holder and segment.sk not in holder.segments:
-            world.ledger.delete_segment(dataset, segment.sk, background)
+            world.ledger.segments.delete(dataset, segment.sk, background)
     return untaken
 
 
@@ -154,12 +153,12 @@ def _begin(world: World, dataset: str, segments: list[str], background: bool) ->
 def _files(world: World, batch: Batch) -> tuple[list[FileVersion], int]:
     """The attempt's files, in the order of their keys, and how many were dropped as another batch's."""
     dataset = dataset_of(world, batch.dataset)
-    listed = [file for sk in batch.segments for file in world.ledger.segment_files(batch.dataset, sk)]
+    listed = [file for sk in batch.segments for file in world.ledger.segments.files(batch.dataset, sk)]
     latest = {} if dataset.on_overwrite == "append" else _latest(world, listed)
     wanted, outdated = resolve_versions(listed, dataset.on_overwrite, latest)
     mine = _claimed(world, dataset, batch, wanted)
     base = _base(world, batch)
-    files = changed_files([*base, *mine], world.ledger.changes(batch.batch_id, after=batch.discarded))
+    files = changed_files([*base, *mine], world.ledger.files.changes(batch.batch_id, after=batch.discarded))
     return [files[name] for name in sorted(files)], len(wanted) - len(mine) + len(outdated)
 
 
@@ -198,11 +197,11 @@ def _note_missing(world: World, batch: Batch, standing: Manifest, files: Iterabl
 
     So it is where the manifest was written under another policy for overwritten keys, before a deployment.
     """
-    listed = changed_files(standing.files, world.ledger.changes(batch.batch_id, after=standing.changes))
+    listed = changed_files(standing.files, world.ledger.files.changes(batch.batch_id, after=standing.changes))
     for file in files:
         if file.identity not in listed:
-            found, holder = world.ledger.batch(batch.batch_id), world.ledger.holder(file.bucket, file.key)
+            found, holder = world.ledger.batches.get(batch.batch_id), world.ledger.files.holder(file.bucket, file.key)
             assert found, "a batch is never deleted"
             assert holder, "the file is claimed"
             revised, _ = advance(found, changed(found, f"{file.uri} was left out of the manifest"), world.clock.now())
-            world.ledger.restore(revised, file, latest=holder.file.version == file.version)
+            world.ledger.files.restore(revised, file, latest=holder.file.version == file.version)

@@ -39,7 +39,7 @@ def publish_run(world: World, run_id: str) -> None:
     if ours is None:
         return
     batch_id, attempt = ours
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch and batch.state is State.PLANNED and batch.attempt == attempt:
         # The event has overtaken the submitter, or the submitter has died: the run is the attempt's all the same.
         with suppress(Conflict, IllegalMove):
@@ -49,7 +49,7 @@ def publish_run(world: World, run_id: str) -> None:
 
 def publish(world: World, batch_id: str) -> None:
     """Take a RUNNING batch its next step, if its run has ended."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.RUNNING:
         return
     run = world.engine.run(batch.run_id)
@@ -114,7 +114,7 @@ def _commit(world: World, dataset: Dataset, batch: Batch, result: Result) -> Non
 def _save_published(world: World, dataset: Dataset, batch: Batch, result: Result) -> None:
     """PUBLISHED; and where keys are remembered, in the same moment the keys that the batch shows."""
     keys = result.keys or ()
-    save = (lambda moved: world.ledger.save_with_keys(moved, keys)) if needs_lock(dataset) else None
+    save = (lambda moved: world.ledger.seen_keys.save_with_batch(moved, keys)) if needs_lock(dataset) else None
     move(world, batch, published_as(batch, result), save)
 
 
@@ -148,7 +148,7 @@ def _failed(world: World, batch: Batch, failure: RunFailure) -> None:
     event = after_run_failure(batch, failure)
     file = failure.file
     if isinstance(event, FileRefused) and file:
-        move(world, batch, event, lambda revised: world.ledger.refuse(revised, file))
+        move(world, batch, event, lambda revised: world.ledger.files.refuse(revised, file))
         count("FilesRefused")
     elif isinstance(event, Bisected):
         _split(world, batch, event)
@@ -188,5 +188,5 @@ def _split(world: World, batch: Batch, event: Bisected) -> None:
         )
         for child, part in zip(event.children, ((0, half), (half, batch.files)), strict=True)
     ]
-    move(world, batch, event, lambda parent: world.ledger.save_all([parent, *children])[0])
+    move(world, batch, event, lambda parent: world.ledger.batches.save_all([parent, *children])[0])
     count("BatchesSplit")

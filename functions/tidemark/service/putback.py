@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tidemark.adapters.ledger import Holder
 from tidemark.adapters.world import World
 from tidemark.core.dataset_lock import needs_lock
-from tidemark.core.files import FileVersion, undecided_keys
+from tidemark.core.files import FileVersion, Holder, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
 from tidemark.core.naming import born_at
@@ -26,12 +25,12 @@ def put_back(world: World, seen: Evidence, batch: Batch, root: str) -> None:
         _claim(world, trace, root)
         _set_aside(world, trace)
         _free_segments(world, seen.known.get(batch.batch_id))
-        world.ledger.register(batch.dataset, seen.datasets[batch.dataset].declared)
+        world.ledger.declarations.register(batch.dataset, seen.datasets[batch.dataset].declared)
         _remember_keys(world, batch, trace)
         _mark(world, trace)
         _note_tables(world, trace)
         _note_load(world, seen, batch)
-    announce(world.ledger.save(batch))
+    announce(world.ledger.batches.save(batch))
 
 
 def _claim(world: World, trace: Trace, root: str) -> None:
@@ -45,8 +44,8 @@ def _claim(world: World, trace: Trace, root: str) -> None:
 
 def _claim_key(world: World, bucket: str, key: str, found: list[Held], now: datetime) -> None:
     """Let every version be held, the latest as such, and the others beside it."""
-    latest = world.ledger.holder(bucket, key)
-    held = {one.file.version: one for one in world.ledger.holders(bucket, key)}
+    latest = world.ledger.files.holder(bucket, key)
+    held = {one.file.version: one for one in world.ledger.files.holders(bucket, key)}
     older = {version for version in held if latest is None or version != latest.file.version}
     known = [Held(held[version].file, held[version].batch_id) for version in sorted(older)]
     known += [Held(latest.file, latest.batch_id)] if latest else []
@@ -55,9 +54,9 @@ def _claim_key(world: World, bucket: str, key: str, found: list[Held], now: date
     *before, last = in_order(known, found, shown)
     for one in before:
         if one.file.version not in older:
-            world.ledger.hold_older(one.file, one.batch_id, now)
+            world.ledger.recovery.hold_older(one.file, one.batch_id, now)
     if latest != Holder(last.file, last.batch_id):
-        world.ledger.hold(last.file, last.batch_id, now, instead=latest)
+        world.ledger.recovery.hold(last.file, last.batch_id, now, instead=latest)
 
 
 def _free_segments(world: World, known: Batch | None) -> None:
@@ -65,18 +64,18 @@ def _free_segments(world: World, known: Batch | None) -> None:
     if known is None:
         return
     for sk in known.segments:
-        world.ledger.free_segment(known.dataset, sk, known.background)
+        world.ledger.segments.free(known.dataset, sk, known.background)
 
 
 def _set_aside(world: World, trace: Trace) -> None:
     """Files that a run has blamed wait for a person; not those that are worked on, or that were overwritten."""
     for file in listed(trace.manifest):
-        if file.version in world.ledger.refusals(file.bucket, file.key):
-            world.ledger.take_back(file)
+        if file.version in world.ledger.files.refusals(file.bucket, file.key):
+            world.ledger.recovery.take_back(file)
     for file, reason in set_aside(trace).items():
-        latest = world.ledger.holder(file.bucket, file.key)
+        latest = world.ledger.files.holder(file.bucket, file.key)
         if trace.dataset.on_overwrite == "append" or (latest and latest.file.version == file.version):
-            world.ledger.set_aside(file, trace.batch_id, reason, world.clock.now())
+            world.ledger.recovery.set_aside(file, trace.batch_id, reason, world.clock.now())
 
 
 def _remember_keys(world: World, batch: Batch, trace: Trace) -> None:
@@ -84,7 +83,7 @@ def _remember_keys(world: World, batch: Batch, trace: Trace) -> None:
     attempt = max((one for rows in trace.lake.values() for one in rows), default=0)
     result = trace.results.get(attempt)
     if needs_lock(trace.dataset) and result and result.keys is not None:
-        world.ledger.put_keys(batch, attempt, result.keys)
+        world.ledger.seen_keys.put(batch, attempt, result.keys)
 
 
 def _mark(world: World, trace: Trace) -> None:
@@ -101,13 +100,13 @@ def _note_tables(world: World, trace: Trace) -> None:
     """The warehouse's tables have at least the columns by which the batch was loaded."""
     for table in trace.dataset.tables if trace.loads else ():
         for relation in relations(table):
-            if world.ledger.warehouse_columns(relation) is None:
-                world.ledger.put_warehouse_columns(relation, declared_shape(table, relation))
+            if world.ledger.warehouse_tables.columns(relation) is None:
+                world.ledger.warehouse_tables.put_columns(relation, declared_shape(table, relation))
 
 
 def _note_load(world: World, seen: Evidence, batch: Batch) -> None:
     """The load by which it is in the warehouse, so that its story can be told."""
-    if batch.load_id and world.ledger.load(batch.load_id) is None:
+    if batch.load_id and world.ledger.loads.get(batch.load_id) is None:
         members = tuple(
             (name, attempt)
             for name, loads in seen.loads.items()
@@ -115,4 +114,4 @@ def _note_load(world: World, seen: Evidence, batch: Batch) -> None:
             if load_id == batch.load_id
         )
         datasets = tuple(sorted({name.split(".")[0] for name, _ in members}))
-        world.ledger.save_load(Load(batch.load_id, born_at(batch.load_id), members, datasets, state="FINISHED"))
+        world.ledger.loads.save(Load(batch.load_id, born_at(batch.load_id), members, datasets, state="FINISHED"))

@@ -59,7 +59,7 @@ def reconcile(
         missing += remember(world, _missing(world, dataset, files, settled_after), background)
         if not place.parts and prefix == dataset.prefix:
             _remember_pass(world, dataset.name, place)
-        world.ledger.set_control(name, place.packed() if place.parts else {})
+        world.ledger.controls.set(name, place.packed() if place.parts else {})
         yield Pass(place.seen, missing, done=not place.parts)
 
 
@@ -91,7 +91,7 @@ def _see_through(world: World, due: Sequence[DuePass], go_on: Callable[[], bool]
 
 def passes(world: World) -> dict[str, Passed]:
     """Dataset → what is known of its passes, for each declared one that reads raw files."""
-    known = world.ledger.controls(RECONCILED)
+    known = world.ledger.controls.with_prefix(RECONCILED)
     return {
         name: _passed(known.get(f"{RECONCILED}{name}", {}))
         for name, dataset in world.datasets.items()
@@ -104,7 +104,7 @@ def noted_passes(world: World) -> dict[str, Passed]:
     found, now = passes(world), world.clock.now()
     for name, passed in found.items():
         if not (passed.known or passed.began):
-            world.ledger.set_control_once(f"{RECONCILED}{name}", {"known": iso(now)})
+            world.ledger.controls.set_once(f"{RECONCILED}{name}", {"known": iso(now)})
     return found
 
 
@@ -116,13 +116,13 @@ def _passed(value: dict[str, Any]) -> Passed:
 def _remember_pass(world: World, dataset: str, place: Place) -> None:
     """That a pass is complete. A whole one may have begun long before the daily ones that were complete meanwhile."""
     name = f"{RECONCILED}{dataset}"
-    before, began = world.ledger.control(name), iso(place.began)
+    before, began = world.ledger.controls.get(name), iso(place.began)
     whole = {} if place.narrowed else {"whole": began, "keys": place.seen}
-    world.ledger.set_control(name, {**before, "began": max(began, before.get("began", "")), **whole})
+    world.ledger.controls.set(name, {**before, "began": max(began, before.get("began", "")), **whole})
 
 
 def _place(world: World, name: str) -> Place | None:
-    remembered = world.ledger.control(name)
+    remembered = world.ledger.controls.get(name)
     return Place.unpacked(remembered) if "parts" in remembered else None
 
 
@@ -160,11 +160,11 @@ def _missing(
 
 def _unknown(world: World, dataset: Dataset, files: Sequence[FileVersion]) -> list[FileVersion]:
     """Of up to 100 versions those that the ledger does not know; under `ignore` one version of a key is enough."""
-    latest = world.ledger.known_versions(files)
+    latest = world.ledger.files.known_versions(files)
     unknown = [file for file in files if latest.get((file.bucket, file.key)) != file.version]
     if dataset.on_overwrite == "ignore":
         return [file for file in unknown if (file.bucket, file.key) not in latest]
     if dataset.on_overwrite == "append" and unknown:
-        older = world.ledger.older_versions(unknown)
+        older = world.ledger.files.older_versions(unknown)
         return [file for file in unknown if file.identity not in older]
     return unknown

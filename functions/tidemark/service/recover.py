@@ -37,12 +37,12 @@ class Findings:
 
 def stop(world: World) -> datetime:
     """Break the seal, so that nothing begins any more; answers since when that is so."""
-    found, own = world.ledger.seal(), world.ledger.identity()
+    found, own = world.ledger.recovery.seal(), world.ledger.table.identity()
     if found.get("broken") == own:
         return from_iso(found["since"])
     # A restored table bears another's seal or none: nothing has begun by it since it was made.
-    since = world.clock.now() if found.get("whole") == own else world.ledger.made_at()
-    world.ledger.break_seal(since)
+    since = world.clock.now() if found.get("whole") == own else world.ledger.table.made_at()
+    world.ledger.recovery.break_seal(since)
     return since
 
 
@@ -64,10 +64,10 @@ def recover(world: World, accept: bool = False) -> Findings:
     for batch in found.batches:
         put_back(world, seen, batch, origin.get(batch.batch_id, batch.batch_id))
     for prefix in PLACES:
-        for name in world.ledger.controls(prefix):
-            world.ledger.set_control(name, {})
+        for name in world.ledger.controls.with_prefix(prefix):
+            world.ledger.controls.set(name, {})
     _check(found, look(world), accept)
-    world.ledger.put_seal()
+    world.ledger.recovery.put_seal()
     return found
 
 
@@ -147,12 +147,12 @@ def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
     for batch in (one for one in now.values() if one.state is State.LOADED):
         for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
             shown = {table: found[batch.batch_id] for table, found in tables.items() if batch.batch_id in found}
-            found = differences(where, seen.datasets[batch.dataset], batch.rows, batch.attempt, shown)
+            found = differences(where, seen.datasets[batch.dataset], batch.counts.rows, batch.attempt, shown)
             lines += [f"{batch.batch_id}: {line}" for line in found]
     return lines
 
 
 def _holders(world: World, traces: Iterable[Trace]) -> list[Held]:
     keys = sorted({(file.bucket, file.key) for trace in traces for file in files_of(trace)})
-    found = world.map(lambda key: world.ledger.holders(*key), keys, READS_AT_ONCE)
+    found = world.map(lambda key: world.ledger.files.holders(*key), keys, READS_AT_ONCE)
     return [Held(one.file, one.batch_id) for holders in found for one in holders]

@@ -1,4 +1,4 @@
-"""What the ledger can tell: how everything stands, and the whole story of one file (design invariant 6)."""
+"""Reports from the ledger: the status of datasets, the history of a file (docs/architecture.md#invariants, no. 6)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 
-from tidemark.adapters.ledger import Holder
 from tidemark.adapters.world import World
 from tidemark.core.dataset_lock import in_order_to_run, is_released, needs_lock
-from tidemark.core.files import FileVersion
+from tidemark.core.files import FileVersion, Holder
 from tidemark.core.job import FileCount
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
@@ -42,8 +41,8 @@ class DatasetStatus:
 
 def dataset_status(world: World, dataset: str) -> DatasetStatus:
     """Pending files, and the latest batches by state."""
-    pending = [segment.head for segment in world.ledger.all_segments(dataset) if not segment.batch_id]
-    batches = world.ledger.recent(dataset, RECENT)
+    pending = [segment.head for segment in world.ledger.segments.all(dataset) if not segment.batch_id]
+    batches = world.ledger.batches.recent(dataset, RECENT)
     return DatasetStatus(
         dataset,
         pending_files=sum(segment.files for segment in pending),
@@ -52,12 +51,12 @@ def dataset_status(world: World, dataset: str) -> DatasetStatus:
         states=Counter(batch.state for batch in batches),
         oldest=_oldest(batches),
         waiting_for_lock=_waiting_for_lock(world, dataset, batches),
-        paused=world.ledger.paused(dataset),
+        paused=world.ledger.controls.paused(dataset),
         period=max((batch.period for batch in batches), default=""),
-        read=sum(batch.read for batch in batches),
-        kept=sum(batch.kept for batch in batches),
-        rejected=sum(batch.rejected for batch in batches),
-        duplicate_records=sum(batch.duplicate_records for batch in batches),
+        read=sum(batch.counts.read for batch in batches),
+        kept=sum(batch.counts.kept for batch in batches),
+        rejected=sum(batch.counts.rejected for batch in batches),
+        duplicate_records=sum(batch.counts.duplicate_records for batch in batches),
     )
 
 
@@ -70,8 +69,8 @@ def _oldest(batches: Iterable[Batch]) -> dict[State, datetime]:
 
 
 def _waiting_for_lock(world: World, dataset: str, batches: Iterable[Batch]) -> int:
-    held = world.ledger.lock_holder(dataset) if needs_lock(world.datasets[dataset]) else None
-    if held is None or is_released(held, world.ledger.batch(held.batch_id)):
+    held = world.ledger.locks.holder(dataset) if needs_lock(world.datasets[dataset]) else None
+    if held is None or is_released(held, world.ledger.batches.get(held.batch_id)):
         return 0
     return sum(batch.batch_id != held.batch_id for batch in in_order_to_run(batches, world.clock.now()))
 
@@ -99,20 +98,20 @@ class FileHistory:
 
 def explain(world: World, bucket: str, key: str) -> list[FileHistory]:
     """Every version of the key that was ever claimed, oldest last; none for a key that nobody has seen."""
-    refusals = world.ledger.refusals(bucket, key)
-    return [_history(world, holder, refusals) for holder in world.ledger.holders(bucket, key)]
+    refusals = world.ledger.files.refusals(bucket, key)
+    return [_history(world, holder, refusals) for holder in world.ledger.files.holders(bucket, key)]
 
 
 def _history(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileHistory:
     batch = _batch_of(world, holder.batch_id, holder)
-    attempts = world.ledger.attempts(batch.batch_id) if batch else []
+    attempts = world.ledger.batches.attempts(batch.batch_id) if batch else []
     told = tuple(_attempt(world, *pair, holder) for pair in zip_longest(attempts, attempts[1:]))
     return FileHistory(holder, batch, told, refusals.get(holder.file.version, ""))
 
 
 def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:
     """The batch that worked the file off: the one that claimed it, or the child that took it over."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.SPLIT:
         return batch
     children = (_batch_of(world, child, holder) for child in batch.children)
@@ -132,7 +131,7 @@ def files_of(world: World, batch: Batch) -> tuple[FileVersion, ...]:
 def _attempt(world: World, batch: Batch, following: Batch | None, holder: Holder) -> AttemptHistory:
     result = read_result(world, batch)
     ended = (following.because or following.reason) if following else ""
-    load = world.ledger.load(batch.load_id) if batch.load_id else None
+    load = world.ledger.loads.get(batch.load_id) if batch.load_id else None
     if result is None:
         return AttemptHistory(batch, None, {}, load, ended)
     count = next((file for file in result.files if file.identity == holder.file.identity), None)

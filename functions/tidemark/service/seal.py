@@ -39,16 +39,16 @@ def sealed_or_new(world: World) -> World:
     if found is Seal.NONE:
         if _has_documents(world) and not _has_batches(world):
             raise _unsealed(world)
-        world.ledger.put_seal()
+        world.ledger.recovery.put_seal()
     return _unless_foreign(world, found)
 
 
 def look(world: World) -> Seal:
     """Which seal the ledger bears."""
-    found = world.ledger.seal()
+    found = world.ledger.recovery.seal()
     if not found:
         return Seal.NONE
-    return Seal.WHOLE if found.get("whole") == world.ledger.identity() else Seal.FOREIGN
+    return Seal.WHOLE if found.get("whole") == world.ledger.table.identity() else Seal.FOREIGN
 
 
 def _unless_foreign(world: World, found: Seal) -> World:
@@ -62,7 +62,7 @@ def _has_documents(world: World) -> bool:
 
 
 def _has_batches(world: World) -> bool:
-    return any(world.ledger.recent(name, 1) for name in known_datasets(world))
+    return any(world.ledger.batches.recent(name, 1) for name in known_datasets(world))
 
 
 def _unsealed(world: World) -> Unsealed:

@@ -25,14 +25,14 @@ Counts = dict[tuple[str, int], dict[str, int]]
 
 def settle_batch(world: World, batch_id: str) -> None:
     """Settle the load that a LOADING batch is in."""
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch and batch.state is State.LOADING:
         settle(world, batch.load_id)
 
 
 def settle(world: World, load_id: str) -> None:
     """Close a load whose statement has ended, and move its batches; one that is not ours changes nothing."""
-    found = world.ledger.load(load_id)
+    found = world.ledger.loads.get(load_id)
     if found is None or found.state != "OPEN" or not found.statement_id:
         return
     statement = world.warehouse.statement(found.statement_id)
@@ -97,12 +97,12 @@ def _gone(world: World, batch: Batch) -> str:
 
 def _expected(world: World, batch: Batch) -> dict[str, int]:
     tables = declaration_of(world, batch).tables
-    return {table.physical_name: batch.rows.get(table.name, 0) for table in tables}
+    return {table.physical_name: batch.counts.rows.get(table.name, 0) for table in tables}
 
 
 def _members(world: World, found: Load) -> list[Batch]:
     """The load's batches that are still in it; one with a newer attempt is no longer."""
-    listed = [world.ledger.batch(batch_id) for batch_id, _ in found.batches]
+    listed = [world.ledger.batches.get(batch_id) for batch_id, _ in found.batches]
     return [batch for batch in listed if batch and batch.state is State.LOADING and batch.load_id == found.load_id]
 
 
@@ -118,7 +118,7 @@ def _close(world: World, closed: Load) -> None:
     if _members(world, closed):
         raise Transient(f"load {closed.load_id} has batches that could not be moved on: it is settled again")
     try:
-        world.ledger.save_load(closed)
+        world.ledger.loads.save(closed)
     except Conflict:
         return  # closed by another settler, who saw the same statement
     _hint_next(world, closed)
@@ -136,6 +136,6 @@ def _hint_next(world: World, closed: Load) -> None:
 def _send_again(world: World, found: Load) -> None:
     """The service has forgotten the statement: the load is sent again, for repeating it converges."""
     try:
-        world.ledger.save_load(replace(found, statement_id=""))
+        world.ledger.loads.save(replace(found, statement_id=""))
     except Conflict:
         return

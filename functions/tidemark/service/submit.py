@@ -16,7 +16,8 @@ from tidemark.service.dataset_lock import next_to_run, seen_keys
 from tidemark.service.documents import attempt_key
 from tidemark.service.transitions import dataset_of, move
 
-#: How long EMR is trusted to remember a client token; afterwards the run is looked for by name (aws-facts §4.1).
+#: How long EMR is trusted to remember a client token (docs/aws-facts.md#emr-client-tokens); afterwards the run is
+#: looked for by name.
 TOKEN_TRUST = timedelta(minutes=5)
 
 
@@ -25,7 +26,7 @@ def submit(world: World, batch_id: str) -> None:
 
     Where batches take turns, the one whose turn it is: perhaps another, or none.
     """
-    batch = world.ledger.batch(batch_id)
+    batch = world.ledger.batches.get(batch_id)
     if batch and needs_lock(dataset_of(world, batch.dataset)):
         batch = next_to_run(world, batch)
     if batch and is_ready(batch, world.clock.now()):

@@ -39,9 +39,9 @@ def _look(world: World) -> Look:
         datasets=known,
         unfinished=unfinished_batches(world, known),
         segments=[taken for name in _of_files(world) for taken in _segments(world, name)],
-        loads=ledger.open_loads(),
-        waiting=ledger.waiting(LOOK_MAX),
-        blemished=ledger.blemished(now - LATELY, LOOK_MAX),
+        loads=ledger.loads.open(),
+        waiting=ledger.quarantine.waiting(LOOK_MAX),
+        blemished=ledger.batches.blemished(now - LATELY, LOOK_MAX),
         strays=_strays(world, known),
     )
 
@@ -51,7 +51,9 @@ def _of_files(world: World) -> list[str]:
 
 
 def _segments(world: World, dataset: str) -> list[Taken]:
-    return [Taken(segment.head, segment.batch_id) for segment in world.ledger.segments(dataset, limit=SEGMENTS_MAX)]
+    return [
+        Taken(segment.head, segment.batch_id) for segment in world.ledger.segments.pending(dataset, limit=SEGMENTS_MAX)
+    ]
 
 
 def _strays(world: World, known: Mapping[str, Dataset]) -> int:
@@ -60,7 +62,7 @@ def _strays(world: World, known: Mapping[str, Dataset]) -> int:
     What is under way of these goes on, and is looked at like any other batch.
     """
     left = {
-        name: sum(len(world.ledger.segments(name, background, SEGMENTS_MAX)) for background in (False, True))
+        name: sum(len(world.ledger.segments.pending(name, background, SEGMENTS_MAX)) for background in (False, True))
         for name in set(known) - set(world.datasets)
     }
     for name, count in left.items():

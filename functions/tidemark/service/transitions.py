@@ -32,7 +32,7 @@ def move(world: World, batch: Batch, event: Event | Decide, save: Save | None = 
     for _ in range(SAVES_MAX):
         moved, effects = advance(batch, decide(batch), world.clock.now())
         try:
-            saved = (save or world.ledger.save)(moved)
+            saved = (save or world.ledger.batches.save)(moved)
         except Conflict as lost:
             batch = _with_changes(world, batch, lost)
             continue
@@ -44,7 +44,7 @@ def move(world: World, batch: Batch, event: Event | Decide, save: Save | None = 
 
 def _with_changes(world: World, batch: Batch, lost: Conflict) -> Batch:
     """The batch as it is now, if nothing has happened to it but changes to its files; else the lost race is raised."""
-    found = world.ledger.batch(batch.batch_id)
+    found = world.ledger.batches.get(batch.batch_id)
     if found is None or found.changes == batch.changes or not same_but_changes(found, batch):
         raise lost
     return found
@@ -78,7 +78,7 @@ def perform(world: World, effects: Iterable[Effect]) -> None:
 
 def unfinished_batches(world: World, datasets: Iterable[str]) -> list[Batch]:
     """The datasets' batches that are not at rest, as the index knows them."""
-    found = world.map(world.ledger.open_batches, datasets, QUERIES_AT_ONCE)
+    found = world.map(world.ledger.batches.open, datasets, QUERIES_AT_ONCE)
     return [batch for batches in found for batch in batches]
 
 
@@ -114,11 +114,11 @@ def dataset_of(world: World, name: str) -> Dataset:
 
 
 def _retired(world: World) -> dict[str, Dataset]:
-    registered = world.ledger.registered()
+    registered = world.ledger.declarations.all()
     return {name: parse_dataset(declared) for name, declared in registered.items() if name not in world.datasets}
 
 
 def begin(world: World, batch: Batch) -> Batch:
     """Write a new batch and mark its segments as taken; raises `Conflict` when another was faster."""
-    world.ledger.register(batch.dataset, world.datasets[batch.dataset].declared)
-    return world.ledger.begin(batch)
+    world.ledger.declarations.register(batch.dataset, world.datasets[batch.dataset].declared)
+    return world.ledger.batches.begin(batch)

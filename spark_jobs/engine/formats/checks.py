@@ -14,13 +14,14 @@ Accepted besides the plain case:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_FLOOR, Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
 from spark_jobs.engine.formats.scanner import Number
-from tidemark.core.dataset import EPOCH_UNITS, ColumnType, Field
+from tidemark.core.column_types import EPOCH_UNITS, TIMESTAMPS, ColumnType, Family
+from tidemark.core.dataset import Field
 
 #: No digit can match two parts of this pattern, so a long text that is not a number is rejected without backtracking.
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -33,9 +34,8 @@ _TIMESTAMP = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
-#: Years 1 to 9999, the range that Spark, Iceberg, Redshift and Python all support. Microseconds since 1970.
-TIMESTAMP_MIN = (datetime(1, 1, 1, tzinfo=timezone.utc) - _EPOCH) // _MICROSECOND
-TIMESTAMP_MAX = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc) - _EPOCH) // _MICROSECOND
+#: Microseconds since 1970.
+TIMESTAMP_MIN, TIMESTAMP_MAX = ((datetime.fromisoformat(bound) - _EPOCH) // _MICROSECOND for bound in TIMESTAMPS)
 #: Seconds since 1970 in March 1973 and in 2100. A number without a declared unit counts the unit in which it lies
 #: between them; no number does so in two units. In any other unit it would lie in the first 48 days of 1970 or after
 #: the year 5000.
@@ -46,7 +46,6 @@ _BOOLEANS = {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}
 #: pandas writes whole numbers, and booleans, of a column with nulls as 1.0.
 _WHOLE_BIT = re.compile(r"([01])\.0+", re.ASCII)
 _EXACT = Context(prec=76, traps=[Inexact, InvalidOperation])
-_BITS = {"int": 32, "bigint": 64}
 
 Check = Callable[[Any], Any]
 
@@ -91,17 +90,7 @@ def value_check(type_: ColumnType, unit: str = "") -> Check:
 
     `unit` is the declared unit of numeric timestamps, or empty.
     """
-    if type_.kind == "string":
-        return lambda value: _string(value, type_.arguments[0])
-    if type_.kind == "decimal":
-        precision, scale = type_.arguments
-        return lambda value: _decimal(value, precision, scale)
-    if type_.kind in _BITS:
-        limit = 1 << (_BITS[type_.kind] - 1)
-        return lambda value: _whole(value, limit, type_.kind)
-    if type_.kind == "timestamp":
-        return lambda value: _timestamp(value, unit)
-    return {"double": _double, "boolean": _boolean, "date": _date}[type_.kind]
+    return _CHECKS[type_.family](type_, unit)
 
 
 def _string(value: Any, bytes_max: int) -> str:
@@ -247,6 +236,33 @@ def _iso(value: Any) -> int | None:
     except ValueError:
         return None
     return (local - _EPOCH + (offset if sign == "-" else -offset)) // _MICROSECOND
+
+
+def _text_check(type_: ColumnType, _: str) -> Check:
+    bytes_max = type_.bytes_max or 0
+    return lambda value: _string(value, bytes_max)
+
+
+def _whole_check(type_: ColumnType, _: str) -> Check:
+    limit = 1 << (type_.row.bits - 1)
+    return lambda value: _whole(value, limit, type_.kind)
+
+
+def _decimal_check(type_: ColumnType, _: str) -> Check:
+    precision, scale = type_.arguments
+    return lambda value: _decimal(value, precision, scale)
+
+
+#: Family → a function from a type, and the unit declared for its field, to the check.
+_CHECKS: Mapping[Family, Callable[[ColumnType, str], Check]] = {
+    Family.TEXT: _text_check,
+    Family.INTEGER: _whole_check,
+    Family.DECIMAL: _decimal_check,
+    Family.FLOAT: lambda _type, _unit: _double,
+    Family.BOOLEAN: lambda _type, _unit: _boolean,
+    Family.DATE: lambda _type, _unit: _date,
+    Family.TIMESTAMP: lambda _type, unit: lambda value: _timestamp(value, unit),
+}
 
 
 def _show(value: Any) -> str:

@@ -6,9 +6,10 @@ the same values fit as in JSON.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timezone
 from decimal import Decimal
+from functools import cache
 from typing import Any, Optional, Union
 
 import pyarrow as pa
@@ -17,31 +18,18 @@ import pyarrow.types as pt
 
 from spark_jobs.engine.formats.checks import UnfitError, field_check
 from spark_jobs.engine.formats.rescue import plain, rescued
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType, Family
+from tidemark.core.dataset import Field
 
-_ARROW = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
-_RANGES: dict[str, tuple[Any, Any]] = {
-    "timestamp": (datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc)),
-    "date": (date(1, 1, 1), date(9999, 12, 31)),
-}
 #: Types from which Arrow converts exactly or fails: each value becomes what the checks would make of it.
 _EXACT = {
-    "string": (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary, pt.is_integer, pt.is_boolean),
-    "int": (pt.is_integer,),
-    "bigint": (pt.is_integer,),
-    "double": (pt.is_floating, pt.is_integer),
-    "decimal": (pt.is_decimal, pt.is_integer),
-    "boolean": (pt.is_boolean,),
-    "date": (pt.is_date,),
-    "timestamp": (pt.is_timestamp, pt.is_date),
+    Family.TEXT: (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary, pt.is_integer, pt.is_boolean),
+    Family.INTEGER: (pt.is_integer,),
+    Family.FLOAT: (pt.is_floating, pt.is_integer),
+    Family.DECIMAL: (pt.is_decimal, pt.is_integer),
+    Family.BOOLEAN: (pt.is_boolean,),
+    Family.DATE: (pt.is_date,),
+    Family.TIMESTAMP: (pt.is_timestamp, pt.is_date),
 }
 
 #: A column as read: an Arrow array, or Python values if no single type fits them.
@@ -50,7 +38,19 @@ Values = Union[pa.Array, Sequence[Any]]
 
 def arrow_type(type_: ColumnType) -> pa.DataType:
     """The Arrow type that Spark expects for a declared type."""
-    return pa.decimal128(*type_.arguments) if type_.kind == "decimal" else _ARROW[type_.kind]
+    return _constructed(type_.arrow)
+
+
+@cache
+def _constructed(call: str) -> pa.DataType:
+    return _evaluated(ast.parse(call, mode="eval").body)
+
+
+def _evaluated(node: ast.expr) -> Any:
+    """The result of a call of a pyarrow constructor, whose arguments are literals or other such calls."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return getattr(pa, node.func.id)(*map(_evaluated, node.args))
+    return ast.literal_eval(node)
 
 
 def schema_of(fields: Sequence[Field]) -> pa.Schema:
@@ -60,21 +60,18 @@ def schema_of(fields: Sequence[Field]) -> pa.Schema:
 
 def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
     """Whether a column of the declared type meets what Arrow does not check: lengths, ranges, declared values."""
-    if field.type.kind == "string":
-        short = (pc.max(pc.binary_length(column)).as_py() or 0) <= field.type.arguments[0]
+    longest = field.type.bytes_max
+    if longest is not None:
+        short = (pc.max(pc.binary_length(column)).as_py() or 0) <= longest
         return (
             short
             and not _has_zeros(column)
             and (not field.values or _all(pc.is_in(column.drop_null(), pa.array(field.values))))
         )
-    if field.type.kind == "double":
+    if field.type.family is Family.FLOAT:
         return _all(pc.is_finite(column))
-    least, most = _range(field.type)
-    return least is None or _all(
-        pc.and_(
-            pc.greater_equal(column, pa.scalar(least, column.type)), pc.less_equal(column, pa.scalar(most, column.type))
-        )
-    )
+    bounds = _bounds(field.type)
+    return bounds is None or _all(pc.and_(pc.greater_equal(column, bounds[0]), pc.less_equal(column, bounds[1])))
 
 
 def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
@@ -90,20 +87,26 @@ def since_epoch(column: pa.Array, unit: str) -> pa.Array:
     timestamps = column.cast(pa.int64()).cast(pa.timestamp(unit))
     if unit == "ns":
         timestamps = pc.floor_temporal(timestamps, unit="microsecond")
-    return timestamps.cast(pa.timestamp("us")).cast(_ARROW["timestamp"])
+    return timestamps.cast(pa.timestamp("us")).cast(arrow_type(ColumnType("timestamp")))
 
 
 def _all(true: Union[pa.Array, pa.ChunkedArray]) -> bool:
     return pc.all(true).as_py() is not False
 
 
-def _range(type_: ColumnType) -> tuple[Any, Any]:
+@cache
+def _bounds(type_: ColumnType) -> Optional[tuple[pa.Scalar, pa.Scalar]]:
     """The smallest and the largest value, for types whose range Arrow does not enforce."""
-    if type_.kind == "decimal":  # the JSON parser checks the digits as written, not those that the scale appends
+    if type_.family is Family.DECIMAL:
+        # The JSON parser checks the digits as written, not those that the scale appends.
         precision, scale = type_.arguments
         most = Decimal((0, (9,) * precision, -scale))
-        return most.copy_negate(), most  # exact, whereas `-most` would round to 28 digits
-    return _RANGES.get(type_.kind, (None, None))
+        least = most.copy_negate()  # exact, whereas `-most` would round to 28 digits
+        return pa.scalar(least, arrow_type(type_)), pa.scalar(most, arrow_type(type_))
+    if type_.row.bounds is None:
+        return None
+    least, most = (pa.scalar(bound).cast(arrow_type(type_)) for bound in type_.row.bounds)
+    return least, most
 
 
 def typed(columns: Mapping[str, Values], rows: int, fields: Sequence[Field]) -> tuple[pa.Table, dict[int, str]]:
@@ -150,7 +153,7 @@ def _converted(column: pa.Array, field: Field) -> Optional[pa.Array]:
     """The column, converted as a whole; None if that would not be exact or a value does not fit."""
     column = _stored(column)
     counted = bool(field.unit) and pt.is_integer(column.type)
-    exact = pt.is_null(column.type) or any(is_one(column.type) for is_one in _EXACT[field.type.kind])
+    exact = pt.is_null(column.type) or any(is_one(column.type) for is_one in _EXACT[field.type.family])
     if not counted and not exact:
         return None
     try:

@@ -24,6 +24,7 @@ from spark_jobs.engine.formats.envelopes import Element, elements, hint, names, 
 from spark_jobs.engine.formats.members import read_members
 from spark_jobs.engine.formats.rescue import rescued, rescued_of_objects
 from spark_jobs.engine.formats.scanner import Budget, Shape, Stretch, scan
+from tidemark.core.column_types import Family
 from tidemark.core.dataset import Field
 from tidemark.core.path import Path
 
@@ -71,7 +72,7 @@ class RecordReader:
         self._shape = Shape(frozenset(field.raw for field in fields if field.required), self._known)
         self._row = row_check(fields)
         # The parser scales a decimal without checking whether 38 digits suffice.
-        exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.kind == "decimal")
+        exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.family is Family.DECIMAL)
         self._vectorised = exact and len(self._known) == len(self._fields) and not path
         self._outer = Shape(frozenset(path[:1]), frozenset(path[:1])) if path else self._shape  # type: ignore[arg-type]
         # pyarrow reads dates only from numbers of days, so they are read as text and converted afterwards.

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from spark_jobs.engine.formats.checks import UnfitError
 from spark_jobs.engine.formats.scanner import BETWEEN, Number, read_value
-from tidemark.core.dataset import STRING_BYTES_MAX
+from tidemark.core.column_types import STRING_BYTES_MAX
 
 #: Maximum nesting of lists and objects, far below the recursion limit of any supported Python.
 DEPTH_MAX = 200

@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from spark_jobs.engine.formats.checks import FALSE, NUMBER, TRUE
 from spark_jobs.engine.formats.columns import Values, arrow_type, fits, since_epoch
 from spark_jobs.engine.formats.scanner import Number
-from tidemark.core.dataset import EPOCH_UNITS, Field
+from tidemark.core.column_types import EPOCH_UNITS, Family
+from tidemark.core.dataset import Field
 
 Convert = Callable[[Any, pa.DataType], Any]
 
-_TIMESTAMP = pa.timestamp("us", tz="UTC")
 _TRUE = pa.array([*TRUE, "1.0"])
 
 
@@ -31,8 +31,8 @@ def _true(column: pa.Array, _: pa.DataType) -> pa.Array:
     return pc.if_else(pc.is_null(column), None, pc.is_in(pc.ascii_lower(column), _TRUE))
 
 
-def _timestamp(column: pa.Array, _: pa.DataType) -> pa.Array:
-    return pc.utf8_rtrim(column, "Z").cast(pa.timestamp("us")).cast(_TIMESTAMP)
+def _timestamp(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    return pc.utf8_rtrim(column, "Z").cast(pa.timestamp("us")).cast(type_)
 
 
 def _since_epoch(unit: str) -> Convert:
@@ -45,13 +45,12 @@ def _whole_part(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
 #: pandas writes the whole numbers of a column with nulls as `17850.0`.
 _WHOLE = ((r"-?\d{1,18}", _cast), (r"-?\d{1,18}(\.0+)?", _whole_part))
-_WAYS: dict[str, tuple[tuple[str, Convert], ...]] = {
-    "int": _WHOLE,
-    "bigint": _WHOLE,
-    "double": ((r"-?\d{1,300}(\.\d+)?", _cast),),
-    "boolean": ((rf"(?i:{'|'.join((*TRUE, *FALSE))}|[01]\.0)", _true),),
-    "date": ((r"\d{4}-\d\d-\d\d", _cast),),
-    "timestamp": ((r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?", _timestamp),),
+_WAYS: dict[Family, tuple[tuple[str, Convert], ...]] = {
+    Family.INTEGER: _WHOLE,
+    Family.FLOAT: ((r"-?\d{1,300}(\.\d+)?", _cast),),
+    Family.BOOLEAN: ((rf"(?i:{'|'.join((*TRUE, *FALSE))}|[01]\.0)", _true),),
+    Family.DATE: ((r"\d{4}-\d\d-\d\d", _cast),),
+    Family.TIMESTAMP: ((r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?", _timestamp),),
 }
 #: Numbers whose unit can be guessed, because they lie between 2001 and 2100 as seconds or as milliseconds.
 _GUESSED = ((r"[1-3]\d{9}", _since_epoch("s")), (r"[1-3]\d{12}", _since_epoch("ms")))
@@ -63,7 +62,7 @@ def read_as(column: pa.Array, fields: Sequence[Field]) -> Values:
     whole = _whole(column, fields[0]) if len(fields) == 1 else None
     if whole is not None:
         return whole
-    if any(field.type.kind == "timestamp" for field in fields):
+    if any(field.type.family is Family.TIMESTAMP for field in fields):
         # Digits are a timestamp here, unlike quoted digits in JSON.
         return [Number(text) if text and NUMBER.fullmatch(text) else text for text in column.to_pylist()]
     return column
@@ -82,10 +81,10 @@ def _whole(column: pa.Array, field: Field) -> Optional[pa.Array]:
 
 
 def _ways(field: Field) -> tuple[tuple[str, Convert], ...]:
-    if field.type.kind == "timestamp":
-        return (*_WAYS["timestamp"], *(_COUNTED[field.unit] if field.unit else _GUESSED))
-    if field.type.kind != "decimal":
-        return _WAYS.get(field.type.kind, ())
+    if field.type.family is Family.TIMESTAMP:
+        return (*_WAYS[Family.TIMESTAMP], *(_COUNTED[field.unit] if field.unit else _GUESSED))
+    if field.type.family is not Family.DECIMAL:
+        return _WAYS.get(field.type.family, ())
     precision, scale = field.type.arguments
     if precision == scale:
         return ()

@@ -12,8 +12,9 @@ from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Query
 from local.redshift.session import Session, Warehouse
 from local.redshift.tables import Column, SqlError, Table
 from local.redshift.translate import translate, used_parameters
+from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column as Declared
-from tidemark.core.dataset import ColumnType, Ratio
+from tidemark.core.dataset import Ratio
 from tidemark.core.dataset import Table as DeclaredTable
 from tidemark.core.warehouse_ddl import history_statements, relations, table_changes
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_jobs.engine import failures, writer
-from tidemark.core.dataset import Column, ColumnType, Table
+from spark_jobs.engine import failures, reader, writer
+from tests.core.test_column_types import EXAMPLES
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.job import RunFailure
 
@@ -25,6 +27,14 @@ def fitted(spark: SparkSession, expression: str, declared: str) -> Any:
     frame = spark.range(1).selectExpr(f"{expression} AS v")
     (row,) = writer.conforming(frame, table(declared), "b", 1).collect()
     return row["v"]
+
+
+def test_spark_parses_the_form_of_every_type(spark: SparkSession) -> None:
+    """A frame with a column of every type has the types that were asked for."""
+    types = [ColumnType.parse(one) for one in EXAMPLES]
+    columns = [Column(f"c{number}", type_) for number, type_ in enumerate(types)]
+    frame = spark.createDataFrame([], reader.ddl(columns))
+    assert [field.dataType.simpleString() for field in frame.schema] == [type_.spark for type_ in types]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from spark_jobs.engine import decompression
 from spark_jobs.engine.formats.records import RAW_MAX, End, RecordReader, Rejected
 from spark_jobs.engine.reader import REQUEST_BYTES, TASK_BYTES_MIN, packed
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Dataset, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Dataset, Field
 from tidemark.core.files import FileVersion
 
 

@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 
 from spark_jobs.engine import writer
 from spark_jobs.engine.hadoop import FileSystem
-from tidemark.core.dataset import Column, ColumnType, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Table
 from tidemark.core.job import rows_of
 
 pytestmark = pytest.mark.spark

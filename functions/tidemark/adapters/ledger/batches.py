@@ -22,7 +22,10 @@ from tidemark.core.lifecycle import Batch
 KEYS_MAX = 100  # per BatchGetItem
 
 
-class Batches(Table):
+class Batches:
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
     def begin(self, batch: Batch) -> Batch:
         """Write a FORMING batch and mark its segments as taken, all or nothing.
 
@@ -32,7 +35,7 @@ class Batches(Table):
         taken = [
             {
                 "Update": {
-                    "TableName": self.table,
+                    "TableName": self.table.name,
                     "Key": key_of(pending_key(batch.dataset, batch.background), sk),
                     "UpdateExpression": "SET batch_id = :batch",
                     "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(batch_id)",
@@ -42,19 +45,19 @@ class Batches(Table):
             for sk in batch.segments
         ]
         # The attempt's record comes with the next save: a transaction takes no more than 100 items.
-        self._transact([writes[0], *taken])
+        self.table.transact([writes[0], *taken])
         return saved
 
-    def batch(self, batch_id: str) -> Batch | None:
+    def get(self, batch_id: str) -> Batch | None:
         """The batch as it is now (consistent read)."""
-        item = self._get(batch_key(batch_id), "BATCH")
+        item = self.table.get(batch_key(batch_id), "BATCH")
         return parse_batch(item) if item else None
 
     def named(self, batch_ids: Iterable[str]) -> Iterator[Batch]:
         """Those of the batches that there are, as they are now (consistent read), in no order."""
         keys = [key_of(batch_key(batch_id), "BATCH") for batch_id in batch_ids]
         for start in range(0, len(keys), KEYS_MAX):
-            yield from map(parse_batch, self._get_all(keys[start : start + KEYS_MAX], consistent=True))
+            yield from map(parse_batch, self.table.get_all(keys[start : start + KEYS_MAX], consistent=True))
 
     def save(self, batch: Batch, also: Iterable[dict[str, Any]] = ()) -> Batch:
         """Write the batch and its attempt's record, if nobody has written it since it was read.
@@ -63,38 +66,38 @@ class Batches(Table):
         writes of the same transaction.
         """
         saved, writes = self._batch_writes(batch)
-        self._transact([*writes, *also])
+        self.table.transact([*writes, *also])
         return saved
 
     def save_all(self, batches: Sequence[Batch], also: Iterable[dict[str, Any]] = ()) -> list[Batch]:
         """`save` for several batches in one transaction."""
         pairs = [self._batch_writes(batch) for batch in batches]
-        self._transact([*(write for _, writes in pairs for write in writes), *also])
+        self.table.transact([*(write for _, writes in pairs for write in writes), *also])
         return [saved for saved, _ in pairs]
 
     def attempts(self, batch_id: str) -> list[Batch]:
         """Every attempt of the batch, as it last was, oldest first."""
         return [
             parse_batch(item)
-            for item in self._query(
+            for item in self.table.query(
                 KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
                 ExpressionAttributeValues={":pk": {"S": batch_key(batch_id)}, ":sk": {"S": "ATTEMPT#"}},
                 ConsistentRead=True,
             )
         ]
 
-    def open_batches(self, dataset: str) -> list[Batch]:
+    def open(self, dataset: str) -> list[Batch]:
         """Batches of the dataset that are not at rest, as the index knows them (may lag by a moment)."""
-        return [parse_batch(item) for item in self._open(dataset)]
+        return [parse_batch(item) for item in self.table.open(dataset)]
 
     def blemished(self, since: datetime, limit: int) -> list[Batch]:
         """LOADED since then, with rejected records or files not read to their end; the latest, from the index."""
-        latest = map(parse_batch, self._latest(BLEMISHED, limit))
+        latest = map(parse_batch, self.table.latest(BLEMISHED, limit))
         return list(takewhile(lambda batch: batch.updated_at > since, latest))
 
     def recent(self, dataset: str, limit: int) -> list[Batch]:
         """The dataset's latest batches, latest first, from the index."""
-        pages = self._query(
+        pages = self.table.query(
             IndexName="history",
             KeyConditionExpression="dataset = :dataset",
             ExpressionAttributeValues={":dataset": {"S": dataset}},
@@ -103,11 +106,11 @@ class Batches(Table):
         )
         return [parse_batch(item) for item in islice(pages, limit)]
 
-    def all_batches(self, dataset: str) -> list[Batch]:
+    def all(self, dataset: str) -> list[Batch]:
         """Every batch of the dataset, latest first, from the index."""
         return self.recent(dataset, 1 << 31)
 
     def _batch_writes(self, batch: Batch) -> tuple[Batch, list[dict[str, Any]]]:
         saved = replace(batch, version=batch.version + 1)
-        put = {"TableName": self.table, "Item": batch_item(saved), **self._unwritten_since(batch.version)}
-        return saved, [{"Put": put}, {"Put": {"TableName": self.table, "Item": attempt_item(saved)}}]
+        put = {"TableName": self.table.name, "Item": batch_item(saved), **self.table.unwritten_since(batch.version)}
+        return saved, [{"Put": put}, {"Put": {"TableName": self.table.name, "Item": attempt_item(saved)}}]

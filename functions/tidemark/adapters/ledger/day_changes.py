@@ -8,15 +8,18 @@ from tidemark.adapters.ledger.items import from_item
 from tidemark.adapters.ledger.table import Table, code, key_of
 
 
-class DayChanges(Table):
-    def record_day_change(self, table: str, day: str, sequence: int) -> None:
+class DayChanges:
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def record(self, table: str, day: str, sequence: int) -> None:
         """Raise the day's mark to `sequence`; "" is the table as a whole.
 
         Closes the race of two publishers: a mark never falls, whoever comes last.
         """
         try:
-            self.client.update_item(
-                TableName=self.table,
+            self.table.client.update_item(
+                TableName=self.table.name,
                 Key=key_of(_day_changes_key(table), f"DAY#{day}"),
                 UpdateExpression="SET committed = :committed",
                 ConditionExpression="attribute_not_exists(pk) OR committed < :committed",
@@ -26,9 +29,9 @@ class DayChanges(Table):
             if code(error) != "ConditionalCheckFailedException":
                 raise
 
-    def day_changes(self, table: str) -> dict[str, int]:
+    def of(self, table: str) -> dict[str, int]:
         """Day (YYYY-MM-DD, "" for the table as a whole) → sequence number (consistent read)."""
-        pages = self._query(
+        pages = self.table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": _day_changes_key(table)}},
             ConsistentRead=True,
@@ -38,4 +41,4 @@ class DayChanges(Table):
 
 
 def _day_changes_key(table: str) -> str:
-    return f"MARK#{table}"
+    return f"CHANGED#{table}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,25 +17,25 @@ from tidemark.adapters.ledger.items import (
     file_key,
     file_values,
     from_item,
-    parse_batch,
     parse_file,
     to_item,
 )
-from tidemark.adapters.ledger.table import code, key_of, old_item
-from tidemark.clock import from_iso
-from tidemark.core.files import Change, FileVersion, Holder, RefusedFile
+from tidemark.adapters.ledger.table import Table, code, key_of, old_item
+from tidemark.core.files import Change, FileVersion, Holder
 from tidemark.core.lifecycle import Batch
-from tidemark.core.standing import Waiting
 
 
-class Files(Batches):
+class Files:
+    def __init__(self, table: Table, batches: Batches) -> None:
+        self.table, self.batches = table, batches
+
     def claim(self, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> Holder | None:
         """Claim a key for the batch: None when it was free, else who holds it (perhaps this very batch).
 
         Closes the race of two batches with the same file: the first put wins, and one write per file is all.
         """
         try:
-            self._put(
+            self.table.put(
                 claim_values("FILE", file, dataset, batch_id, now), condition="attribute_not_exists(pk)", old=True
             )
         except ClientError as error:
@@ -51,23 +50,23 @@ class Files(Batches):
         Raises `Conflict` when another has claimed it, as an older version or as the latest: no version has two batches.
         """
         item = to_item(claim_values(f"V#{file.version}", file, dataset, batch_id, now))
-        put = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-        check = {"TableName": self.table, "Key": key_of(file_key(file.bucket, file.key), "FILE"), **still(known)}
-        self._transact([{"Put": put}, {"ConditionCheck": check}])
+        put = {"TableName": self.table.name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        check = {"TableName": self.table.name, "Key": key_of(file_key(file.bucket, file.key), "FILE"), **still(known)}
+        self.table.transact([{"Put": put}, {"ConditionCheck": check}])
 
     def older_holder(self, file: FileVersion) -> Holder | None:
         """Who holds a version that is not the latest of its key (consistent read)."""
-        item = self._get(file_key(file.bucket, file.key), f"V#{file.version}")
+        item = self.table.get(file_key(file.bucket, file.key), f"V#{file.version}")
         return _holder(item) if item else None
 
     def holder(self, bucket: str, key: str) -> Holder | None:
         """Who holds the latest version of a key (consistent read)."""
-        item = self._get(file_key(bucket, key), "FILE")
+        item = self.table.get(file_key(bucket, key), "FILE")
         return _holder(item) if item else None
 
     def holders(self, bucket: str, key: str) -> list[Holder]:
         """Every version of a key that was ever claimed."""
-        pages = self._query(
+        pages = self.table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": file_key(bucket, key)}},
             ConsistentRead=True,
@@ -84,11 +83,11 @@ class Files(Batches):
         writes = [
             self._replace_holder(known, file, known.batch_id),
             self._archive(known),
-            {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
+            {"Put": {"TableName": self.table.name, "Item": _change_item(revised, change)}},
             # If the known version was refused, nobody need decide about it any more.
-            {"Delete": {"TableName": self.table, "Key": refused_key(known.file)}},
+            {"Delete": {"TableName": self.table.name, "Key": refused_key(known.file)}},
         ]
-        return self.save(revised, writes)
+        return self.batches.save(revised, writes)
 
     def append(self, known: Holder, file: FileVersion, batch_id: str) -> None:
         """Make `file` the latest version of its key, held by `batch_id`; the known one stays with its batch.
@@ -96,11 +95,11 @@ class Files(Batches):
         Raises `Conflict` when the key has moved on, or another batch has claimed the version as an older one.
         """
         unclaimed = {
-            "TableName": self.table,
+            "TableName": self.table.name,
             "Key": key_of(file_key(file.bucket, file.key), f"V#{file.version}"),
             "ConditionExpression": "attribute_not_exists(pk)",
         }
-        self._transact(
+        self.table.transact(
             [self._replace_holder(known, file, batch_id), self._archive(known), {"ConditionCheck": unclaimed}]
         )
 
@@ -109,7 +108,7 @@ class Files(Batches):
         change = Change(file.bucket, file.key, None, file.version)
         refused = refused_values(file, revised.batch_id, revised.reason, revised.updated_at)
         items = [_change_item(revised, change), to_item(refused)]
-        return self.save(revised, [{"Put": {"TableName": self.table, "Item": item}} for item in items])
+        return self.batches.save(revised, [{"Put": {"TableName": self.table.name, "Item": item}} for item in items])
 
     def restore(self, revised: Batch, file: FileVersion, latest: bool) -> Batch:
         """Put a refused file back into the batch, as a change for its next attempt: a normal file again.
@@ -119,22 +118,22 @@ class Files(Batches):
         """
         change = Change(file.bucket, file.key, file, file.version)
         held = {
-            "TableName": self.table,
+            "TableName": self.table.name,
             "Key": key_of(file_key(file.bucket, file.key), "FILE" if latest else f"V#{file.version}"),
             "ConditionExpression": "version = :version",
             "ExpressionAttributeValues": {":version": {"S": file.version}},
         }
         writes = [
             {"ConditionCheck": held},
-            {"Put": {"TableName": self.table, "Item": _change_item(revised, change)}},
-            {"Delete": {"TableName": self.table, "Key": refused_key(file)}},
+            {"Put": {"TableName": self.table.name, "Item": _change_item(revised, change)}},
+            {"Delete": {"TableName": self.table.name, "Key": refused_key(file)}},
         ]
-        return self.save(revised, writes)
+        return self.batches.save(revised, writes)
 
     def discard(self, file: FileVersion) -> None:
         """Take a refused file off the list; what is known of it stays."""
-        self.client.update_item(
-            TableName=self.table,
+        self.table.client.update_item(
+            TableName=self.table.name,
             Key=refused_key(file),
             UpdateExpression="REMOVE #open",
             ConditionExpression="attribute_exists(pk)",
@@ -143,29 +142,16 @@ class Files(Batches):
 
     def refusals(self, bucket: str, key: str) -> dict[str, str]:
         """Version → reason, for each version of the key that was set aside."""
-        pages = self._query(
+        pages = self.table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": file_key(bucket, key)}, ":sk": {"S": "REFUSED#"}},
             ConsistentRead=True,
         )
         return {found["version"]: found.get("reason", "") for found in map(from_item, pages)}
 
-    def quarantine(self) -> tuple[list[Batch], list[RefusedFile]]:
-        """Batches and files that wait for a person, oldest first, from the index."""
-        items = list(self._open(QUARANTINE))
-        batches = [parse_batch(item) for item in items if item["sk"]["S"] == "BATCH"]
-        found = (from_item(item) for item in items if item["sk"]["S"] != "BATCH")
-        return batches, [_refused(one) for one in found]
-
-    def waiting(self, limit: int) -> list[Waiting]:
-        """Of what waits for a person the latest `limit`, latest first, and then the oldest of all, from the index."""
-        latest = list(self._latest(QUARANTINE, limit))
-        beyond = islice(self._open(QUARANTINE, Limit=1), 1) if len(latest) == limit else ()
-        return [_waiting(item) for item in [*latest, *beyond]]
-
     def changes(self, batch_id: str, after: int = 0) -> list[Change]:
         """The batch's changes with a number above `after`, in the order in which they came about (consistent read)."""
-        pages = self._query(
+        pages = self.table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": batch_key(batch_id)}, ":sk": {"S": "CHANGE#"}},
             ConsistentRead=True,
@@ -177,19 +163,19 @@ class Files(Batches):
         """(bucket, key) → latest claimed version, for up to 100 files; keys that nobody has claimed are left out."""
         # Of a million items only what is compared: parsing answers is most of what reconcile takes.
         asked = {file_key(file.bucket, file.key): (file.bucket, file.key) for file in files}
-        items = self._get_all([key_of(pk, "FILE") for pk in sorted(asked)], only="pk, version")
+        items = self.table.get_all([key_of(pk, "FILE") for pk in sorted(asked)], only="pk, version")
         return {asked[item["pk"]["S"]]: item["version"]["S"] for item in items}
 
     def older_versions(self, files: Sequence[FileVersion]) -> set[tuple[str, str, str]]:
         """Which of up to 100 file versions were claimed before a newer one of their key."""
         asked = {(file_key(file.bucket, file.key), f"V#{file.version}"): file.identity for file in files}
-        items = self._get_all([key_of(*key) for key in sorted(asked)], only="pk, sk")
+        items = self.table.get_all([key_of(*key) for key in sorted(asked)], only="pk, sk")
         return {asked[item["pk"]["S"], item["sk"]["S"]] for item in items}
 
     def _replace_holder(self, known: Holder, file: FileVersion, batch_id: str) -> dict[str, Any]:
         item = to_item({"pk": file_key(file.bucket, file.key), "sk": "FILE", "holder": batch_id, **file_values(file)})
         # Closes the race of two newer versions: each must replace the one that it was compared with.
-        return {"Put": {"TableName": self.table, "Item": item, **still(known)}}
+        return {"Put": {"TableName": self.table.name, "Item": item, **still(known)}}
 
     def _archive(self, known: Holder) -> dict[str, Any]:
         file = known.file
@@ -201,7 +187,7 @@ class Files(Batches):
                 **file_values(file),
             }
         )
-        return {"Put": {"TableName": self.table, "Item": item}}
+        return {"Put": {"TableName": self.table.name, "Item": item}}
 
 
 def claim_values(sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> dict[str, Any]:
@@ -234,14 +220,6 @@ def _change_item(revised: Batch, change: Change) -> Item:
 def _change(found: Mapping[str, Any]) -> Change:
     file = parse_file(found) if "version" in found else None
     return Change(found["bucket"], found["key"], file, found.get("only", ""))
-
-
-def _waiting(item: Item) -> Waiting:
-    return Waiting(from_iso(item["due_at"]["S"]), is_batch=item["sk"]["S"] == "BATCH")
-
-
-def _refused(found: Mapping[str, Any]) -> RefusedFile:
-    return RefusedFile(parse_file(found), found["batch_id"], found.get("reason", ""), found.get("due_at", ""))
 
 
 def refused_values(file: FileVersion, batch_id: str, reason: str, since: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -13,7 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from tidemark.clock import from_iso, iso
 from tidemark.core.files import FileVersion
-from tidemark.core.lifecycle import AT_REST, Batch, State
+from tidemark.core.lifecycle import AT_REST, Batch, Counts, Failures, State
 from tidemark.core.loading import Load
 
 Item = dict[str, Any]
@@ -44,6 +44,8 @@ def _plain(value: Any) -> Any:
         return iso(value)
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
+    if is_dataclass(value):
+        return {entry.name: getattr(value, entry.name) for entry in fields(value)}
     return str(value) if isinstance(value, State) else value
 
 
@@ -68,7 +70,7 @@ def _indexed(batch: Batch) -> dict[str, Any]:
     """The `open` index holds what is not at rest under its dataset, and what people are told of under other names."""
     if batch.state is State.QUARANTINED:
         return {"open": QUARANTINE, "due_at": batch.updated_at}
-    if batch.state is State.LOADED and (batch.problems or batch.rejected) and batch.acknowledged != batch.attempt:
+    if batch.state is State.LOADED and batch.counts.is_blemished and batch.acknowledged != batch.attempt:
         return {"open": BLEMISHED, "due_at": batch.updated_at}
     return {} if batch.at_rest else {"open": batch.dataset}
 
@@ -87,6 +89,7 @@ def parse_batch(item: Item) -> Batch:
     known = {entry.name: found[entry.name] for entry in fields(Batch) if entry.name in found}
     known.update({name: from_iso(known[name]) for name in TIMES if name in known})
     known["state"] = State(known["state"])
+    known["counts"], known["failures"] = Counts(**known["counts"]), Failures(**known["failures"])
     if known["state"] in AT_REST:
         known["due_at"] = None
     known.update({name: tuple(known[name]) for name in ("segments", "children", "file_range") if name in known})

@@ -23,15 +23,18 @@ from tidemark.core.naming import segment_id
 HEADS_MAX = 5_000
 
 
-class Segments(Table):
-    def put_segment(self, dataset: str, files: Sequence[FileVersion], now: datetime, background: bool = False) -> None:
+class Segments:
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def put(self, dataset: str, files: Sequence[FileVersion], now: datetime, background: bool = False) -> None:
         """Remember files as pending. The same files twice at the same time are the same item."""
         packed = pack(files)
         oldest = min((file.landed_at for file in files if file.landed_at), default=None)
         oldest_at = min(from_iso(oldest), now) if oldest else now
         sk = f"{iso(oldest_at)}#{segment_id(packed)}"
-        self._put({"pk": segment_key(dataset, sk), "sk": "SEGMENT", "packed": packed})
-        self._put(
+        self.table.put({"pk": segment_key(dataset, sk), "sk": "SEGMENT", "packed": packed})
+        self.table.put(
             {
                 "pk": pending_key(dataset, background),
                 "sk": sk,
@@ -44,10 +47,10 @@ class Segments(Table):
             missed_is_fine=True,
         )
 
-    def segments(self, dataset: str, background: bool = False, limit: int = HEADS_MAX) -> list[Segment]:
+    def pending(self, dataset: str, background: bool = False, limit: int = HEADS_MAX) -> list[Segment]:
         """The pending segments, oldest first (consistent read)."""
         names = {"#files": "files", "#bytes": "bytes"}
-        pages = self._query(
+        pages = self.table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": pending_key(dataset, background)}},
             ProjectionExpression="sk, #files, #bytes, oldest_at, batch_id",
@@ -57,20 +60,27 @@ class Segments(Table):
         )
         return [_segment(dataset, from_item(item), background) for item in islice(pages, limit)]
 
-    def all_segments(self, dataset: str) -> list[Segment]:
+    def all(self, dataset: str) -> list[Segment]:
         """Every pending segment of the dataset, fresh ones first; for a person, who may wait."""
         every = 1 << 31
-        return [found for background in (False, True) for found in self.segments(dataset, background, every)]
+        return [found for background in (False, True) for found in self.pending(dataset, background, every)]
 
-    def segment_files(self, dataset: str, sk: str) -> list[FileVersion]:
+    def files(self, dataset: str, sk: str) -> list[FileVersion]:
         """The files of a segment; none when it is gone, for then all of them are claimed."""
-        item = self._get(segment_key(dataset, sk), "SEGMENT")
+        item = self.table.get(segment_key(dataset, sk), "SEGMENT")
         return unpack(from_item(item)["packed"]) if item else []
 
-    def delete_segment(self, dataset: str, sk: str, background: bool = False) -> None:
+    def delete(self, dataset: str, sk: str, background: bool = False) -> None:
         """Forget a segment whose files are claimed and whose manifest stands."""
-        self.client.delete_item(TableName=self.table, Key=key_of(segment_key(dataset, sk), "SEGMENT"))
-        self.client.delete_item(TableName=self.table, Key=key_of(pending_key(dataset, background), sk))
+        self.table.client.delete_item(TableName=self.table.name, Key=key_of(segment_key(dataset, sk), "SEGMENT"))
+        self.table.client.delete_item(TableName=self.table.name, Key=key_of(pending_key(dataset, background), sk))
+
+    def free(self, dataset: str, sk: str, background: bool) -> None:
+        """Take a batch's mark off a pending segment, so that a planner looks at its files again."""
+        item = self.table.get(pending_key(dataset, background), sk)
+        if item:
+            free = {name: value for name, value in item.items() if name != "batch_id"}
+            self.table.client.put_item(TableName=self.table.name, Item=free)
 
 
 def _segment(dataset: str, found: Mapping[str, Any], background: bool) -> Segment:

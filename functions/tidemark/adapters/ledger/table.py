@@ -1,4 +1,4 @@
-"""The table itself: the few calls that everything goes through, and what they do with a lost race."""
+"""The DynamoDB table: the few calls that every part of the ledger makes, and how each reports a lost race."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from tidemark.adapters.ledger.items import Item, to_item
 from tidemark.clock import from_iso, iso
 from tidemark.core.errors import Conflict, Terminal, Transient
 
-#: Why DynamoDB cancels a transaction (CancellationReasons): a condition did not hold, or somebody else was writing.
+#: CancellationReasons of a lost race: a condition did not hold, or another transaction was writing.
 LOST_RACES = ("ConditionalCheckFailed", "TransactionConflict")
-#: What no repetition cures: an item above 400 KB, a value that no attribute may have.
+#: Refusals that no retry can change: an item above 400 KB, an invalid attribute value.
 REFUSALS = ("ItemCollectionSizeLimitExceeded", "ValidationError")
 
 
 class Table:
-    def __init__(self, client: Any, table: str) -> None:
-        self.client, self.table = client, table
+    def __init__(self, client: Any, name: str) -> None:
+        self.client, self.name = client, name
 
     def identity(self) -> str:
-        """Which table this is: its name and when it was made. A restored one bears another time, whatever its name."""
-        found = self.client.describe_table(TableName=self.table)["Table"]
-        return f"{found['TableName']} made {iso(found['CreationDateTime'])}"
+        """The table's name and creation time. A restored table has another creation time, even under the same name."""
+        table = self.client.describe_table(TableName=self.name)["Table"]
+        return f"{table['TableName']} made {iso(table['CreationDateTime'])}"
 
     def made_at(self) -> datetime:
-        """When the table was made, or restored."""
+        """When the table was created or restored."""
         return from_iso(self.identity().rpartition(" ")[2])
 
-    def _put(
+    def put(
         self, values: Mapping[str, Any], condition: str = "", old: bool = False, missed_is_fine: bool = False
     ) -> None:
-        request: dict[str, Any] = {"TableName": self.table, "Item": to_item(values)}
+        """Writes one item if `condition`, a ConditionExpression, holds.
+
+        old:            the error of a failed condition carries the item that stands in the way (`old_item`)
+        missed_is_fine: a failed condition is no error
+        """
+        request: dict[str, Any] = {"TableName": self.name, "Item": to_item(values)}
         if condition:
             request["ConditionExpression"] = condition
         if old:
@@ -46,21 +51,24 @@ class Table:
             if not (missed_is_fine and code(error) == "ConditionalCheckFailedException"):
                 raise
 
-    def _get(self, pk: str, sk: str) -> Item | None:
-        answer = self.client.get_item(TableName=self.table, Key=key_of(pk, sk), ConsistentRead=True)
+    def get(self, pk: str, sk: str) -> Item | None:
+        """One item, by a consistent read."""
+        answer = self.client.get_item(TableName=self.name, Key=key_of(pk, sk), ConsistentRead=True)
         return answer.get("Item")  # type: ignore[no-any-return]
 
-    def _query(self, **request: Any) -> Iterator[Item]:
+    def query(self, **request: Any) -> Iterator[Item]:
+        """Every item of every page."""
         start: dict[str, Any] = {}
         while True:
-            page = self.client.query(TableName=self.table, **request, **start)
+            page = self.client.query(TableName=self.name, **request, **start)
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def _open(self, what: str, **more: Any) -> Iterator[Item]:
-        return self._query(
+    def open(self, what: str, **more: Any) -> Iterator[Item]:
+        """One partition of the `open` index, oldest first."""
+        return self.query(
             IndexName="open",
             KeyConditionExpression="#open = :open",
             ExpressionAttributeNames={"#open": "open"},
@@ -68,23 +76,23 @@ class Table:
             **more,
         )
 
-    def _latest(self, what: str, limit: int) -> Iterator[Item]:
-        """What came last into that part of the `open` index, latest first."""
-        return islice(self._open(what, ScanIndexForward=False, Limit=min(limit, 500)), limit)
+    def latest(self, what: str, limit: int) -> Iterator[Item]:
+        """Up to `limit` items of one partition of the `open` index, latest first."""
+        return islice(self.open(what, ScanIndexForward=False, Limit=min(limit, 500)), limit)
 
-    def _get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False, only: str = "") -> Iterator[Item]:
-        """Those of up to 100 items that there are, in no order; of each `only` these attributes."""
+    def get_all(self, keys: Sequence[dict[str, Any]], consistent: bool = False, only: str = "") -> Iterator[Item]:
+        """Those of up to 100 items that exist, in no order; `only` is a ProjectionExpression."""
         asked = {"Keys": keys, "ConsistentRead": consistent, **({"ProjectionExpression": only} if only else {})}
-        request: dict[str, Any] = {self.table: asked} if keys else {}
+        request: dict[str, Any] = {self.name: asked} if keys else {}
         while request:
             answer = self.client.batch_get_item(RequestItems=request)
-            yield from answer["Responses"][self.table]
+            yield from answer["Responses"][self.name]
             request = answer.get("UnprocessedKeys", {})
 
-    def _transact(self, writes: list[dict[str, Any]]) -> None:
-        """All of the writes or none.
+    def transact(self, writes: list[dict[str, Any]]) -> None:
+        """Makes all of the writes or none.
 
-        Raises `Conflict` for a lost race, `Terminal` for what DynamoDB will never take, `Transient` for a throttle.
+        Raises `Conflict` for a lost race, `Terminal` for what DynamoDB never accepts, `Transient` for a throttle.
         """
         try:
             self.client.transact_write_items(TransactItems=writes)
@@ -96,8 +104,8 @@ class Table:
             raise
 
     @staticmethod
-    def _unwritten_since(version: int) -> dict[str, Any]:
-        """The condition that nobody has written the item since its `version` was read (0: that there is none)."""
+    def unwritten_since(version: int) -> dict[str, Any]:
+        """The condition that the item is still at the `version` that was read; 0 means that it does not exist."""
         if not version:
             return {"ConditionExpression": "attribute_not_exists(pk)"}
         return {
@@ -107,12 +115,12 @@ class Table:
 
 
 def _cancelled(error: ClientError) -> Conflict | Terminal | Transient:
-    """What a cancelled transaction means, by the reasons of its single writes."""
+    """The error that a cancelled transaction means, by the reasons of its writes."""
     reasons = error.response.get("CancellationReasons", [])
     codes = {reason.get("Code", "None") for reason in reasons}
     if codes & set(REFUSALS):
-        told = next(reason.get("Message") or reason["Code"] for reason in reasons if reason.get("Code") in REFUSALS)
-        return Terminal(f"DynamoDB refuses the transaction: {told}")
+        refusal = next(reason.get("Message") or reason["Code"] for reason in reasons if reason.get("Code") in REFUSALS)
+        return Terminal(f"DynamoDB refuses the transaction: {refusal}")
     return Conflict(str(error)) if codes & set(LOST_RACES) else Transient(str(error))
 
 

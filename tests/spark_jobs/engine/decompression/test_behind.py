@@ -19,7 +19,8 @@ from spark_jobs.engine.decompression.behind import packed_in, text_alone
 from spark_jobs.engine.decompression.source import DamagedError
 from spark_jobs.engine.formats import reader_for
 from tests.spark_jobs.reading import sorted_out
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 
 ROWS = [{"id": number} for number in range(200)]
 MORE = "".join(f"{json.dumps(row)}\n" for row in ROWS).encode()

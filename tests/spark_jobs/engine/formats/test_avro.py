@@ -24,7 +24,8 @@ from spark_jobs.engine.formats import avro
 from spark_jobs.engine.formats.avro import AvroReader
 from spark_jobs.engine.formats.records import End, Rejected
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 
 def field(name: str, type_: str, *, required: bool = False, source: str = "") -> Field:

@@ -28,7 +28,8 @@ from spark_jobs.engine.formats.delimited import DelimitedReader
 from spark_jobs.engine.formats.records import RecordReader, Rejected
 from spark_jobs.engine.formats.scanner import Number
 from tests.spark_jobs.reading import sorted_out
-from tidemark.core.dataset import EPOCH_UNITS, ColumnType, Field, Format
+from tidemark.core.column_types import EPOCH_UNITS, ColumnType
+from tidemark.core.dataset import Field, Format
 
 STRING = ColumnType("string", (16,))
 EVENT_TYPE = Field("event_type", STRING, values=("view", "click"))

@@ -31,7 +31,8 @@ from spark_jobs.engine.formats.records import End, RecordReader, Rejected
 from spark_jobs.engine.formats.rescue import plain
 from spark_jobs.engine.formats.scanner import Number
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 
 def field(name: str, type_: str, *, required: bool = False, source: str = "") -> Field:

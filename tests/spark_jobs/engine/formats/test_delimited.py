@@ -23,7 +23,8 @@ from spark_jobs.engine.formats.delimited import DelimitedReader
 from spark_jobs.engine.formats.records import RAW_MAX, End, Rejected
 from spark_jobs.engine.formats.scanner import Budget
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 
 CSV = Format("csv")
 BARE = Format("csv", header=False)

@@ -13,7 +13,8 @@ from spark_jobs.engine import decompression
 from spark_jobs.engine.formats import reader_for
 from spark_jobs.engine.formats.records import RecordReader, Rejected
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 from tidemark.core.path import parse_path
 
 ID = Field("id", ColumnType("string", (16,)), required=True)

@@ -17,7 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs.engine import batch, touched_days
 from spark_jobs.engine.formats import reader_for
 from tests.spark_jobs.conftest import LAKE, Bucket
-from tidemark.core.dataset import Column, ColumnType, Dataset, Field, Format, Table
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Column, Dataset, Field, Format, Table
 from tidemark.core.files import FileVersion
 from tidemark.core.job import JobSpec
 from tidemark.core.manifest import Manifest

@@ -18,7 +18,8 @@ from pyarrow import orc
 
 from spark_jobs.engine.formats import reader_for
 from tests.spark_jobs.reading import Read, sorted_out
-from tidemark.core.dataset import ColumnType, Field, Format
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field, Format
 
 Row = tuple[str, str]
 FIELDS = (Field("id", ColumnType.parse("string(64)"), True), Field("note", ColumnType.parse("string(4096)")))

@@ -22,7 +22,8 @@ from spark_jobs.engine.formats.logical import _decimal
 from spark_jobs.engine.formats.rescue import DEPTH_MAX, plain, rescued, rescued_of_objects
 from spark_jobs.engine.formats.scanner import Number
 from tests.spark_jobs.reading import sorted_out
-from tidemark.core.dataset import STRING_BYTES_MAX, ColumnType, Field
+from tidemark.core.column_types import STRING_BYTES_MAX, ColumnType
+from tidemark.core.dataset import Field
 
 
 def test_where_nothing_is_unknown_nothing_is_kept() -> None:

@@ -12,7 +12,8 @@ from spark_jobs.engine.formats import records, scanner
 from spark_jobs.engine.formats.records import RecordReader
 from spark_jobs.engine.formats.scanner import BETWEEN, EARNED, UNSEARCHED, Budget, Shape, Stretch, scan
 from tests.spark_jobs.reading import sorted_out
-from tidemark.core.dataset import ColumnType, Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import Field
 
 SHAPE = Shape(required=frozenset({"a"}), known=frozenset({"a", "b"}))
 

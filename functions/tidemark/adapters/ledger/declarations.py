@@ -12,21 +12,21 @@ from tidemark.adapters.ledger.table import Table
 REGISTRY = "DATASETS"
 
 
-class Datasets(Table):
-    def __init__(self, client: Any, table: str) -> None:
-        super().__init__(client, table)
+class Declarations:
+    def __init__(self, table: Table) -> None:
+        self.table = table
         self._registered: dict[str, str] = {}  # what this process has written
 
     def register(self, dataset: str, declared: Mapping[str, Any]) -> None:
         """Remember the declaration before the first batch under it begins; written once a process and declaration."""
         text = json.dumps(declared, default=str)
         if self._registered.get(dataset) != text:
-            self._put({"pk": REGISTRY, "sk": dataset, "declared": text})
+            self.table.put({"pk": REGISTRY, "sk": dataset, "declared": text})
             self._registered[dataset] = text
 
-    def registered(self) -> dict[str, dict[str, Any]]:
+    def all(self) -> dict[str, dict[str, Any]]:
         """Dataset → its last declaration, of every dataset that ever had a batch (consistent read)."""
-        pages = self._query(
+        pages = self.table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": REGISTRY}},
             ConsistentRead=True,

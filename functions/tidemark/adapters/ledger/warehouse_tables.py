@@ -1,0 +1,22 @@
+"""The columns that the warehouse's tables have, as the last DDL left them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidemark.adapters.ledger.items import from_item
+from tidemark.adapters.ledger.table import Table
+
+
+class WarehouseTables:
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def columns(self, name: str) -> dict[str, str] | None:
+        """Column → type of the warehouse table of that name; None if it was never created."""
+        item = self.table.get("WAREHOUSE", f"TABLE#{name}")
+        return dict(from_item(item)["columns"]) if item else None
+
+    def put_columns(self, name: str, columns: Mapping[str, str]) -> None:
+        """Records the columns that the warehouse table now has. Repeating it changes nothing."""
+        self.table.put({"pk": "WAREHOUSE", "sk": f"TABLE#{name}", "columns": dict(columns)})
