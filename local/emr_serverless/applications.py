@@ -27,7 +27,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def moment(time: datetime) -> str:
+def timestamp(time: datetime) -> str:
     """A timestamp as AWS writes it in event details: with microseconds and a Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -201,8 +201,8 @@ def _detail(application: Application) -> dict[str, Any]:
         "releaseLabel": properties["releaseLabel"],
         "state": application.state,
         "type": properties["type"].upper(),
-        "createdAt": moment(application.created_at),
-        "updatedAt": moment(application.updated_at),
+        "createdAt": timestamp(application.created_at),
+        "updatedAt": timestamp(application.updated_at),
         "autoStopConfig": {
             "enabled": properties["autoStopConfiguration"].get("enabled", True),
             "idleTimeout": properties["autoStopConfiguration"].get("idleTimeoutMinutes", 15),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from local.emr_serverless.applications import Application, moment, now
+from local.emr_serverless.applications import Application, now, timestamp
 from local.emr_serverless.usage import Worker, billed, spark_properties, used, workers
 from local.endpoint.protocol import ApiError
 from local.spark.runner import JobSpec, Outcome
@@ -112,8 +112,8 @@ def detail(run: Run) -> dict[str, Any]:
         "arn": run.arn,
         "releaseLabel": run.application.properties["releaseLabel"],
         "createdBy": run.created_by,
-        "updatedAt": moment(run.updated_at),
-        "createdAt": moment(run.created_at),
+        "updatedAt": timestamp(run.updated_at),
+        "createdAt": timestamp(run.created_at),
     }
 
 
@@ -121,10 +121,10 @@ def attempts_detail(failed: Attempt, following: Attempt) -> dict[str, Any]:
     return {
         "previousAttempt": failed.number,
         "previousAttemptState": failed.state,
-        "previousAttemptCreatedAt": moment(failed.created_at),
-        "previousAttemptEndedAt": moment(failed.updated_at),
+        "previousAttemptCreatedAt": timestamp(failed.created_at),
+        "previousAttemptEndedAt": timestamp(failed.updated_at),
         "newAttempt": following.number,
-        "newAttemptCreatedAt": moment(following.created_at),
+        "newAttemptCreatedAt": timestamp(following.created_at),
     }
 
 

@@ -9,7 +9,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 
-from spark_jobs.engine.decompression.behind import text_alone
+from spark_jobs.engine.decompression.binary_after_text import text_before_binary
 from spark_jobs.engine.decompression.source import DamagedError, with_last_flag
 from spark_jobs.engine.decompression.unpacking import Member, members
 
@@ -43,7 +43,7 @@ def foreign(head: bytes) -> str:
 
 def plain_blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     """A member's text in blocks of about `BLOCK` bytes; `DamagedError` after the last readable byte."""
-    return _gathered(text_alone(parts))
+    return _gathered(text_before_binary(parts))
 
 
 def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:

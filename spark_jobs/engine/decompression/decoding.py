@@ -32,7 +32,7 @@ def _bytes_shown(error: UnicodeError) -> tuple[Union[str, bytes], int]:
 codecs.register_error(_HANDLER, _bytes_shown)
 
 
-def encoding_behind(before: str, head: bytes, declared: str) -> str:
+def next_encoding(before: str, head: bytes, declared: str) -> str:
     """The encoding of a text with the bytes `head`, after a text in the encoding `before` (empty for the first text).
 
     A byte order mark decides. Without one, the encoding stays the same, unless it is impossible: UTF-16 or UTF-32 is

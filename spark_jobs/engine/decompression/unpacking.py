@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 
 from spark_jobs.engine.decompression import compression, zipped
 from spark_jobs.engine.decompression.compression import inflated
-from spark_jobs.engine.decompression.decoding import encoding_behind
+from spark_jobs.engine.decompression.decoding import next_encoding
 from spark_jobs.engine.decompression.source import Content, DamagedError, Source, failing
 
 #: Maximum bytes to which one object may unpack, summed over all depths; the rest is not read and becomes its problem.
@@ -96,7 +96,7 @@ def _with_encoding(streams: Iterator[Content], declared: str) -> Iterator[tuple[
         source = Source(stream)
         head = source.peek(_HEAD)
         if head:
-            following = encoding_behind(encoding, head, declared)
+            following = next_encoding(encoding, head, declared)
             number, encoding = number + (following != encoding), following
         yield (number, encoding), source.rest()
 

@@ -17,7 +17,7 @@ from spark_jobs.engine.decompression.source import Content, DamagedError, Source
 
 _ENTRY, _DESCRIPTOR = b"PK\x03\x04", b"PK\x07\x08"
 _HEADER = struct.Struct("<4s5H3I2H")
-_ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x1, 0x8, 0x800
+_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 _STORED, _DEFLATED = 0, 8
 _LONG = 0xFFFFFFFF  # the actual size is in an extra field of the following kind (ZIP64)
 _LONG_SIZES = 1
@@ -45,8 +45,8 @@ class _Entry(NamedTuple):
     packed: int  # compressed size in bytes, unless it follows the content
 
     @property
-    def sizes_behind(self) -> bool:
-        return bool(self.flags & _SIZES_BEHIND)
+    def sizes_follow(self) -> bool:
+        return bool(self.flags & _SIZES_FOLLOW)
 
     @property
     def problem(self) -> str:
@@ -55,7 +55,7 @@ class _Entry(NamedTuple):
             return "encrypted"
         if self.method not in (_STORED, _DEFLATED):
             return f"expected method 0 or 8, found {self.method}"
-        unsized = self.method == _STORED and self.sizes_behind and not self.name.endswith("/")
+        unsized = self.method == _STORED and self.sizes_follow and not self.name.endswith("/")
         return "stored without a size" if unsized else ""
 
 
@@ -77,7 +77,7 @@ def entries(source: Source, inflate: Inflate) -> Iterator[tuple[str, Iterable[by
                 raise DamagedError(f"zip entry {entry.name}: {content.damage}")
             if not content.passed() and not source.peek(1):
                 return
-            if not content.passed() and entry.sizes_behind:
+            if not content.passed() and entry.sizes_follow:
                 raise DamagedError(f"zip: the end of the entry {entry.name} cannot be found")
         _skip_directory(source, count)
         source.skip(b"\0")
@@ -111,23 +111,23 @@ def _entry(source: Source) -> _Entry:
     name = source.exactly(name_length, "zip").decode("utf-8" if flags & _UTF8 else "cp437", "backslashreplace")
     extra = source.exactly(extra_length, "zip")
     if packed == _LONG:
-        packed = _long_size(extra, behind=size == _LONG)
+        packed = _long_size(extra, after_size=size == _LONG)
     return _Entry(on_one_line(name)[:_NAME_MAX], flags, method, checksum, packed)
 
 
-def _long_size(extra: bytes, *, behind: bool) -> int:
-    """The compressed size in the ZIP64 extra field, where it follows the uncompressed size if that is `behind`."""
+def _long_size(extra: bytes, *, after_size: bool) -> int:
+    """The compressed size in the ZIP64 extra field, where it may be stored `after_size`, the uncompressed one."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
-        if kind == _LONG_SIZES and length >= 8 + 8 * behind:
-            return int(struct.unpack_from("<Q", extra, 4 + 8 * behind)[0])
+        if kind == _LONG_SIZES and length >= 8 + 8 * after_size:
+            return int(struct.unpack_from("<Q", extra, 4 + 8 * after_size)[0])
         extra = extra[4 + length :]
     return _LONG
 
 
 def _content(source: Source, entry: _Entry, inflate: Inflate) -> Iterator[bytes]:
     """The entry's content; if it is damaged and its size is known, the source still skips to its end."""
-    if entry.sizes_behind:
+    if entry.sizes_follow:
         yield from _described(source, entry, inflate)
         return
     packed = Content(source.part(entry.packed, "zip"))
@@ -145,7 +145,7 @@ def _checked(entry: _Entry, packed: Source, inflate: Inflate) -> Iterator[bytes]
 
 
 def _described(source: Source, entry: _Entry, inflate: Inflate) -> Iterator[bytes]:
-    yield from _summed(_unpacked(source, entry, inflate), lambda: _checksum_behind(source))
+    yield from _summed(_unpacked(source, entry, inflate), lambda: _following_checksum(source))
 
 
 def _unpacked(packed: Source, entry: _Entry, inflate: Inflate) -> Iterator[bytes]:
@@ -153,7 +153,7 @@ def _unpacked(packed: Source, entry: _Entry, inflate: Inflate) -> Iterator[bytes
         return failing(DamagedError(entry.problem))
     if entry.method == _DEFLATED:
         return inflate(packed, -zlib.MAX_WBITS, "zip")
-    return iter(()) if entry.sizes_behind else packed.rest()
+    return iter(()) if entry.sizes_follow else packed.rest()
 
 
 def _summed(pieces: Iterator[bytes], expected_sum: Callable[[], int]) -> Iterator[bytes]:
@@ -167,7 +167,7 @@ def _summed(pieces: Iterator[bytes], expected_sum: Callable[[], int]) -> Iterato
         raise DamagedError(f"expected the checksum {expected:08x}, found {actual:08x}")
 
 
-def _checksum_behind(source: Source) -> int:
+def _following_checksum(source: Source) -> int:
     """The checksum after an entry; a signature may precede it, and two sizes of four or eight bytes follow it."""
     if source.peek(4) == _DESCRIPTOR:
         source.exactly(4, "zip")

@@ -26,7 +26,7 @@ def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece
                 yield [
                     first._replace(reason=f"{more} more rejected records, the first of them: {_brief(first.reason)}")
                 ]
-                problem = f"{listed + more} rejected records, of which {more} are not listed and count as one"
+                problem = f"{listed + more} rejected records; {more} of them are not listed and count as one"
                 piece_problem = f"{_brief(piece.problem)}; {problem}" if piece.problem else problem
                 yield piece._replace(problem=piece_problem)
             else:

@@ -151,8 +151,8 @@ def _orc_length(part: Part) -> Optional[int]:
     try:
         source = pa.PythonFile(part, "r")
         file = ORCFile(source)
-        behind: int = file.stripe_statistics_length + file.file_footer_length + file.file_postscript_length + 1
-        return content_end(file, source) + behind
+        tail: int = file.stripe_statistics_length + file.file_footer_length + file.file_postscript_length + 1
+        return content_end(file, source) + tail
     except (pa.ArrowException, OSError, ValueError, LookupError):
         return None
 

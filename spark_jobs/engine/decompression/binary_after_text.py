@@ -45,7 +45,7 @@ def packed_in(data: bytes, start: int = 0) -> Optional[Packed]:
     return Packed(match.start(), [*_KINDS][match.lastindex - 1]) if match and match.lastindex else None
 
 
-def text_alone(parts: Iterable[bytes]) -> Iterator[bytes]:
+def text_before_binary(parts: Iterable[bytes]) -> Iterator[bytes]:
     """The text before any binary content; then `DamagedError` if there is some.
 
     The result does not depend on the boundaries of the parts: the last `_REACH` bytes are held back until a signature
