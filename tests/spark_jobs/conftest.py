@@ -28,7 +28,7 @@ LAKE = "lake"
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder behind s3://lake."""
+    """The folder that s3://lake maps to."""
     folder = tmp_path_factory.mktemp("stage") / LAKE
     folder.mkdir()
     return folder

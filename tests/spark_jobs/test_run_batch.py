@@ -49,7 +49,7 @@ class Job(Attempt):
         return self.begin(self.declared[name], batch_id, attempt, json.dumps(manifest))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of the files that the result lists, each file read by itself."""
+        """The rows of the files in the result, each file read separately."""
         files = self.result["tables"][table]["files"]
         return [row for file in files for row in pq.ParquetFile(self.local(file["uri"])).read().to_pylist()]
 
@@ -166,7 +166,7 @@ def test_a_file_of_an_unversioned_bucket_is_known_by_its_etag(job: Job) -> None:
 
 
 def test_a_large_object_is_read_in_ranges(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lies in memory stays bounded, files stay in order, and one that is left early is skipped to its end."""
+    """Memory is bounded, files stay in order, and the rest of a file that is not read to the end is skipped."""
     monkeypatch.setattr(s3_objects, "PART", 1_000)
     bodies = [bytes([number]) * size for number, size in enumerate((2_500, 10, 0, 1_000, 20_000))]
     files = [FileVersion.from_json(raw.put(f"web_logs/part{number}", body)) for number, body in enumerate(bodies)]
@@ -248,7 +248,7 @@ def test_an_overflow_inside_a_transform_is_named(job: Job, monkeypatch: pytest.M
 
 
 def test_an_order_that_cannot_be_read_ends_with_a_reason(raw: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody knows where a report would go."""
+    """Without a spec, there is no output prefix for a report."""
     assert run_batch.main(["--spec", "s3://control/none.json"]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("s3://control/none.json failed (unknown): NoSuchKey")
 

@@ -182,7 +182,7 @@ def test_version_ids_are_those_of_versioned_buckets_alone(stage: Stage) -> None:
 
 
 def test_an_upload_in_parts_is_one_event(stage: Stage) -> None:
-    """CompleteMultipartUpload, with the whole size; moto tells of it twice."""
+    """CompleteMultipartUpload, with the total size; moto reports it twice."""
     bucket = stage.bucket()
 
     def act(s3: Any) -> None:
@@ -197,7 +197,7 @@ def test_an_upload_in_parts_is_one_event(stage: Stage) -> None:
 
 
 def test_a_copy_is_one_event(stage: Stage) -> None:
-    """CopyObject, for the new key alone."""
+    """CopyObject, only for the new key."""
     bucket = stage.bucket()
     stage.client("s3").put_object(Bucket=bucket, Key="old", Body=b"1")
     (event,) = s3_events(stage, bucket, lambda s3: s3.copy_object(Bucket=bucket, Key="new", CopySource=f"{bucket}/old"))
@@ -337,7 +337,7 @@ def test_what_was_written_before_the_start_is_read_too(stage: Stage) -> None:
 
 
 def test_a_poisonous_record_is_isolated_and_given_up(stage: Stage) -> None:
-    """Bisecting leaves it alone, its retries run out, its batch's facts go to the destination, the rest goes on."""
+    """Bisecting isolates it; after its retries, its batch's positions go to the destination and the others go on."""
     arn, dead = stage.stream(), stage.queue("-dead")
 
     def answer(event: Any) -> None:
@@ -424,7 +424,7 @@ def test_a_functions_dead_letters_get_the_bare_event(stage: Stage) -> None:
 
 
 def test_what_cannot_be_delivered_goes_to_the_targets_dead_letters(stage: Stage) -> None:
-    """A queue that is gone: the event waits in the dead-letter queue of the target."""
+    """If a queue is missing, the event goes to the target's dead-letter queue."""
     dead = stage.queue("-dead")
     target = Target(ARN.format("sqs", "gone"), dead_letters=dead)
     dispatcher = stage.run(rules=(rule({"source": ["aws.x"]}, target),))
@@ -469,7 +469,7 @@ def test_speed_divides_the_period(stage: Stage) -> None:
 
 
 def test_a_schedule_can_be_fired_by_hand(stage: Stage) -> None:
-    """fire works whether or not schedules run on their own; an unknown name is told with the known ones."""
+    """`fire` works even without automatic schedules; the error for an unknown name lists the known ones."""
     dispatcher = stage.run(
         schedules=(schedule("cron(0 3 * * ? *)"), replace(schedule("rate(1 day)"), logical_id="Other"))
     )

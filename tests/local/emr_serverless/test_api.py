@@ -1,4 +1,4 @@
-"""EMR Serverless stand-in, driven by boto3; jobs are played by a runner that obeys the test."""
+"""EMR Serverless stand-in, driven by boto3; a runner under the test's control simulates the jobs."""
 
 import threading
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def code(error: pytest.ExceptionInfo[ClientError]) -> str:
 
 
 def test_a_run_goes_through_all_states_to_success(emr: Any, owner: str, runner: ObedientRunner, events: Events) -> None:
-    """A run passes PENDING, SCHEDULED and RUNNING, and each change is told once, with AWS's members."""
+    """A run passes PENDING, SCHEDULED and RUNNING, with one event per change that has AWS's members."""
     run = start(emr, owner)
     reach(emr, owner, run, "RUNNING")
     runner.finish()
@@ -130,7 +130,7 @@ def test_the_runner_gets_the_job_as_it_was_asked_for(emr: Any, owner: str, runne
 
 
 def test_the_same_token_is_the_same_run(emr: Any, owner: str, app: EmrServerlessApp) -> None:
-    """A client token starts one run however often it is sent, until AWS forgets it."""
+    """A client token starts only one run, even if it is sent repeatedly, until AWS forgets it."""
     first = start(emr, owner, "token")
     assert start(emr, owner, "token") == first
     app.forget_client_tokens()
@@ -251,7 +251,7 @@ def test_a_failed_attempt_is_retried(emr: Any, owner: str, runner: ObedientRunne
 
 
 def test_a_short_run_is_billed_a_minute_per_worker(emr: Any, owner: str, runner: ObedientRunner) -> None:
-    """Two workers of 1 vCPU and 3 GB (+384 MB) for a moment cost 2/60 vCPU hours and 6.75/60 GB hours."""
+    """A short run of two workers with 1 vCPU and 3 GB (+384 MB) costs 2/60 vCPU hours and 6.75/60 GB hours."""
     run = start(emr, owner)
     runner.finish()
     done = reach(emr, owner, run, "SUCCESS")

@@ -54,7 +54,7 @@ def raise_counter(pk: str) -> dict[str, Any]:
 
 
 def test_a_failing_transaction_loses_no_concurrent_write(client: Any, table: str) -> None:
-    """Every acknowledged increment is stored, however many transactions fail meanwhile."""
+    """Every acknowledged increment is stored, even while other transactions fail."""
     dynamodb, over = client("dynamodb"), threading.Event()
 
     def fail() -> int:
@@ -95,7 +95,7 @@ def test_a_failed_transaction_leaves_items_as_they_were(client: Any, table: str)
 
 
 def test_a_stream_reader_sees_nothing_of_a_failed_transaction_and_all_that_follows(client: Any, table: str) -> None:
-    """An iterator from before the rollback goes on with the committed records alone."""
+    """An iterator from before the rollback continues with only the committed records."""
     dynamodb, streams = client("dynamodb"), client("dynamodbstreams")
     arn = streams.list_streams(TableName=table)["Streams"][0]["StreamArn"]
     shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
@@ -214,7 +214,7 @@ def test_versions_of_odd_keys_are_listed(client: Any) -> None:
 
 
 def test_put_events_goes_to_our_own_bus(aws: Any, client: Any) -> None:
-    """moto's bus, which fires disabled rules and fails on Lambda targets, is never asked."""
+    """Events never reach moto's bus, which fires disabled rules and fails on Lambda targets."""
     entry = {"Source": "tidemark", "DetailType": "Batch Due", "Detail": '{"state": "PLANNED"}'}
     answer = client("events").put_events(Entries=[entry])
     assert (answer["FailedEntryCount"], answer["Entries"]) == (0, [{"EventId": "0"}])
@@ -267,7 +267,7 @@ def test_presigned_and_unsigned_requests_reach_s3(aws: Any, client: Any) -> None
 def test_a_call_is_told_with_key_service_and_operation(
     aws: Any, service: str, operation: str, arguments: dict[str, Any]
 ) -> None:
-    """Whatever the protocol, the operation is recognised, and the access key tells who called."""
+    """The operation is recognised in every protocol, and the access key identifies the caller."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="named")
     s3.put_object(Bucket="named", Key="x/y", Body=b"1")

@@ -72,7 +72,7 @@ def refused(call: Callable[[], Any]) -> str:
 
 
 def test_a_statement_is_described(redshift: Any) -> None:
-    """DescribeStatement tells status, rows, a duration in nanoseconds and the SQL."""
+    """DescribeStatement returns status, rows, a duration in nanoseconds and the SQL."""
     done = run(redshift, "SELECT 1 AS one UNION ALL SELECT 2")
     assert (done["Status"], done["ResultRows"], done["HasResultSet"]) == ("FINISHED", 2, True)
     assert done["QueryString"] == "SELECT 1 AS one UNION ALL SELECT 2"
@@ -253,7 +253,7 @@ def test_a_waiting_statement_can_be_cancelled(redshift: Any, app: RedshiftDataAp
 
 
 def test_batches_that_lock_different_tables_do_not_wait_for_each_other(redshift: Any, app: RedshiftDataApp) -> None:
-    """Somebody holds `t`: a batch that locks `u` ends, and one that locks `t` waits, as does one that locks nothing."""
+    """While `t` is locked, a batch that locks `u` finishes; batches that lock `t`, or name no lock, wait."""
     run(redshift, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)")
     insert = "INSERT INTO {} VALUES (1)"
 
@@ -277,7 +277,7 @@ def test_waiting_answers_with_the_end(redshift: Any) -> None:
 
 
 def test_concurrent_batches_do_not_collide(redshift: Any) -> None:
-    """Ten batches that replace the same row succeed one after another, as behind Redshift's table lock."""
+    """Ten batches that replace the same row succeed one after another, as with Redshift's table lock."""
     run(redshift, "CREATE TABLE t (k INT, v INT)")
     made: list[str] = []
 
@@ -308,7 +308,7 @@ def test_concurrent_batches_do_not_collide(redshift: Any) -> None:
     ],
 )
 def test_what_aws_would_refuse_is_refused(redshift: Any, asked: dict[str, Any], words: str) -> None:
-    """Limits of the Data API and everything that is not played here are ValidationExceptions."""
+    """Violated limits of the Data API and unsupported parameters are ValidationExceptions."""
     said = refused(lambda: redshift.batch_execute_statement(**({"Sqls": ["SELECT 1"]} | WHERE | asked)))
     assert said.startswith("ValidationException")
     assert words in said.replace("Member must have ", "")
@@ -321,13 +321,13 @@ def test_a_workgroup_or_a_cluster_is_needed(redshift: Any) -> None:
 
 
 def test_unknown_statements_are_not_found(redshift: Any) -> None:
-    """boto3 raises its typed exception for an id that nobody made."""
+    """boto3 raises its typed exception for an unknown id."""
     with pytest.raises(redshift.exceptions.ResourceNotFoundException, match="does not exist"):
         redshift.describe_statement(Id="00000000-0000-0000-0000-000000000000")
 
 
 def test_the_catalogue_is_listed(redshift: Any) -> None:
-    """Schemas, tables and columns can be asked for, lengths included."""
+    """Schemas, tables and columns, including lengths, can be listed."""
     run(
         redshift,
         "CREATE SCHEMA tidemark",

@@ -31,7 +31,7 @@ def content(landed: LandedObject) -> str:
 
 
 def objects_in(text: str) -> list[dict[str, Any]]:
-    """JSON objects that stand one behind the other; fails where there is anything else."""
+    """The concatenated JSON objects; fails for anything else."""
     found, at, decoder = [], 0, json.JSONDecoder()
     while at < len(text):
         record, at = decoder.raw_decode(text, at)
@@ -40,7 +40,7 @@ def objects_in(text: str) -> list[dict[str, Any]]:
 
 
 def lines_read(text: str) -> tuple[list[dict[str, Any]], int]:
-    """Objects on lines of their own, and how many lines are none."""
+    """The objects on separate lines, and the number of lines that are not objects."""
     good, bad = [], 0
     for line in text.splitlines():
         try:
@@ -52,7 +52,7 @@ def lines_read(text: str) -> tuple[list[dict[str, Any]], int]:
 
 @pytest.mark.parametrize("dataset", SOURCES)
 def test_the_same_seed_lands_the_same_bytes(dataset: str) -> None:
-    """A failure seen once can be seen again; another seed tells another story."""
+    """A failure can be reproduced, and another seed gives other data."""
     first, again, other = (list(generate(dataset, seed, 300, START, dirt=0.1)) for seed in (7, 7, 8))
     assert first == again
     assert first != other
@@ -103,7 +103,7 @@ def test_the_totals_are_those_of_the_files(dataset: str) -> None:
 
 
 def rows_of(landed: LandedObject) -> list[list[str]]:
-    """The lines of an export behind its header line."""
+    """The lines of an export after its header line."""
     header, *rows = csv.reader(content(landed).splitlines())
     assert header[0] == "household_id"
     return rows
@@ -127,7 +127,7 @@ def test_an_export_is_a_file_with_header_and_quoted_fields() -> None:
 
 
 def test_a_later_export_says_something_else_of_a_household() -> None:
-    """Else nobody would see that the latest row of a household wins."""
+    """Otherwise, the sample data would not show that a household's latest row wins."""
     first, *later = generate("customers", 1, 1_000, START, per_file=EXPORT_WHOLE)
     said = {row[0]: row for row in rows_of(first)}
     changed = [row for each in later for row in rows_of(each) if row != said.get(row[0], row)]
@@ -163,7 +163,7 @@ def test_content_in_front_is_followed_more_often() -> None:
 
 @pytest.mark.parametrize("dataset", SOURCES)
 def test_history_is_whole_days_that_are_past(dataset: str) -> None:
-    """Each day has records, or nearly each an export; none is of today, at whatever hour of today one asks."""
+    """Each day has records or, nearly always, an export; none is from today, at any hour of today."""
     landed = list(history(dataset, 1, 3_000, 14, datetime(2026, 3, 15, 7, 30, tzinfo=UTC)))
     assert landed == list(history(dataset, 1, 3_000, 14, datetime(2026, 3, 15, 23, 59, tzinfo=UTC)))
     days = Counter(each.key.removeprefix(f"{dataset}/")[:10] for each in landed)
@@ -218,7 +218,7 @@ def test_users_are_many_and_few_are_busy() -> None:
 
 
 def test_writing_lays_the_objects_out_by_key(tmp_path: Path) -> None:
-    """A directory can be synchronised to a bucket as it is."""
+    """The directory can be synchronised to a bucket."""
     landed = list(generate("transactions", 1, 100, START, per_file=40))
     expected = write(landed, tmp_path)
     assert expected == Expected.total(landed)
@@ -228,7 +228,7 @@ def test_writing_lays_the_objects_out_by_key(tmp_path: Path) -> None:
 
 
 def test_a_dataset_without_generator_is_a_clear_error() -> None:
-    """The message names what was asked for and what there is."""
+    """The message names the requested dataset and the available ones."""
     with pytest.raises(UnknownDatasetError, match=r"'weather'.*content, customers, transactions, web_logs"):
         generate("weather", 1, 1, START)
 

@@ -172,13 +172,13 @@ def test_exits_are_exit_codes(warm: WarmRunner, cloud: Cloud, text: str, code: i
 
 
 def test_missing_code_is_a_failure(warm: WarmRunner, cloud: Cloud) -> None:
-    """An entry point that is not in S3 fails by its URI; the driver is not asked."""
+    """The error for an entry point that is not in S3 names its URI; the driver is not called."""
     outcome = run(warm, JobSpec("none", "s3://control/none.py"))
     assert (outcome.exit_code, "s3://control/none.py" in outcome.details) == (1, True)
 
 
 def test_cancelling_kills_the_job(warm: WarmRunner, cloud: Cloud) -> None:
-    """A cancelled job ends within a second whatever it does, and the next one finds a fresh driver."""
+    """A cancelled job ends within a second even if it hangs, and the next one gets a new driver."""
     stubborn = (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('on')\nwhile True: time.sleep(1)"
     )
@@ -261,7 +261,7 @@ def test_spark_submit_runs_the_same_job(cloud: Cloud, tmp_path: Path) -> None:
 
 
 def test_options_that_are_not_played_are_refused() -> None:
-    """Unknown sparkSubmitParameters are errors; only what has a meaning on EMR alone is left out."""
+    """Unknown sparkSubmitParameters are errors; only settings that apply just to EMR are ignored."""
     words = (
         "--conf",
         "spark.a=b=c",

@@ -80,7 +80,7 @@ def totals(*rows: tuple[str | None, int, str]) -> pa.Table:
 
 @pytest.fixture
 def job(monkeypatch: pytest.MonkeyPatch) -> Given:
-    """The job `probe`, with whatever it is to compute."""
+    """The job `probe` with a given computation."""
 
     def given(compute: Callable[[Night], Mapping[str, DataFrame]]) -> Dataset:
         module = ModuleType("spark_jobs.nightly.probe")
@@ -132,7 +132,7 @@ def test_pinned_files_become_tables_and_a_result(nights: Any, job: Given) -> Non
 
 
 def test_a_column_that_an_older_file_lacks_is_null(nights: Any, job: Given) -> None:
-    """And one that is declared no more, or wider than it was, is no trouble."""
+    """A column that is no longer declared, or declared wider, causes no problem."""
     older = visits(("/", FIRST, 1), more=pa.array([1])).drop_columns("bytes")
     narrow = visits(("/", FIRST, 0)).set_column(2, "bytes", pa.array([5], pa.int32()))
     inputs = pinned(nights, older, narrow, visits(("/", FIRST, 2)))
@@ -158,7 +158,7 @@ def test_tables_without_files_are_empty(nights: Any, job: Given) -> None:
 
 
 def test_a_job_knows_its_period_and_leaves_artifacts(nights: Any, job: Given) -> None:
-    """Text, bytes, or what Spark writes by itself: each is in the report with its address."""
+    """Artifacts are text, bytes or written by Spark; the report has the address of each."""
 
     def compute(night: Night) -> dict[str, DataFrame]:
         night.save("model.json", json.dumps({"as_of": night.period.name, "days": len(night.period.days)}))
@@ -197,7 +197,7 @@ def test_rows_that_differ_from_what_was_pinned_fail_the_job(nights: Any, job: Gi
 def test_a_pinned_file_that_is_gone_or_damaged_is_named_and_not_to_blame(
     nights: Any, job: Given, body: bytes | None
 ) -> None:
-    """Nobody can set aside a part of a table: the reason names the file, the batch's retry is a plain one."""
+    """A table's file cannot be quarantined, so the reason names the file and the batch is simply retried."""
     file = nights.put_bytes(body or b"", 1)
     if body is None:
         nights.s3.delete_object(Bucket=file.bucket, Key=file.key)

@@ -65,7 +65,7 @@ def ids(body: bytes | Iterable[bytes]) -> list[str]:
     ids=["plain", "gzip", "two members", "padded members", "bom", "bom crlf gzip", "utf-16", "utf-16-le", "utf-16-be"],
 )
 def test_what_the_bytes_are_is_told_by_the_bytes(body: bytes) -> None:
-    """No name is asked: compressed or not, and in which encoding, shows in the content."""
+    """The content, not the name, shows the compression and the encoding."""
     rows, rejected, end = read(body)
     assert (rows, rejected, end.problem) == ([{"id": "a", "n": 1, "note": None, "_rescued": None}] * 2, [], None)
 
@@ -90,7 +90,7 @@ def test_of_a_truncated_gzip_all_that_is_readable_is_read() -> None:
 
 
 def test_of_a_corrupt_gzip_all_before_the_damage_is_read() -> None:
-    """A wrong checksum is found at the very end; a broken block where it stands."""
+    """A wrong checksum is found at the very end, a damaged block at its position."""
     body = gzip.compress(GOOD * 3)
     wrong_sum = body[:-8] + b"\1\2\3\4" + body[-4:]
     assert ids(wrong_sum) == ["a", "a", "a"]
@@ -318,7 +318,7 @@ UNKNOWN = st.one_of(JSON_VALUES, st.sampled_from(ODDITIES))
 @example([[("y", "null")], []])
 @example([[("y", "1"), ("y", "1.0")]])
 def test_what_is_rescued_does_not_depend_on_the_neighbours(records: list[list[tuple[str, str]]]) -> None:
-    """Fields that nobody declared are the same text, whichever way the record was read."""
+    """Undeclared fields give the same text on the vectorised and the exact path."""
     texts = ["{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in record) + "}" for record in records]
     same_alone_and_together((field("x", "int"),), texts)
 

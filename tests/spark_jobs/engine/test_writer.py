@@ -88,7 +88,7 @@ def test_every_type_partitions(spark: SparkSession, lake: Path, declared: str, v
 
 
 def test_a_column_may_be_called_like_the_folder(spark: SparkSession, lake: Path) -> None:
-    """`by_v` beside the partition `v` is a column like any other."""
+    """`by_v` is an ordinary column even if the partition is `v`."""
     columns = (Column("v", ColumnType("int")), Column("by_v", ColumnType("int")))
     frame = spark.createDataFrame([(1, 2)], "v int, by_v int")
     table = Table("t", "report", columns, partition="v")

@@ -94,7 +94,7 @@ def test_it_is_found_however_the_bytes_are_cut(kind: str, size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_damage_of_the_text_itself_follows_all_of_it(size: int) -> None:
-    """What waited for the bytes after it is handed over before the damage is told."""
+    """Text that was held back for following bytes is yielded before the damage is raised."""
     text = b'{"id": 1}\n' * 20
 
     def damaged() -> Iterator[bytes]:

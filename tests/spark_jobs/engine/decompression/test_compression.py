@@ -80,7 +80,7 @@ def framed(plain: bytes) -> bytes:
 
 
 def zipped(*entries: bytes, method: int = zipfile.ZIP_DEFLATED, seekable: bool = True, zip64: bool = False) -> bytes:
-    """By Python's own writer, which puts the sizes behind an entry when it cannot go back."""
+    """A zip by Python's writer, which stores sizes after an entry if it cannot seek back."""
     sink = io.BytesIO()
 
     class Forwards(io.RawIOBase):
@@ -98,7 +98,7 @@ def zipped(*entries: bytes, method: int = zipfile.ZIP_DEFLATED, seekable: bool =
 
 
 def plain(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The content of all members, one behind the other."""
+    """The content of all members, concatenated."""
     return (piece for member in decompression.members(parts) for piece in member.parts)
 
 
@@ -140,7 +140,7 @@ JOINED = ("gzip", "bzip2", "zstd", "lz4", "snappy framed", "snappy xerial", "sna
 @pytest.mark.parametrize("name", PACKERS)
 @pytest.mark.parametrize("plain", [CONTENT, b'{"id":1}'], ids=["large", "small"])
 def test_content_comes_out_as_it_went_in(name: str, plain: bytes) -> None:
-    """Whatever it is packed with."""
+    """Content is unchanged by every compression."""
     assert unpacked(PACKERS[name](plain)) == (plain, "")
 
 
@@ -178,7 +178,7 @@ def test_a_frame_to_be_skipped_may_come_first() -> None:
     "command", [["bzip2", "-c"], ["zstd", "-c", "-q"], ["lz4", "-c", "-q"], ["gzip", "-c"], ["zip", "-q", "-", "-"]]
 )
 def test_what_the_tools_of_the_system_pack_is_unpacked(command: list[str]) -> None:
-    """They write what pyarrow and Python would not: other levels, checksums, sizes behind."""
+    """They use other levels, checksums and trailing sizes than pyarrow and Python."""
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not here")
     body = subprocess.run(command, input=CONTENT, capture_output=True, check=True).stdout
@@ -188,7 +188,7 @@ def test_what_the_tools_of_the_system_pack_is_unpacked(command: list[str]) -> No
 @pytest.mark.spark
 @pytest.mark.parametrize("codec", ["gzip", "bzip2", "snappy"])
 def test_what_spark_writes_is_unpacked(spark: SparkSession, tmp_path: Path, codec: str) -> None:
-    """Hadoop's own codecs, of which Snappy has the blocks that Firehose calls HADOOP_SNAPPY."""
+    """Hadoop's codecs, including Snappy in the blocks that Firehose calls HADOOP_SNAPPY."""
     records = spark.createDataFrame([(record.decode().rstrip(),) for record in RECORDS], "value string")
     records.coalesce(1).write.option("compression", codec).text(str(tmp_path / "out"))
     (file,) = (tmp_path / "out").glob("part-*")
@@ -250,7 +250,7 @@ def with_flag(body: bytes, flag: int) -> bytes:
     ids=["encrypted", "method", "no size"],
 )
 def test_an_entry_that_cannot_be_read_says_why(body: bytes, problem: str) -> None:
-    """Whoever sent it can change that."""
+    """The reason helps the sender to fix it."""
     first, *_ = decompression.members([body])
     with pytest.raises(DamagedError, match=f"^{problem}$"):
         list(first.parts)
@@ -272,7 +272,7 @@ def test_a_length_beyond_reason_is_damage_and_takes_no_memory() -> None:
 
 
 def test_what_fails_on_the_way_is_no_damage() -> None:
-    """A connection that breaks is an error of the moment, also where pyarrow reads."""
+    """A broken connection is a transient error, also when pyarrow reads."""
 
     def parts() -> Iterator[bytes]:
         yield by_arrow("zstd")(CONTENT)[:1_000]
@@ -284,7 +284,7 @@ def test_what_fails_on_the_way_is_no_damage() -> None:
 
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "zstd", "lz4", "zip"])
 def test_a_bomb_is_unpacked_in_pieces(name: str) -> None:
-    """What unpacks to a thousand times its size never stands in memory whole."""
+    """Content that unpacks to a thousand times its size is never in memory as a whole."""
     body = PACKERS[name](bytes(100 << 20))
     assert len(body) < 1 << 20
     sizes = [len(piece) for piece in plain([body])]

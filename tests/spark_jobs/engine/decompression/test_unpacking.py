@@ -143,14 +143,14 @@ def test_a_damaged_entry_costs_no_other() -> None:
 
 
 def test_an_entry_that_cannot_be_unpacked_costs_no_other() -> None:
-    """It is named, and the ones behind it are read."""
+    """The error names it, and the entries after it are read."""
     body = bytearray(zipped(a_csv=b"a", b_csv=b"b"))
     body[6] |= 1
     assert told(bytes(body)) == [("a.csv", b"", "encrypted"), ("b.csv", b"b", "")]
 
 
 def test_archives_may_follow_one_another() -> None:
-    """Behind the first one's directory stands the second."""
+    """The second archive begins after the directory of the first."""
     assert told(zipped(a=b"A") + zipped(b=b"B")) == [("a", b"A", ""), ("b", b"B", "")]
 
 
@@ -162,7 +162,7 @@ def test_what_stands_behind_an_archive_is_a_problem(behind: bytes) -> None:
 
 
 def test_an_archive_that_is_torn_anywhere_says_so() -> None:
-    """In an entry, between two, or in the directory: whatever is missing."""
+    """Truncation is reported within an entry, between two entries, and in the directory."""
     body = zipped(a=b"A" * 9, b=b"B" * 9)
     assert [at for at in range(4, len(body)) if not any(damage for *_, damage in told(body[:at]))] == []
 
@@ -176,7 +176,7 @@ def test_a_stream_that_is_torn_anywhere_says_so(pack: Callable[[bytes], bytes]) 
 
 
 def test_what_the_finder_of_macos_leaves_is_passed_over() -> None:
-    """It holds no records; a file of that folder which is none of its kind is read."""
+    """Its metadata files contain no records; other files in their folder are read."""
     body = archive(("__MACOSX/._a.csv", b"\0\5\x16\7"), ("d/.DS_Store", b"Bud1"), ("a.csv", b"A"), ("__MACOSX/b", b"B"))
     assert told(body) == [("a.csv", b"A", ""), ("__MACOSX/b", b"B", "")]
 
@@ -187,7 +187,7 @@ def test_a_name_is_shown_on_one_line() -> None:
 
 
 def test_an_archive_that_lacks_entries_of_which_it_knows_says_so() -> None:
-    """Its end tells how many there were; what stands before it may have been cut off at the front."""
+    """Its end states the number of entries, so a truncated beginning is noticed."""
     body = archive(("a", b"A"), ("b", b"B"), ("c", b"C"))
     second, end = body.index(b"PK\x03\x04", 4), body.index(b"PK\x05\x06")
     assert told(body[second:]) == [("b", b"B", ""), ("c", b"C", ""), ("", b"", "zip: expected 3 entries, found 2")]

@@ -63,7 +63,7 @@ def container(schema: dict[str, Any], *blocks: tuple[int, bytes], codec: str = "
 
 
 def longs(*numbers: int) -> bytes:
-    """As they stand in a block."""
+    """The longs as encoded in a block."""
     data = io.BytesIO()
     for number in numbers:
         fastavro.schemaless_writer(data, "long", number)
@@ -78,7 +78,7 @@ def read(body: bytes | Iterable[bytes], *fields: Field) -> Read:
 
 
 def test_fields_are_matched_by_their_raw_names_and_others_are_kept() -> None:
-    """What nobody declared is rescued, nested or not; its nulls say nothing, since all records have all fields."""
+    """Undeclared fields, nested or not, are rescued, except nulls, as all records have all fields."""
     nested = {"type": "record", "name": "N", "fields": [{"name": "tags", "type": {"type": "array", "items": "string"}}]}
     schema = record(
         Amount="double", id="long", more=["null", nested], kind={"type": "enum", "name": "E", "symbols": ["A"]}
@@ -160,7 +160,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
     ids=str,
 )
 def test_a_value_fits_its_type_or_says_why_not(avro_type: Any, value: Any, type_: str, expected: object) -> None:
-    """As in JSON; a value that Python cannot hold costs its record alone, and none is rounded."""
+    """As in JSON; a value that Python cannot represent rejects only its record, and no value is rounded."""
     as_stored = not isinstance(value, (int, bytes)) or isinstance(avro_type, str)
     data = io.BytesIO()
     fastavro.schemaless_writer(data, avro_type if as_stored else {**avro_type, "logicalType": "none"}, value)
@@ -204,7 +204,7 @@ def test_every_codec_of_the_specification_is_read(codec: str) -> None:
 
 @pytest.mark.parametrize("codec", list(CODECS))
 def test_a_block_that_holds_too_much_is_refused(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few bytes can claim gigabytes; what stands before them is read."""
+    """A few bytes can claim gigabytes; the records before them are read."""
     monkeypatch.setattr(avro, "BLOCK_MAX", 10_000)
     pack = CODECS[codec]
     body = container(record(id="long"), (1, pack(longs(1))), (20_000, pack(bytes(20_000))), codec=codec)
@@ -219,7 +219,7 @@ def test_a_block_that_holds_too_much_is_refused(codec: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_bytes_may_come_in_any_parts_and_compressed(size: int) -> None:
-    """The container may itself be gzipped, whatever its name says."""
+    """The container may itself be gzipped, regardless of its name."""
     body = gzip.compress(written(record(id="long"), *({"id": number} for number in range(3_000)), sync_interval=500))
     rows, _, end = read((body[at : at + size] for at in range(0, len(body), size)), ID)
     assert ([row["id"] for row in rows], end.problem) == (list(range(3_000)), None)
@@ -248,7 +248,7 @@ def test_an_empty_object_and_an_empty_container_hold_nothing() -> None:
     ids=["json", "parquet", "magic", "header", "mark", "schema", "codec", "no records", "column"],
 )
 def test_a_file_that_cannot_be_read_is_one_rejected_record_and_a_problem(body: bytes, problem: str) -> None:
-    """It costs itself alone: the batch goes on."""
+    """It affects only itself, and the batch goes on."""
     rows, [rejected], end = read(body, ID)
     assert rows == []
     assert rejected.reason == end.problem
@@ -313,7 +313,7 @@ def test_what_fails_on_the_way_is_no_damage(size: int) -> None:
 
 @given(st.data())
 def test_no_damage_stops_a_batch(data: st.DataObject) -> None:
-    """Whatever bytes are other ones, or missing: the reader comes to an end, and says so."""
+    """For any changed or missing bytes, the reader finishes and reports the damage."""
     schema = record(
         id="long", x=["null", "string"], d={"type": "int", "logicalType": "date"}, m={"type": "map", "values": "double"}
     )
@@ -331,7 +331,7 @@ def test_no_damage_stops_a_batch(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("size", [1, 4, 100])
 def test_a_length_that_is_none_is_damage_of_the_header(size: int) -> None:
-    """Lengths have a sign in Avro; what stands there is the same however the bytes come in."""
+    """Lengths are signed in Avro; the result does not depend on how the bytes arrive."""
     body = b"Obj\x01\x02\x61" + b"x" * 40
     _, rejected, end = read([body[at : at + size] for at in range(0, len(body), size)], ID)
     assert end.problem == rejected[0].reason == "Avro damaged in its header: a length of -49 bytes"
@@ -373,7 +373,7 @@ def test_nesting_without_an_end_is_damage() -> None:
     ],
 )
 def test_a_list_of_what_takes_no_bytes_is_refused(items: Any) -> None:
-    """Few bytes would say that there are a billion; nobody writes such lists."""
+    """A few bytes could claim a billion items, and real writers do not write such arrays."""
     items = {**items, "name": "E"} if isinstance(items, dict) else items
     schema = record(id="long", list={"type": "array", "items": items})
     _, (rejected,), end = read(container(schema, (1, longs(1, 10**12, 0))), ID)
@@ -385,7 +385,7 @@ def test_a_list_of_what_takes_no_bytes_is_refused(items: Any) -> None:
     "items", [["null", "long"], {"type": "map", "values": "null"}, {**record(a="int"), "name": "E"}]
 )
 def test_a_list_of_anything_else_is_kept(items: Any) -> None:
-    """An empty one takes a byte, whatever it is a list of."""
+    """An empty array takes a byte, for any type of items."""
     schema = record(id="long", list={"type": "array", "items": items})
     rows, rejected, _ = read(written(schema, {"id": 1, "list": []}), ID)
     assert ([row["_rescued"] for row in rows], rejected) == (['{"list":[]}'], [])

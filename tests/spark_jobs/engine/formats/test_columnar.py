@@ -73,7 +73,7 @@ def column(values: pa.Array, type_: str, *, format_: str = "parquet") -> list[An
 
 @pytest.mark.parametrize("format_", ["parquet", "orc"])
 def test_columns_are_matched_by_their_raw_names(format_: str) -> None:
-    """Whatever their order in the file; one that is missing and not required is null."""
+    """Their order in the file does not matter; a missing optional column is null."""
     table = pa.table({"Amount": [Decimal("1.50")], "id": [7]})
     body = parquet(table) if format_ == "parquet" else orc(table)
     amount = field("amount", "decimal(12,2)", source="Amount")
@@ -125,7 +125,7 @@ def test_a_rejected_row_says_where_and_why() -> None:
 
 
 def test_row_numbers_go_on_over_groups_and_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A position means the same, however the writer cut the file."""
+    """A position does not depend on the writer's row groups."""
     monkeypatch.setattr(columnar, "ROWS", 7)
     table = pa.table({"id": [None if row % 10 == 0 else row for row in range(100)]})
     for format_, body in (("parquet", parquet(table, row_group_size=33)), ("orc", orc(table))):
@@ -188,7 +188,7 @@ def test_a_value_fits_its_type_or_says_why_not(values: pa.Array, type_: str, exp
 
 
 def test_text_that_is_no_utf8_is_rejected() -> None:
-    """A writer may say that its bytes are text; nobody checks that before us."""
+    """Writers may declare bytes as text without checking them."""
     lie = pa.Array.from_buffers(pa.string(), 2, pa.array([b"ok", b"\xff"], pa.binary()).buffers())
     assert column(lie, "string") == ["ok", "invalid UTF-8"]
 
@@ -282,7 +282,7 @@ def test_every_codec_of_orc_is_read(codec: str) -> None:
 @pytest.mark.parametrize("codec", ["UNCOMPRESSED", "SNAPPY", "ZLIB", "LZ4", "ZSTD"])
 @pytest.mark.parametrize(("year", "readable"), [(1600, False), (1700, True), (2026, True), (2262, True), (9999, False)])
 def test_moments_that_orc_would_misread_are_refused(codec: str, year: int, readable: bool) -> None:
-    """pyarrow reads nanoseconds, and silently another year where they do not suffice: the file's statistics tell."""
+    """pyarrow reads nanoseconds, and silently another year outside their range, which the file's statistics show."""
     moments = pa.array([MOMENT, datetime(year, 1, 2, tzinfo=UTC), None], pa.timestamp("us", "UTC"))
     table = pa.table({"id": range(3), "at": moments, **{f"text{number}": ["x"] * 3 for number in range(30)}})
     rows, rejected, end = read(orc(table, compression=codec), ID, field("at", "timestamp"), type_="orc")
@@ -307,7 +307,7 @@ def test_what_fails_on_the_way_is_no_damage() -> None:
 @pytest.mark.spark
 @pytest.mark.parametrize("format_", ["parquet", "orc"])
 def test_what_spark_writes_is_read(spark: SparkSession, tmp_path: Path, format_: str) -> None:
-    """Decimals, dates, what is nested; and moments, of which ORC keeps the clock on the wall of Spark's Java."""
+    """Decimals, dates, nested values, and timestamps, which ORC stores as wall-clock time of Spark's JVM."""
     frame = spark.range(3).select(
         "id",
         F.expr("timestamp'2026-01-02 03:04:05' + make_interval(0, 0, 0, 0, 0, 0, id)").alias("at"),
@@ -385,7 +385,7 @@ WHOLE = parquet(pa.table({"id": range(100)}))
     ids=["json", "other", "cut", "footer", "orc", "gzip", "twice"],
 )
 def test_a_file_that_cannot_be_read_is_one_rejected_record_and_a_problem(body: bytes, type_: str, problem: str) -> None:
-    """It costs itself alone: the batch goes on."""
+    """It affects only itself, and the batch goes on."""
     rows, [record], end = read(body, ID, type_=type_)
     assert rows == []
     assert record.reason == end.problem
@@ -408,7 +408,7 @@ def test_damage_costs_its_row_group_alone() -> None:
 @pytest.mark.parametrize("type_", ["parquet", "orc"])
 @given(st.data())
 def test_no_damage_stops_a_batch(type_: str, data: st.DataObject) -> None:
-    """Whatever bytes are other ones, or missing: the reader comes to the file's end, and says so."""
+    """For any changed or missing bytes, the reader reaches the file's end and reports the damage."""
     table = pa.table({"id": range(50), "x": [str(number) for number in range(50)]})
     body = bytearray(parquet(table) if type_ == "parquet" else orc(table))
     for at in data.draw(st.lists(st.integers(0, len(body) - 1), max_size=4)):
@@ -420,7 +420,7 @@ def test_no_damage_stops_a_batch(type_: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(("said", "expected"), [(0, 61), (60, 61 + 30)])
 def test_a_row_group_that_says_it_has_fewer_rows_is_not_believed(said: int, expected: int) -> None:
-    """One bit of its number would lose rows without a word; the file's own number tells."""
+    """A flipped bit in its count could silently lose rows; the file's total reveals it."""
     body = bytearray(parquet(pa.table({"id": range(122)}), row_group_size=61))
     body[body.rindex(b"\x16\x7a") + 1] = said  # Thrift's 61 in the last group, behind the field that it is
     rows, rejected, end = read(bytes(body), ID)

@@ -111,7 +111,7 @@ def test_what_stands_in_a_field_stays_as_it_is(written: str, note: str) -> None:
     [b"  \n", b",\n", b",,,\r\n", b'""\n', b'""," "\n', b"\t\n\n", b"\xef\xbb\xbf,,\n", b"\xef\xbb\xbf\n\xef\xbb\xbf"],
 )
 def test_lines_that_say_nothing_may_stand_before_the_header(before: bytes) -> None:
-    """Excel writes an empty first row as delimiters alone."""
+    """Excel writes an empty first row as delimiters only."""
     rows, (one,), end = read(before + b"id,n,note\na,1,x\n,2,\n")
     assert (rows, end.problem) == ([{"id": "a", "n": 1, "note": "x"}], None)
     assert (one.reason, one.line) == ("id is missing", before.count(b"\n") + 3)
@@ -144,7 +144,7 @@ def test_what_stands_behind_another_header_is_read_by_it(second: bytes, expected
 
 
 def test_another_header_that_does_not_fit_is_a_problem_and_costs_what_follows() -> None:
-    """The records before it are kept, and its place is told."""
+    """The records before it are kept, and its position is reported."""
     rows, (one,), end = read(b"id,n,note\na,1,x\nn,note\n2,y\n")
     assert [row["id"] for row in rows] == ["a"]
     assert (one.position, one.line, one.reason) == (16, 3, "header: expected a column id, found n, note")
@@ -170,7 +170,7 @@ def test_without_a_header_no_line_is_one() -> None:
     "body", [b"", b"\n\r\n", b"\xef\xbb\xbf", b"id,n,note\n", b"id,n,note", gzip.compress(b"", mtime=0)]
 )
 def test_an_empty_file_holds_nothing_and_is_no_problem(body: bytes) -> None:
-    """A header alone is the day on which nothing happened."""
+    """A file with only a header is normal on a day without events."""
     rows, rejected, end = read(body)
     assert (rows, rejected, end.problem) == ([], [], None)
 
@@ -181,7 +181,7 @@ def test_without_a_header_the_columns_are_those_declared_in_their_order() -> Non
 
 
 def test_a_column_is_found_under_its_raw_name() -> None:
-    """And a reason names it so, since whoever mends the file sees that name."""
+    """A reason uses the raw name, too, because that is the name in the file to fix."""
     fields = (field("id", source="Invoice No", required=True), field("n", "int", source="N"))
     rows, rejected, _ = read(b"N,Invoice No\n1,a\nx,b\n1,\n", fields)
     assert rows == [{"id": "a", "n": 1}]
@@ -189,7 +189,7 @@ def test_a_column_is_found_under_its_raw_name() -> None:
 
 
 def test_one_column_may_become_two_fields() -> None:
-    """Each in its own type; digits are a moment and still a text."""
+    """Each has its own type; the same digits can be a timestamp and a text."""
     fields = (field("at", "timestamp", source="time"), field("text", source="time"))
     assert read(b"time\n0\n", fields)[0] == [{"at": datetime(1970, 1, 1, tzinfo=UTC), "text": "0"}]
 
@@ -248,7 +248,7 @@ def test_a_byte_order_mark_counts_as_bytes() -> None:
 
 
 def test_a_quote_that_nobody_closes_costs_its_own_line_alone() -> None:
-    """The lines behind it are records again, and none of them vanishes."""
+    """The lines after it are records again, and none of them is lost."""
     body = b'id,n,note\na,1,x\nb,2,"never\nc,3,y\nd,4,z\n'
     rows, rejected, _ = read(body)
     assert [row["id"] for row in rows] == ["a", "c", "d"]
@@ -284,7 +284,7 @@ def test_bytes_that_are_no_text_reject_their_record() -> None:
 
 
 def test_a_zero_byte_rejects_its_record() -> None:
-    """No text has one; it tells of a torn disk or of another encoding."""
+    """Text has no zero bytes; they indicate a damaged disk or another encoding."""
     assert reasons(b"id,n,note\na,1,\0\0\nb,2,y\n") == [(2, "a zero byte")]
 
 
@@ -335,7 +335,7 @@ def test_a_header_without_any_declared_column_is_refused() -> None:
 
 
 def test_a_line_beyond_reason_is_rejected_once_and_reading_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many pieces it arrives in, and whatever these look like."""
+    """The number and content of the blocks in which it arrives do not matter."""
     monkeypatch.setattr(delimited, "RECORD_MAX", 100)
     monkeypatch.setattr(decompression, "BLOCK", 40)
     body = b"id,n,note\na,1,x\n" + b"b,2,y" * 200 + b"\nc,3,z\n"
@@ -399,7 +399,7 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
     ],
 )
 def test_a_value_fits_its_type_or_says_why_not(type_: str, text: str, expected: object) -> None:
-    """As for texts in JSON; digits are a moment as well, since nothing in CSV has a type of its own."""
+    """As for texts in JSON; but digits can also be timestamps, because CSV values have no types."""
     assert value(type_, text) == expected
 
 
@@ -422,7 +422,7 @@ VALUES = st.one_of(NUMBERS, MOMENTS, st.sampled_from(["true", "false", "True", "
 @example("timestamp", ["0", "2015-05-17 10:05:03"])
 @example("int", ["1", "1.0", "x"])
 def test_a_records_fate_does_not_depend_on_its_neighbours(type_: str, texts: list[str]) -> None:
-    """A column typed at once and each of its values checked by itself give the same values and the same reasons."""
+    """Converting a column as a whole and checking each of its values give the same values and reasons."""
     fields = (field("id", required=True), field("x", type_))
     lines = [f"{number},{text}\n".encode() for number, text in enumerate(texts)]
     together = read(b"".join(lines), fields, BARE)
@@ -481,7 +481,7 @@ def test_where_a_file_is_cut_into_blocks_does_not_matter(text: str, block: int) 
 
 @given(st.text(alphabet='a,"\n', max_size=60))
 def test_every_line_is_part_of_a_record_or_rejected(text: str) -> None:
-    """Whatever quotes do, no line vanishes."""
+    """No line is lost, for any placement of quotes."""
     lines = list(io.StringIO(text, newline=""))
     found, done = splitting.split(lines, splitting.dialect(BARE), 2, Budget(), final=True)
     covered = Counter(number for one in found for number in range(one.first, one.end))
@@ -576,7 +576,7 @@ def test_requests_with_two_tabs_too_many_are_read(shared: Path) -> None:
 
 @pytest.mark.parametrize("end", ["", 'x"\n', 'x"y\n', "1,2\n"])
 def test_lines_that_each_swallow_all_others_cost_a_bound_of_their_size(end: str) -> None:
-    """Each closes a quote and opens another: to the end, to a record of too many fields, or to one that is none."""
+    """Each line closes a quote and opens another, which extends to the end or to an invalid record."""
     lines, budget = ['1,a","b\n'] * 3_000 + [end] * bool(end), Budget(10_000)
     found, done = splitting.split(lines, splitting.dialect(BARE), 2, budget, final=True)
     size = sum(map(len, lines))

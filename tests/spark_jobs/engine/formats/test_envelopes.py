@@ -1,4 +1,4 @@
-"""Records inside of other objects, by a declared path; and envelopes that nobody declared."""
+"""Records nested in other objects, by a declared path; and detection of undeclared envelopes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_records_are_found_where_the_path_says(envelope: Any, path: str) -> None
 
 
 def test_each_element_is_a_record_of_its_own() -> None:
-    """A bad one is rejected alone, with the envelope's place and its own text; unknown fields are its own, too."""
+    """An invalid element is rejected alone, with the envelope's position, its own text and its own unknown fields."""
     body = 'x\n{"Records": [{"id":"a","more":1.50}, {"id":"b","n":"?"},7]}\n{"Records":[{"id":"c"}]}'
     rows, rejected, _ = read(body, "Records[*]")
     assert [(row["id"], row["_rescued"]) for row in rows] == [("a", '{"more":1.50}'), ("c", None)]
@@ -149,7 +149,7 @@ def test_what_does_not_look_like_one_is_not_taken_for_one(record: Any) -> None:
 
 @pytest.mark.parametrize("neighbour", ["", "oops\n"], ids=["fast", "exact"])
 def test_a_record_with_no_declared_field_is_rejected(neighbour: str) -> None:
-    """It would be a row of nulls; one that has a declared field, though null, is kept."""
+    """It would be a row of nulls; a record with a declared field is kept even if that is null."""
     body = neighbour + '{"id":null}\n{"x":1,"y":2}\n{}\n{"n":1,"x":1}\n'
     rows, rejected, _ = read(body, fields=OPTIONAL)
     assert [(row["n"], row["_rescued"]) for row in rows] == [(None, None), (1, '{"x":1}')]
@@ -167,7 +167,7 @@ ELEMENTS = st.lists(OTHERS | st.builds(dict, id=st.text("ab", max_size=2)), min_
 def test_every_element_is_kept_or_rejected_however_the_file_is_cut(
     envelopes: list[tuple[list[Any], bool]], block: int
 ) -> None:
-    """As many records are told as there are elements, in lists and in texts of lists; the good ones are kept."""
+    """Each element of a list or of a list's text gives one record, and the valid ones are kept."""
     bodies = [{"Records": json.dumps(parts) if text else parts} for parts, text in envelopes]
     body = "\n".join(json.dumps(one) for one in bodies)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Formats from objects to tables: which reader is taken, what a transform is given, and of which days the rows are."""
+"""Formats from objects to tables: the choice of the reader, the transform's input, and the days of the rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HEADER = b"name,at,color\n"
 
 @pytest.mark.parametrize("type_", ["json", "csv", "tsv", "parquet", "orc", "avro"])
 def test_every_format_has_a_reader_that_reads_nothing_from_nothing(type_: str) -> None:
-    """All give the same columns, and of an empty object its end alone."""
+    """All return the same columns and, for an empty object, only its end."""
     reader = reader_for(Format(type_), FIELDS)
     assert reader.schema.names == ["id", "at", "_rescued"]
     (end,) = reader.read([])
@@ -129,7 +129,7 @@ def test_a_table_without_a_day_has_no_days(spark: SparkSession) -> None:
 
 @pytest.mark.spark
 def test_the_days_of_rows_that_an_empty_plan_never_had_are_told_at_once(spark: SparkSession, tmp_path: Path) -> None:
-    """Spark leaves out what cannot have rows; nobody waits for it."""
+    """Spark omits a plan that cannot have rows, so its observation would never arrive."""
     empty = spark.createDataFrame([("a", date(2026, 11, 20))], "id string, at date").where("false")
     frame, told = touched_days.observed(empty, EVENTS)
     frame.coalesce(1).write.parquet(str(tmp_path / "out"))
