@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tidemark.adapters.ledger.items import parse_batch
+from tidemark.adapters.ledger.items import batch_item, parse_batch
 from tidemark.core.lifecycle import State
 
 Json = Any
@@ -134,6 +134,7 @@ def test_every_stream_image_is_a_batch_or_its_keys_as_the_ledger_writes_them(rec
     if image["pk"]["S"].startswith("KEYS#"):
         assert {name: next(iter(value)) for name, value in image.items()} == KEYS
     else:
+        assert image == batch_item(parse_batch(image))
         assert parse_batch(image).state is State.PLANNED
 
 
