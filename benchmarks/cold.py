@@ -1,8 +1,8 @@
-"""The first batch of a fresh JVM, by Java's compilers: `python -m benchmarks.cold [--megabytes 50] [--rounds 3]`
+"""Compares Java's compilers on the first batch of a new JVM: `python -m benchmarks.cold [--megabytes 50] [--rounds 3]`
 
-On EMR every run is the first of its JVM. Each measurement is a process of its own, which starts Spark and works off one
-batch of web logs. Prints medians in seconds of processor time, of the process and all that it started: these are what
-is paid for, and a busy machine disturbs them less than the clock.
+On EMR, every run is the first of its JVM. Each measurement is a separate process that starts Spark and runs one batch
+of web logs. Prints the median CPU seconds of that process and its children, because EMR bills vCPU time, and because a
+busy machine affects CPU time less than wall-clock time.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from benchmarks.jobs import ours
 from benchmarks.stage import large_files, objects, session
 from tidemark.core.sizing import QUICK_COMPILER
 
-COMPILERS = {"both compilers": "", "the quick one alone": QUICK_COMPILER}
+COMPILERS = {"C1 and C2": "", "C1 only": QUICK_COMPILER}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds() -> float:
-    """Of this process and all its descendants, as /proc tells them."""
+    """CPU seconds of this process and all its descendants, from /proc."""
     spent: dict[int, float] = {}
     parents: dict[int, int] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = status.read_text().rpartition(")")[2].split()
-        except OSError:  # ended meanwhile
+        except OSError:  # the process has ended in the meantime
             continue
         parents[int(status.parent.name)] = int(fields[1])
         spent[int(status.parent.name)] = sum(map(int, fields[11:15])) / TICKS
@@ -44,7 +44,7 @@ def _descends(process: int, parents: dict[int, int]) -> bool:
 
 
 def first_batch(megabytes: int) -> None:
-    """Prints what a JVM's first batch has cost."""
+    """Prints the CPU seconds of a JVM's first batch."""
     with tempfile.TemporaryDirectory() as scratch, objects():
         folder, lake = Path(scratch, "raw"), Path(scratch, "lake")
         folder.mkdir()
@@ -58,11 +58,11 @@ def first_batch(megabytes: int) -> None:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--megabytes", type=int, default=50)
-    asked.add_argument("--rounds", type=int, default=3)
-    asked.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
     if options.once:
         first_batch(options.megabytes)
         return
@@ -70,12 +70,12 @@ def main() -> None:
     command = [sys.executable, "-m", "benchmarks.cold", "--once", "--megabytes", str(options.megabytes)]
     for _ in range(options.rounds):
         for name, option in COMPILERS.items():
-            told = subprocess.run(
+            process = subprocess.run(
                 command, env=os.environ | {"JAVA_TOOL_OPTIONS": option}, check=True, capture_output=True, text=True
             )
-            spent[name].append(float(told.stdout.split()[-1]))
+            spent[name].append(float(process.stdout.split()[-1]))
     for name, seconds in spent.items():
-        print(f"{name:20} {statistics.median(seconds):6.1f} s of processor time")
+        print(f"{name:10} {statistics.median(seconds):6.1f} s CPU time")
 
 
 if __name__ == "__main__":

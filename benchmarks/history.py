@@ -1,8 +1,8 @@
-"""What a commit to the lake costs while the table's history grows: `python -m benchmarks.history [--commits 1000]`
+"""Measures a commit to the lake as the table's history grows: `python -m benchmarks.history [--commits 1000]`
 
-The product's own publishing of one file a batch, into an Iceberg table in a folder with a catalog in SQLite. Snapshots
-are forgotten after `--kept` seconds instead of a day. Prints the median seconds of ten commits in a row, after 10, 100
-and so on, and how many snapshots the table remembers.
+Publishes batches of one file each with the product's own code to an Iceberg table in a folder with an SQLite catalog.
+Snapshots expire after `--kept` seconds instead of a day. Prints the median seconds of the last ten commits after 10,
+100, … commits, and the table's number of snapshots.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ SALES = Table("sales", "facts", (Column("amount", ColumnType("bigint")),))
 
 
 class FolderLake(Lake):
-    """Tables in a folder instead of a bucket."""
+    """A lake in a folder instead of a bucket."""
 
     def _create(self, name: str, table: Table) -> IcebergTable:
-        place = f"file://{self.bucket}/{name}"
+        location = f"file://{self.bucket}/{name}"
         return self.catalog.create_table(
-            (self.database, name), iceberg_schema(table), location=place, properties=PROPERTIES
+            (self.database, name), iceberg_schema(table), location=location, properties=PROPERTIES
         )
 
 
 def commit(lake: Lake, folder: Path, number: int) -> float:
-    """Seconds to publish one batch of one row."""
+    """The seconds to publish one batch of one row."""
     batch_id, path = f"sales.20991231T000000.{number:08x}", folder / f"{number}.parquet"
     values = {"amount": [number], "_batch_id": [batch_id], "_attempt": [1], "_file": ["s3://raw/1"], "_rescued": [None]}
     pq.write_table(pa.table(values, schema_to_pyarrow(iceberg_schema(SALES), include_field_ids=False)), path)
@@ -49,10 +49,10 @@ def commit(lake: Lake, folder: Path, number: int) -> float:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--commits", type=int, default=1_000)
-    asked.add_argument("--kept", type=float, default=10.0, help="seconds for which snapshots are kept")
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--commits", type=int, default=1_000)
+    parser.add_argument("--kept", type=float, default=10.0, help="seconds for which snapshots are kept")
+    options = parser.parse_args()
     commits = options.commits
     iceberg_module.SNAPSHOTS_KEPT = timedelta(seconds=options.kept)
     with tempfile.TemporaryDirectory() as scratch:
@@ -65,7 +65,7 @@ def main() -> None:
             if number in (10, 100, 1_000, commits):
                 snapshots = len(catalog.load_table(("lake", "sales")).metadata.snapshots)
                 median = statistics.median(spent[-10:])
-                print(f"after {number:5} commits: {median:.3f} s a commit, {snapshots} snapshots", flush=True)
+                print(f"after {number:5} commits: {median:.3f} s per commit, {snapshots} snapshots", flush=True)
         catalog.engine.dispose()
 
 

@@ -1,14 +1,14 @@
-"""The whole job, against a plain script and DuckDB: `python -m benchmarks.jobs [--megabytes 1000] [--rounds 3]`
+"""Compares the whole job with a plain script and DuckDB: `python -m benchmarks.jobs [--megabytes 1000] [--rounds 3]`
 
-One clean set of newline-delimited web logs in four plain files, which all three can read, and three tables of it: the
-requests, requests by user and day, failed requests by status, path and day. Written as Parquet each time.
+All read the same clean, newline-delimited web logs in four uncompressed files, and write three tables as Parquet: the
+requests, requests by user and day, and failed requests by status, path and day.
 
-    plain     what tutorials show: `read.json` with inference, one action for each table, double reading
+    plain     as in tutorials: `read.json` with schema inference and one action per table, which reads the files again
     schema    the same with an explicit schema
     ours      spark_jobs.engine.batch: exact reading, checks, quarantine, lineage, counts, result
-    duckdb    the same tables by DuckDB alone, on two threads
+    duckdb    the same tables with DuckDB on two threads
 
-Prints medians in seconds, and ratios of one run; the first round warms up and does not count.
+Prints median seconds and their ratio to ours. The first round is a warm-up and does not count.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FILES = 4
 
 
 def plain(spark: SparkSession, paths: list[Path], out: Path, schema: str | None = None) -> None:
-    """A script of the kind that is published: every table reads the files again."""
+    """A script as found in tutorials, in which every table reads the files again."""
 
     def logs() -> DataFrame:
         reader = spark.read.schema(schema) if schema else spark.read
@@ -51,7 +51,7 @@ def plain(spark: SparkSession, paths: list[Path], out: Path, schema: str | None 
 
 
 def ours(spark: SparkSession, paths: list[Path], lake: Path, number: int) -> None:
-    """An attempt at a batch, as EMR runs it, without starting a session."""
+    """An attempt of a batch as EMR runs it, but in an existing session."""
     output = f"s3://lake/batches/{number:04d}/"
     manifest = Manifest("web_logs.t.1", 1, "web_logs", tuple(versions(paths)))
     result = run(spark, JobSpec("web_logs.t.1", 1, DATASET, "s3://lake/none", output), manifest, {})
@@ -60,7 +60,7 @@ def ours(spark: SparkSession, paths: list[Path], lake: Path, number: int) -> Non
 
 
 def duck(paths: list[Path], out: Path) -> None:
-    """DuckDB with the schema given, reading once."""
+    """The same tables with DuckDB, which has an explicit schema and reads the files once."""
     columns = ", ".join(f"{field.name}: '{field.type.redshift}'" for field in DATASET.record)
     with duckdb.connect() as connection:
         connection.execute("SET threads = 2")
@@ -79,7 +79,7 @@ def duck(paths: list[Path], out: Path) -> None:
 
 
 def measured(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Median seconds of each variant; they take turns, so that a noisy minute hits all of them."""
+    """The median seconds of each variant; the variants alternate, so that other load affects all of them."""
     spent: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds + 1):
         for name, variant in variants.items():
@@ -90,14 +90,14 @@ def measured(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, 
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--megabytes", type=int, default=1_000)
-    asked.add_argument("--rounds", type=int, default=3)
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=1_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, objects():
         folder, lake, out = (Path(scratch, name) for name in ("raw", "lake", "out"))
-        for place in (folder, lake, out):
-            place.mkdir()
+        for directory in (folder, lake, out):
+            directory.mkdir()
         paths, numbers = large_files(folder, options.megabytes, FILES), itertools.count()
         spark = session(lake)
         variants: dict[str, Callable[[], None]] = {

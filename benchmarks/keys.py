@@ -1,8 +1,8 @@
-"""What remembered keys cost a batch: `python -m benchmarks.keys [--millions 1,10] [--files 100] [--records 10000]`
+"""Measures deduplication across batches: `python -m benchmarks.keys [--millions 1,10] [--files 100] [--records 10000]`
 
-Writes that many keys (36 characters each) to Parquet files on a local server, reads them as a job does, and marks the
-records of one small batch, a tenth of which repeat a key. Prints seconds, bytes and the JVM's peak of heap; the first
-round warms up and does not count.
+Writes that many keys of 36 characters to Parquet files on a local server, reads them as a job does, and marks the
+duplicates in one small batch, in which a tenth of the records repeat a key. Prints seconds, bytes and the JVM's peak
+heap. The first line, with 10,000 keys, is a warm-up.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so that no two numbers share
 
 
 def key(number: int) -> str:
-    """36 characters, as a UUID has; the same number is the same key."""
+    """A key of 36 characters, like a UUID; the same number gives the same key."""
     text = f"{number * SPREAD % (1 << 128):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def write(folder: Path, count: int, files: int) -> list[FileVersion]:
-    """The keys 0 to `count`, over as many files."""
+    """Write the keys of the numbers below `count`, spread over the files."""
     written = []
     for number in range(files):
         listed = [key(one) for one in range(number, count, files)]
@@ -42,9 +42,9 @@ def write(folder: Path, count: int, files: int) -> list[FileVersion]:
 
 
 def batch(spark: SparkSession, records: int, known: int) -> DataFrame:
-    """Records as the reader gives them, of the width of `transactions`; every tenth has a key that was seen."""
+    """Records as the reader returns them, as wide as `transactions`; every tenth has a key that was seen."""
     numbers = [number % known if number % 10 == 0 else known + number for number in range(records)]
-    frame = spark.createDataFrame([(0, place, key(number)) for place, number in enumerate(numbers)],
+    frame = spark.createDataFrame([(0, index, key(number)) for index, number in enumerate(numbers)],
                                   "_source int, _ordinal bigint, transaction_id string")  # fmt: skip
     text = {f"text{number}": functions.lit("some text of a record") for number in range(6)}
     rejected = functions.lit(None).cast("struct<position bigint, line bigint, reason string, raw string>")
@@ -52,7 +52,7 @@ def batch(spark: SparkSession, records: int, known: int) -> DataFrame:
 
 
 def peak_megabytes(spark: SparkSession, reset: bool = False) -> float:
-    """The JVM's highest heap since the last reset, driver and executors in one."""
+    """The JVM's peak heap since the last reset; driver and executors share the JVM."""
     factory: Any = spark._jvm.java.lang.management.ManagementFactory  # noqa: SLF001
     pools = [pool for pool in factory.getMemoryPoolMXBeans() if str(pool.getType()) == "Heap memory"]
     if reset:
@@ -63,12 +63,12 @@ def peak_megabytes(spark: SparkSession, reset: bool = False) -> float:
 
 
 def main() -> None:
-    """One line for each number of keys."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--millions", default="1,10", help="of keys, one figure for each line")
-    asked.add_argument("--files", type=int, default=100)
-    asked.add_argument("--records", type=int, default=10_000)
-    options = asked.parse_args()
+    """Print one line for each number of keys."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--millions", default="1,10", help="numbers of keys in millions, one line each")
+    parser.add_argument("--files", type=int, default=100)
+    parser.add_argument("--records", type=int, default=10_000)
+    options = parser.parse_args()
     with objects():
         spark = session()
         for millions in [0.01, *map(float, options.millions.split(","))]:
@@ -77,19 +77,19 @@ def main() -> None:
 
 
 def measure(spark: SparkSession, count: int, files: int, records: int) -> None:
-    """Read so many keys, mark so many records, and print what it took."""
+    """Read `count` keys, mark the duplicates among `records` records, and print the cost."""
     with tempfile.TemporaryDirectory() as folder:
         written = write(Path(folder), count, files)
         peak_megabytes(spark, reset=True)
         began = time.monotonic()
         seen = seen_keys.read(spark, written)
         marked = seen_keys.duplicates_marked(batch(spark, records, count), "transaction_id", seen)
-        repeated = marked.where("_duplicate").count()
+        duplicates = marked.where("_duplicate").count()
         seconds = time.monotonic() - began
-    assert repeated == records / 10, repeated
+    assert duplicates == records / 10, duplicates
     print(
         f"{count:,} keys, {files} files, {sum(file.size for file in written) / 1e6:.0f} MB: {seconds:.1f} s, "
-        f"peak of heap {peak_megabytes(spark):.0f} MB"
+        f"peak heap {peak_megabytes(spark):.0f} MB"
     )
 
 

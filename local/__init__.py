@@ -1,1 +1,1 @@
-"""The laptop cloud: what AWS does for the pipeline, on one machine."""
+"""The laptop cloud: stand-ins on one machine for the AWS services that the pipeline uses."""

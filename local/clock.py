@@ -1,4 +1,4 @@
-"""The laptop cloud's time, which a test can turn, and when schedules are due in it."""
+"""The laptop cloud's clock, which a test can advance, and the due times of schedule expressions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _HORIZON_DAYS = 366 * 8  # a cron that is not due in eight years (29 February) n
 
 
 class Clock:
-    """Time that starts at the true time and runs `speed` times as fast, or jumps when told to.
+    """A clock that starts at the real time, runs `speed` times as fast, and can be advanced.
 
     Schedules follow it, and batching windows and retry delays are divided by its speed. With
-    `schedules=False` schedules fire by hand alone. Queues keep true time: they are moto's.
+    `schedules=False`, schedules fire only on request. Queues belong to moto and keep real time.
     """
 
     def __init__(self, speed: float = 1.0, *, schedules: bool = True) -> None:
@@ -33,25 +33,25 @@ class Clock:
         self._lock = threading.Lock()
         self._start = datetime.now(UTC)
         self._origin = time.monotonic()
-        self._turned = timedelta()
+        self._advanced = timedelta()
 
     def now(self) -> datetime:
         with self._lock:
-            return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self.speed) + self._turned
+            return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self.speed) + self._advanced
 
     def advance(self, seconds: float) -> None:
-        """Turns the clock forward; schedules that become due fire once each."""
+        """Moves the clock forward; each schedule that becomes due fires once."""
         with self._lock:
-            self._turned += timedelta(seconds=seconds)
+            self._advanced += timedelta(seconds=seconds)
 
     def real_seconds(self, seconds: float) -> float:
-        """True seconds that pass during `seconds` of this clock."""
+        """Real seconds that pass during `seconds` of this clock."""
         return seconds / self.speed
 
 
 @dataclass(frozen=True)
 class Cron:
-    """A parsed cron(minute hour day-of-month month day-of-week year); None = every."""
+    """A parsed cron(minute hour day-of-month month day-of-week year); None means every value."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -73,7 +73,7 @@ class Cron:
 def next_due(expression: str, after: datetime, timezone: str = "UTC") -> datetime | None:
     """The first time after `after` (aware) at which `expression` is due, in UTC; None if never again.
 
-    A local time that daylight saving skips is not due, one that it repeats is due once, as on AWS.
+    As on AWS, a local time that daylight saving skips is never due, and one that it repeats is due once.
     """
     kind, body = _split(expression)
     if kind == "rate":
@@ -85,7 +85,7 @@ def next_due(expression: str, after: datetime, timezone: str = "UTC") -> datetim
 
 
 def check_expression(expression: str, where: str) -> None:
-    """TemplateError, naming `where`, unless `expression` is a rate, cron or at that is played."""
+    """Raises TemplateError, naming `where`, unless `expression` is a supported rate, cron or at expression."""
     try:
         next_due(expression, datetime(2026, 1, 1, tzinfo=UTC))
     except ValueError as error:
@@ -160,5 +160,5 @@ def _number(text: str, names: tuple[str, ...]) -> int:
     if text.upper() in names:
         return names.index(text.upper()) + 1
     if not text.isdigit():
-        raise ValueError(f"{text!r} is not played by the laptop cloud (L, W and # are not)")
+        raise ValueError(f"expected a number or a name, found {text!r} (L, W and # are not supported)")
     return int(text)

@@ -43,10 +43,10 @@ _running = threading.Lock()  # moto's state belongs to the process: one cloud at
 
 
 class Cloud:
-    """Deploys `template` on start and forgets everything on stop.
+    """Deploys `template` on start and discards all state on stop.
 
-    `apps` replaces the services that are not moto's, by SigV4 scope. `built` runs the functions from
-    `.aws-sam/build` instead of their source. `speed` and `schedules`: see Clock.
+    `apps` maps SigV4 service names to WSGI apps and replaces Tidemark's own stand-ins. `built` runs the functions
+    from `.aws-sam/build` instead of their source. For `speed` and `schedules`, see Clock.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Cloud:
         self.template = template
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tidemark-"))
         self.clock = Clock(speed, schedules=schedules)
-        self.calls: Counter[Call] = Counter()  #: every call that the endpoint answered
+        self.calls: Counter[Call] = Counter()  #: calls that the endpoint answered
         self.deployment: Deployment
         self._parameters, self._stack, self._built, self._port = parameters, stack, built, port
         self._apps = apps
@@ -96,7 +96,7 @@ class Cloud:
 
     def _start(self) -> None:
         forget_everything()
-        apps: dict[str, WSGIApplication] = {}  # filled below: they need the endpoint's address
+        apps: dict[str, WSGIApplication] = {}  # filled below, because the apps need the endpoint's address
         self._endpoint = Endpoint(
             apps, self._put_events, on_call=self._on_call, unsigned=self._unsigned, port=self._port
         )
@@ -114,23 +114,23 @@ class Cloud:
         self._dispatcher = dispatcher
         dispatcher.start()
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
-        # Closed from the last to the first: take nothing new, end the handlers, then wait for the threads.
+        # Closers run last to first: accept no new events, end the handlers, then join the dispatcher's threads.
         self._closers.insert(-1, dispatcher.stop)
         self._closers.append(dispatcher.halt)
 
     def stop(self) -> None:
-        """Ends everything at once; what ran is killed."""
+        """Stops everything at once and kills running handlers and jobs."""
         while self._closers:
             self._closers.pop()()
 
     @property
     def url(self) -> str:
-        """The endpoint: what AWS_ENDPOINT_URL must be."""
+        """The endpoint's URL, for AWS_ENDPOINT_URL."""
         return self._endpoint.url
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The settings that the command line reads: the stack's SSM parameter."""
+        """The settings that the command line reads from the stack's SSM parameter."""
         answer = self.client("ssm").get_parameter(Name=f"/{self._stack}/settings")
         return dict(json.loads(answer["Parameter"]["Value"]))
 
@@ -140,7 +140,7 @@ class Cloud:
         return self._dispatcher
 
     def client(self, service: str) -> Any:
-        """A boto3 client for this cloud; one for each service, shared by all threads."""
+        """A boto3 client for this cloud; all threads share one client per service."""
         with self._clients_lock:
             if service not in self._clients:
                 config = Config(max_pool_connections=32, retries={"total_max_attempts": 2})
@@ -148,11 +148,11 @@ class Cloud:
             return self._clients[service]
 
     def invoke(self, function: str, event: Any) -> Response:
-        """Runs a function, named by logical id, name or ARN, and waits for its outcome."""
+        """Runs a function, given by logical id, name or ARN, and waits for its outcome."""
         return self.dispatcher.invoke(self.deployment.function(function).logical_id, event)
 
     def fire(self, function: str, payload: Any = None) -> Response:
-        """Runs a function with `payload`, or with what its schedule hands it now, and waits for its outcome."""
+        """Runs a function with `payload` (default: its schedule's input at the current time) and waits."""
         spec = self.deployment.function(function)
         if payload is None:
             schedule = next((s for s in self.deployment.schedules if s.target.arn == spec.arn), None)
@@ -165,7 +165,10 @@ class Cloud:
         return self.dispatcher.idle()
 
     def wait_idle(self, timeout: float) -> None:
-        """Waits until nothing waits or runs, job runs and statements aside; TimeoutError after `timeout` seconds."""
+        """Waits until no delivery or invocation is pending; TimeoutError after `timeout` seconds.
+
+        Job runs and SQL statements may still be running.
+        """
         self.dispatcher.wait_idle(timeout)
 
     def _on_call(self, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Drive the laptop cloud to rest: what schedules would do in minutes is asked for as soon as it can be done."""
+"""Drives the laptop cloud until all batches are at rest, invoking each scheduled step as soon as it has work."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tidemark.core.lifecycle import TO_BE_PUBLISHED, Batch, State
 
 LOOK_SECONDS = 0.3
 SWEEP_SECONDS = 20.0
-NEVER = "9999"  # what some writers put for a day that never comes
+NEVER = "9999"  # some producers write a date from this year on for "never"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a drive is, per dataset."""
+    """The progress of a drive, per dataset."""
 
     seconds: float
     pending: Mapping[str, int]  # dataset → files waiting for a batch
@@ -43,7 +43,7 @@ class Progress:
 
     @property
     def waiting_for(self) -> str:
-        """What takes the time now, in words."""
+        """What the drive is waiting for, in words."""
         states = self.everything
         if states[State.PLANNED] + states[State.RUNNING]:
             ready = sum(states[state] for state in (State.PUBLISHED, State.LOADING, State.LOADED))
@@ -54,22 +54,22 @@ class Progress:
 
 
 class Stuck(Exception):
-    """The drive did not come to rest in time; the message says what is left."""
+    """The batches did not come to rest in time; the message says what is left."""
 
 
 def drive(
     cloud: Cloud, world: World, seen: Callable[[Progress], None], seconds_max: float = 1_800, *, nights: bool = False
 ) -> Progress:
-    """Plan, load and sweep until everything is at rest; `seen` is told of every look.
+    """Plan, load and sweep until everything is at rest; `seen` receives the progress after every round.
 
-    With `nights`, the nightly jobs then run for every day that there are rows of.
+    With `nights`, the nightly jobs then run for every day that has rows.
     """
     began = swept = time.monotonic()
     while True:
         _wait_idle(cloud, seconds_max)
         progress = look(world, time.monotonic() - began)
         seen(progress)
-        if progress.at_rest and cloud.dispatcher.idle() and not (nights and _begin_nights(cloud, world)):
+        if progress.at_rest and cloud.dispatcher.idle() and not (nights and _begin_nightly_jobs(cloud, world)):
             return progress
         if progress.seconds > seconds_max:
             raise Stuck(f"not at rest after {seconds_max:.0f} s, waiting for {progress.waiting_for}")
@@ -88,7 +88,7 @@ def _wait_idle(cloud: Cloud, seconds_max: float) -> None:
 
 
 def look(world: World, seconds: float) -> Progress:
-    """How everything stands in the ledger."""
+    """The current progress according to the ledger."""
     pending = {
         name: sum(segment.head.files for segment in world.ledger.segments.all(name) if not segment.batch_id)
         for name in world.datasets
@@ -96,13 +96,13 @@ def look(world: World, seconds: float) -> Progress:
     return Progress(seconds, pending, {name: tuple(world.ledger.batches.all(name)) for name in world.datasets})
 
 
-def _begin_nights(cloud: Cloud, world: World) -> bool:
-    """Whether some period of a day with rows was due; the clock need not have seen the day's end."""
+def _begin_nightly_jobs(cloud: Cloud, world: World) -> bool:
+    """Starts the nightly jobs for all days that have rows, even unfinished ones; whether a batch began."""
     tables = (table for dataset in world.datasets.values() if not dataset.nightly for table in dataset.tables)
     days = {day for table in tables for day in world.ledger.day_changes.of(table.name) if WHOLE < day < NEVER}
     answer = cloud.invoke("Nightly", {"dates": sorted(days)}) if days else None
     if answer and answer.error:
-        raise Stuck(f"the nightly jobs cannot begin: {answer.payload}")
+        raise Stuck(f"the nightly jobs cannot start: {answer.payload}")
     return bool(answer and answer.payload["batches"])
 
 
@@ -112,6 +112,6 @@ def _take_next_steps(cloud: Cloud, progress: Progress) -> None:
     if any(progress.pending.values()) or any(not batch.period for batch in forming):
         cloud.invoke("Plan", {"eager": True})
     elif forming:
-        cloud.invoke("Nightly", {"jobs": []})  # begins nothing, and forms what waits for a run
+        cloud.invoke("Nightly", {"jobs": []})  # starts no new period, but continues batches that are still FORMING
     elif states[State.PUBLISHED] and not any(states[state] for state in TO_BE_PUBLISHED):
         cloud.invoke("Load", {"eager": True})

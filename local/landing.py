@@ -1,7 +1,7 @@
-"""A folder's files, and which of them can land in a bucket: the path below the folder is the key.
+"""Uploads a folder's files to a bucket; a file's path relative to the folder is its key.
 
-Every entry that does not land is told with its reason; none is passed over in silence. Files behind symbolic links
-land as what they are; linked folders are not followed, for they may lead round in a circle.
+Every entry that cannot be uploaded is reported with the reason. A symbolic link to a file is uploaded as that file;
+links to folders are not followed, because they may form a cycle.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.summary import Finding
 
-KEY_BYTES_MAX = 1_024  # of S3
+KEY_BYTES_MAX = 1_024  # S3's limit
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found below a folder."""
+    """The files below a folder: those that can be (or were) uploaded, and those that were skipped."""
 
-    keys: tuple[str, ...]  # of files that can land
+    keys: tuple[str, ...]
     skipped: tuple[Finding, ...]
 
 
 def survey(folder: Path) -> Survey:
-    """Every file below the folder, at any depth."""
+    """All files below the folder, at any depth."""
     skipped: list[Finding] = []
 
     def unreadable(error: OSError) -> None:
@@ -37,21 +37,21 @@ def survey(folder: Path) -> Survey:
         skipped.append(Finding(where, f"the folder cannot be read: {error.strerror}"))
 
     keys = []
-    for place, folders, files in os.walk(folder, onerror=unreadable):
-        linked = [name for name in folders if Path(place, name).is_symlink()]
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        linked = [name for name in folders if Path(parent, name).is_symlink()]
         for name in (*linked, *files):
-            path = Path(place, name)
+            path = Path(parent, name)
             key = path.relative_to(folder).as_posix()
             reason = _why_not(path, key)
             if reason:
                 skipped.append(Finding(key, reason))
             else:
                 keys.append(key)
-    return Survey(tuple(sorted(keys)), tuple(sorted(skipped, key=lambda found: found.name)))
+    return Survey(tuple(sorted(keys)), tuple(sorted(skipped, key=lambda finding: finding.name)))
 
 
 def land(keys: Iterable[str], upload: Callable[[str], object]) -> Survey:
-    """Upload each file; one that fails does not keep the others from landing."""
+    """Upload each file; a failed upload does not stop the others."""
     landed, skipped = [], []
     for key in keys:
         try:
@@ -64,7 +64,7 @@ def land(keys: Iterable[str], upload: Callable[[str], object]) -> Survey:
 
 
 def _why_not(path: Path, key: str) -> str:
-    """Why a file cannot land; empty for one that can."""
+    """The reason why a file cannot be uploaded; empty if it can."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

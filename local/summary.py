@@ -1,6 +1,6 @@
-"""What came of a drive: counts from ledger, lake and warehouse side by side, and where they disagree.
+"""The result of a drive: counts from ledger, lake and warehouse side by side, and where they disagree.
 
-The lake is counted by scanning its tables, the warehouse by querying it; neither takes the ledger's word.
+The lake's tables are scanned and the warehouse is queried; neither count relies on the ledger.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tidemark.service.report import files_of
 
 @dataclass(frozen=True)
 class Shown:
-    """Of a table of the latest rows: the keys that are stored, and the rows that are shown of them."""
+    """Counts of a `latest` table: the distinct keys stored, and the rows that its view returns."""
 
     keys: int
     rows: int
@@ -33,10 +33,10 @@ class Shown:
 @dataclass(frozen=True)
 class TableSummary:
     files: int  # data files in the lake
-    rows: int  # that the published results speak of
+    rows: int  # according to the published results
     lake: int
     warehouse: int
-    shown_by_lake: Shown | None = None  # latest
+    shown_by_lake: Shown | None = None  # `latest` tables only, as below
     shown_by_warehouse: Shown | None = None
 
 
@@ -66,7 +66,7 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class Finding:
-    """A file, and what became of it or did not."""
+    """A file and the reason why it is not, or not completely, in the tables."""
 
     name: str
     reason: str
@@ -74,7 +74,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class QuarantinedBatch:
-    """A batch that waits for a person, and the files whose rows therefore are in no table, or in the lake alone."""
+    """A batch that needs an operator, and its files; their rows are in no table, or only in the lake."""
 
     batch_id: str
     reason: str
@@ -87,22 +87,22 @@ class Summary:
     landed: int
     unclaimed: int  # files under no dataset's prefix
     seconds: float
-    differences: tuple[str, ...] = ()  # where the invariants do not hold
+    differences: tuple[str, ...] = ()  # violations of the invariants
     beyond_tolerance: tuple[str, ...] = ()
-    skipped: tuple[Finding, ...] = ()  # files that did not land
+    skipped: tuple[Finding, ...] = ()  # files that were not uploaded
     unclaimed_files: tuple[str, ...] = ()
-    unread: tuple[Finding, ...] = ()  # files that could not be read to their end
+    unread: tuple[Finding, ...] = ()  # files that could not be read to the end
     refused: tuple[Finding, ...] = ()  # files in quarantine
     quarantined: tuple[QuarantinedBatch, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether every file that was there is in the tables, to its end."""
+        """Whether every input file is in the tables, read to its end."""
         return not (self.skipped or self.unclaimed_files or self.unread or self.refused or self.quarantined)
 
     @property
     def clean(self) -> bool:
-        """Complete, at rest, reconciled, and nothing rejected beyond what its dataset tolerates."""
+        """Whether the run is complete, at rest and reconciled, with no dataset over its rejection tolerance."""
         return self.complete and not self.differences and not self.beyond_tolerance
 
     def to_json(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Summary:
 
 
 def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float, skipped: Iterable[Finding] = ()) -> Summary:
-    """Count everything, for the landed object keys and the files that did not land."""
+    """Count everything, given the landed object keys and the files that were skipped."""
     landed = sorted(keys)
     batches = {name: tuple(world.ledger.batches.all(name)) for name in world.datasets}
     datasets = {name: _dataset(world, dataset, batches[name]) for name, dataset in world.datasets.items()}
@@ -133,15 +133,15 @@ def summarize(world: LaptopWorld, keys: Iterable[str], seconds: float, skipped: 
 
 
 def _unread(world: LaptopWorld, batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[Finding]:
-    """The result of each batch says which of its files broke off, and where."""
-    for batch in (batch for found in batches.values() for batch in found if batch.counts.problems):
+    """The files that could not be read to the end, from the results of their batches."""
+    for batch in (batch for group in batches.values() for batch in group if batch.counts.problems):
         result = read_result(world, batch)
         for file in result.problems if result else ():
             yield Finding(file.uri, file.problem or "")
 
 
 def _quarantined(world: LaptopWorld, batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[QuarantinedBatch]:
-    for batch in (batch for found in batches.values() for batch in found if batch.state is State.QUARANTINED):
+    for batch in (batch for group in batches.values() for batch in group if batch.state is State.QUARANTINED):
         yield QuarantinedBatch(batch.batch_id, batch.reason, tuple(file.uri for file in files_of(world, batch)))
 
 
@@ -197,7 +197,7 @@ def _count(world: LaptopWorld, what: str, relation: str) -> int:
 
 def _unsettled(world: LaptopWorld, keys: list[str], batches: Mapping[str, tuple[Batch, ...]]) -> Iterable[str]:
     """Invariant 1: every file version is in exactly one batch at rest, or in quarantine."""
-    known = {batch.batch_id: batch for found in batches.values() for batch in found}
+    known = {batch.batch_id: batch for group in batches.values() for batch in group}
     for key in keys:
         holder = world.ledger.files.holder(world.settings.raw_bucket, key)
         batch = known.get(holder.batch_id) if holder else None
@@ -206,15 +206,15 @@ def _unsettled(world: LaptopWorld, keys: list[str], batches: Mapping[str, tuple[
 
 
 def _uneven(world: LaptopWorld, datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:
-    """Invariant 3: records read are accounted for, and the same rows are in lake and warehouse."""
-    for name, found in datasets.items():
-        accounted = found.kept + found.rejected + found.duplicate_records
-        if found.read != accounted:
-            yield f"{name}: expected {found.read} records accounted for, found {accounted}"
-        for table, counts in found.tables.items():
+    """Invariant 3: all records read are accounted for, and lake and warehouse hold the same rows."""
+    for name, summary in datasets.items():
+        accounted = summary.kept + summary.rejected + summary.duplicate_records
+        if summary.read != accounted:
+            yield f"{name}: expected {summary.read} records accounted for, found {accounted}"
+        for table, counts in summary.tables.items():
             dataset = world.datasets[name]
             keeps = dataset.table(table).keeps_records and not dataset.nightly
-            expected = found.kept if keeps else counts.rows
+            expected = summary.kept if keeps else counts.rows
             if not expected == counts.rows == counts.lake == counts.warehouse:
                 yield (
                     f"{name}.{table}: expected {expected} rows, found {counts.rows} in the results,"
@@ -224,26 +224,26 @@ def _uneven(world: LaptopWorld, datasets: Mapping[str, DatasetSummary]) -> Itera
 
 
 def _unshown(name: str, counts: TableSummary) -> Iterable[str]:
-    """A table of the latest rows shows each key that is stored, once."""
+    """A `latest` table must show exactly one row for each stored key."""
     for place, shown in (("lake", counts.shown_by_lake), ("warehouse", counts.shown_by_warehouse)):
         if shown and shown.keys != shown.rows:
             yield f"{name}: expected a row for each of {shown.keys} keys in the {place}, found {shown.rows}"
 
 
 def _beyond(datasets: Mapping[str, DatasetSummary]) -> Iterable[str]:
-    for name, found in datasets.items():
-        if found.rejected > found.tolerance * found.read:
-            yield f"{name}: {found.rejected} of {found.read} records rejected, {found.tolerance:.2%} tolerated"
+    for name, summary in datasets.items():
+        if summary.rejected > summary.tolerance * summary.read:
+            yield f"{name}: {summary.rejected} of {summary.read} records rejected, {summary.tolerance:.2%} tolerated"
 
 
 def export_lake(world: LaptopWorld, out: Path) -> None:
-    """Copy the Iceberg tables to the empty folder `out`: the same files and schemas, in a catalog file of their own.
+    """Copy the Iceberg tables, data files and schemas alike, to the empty folder `out` with a catalog of its own.
 
-    `catalog.db` is a pyiceberg SQL catalog; the data files below `<table>/data` are those that the tables show.
+    `catalog.db` is a pyiceberg SQL catalog; `<table>/data` has the data files of each table's current snapshot.
     """
     from pyiceberg.catalog.sql import SqlCatalog
 
-    # pyiceberg takes a path as it is, and looks for a URI's without decoding it; the catalog's address is decoded.
+    # SQLAlchemy percent-decodes the catalog's address, but pyiceberg does not decode paths: only the former is quoted.
     catalog = SqlCatalog("lake", uri=f"sqlite:///{quote(str(out / 'catalog.db'))}", warehouse=str(out))
     catalog.create_namespace("lake")
     for name in world.lake.catalog.list_tables(world.settings.lake_database):
@@ -262,7 +262,7 @@ def export_lake(world: LaptopWorld, out: Path) -> None:
 
 
 def show_plain_names(database: Path) -> None:
-    """Let `SELECT … FROM web_events` work in a DuckDB shell: Redshift's schema `public` is not DuckDB's own."""
+    """Make `SELECT … FROM web_events` work in a DuckDB shell, whose default schema is `main` instead of `public`."""
     with duckdb.connect(str(database)) as connection:
         tables = connection.execute(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
@@ -272,7 +272,7 @@ def show_plain_names(database: Path) -> None:
 
 
 def export_quarantine(world: LaptopWorld, out: Path) -> None:
-    """In the folder `out` one JSON-lines file a batch with its rejected records: file, position, reason, raw."""
+    """Write each batch's rejected records (file, position, reason, raw text) to `out/<batch id>.jsonl`."""
     for name in world.datasets:
         for batch in world.ledger.batches.all(name):
             result = read_result(world, batch)

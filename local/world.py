@@ -1,4 +1,4 @@
-"""The product's own world, at a laptop cloud in this process."""
+"""The product's `World`, connected to a laptop cloud in this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LaptopWorld(World):
-    """A world whose clients speak to the cloud's endpoint, whatever the environment says."""
+    """A world whose clients use the cloud's endpoint, regardless of the environment variables."""
 
     cloud: Cloud
 
@@ -28,7 +28,7 @@ class LaptopWorld(World):
 
     @cached_property
     def lake(self) -> Lake:
-        """Iceberg tables at the cloud's endpoint."""
+        """The Iceberg tables at the cloud's endpoint."""
         from pyiceberg.catalog import load_catalog
 
         from tidemark.adapters.iceberg import Lake, glue_properties

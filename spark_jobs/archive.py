@@ -1,4 +1,4 @@
-"""The code that a job run gets: the entry point as it is, everything else as one zip (`--py-files`)."""
+"""The zip with a job's modules (`--py-files`); only the entry point is a separate file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 
-#: What a job brings along beside Spark: (folder or file below the root, name in the archive).
+#: The job's code besides Spark: (folder or file below the root, name in the archive).
 JOB_CODE = (("spark_jobs", "spark_jobs"), ("functions/tidemark/core", "tidemark/core"))
 JOB_FILES = (
     ("functions/tidemark/__init__.py", "tidemark/__init__.py"),
@@ -17,9 +17,7 @@ JOB_FILES = (
 
 
 def job_archive(root: Path) -> bytes:
-    """The zip that a job gets as --py-files: the jobs, the pure core and the model of segments. The same code is the
-    same bytes.
-    """
+    """The zip with the jobs, the pure core and the segmentation model. The same code gives the same bytes."""
     members = [(root / source, name) for source, name in JOB_FILES]
     for folder, name in JOB_CODE:
         paths = sorted((root / folder).rglob("*.py"))

@@ -1,7 +1,7 @@
-"""The job that EMR Serverless runs for each attempt at a batch: `run_batch.py --spec s3://…/job_spec.json`.
+"""The job that EMR Serverless runs for each attempt of a batch: `run_batch.py --spec s3://…/job_spec.json`.
 
-It writes below the spec's output prefix only, and `result.json` last of all; on failure `failure.json`, as well as
-it can, with the traceback, and on stderr the traceback and a reason of one line as the last one.
+It writes only below the spec's output prefix, and `result.json` last. On failure it writes `failure.json` with the
+traceback, if it can, and prints the traceback and then a one-line reason to stderr.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from tidemark.core.manifest import Manifest, NightlyManifest
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """The exit code: 0 when result.json stands."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--spec", required=True, help="s3:// URI of the job's spec")
-    uri = asked.parse_args(arguments).spec
+    """Runs the job; the exit code is 0 if result.json was written, else 1."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", required=True, help="s3:// URI of the job's spec")
+    uri = parser.parse_args(arguments).spec
     document: Mapping[str, Any] = {}
     try:
         document = json.loads(s3_objects.text(uri))
         _run(JobSpec.parse(document))
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
+    except Exception as error:  # noqa: BLE001  # every error must be reported
         failure, traceback = failures.of(error), failures.traceback_of(error)
         _report(document, failure, traceback)
         print(traceback, file=sys.stderr, flush=True)
-        _say(f"{document.get('batch_id', uri)} failed ({failure.kind}): {failure.message}")
+        _print_reason(f"{document.get('batch_id', uri)} failed ({failure.kind}): {failure.message}")
         return 1
     return 0
 
@@ -55,23 +55,27 @@ def _run(spec: JobSpec) -> None:
         spark.stop()
 
 
-def _say(reason: str) -> None:
-    """The reason, last on stderr. `spark-submit` sends Python's stderr to its own stdout: there, the JVM says it."""
+def _print_reason(reason: str) -> None:
+    """Prints the reason as stderr's last line, under `spark-submit` also by the JVM.
+
+    `spark-submit` redirects Python's stderr to its own stdout.
+    """
     sys.stdout.flush()
     print(reason, file=sys.stderr, flush=True)
-    jvm = SparkContext._jvm  # noqa: SLF001  # PySpark shows the JVM in no other way
+    jvm = SparkContext._jvm  # noqa: SLF001  # PySpark has no public access to the JVM
     if jvm and "PYSPARK_GATEWAY_PORT" in os.environ:
         jvm.System.err.println(reason)
 
 
 def _report(document: Mapping[str, Any], failure: RunFailure, traceback: str) -> None:
-    """failure.json, if the spec could be read at all, even one that cannot be parsed. Without a session, hence not
-    through Hadoop.
+    """Writes failure.json if the spec is JSON with an output prefix, even if it is not a valid spec.
+
+    Uses boto3 instead of Hadoop, because there may be no Spark session.
     """
     try:
         report = failure.dumps(document["batch_id"], document["attempt"], traceback)
         s3_objects.put_text(f"{document['output'].rstrip('/')}/{FAILURE}", report)
-    except Exception as error:  # noqa: BLE001  # the reason on stderr must come out in any case
+    except Exception as error:  # noqa: BLE001  # main must still print the reason
         print(f"failure.json not written: {error}", file=sys.stderr, flush=True)
 
 

@@ -1,1 +1,1 @@
-"""Events on their way: from S3, the bus, queues, streams and schedules to functions."""
+"""Event delivery: from S3, the event bus, queues, streams and schedules to functions."""

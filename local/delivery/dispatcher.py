@@ -1,7 +1,7 @@
-"""Moves events the way AWS does: S3 and the bus to their targets, queues and streams to functions, schedules.
+"""Delivers events as AWS does: from S3, the bus and schedules to targets, from queues and streams to functions.
 
-A delivery happens at least once and out of order, asynchronous invocations are tried again after 1 and 2 minutes
-(of the clock) and then handed to their destination, and nothing is delivered to a disabled rule.
+Deliveries happen at least once and in any order. A failed asynchronous invocation is retried after 1 and 2 minutes (of
+the clock) and then goes to its failure destination. Disabled rules receive nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from local.delivery import s3_notifications
 from local.delivery.event_bus import Event, EventBus, envelope, payload
 from local.delivery.event_source_mappings import QueueSource, StreamSource
 from local.delivery.lambda_records import invocation_failure
-from local.delivery.schedules import after_turning, due_after, schedule_input
+from local.delivery.schedules import due_after, next_due_after, schedule_input
 from local.stack.deployment import FunctionSpec, RuleSpec, ScheduleSpec, Target
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from local.stack.deployment import Deployment
 
 log = logging.getLogger(__name__)
-DELIVERIES = 4  #: deliveries at a time
-IDLE_SECONDS = 1.0  #: between two looks at a source that nobody wrote to
-TICK_SECONDS = 0.1  #: between two looks at the clock
-RETRY_SECONDS = 60  #: before the first retry of an asynchronous invocation; then twice that
+DELIVERIES = 4  #: concurrent deliveries
+IDLE_SECONDS = 1.0  #: polling interval of a source without writes
+TICK_SECONDS = 0.1  #: polling interval of the clock
+RETRY_SECONDS = 60  #: before the first retry of an asynchronous invocation; the second waits twice as long
 WRITES = {
     "sqs": frozenset({"SendMessage", "SendMessageBatch", "ChangeMessageVisibility"}),
     "dynamodb": frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}),
@@ -40,9 +40,9 @@ WRITES = {
 
 
 class Dispatcher:
-    """Plays all that moves in `deployment`.
+    """Runs the rules, schedules, notifications and event source mappings of `deployment`.
 
-    `clients` gives a boto3 client for a service name, `invoke(logical_id, event)` runs a function and waits.
+    `clients` returns a boto3 client for a service name; `invoke(logical_id, event)` runs a function and waits for it.
     """
 
     def __init__(
@@ -60,7 +60,9 @@ class Dispatcher:
         self._stopping = threading.Event()
         self._pending = _Counter()
         self._deliveries = ThreadPoolExecutor(DELIVERIES, thread_name_prefix="delivery")
-        self._turns = {f.logical_id: ThreadPoolExecutor(1, thread_name_prefix=f.name) for f in deployment.functions}
+        self._function_pools = {
+            f.logical_id: ThreadPoolExecutor(1, thread_name_prefix=f.name) for f in deployment.functions
+        }
         self._queue_urls: dict[str, str] = {}
         self._timers: set[threading.Timer] = set()
         self._sources: list[tuple[QueueSource | StreamSource, threading.Event, str]] = []
@@ -75,12 +77,12 @@ class Dispatcher:
                 self._sources.append((kind(source, self), threading.Event(), source.kind))
         self._threads = [threading.Thread(target=self._poll, args=entry[:2], daemon=True) for entry in self._sources]
         if self.clock.schedules:
-            self._threads.append(threading.Thread(target=self._keep_time, daemon=True))
+            self._threads.append(threading.Thread(target=self._fire_schedules, daemon=True))
         for thread in self._threads:
             thread.start()
 
     def halt(self) -> None:
-        """Takes nothing new; what runs may end."""
+        """Stops accepting work; running deliveries and invocations may finish."""
         self._stopping.set()
         self._unwatch()
         for timer in list(self._timers):
@@ -89,39 +91,39 @@ class Dispatcher:
             written.set()
 
     def stop(self) -> None:
-        """Takes nothing new and waits for what runs, each invocation at most for its timeout."""
+        """Stops accepting work and waits for running invocations, each at most for its timeout."""
         self.halt()
-        for pool in (self._deliveries, *self._turns.values()):
+        for pool in (self._deliveries, *self._function_pools.values()):
             pool.shutdown(wait=True, cancel_futures=True)
         for thread in self._threads:
             thread.join()
 
     def wake(self, service: str, operation: str) -> None:
-        """Tells that this operation was called: sources that it may have written to are looked at at once."""
+        """Polls at once the sources that this operation may have written to."""
         if operation in WRITES.get(service, ()):
             for _, written, kind in self._sources:
                 if kind == service:
                     written.set()
 
     def publish(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
-        """Puts an event of an AWS service on the bus."""
+        """Publishes an event of an AWS service on the bus."""
         self.bus.publish(envelope(source, detail_type, detail, resources))
 
     def fire(self, logical_id: str) -> None:
-        """Fires one schedule now, whether or not it is enabled; KeyError if there is none of that id."""
+        """Fires one schedule now, enabled or not; KeyError if there is none with this logical id."""
         for spec in self._timetable():
             if spec.logical_id == logical_id:
                 return self._fire(spec, self.clock.now())
         raise KeyError(f"no schedule {logical_id!r}; the template has {[s.logical_id for s in self._timetable()]}")
 
     def idle(self) -> bool:
-        """Whether nothing waits or runs: no message, no stream record, no delivery, no invocation, no retry."""
+        """Whether no message, stream record, delivery, invocation or retry is pending."""
         started = self._pending.total
         quiet = self._pending.now == 0 and all(source.drained() for source, _, _ in self._sources)
         return quiet and self._pending.now == 0 and self._pending.total == started
 
     def wait_idle(self, timeout: float) -> None:
-        """Returns when idle twice in a row; TimeoutError after `timeout` true seconds."""
+        """Returns once `idle` has held twice in a row; TimeoutError after `timeout` real seconds."""
         deadline, quiet = time.monotonic() + timeout, 0
         while quiet < 2:
             if time.monotonic() > deadline:
@@ -129,7 +131,7 @@ class Dispatcher:
             quiet = quiet + 1 if self.idle() else 0
             time.sleep(0.05)
 
-    # What the sources need.
+    # Methods for the event sources.
 
     def invoke(self, function: str, event: Any) -> Response:
         with self._pending:
@@ -157,9 +159,9 @@ class Dispatcher:
         return self._queue_urls[name]
 
     def _deliver(self, rule: RuleSpec, target: Target, event: Event) -> None:
-        self._submit(self._deliveries, self._hand_over, target, payload(rule, target, event), rule.arn)
+        self._submit(self._deliveries, self._deliver_to_target, target, payload(rule, target, event), rule.arn)
 
-    def _hand_over(self, target: Target, body: Any, origin: str) -> None:
+    def _deliver_to_target(self, target: Target, body: Any, origin: str) -> None:
         try:
             if ":lambda:" in target.arn:
                 self._invoke_async(self._deployment.function(target.arn), body)
@@ -168,11 +170,11 @@ class Dispatcher:
         except Exception as error:
             if not target.dead_letters:
                 raise
-            facts = {"RULE_ARN": origin, "TARGET_ARN": target.arn, "ERROR_CODE": type(error).__name__}
-            self.send(target.dead_letters, body, facts | {"ERROR_MESSAGE": str(error)})
+            attributes = {"RULE_ARN": origin, "TARGET_ARN": target.arn, "ERROR_CODE": type(error).__name__}
+            self.send(target.dead_letters, body, attributes | {"ERROR_MESSAGE": str(error)})
 
     def _invoke_async(self, function: FunctionSpec, event: Any, attempt: int = 1) -> None:
-        self._submit(self._turns[function.logical_id], self._try, function, event, attempt)
+        self._submit(self._function_pools[function.logical_id], self._try, function, event, attempt)
 
     def _try(self, function: FunctionSpec, event: Any, attempt: int) -> None:
         response = self._invoke(function.logical_id, event)
@@ -184,8 +186,9 @@ class Dispatcher:
         if function.on_failure:
             self.send(function.on_failure, invocation_failure(function, event, attempt, response))
         if function.dead_letters:
-            facts = {"RequestID": response.request_id, "ErrorCode": "200"}
-            self.send(function.dead_letters, event, facts | {"ErrorMessage": response.payload["errorMessage"][:1024]})
+            attributes = {"RequestID": response.request_id, "ErrorCode": "200"}
+            message = response.payload["errorMessage"][:1024]
+            self.send(function.dead_letters, event, attributes | {"ErrorMessage": message})
 
     def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:
         if self._stopping.is_set():
@@ -193,7 +196,7 @@ class Dispatcher:
         self._pending.add()
         try:
             future = pool.submit(self._guarded, work, *arguments)
-        except RuntimeError:  # the pool has shut down in between
+        except RuntimeError:  # the pool has shut down in the meantime
             self._pending.done()
         else:
             future.add_done_callback(lambda _: self._pending.done())
@@ -203,7 +206,7 @@ class Dispatcher:
             work(*arguments)
         except Exception:
             if not self._stopping.is_set():
-                log.exception("a delivery failed and its rule has no dead-letter queue")
+                log.exception("a delivery failed, and its target has no dead-letter queue")
 
     def _later(self, seconds: float, work: Callable[..., None], *arguments: Any) -> None:
         self._pending.add()
@@ -229,12 +232,12 @@ class Dispatcher:
             except Exception:
                 if self._stopping.is_set():
                     return
-                log.exception("an event source failed; trying again")
+                log.exception("an event source failed; retrying")
                 worked = False
             if not worked:
                 written.wait(IDLE_SECONDS)
 
-    def _keep_time(self) -> None:
+    def _fire_schedules(self) -> None:
         now = self.clock.now()
         specs = {spec.logical_id: spec for spec in self._timetable() if spec.enabled}
         due = {name: due_after(spec, now) for name, spec in specs.items()}
@@ -243,7 +246,7 @@ class Dispatcher:
             for name, at in due.items():
                 if at is not None and at <= now:
                     self._fire(specs[name], at)
-                    due[name] = after_turning(specs[name], at, now)
+                    due[name] = next_due_after(specs[name], at, now)
 
     def _timetable(self) -> list[ScheduleSpec | RuleSpec]:
         return [*self._deployment.schedules, *(rule for rule in self._deployment.rules if rule.schedule)]
@@ -254,11 +257,11 @@ class Dispatcher:
             for target in spec.targets:
                 self._deliver(spec, target, event)
             return
-        self._submit(self._deliveries, self._hand_over, spec.target, schedule_input(spec, at), spec.arn)
+        self._submit(self._deliveries, self._deliver_to_target, spec.target, schedule_input(spec, at), spec.arn)
 
 
 class _Counter:
-    """How much is pending, and how much ever was; `with` counts one."""
+    """Counts pending work and all work so far; a `with` block counts as one piece of work."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""The default event bus: envelopes in AWS's exact shape, rules, and what a target is handed."""
+"""The default event bus: event envelopes as AWS formats them, rule matching, and the input of targets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def envelope(
     resources: Iterable[str] = (),
     at: datetime | None = None,
 ) -> Event:
-    """An event as EventBridge hands it on; `at` defaults to now and has a resolution of one second."""
+    """An event as EventBridge delivers it; `at` defaults to now and has a resolution of one second."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -40,7 +40,7 @@ def envelope(
 
 
 class EventBus:
-    """Matches events against the enabled rules and hands each match to `deliver(rule, target, event)`."""
+    """Matches events against the enabled rules and calls `deliver(rule, target, event)` for each match."""
 
     def __init__(self, rules: Sequence[RuleSpec], deliver: Callable[[RuleSpec, Target, Event], None]) -> None:
         self._deliver = deliver
@@ -55,7 +55,7 @@ class EventBus:
                     self._deliver(rule, target, event)
 
     def put_events(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-        """One answer per entry: `EventId`, or `ErrorCode` and `ErrorMessage`, in AWS's words."""
+        """One result per entry: `EventId`, or `ErrorCode` and `ErrorMessage` as AWS words them."""
         return [self._put(entry) for entry in entries]
 
     def _put(self, entry: Mapping[str, Any]) -> dict[str, str]:
@@ -64,7 +64,7 @@ class EventBus:
         at = datetime.fromtimestamp(entry["Time"], UTC) if "Time" in entry else None
         detail = json.loads(entry["Detail"])
         event = envelope(entry["Source"], entry["DetailType"], detail, entry.get("Resources", ()), at)
-        # AWS takes an event for a bus that does not exist, and drops it.
+        # AWS accepts an event for a bus that does not exist, and drops it.
         if entry.get("EventBusName", "default").split("/")[-1] == "default":
             self.publish(event)
         return {"EventId": event["id"]}
@@ -89,7 +89,7 @@ def _is_json_object(text: str) -> bool:
 
 
 def payload(rule: RuleSpec, target: Target, event: Event) -> Any:
-    """What the target of a rule is handed for `event`: the event, a part of it, or a text made of it."""
+    """The input that a rule's target receives for `event`: the event, a part of it, or a transformed text."""
     if target.input is not None:
         return json.loads(target.input)
     if target.input_path is not None:
@@ -112,13 +112,13 @@ def _transform(rule: RuleSpec, target: Target, event: Event) -> Any:
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> str:
-    """`template` with each <name> replaced: as JSON, or as bare text inside quotes."""
+    """`template` with each <name> replaced by its value, as JSON or, inside quotes, as bare text."""
     filled, quoted = [], False
     for part in re.split(r"(<[\w.\-]+>|(?<!\\)\")", template):
         quoted ^= part == '"'
         name = part[1:-1]
         if part.startswith("<") and name not in values:
-            raise TemplateError(f"InputTemplate: <{name}> is not played by the laptop cloud")
+            raise TemplateError(f"InputTemplate: <{name}> is not supported by the laptop cloud")
         filled.append(_as_text(values[name], quoted=quoted) if part.startswith("<") else part)
     return "".join(filled)
 
@@ -131,7 +131,7 @@ def _as_text(value: Any, *, quoted: bool) -> str:
 
 def _at_path(event: Event, path: str) -> Any:
     if not re.fullmatch(r"\$(\.[\w\-]+)*", path):
-        raise TemplateError(f"JSONPath {path!r} is not played by the laptop cloud")
+        raise TemplateError(f"JSONPath {path!r} is not supported by the laptop cloud")
     value: Any = event
     for name in path.split(".")[1:]:
         value = value.get(name) if isinstance(value, dict) else None

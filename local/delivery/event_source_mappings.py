@@ -1,4 +1,4 @@
-"""Event source mappings: what Lambda's pollers do between a queue or a stream and a function."""
+"""Event source mappings: pollers that, like Lambda's, pass batches from a queue or a stream to a function."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from local.stack.deployment import EventSource
 
 SYNC_PAYLOAD_BYTES = 6_000_000  #: Lambda's limit for one synchronous invocation
-RECORD_OVERHEAD_BYTES = 1_000  #: what the envelope of a record adds, about
+RECORD_OVERHEAD_BYTES = 1_000  #: approximate size of a record's envelope
 RECEIVE_LIMIT = 10  #: messages per ReceiveMessage
 MAX_BACKOFF_SECONDS = 60.0
-LOOK_AGAIN_SECONDS = 0.5  #: between two looks within a batching window
+LOOK_AGAIN_SECONDS = 0.5  #: polling interval within a batching window
 
 
-class Surroundings(Protocol):
-    """What a poller needs of the dispatcher."""
+class DispatcherLike(Protocol):
+    """The part of the dispatcher that a poller needs."""
 
     @property
     def clock(self) -> Clock: ...
@@ -33,14 +33,14 @@ class Surroundings(Protocol):
     def invoke(self, function: str, event: Any) -> Response: ...
     def send(self, arn: str, body: Any) -> None: ...
     def pause(self, seconds: float) -> bool:
-        """Waits; true when the dispatcher is stopping."""
+        """Waits; true if the dispatcher is stopping."""
         ...
 
 
 class QueueSource:
-    """SQS → function: batches across many receives, within a window, with partial failures."""
+    """SQS → function: collects several receives into a batch within a window, and supports partial failures."""
 
-    def __init__(self, source: EventSource, dispatcher: Surroundings) -> None:
+    def __init__(self, source: EventSource, dispatcher: DispatcherLike) -> None:
         self._source = source
         self._dispatcher = dispatcher
         self._filters = [Pattern.parse(text) for text in source.patterns]
@@ -50,10 +50,10 @@ class QueueSource:
         self._visibility = int(attributes["Attributes"]["VisibilityTimeout"])
 
     def step(self) -> bool:
-        """Gathers and hands over one batch; whether there was one."""
+        """Receives and delivers one batch; whether there was one."""
         messages = self._gather()
         if messages:
-            self._hand_over(messages)
+            self._deliver(messages)
         return bool(messages)
 
     def drained(self) -> bool:
@@ -87,7 +87,7 @@ class QueueSource:
         )
         return list(answer.get("Messages", []))
 
-    def _hand_over(self, messages: list[Record]) -> None:
+    def _deliver(self, messages: list[Record]) -> None:
         records = {message["MessageId"]: sqs_record(message, self._source.arn) for message in messages}
         passing = [record for record in records.values() if self._passes(record)]
         failed: set[str] = set()
@@ -95,9 +95,9 @@ class QueueSource:
             response = self._dispatcher.invoke(self._source.function, {"Records": passing})
             ids = [record["messageId"] for record in passing]
             failed = failures(response, ids, report=self._source.report_failures)
-        # Lambda deletes what its filter holds back, too.
+        # As in Lambda, messages that the filters reject are deleted too.
         self._delete([message for message in messages if message["MessageId"] not in failed])
-        self._hasten([message for message in messages if message["MessageId"] in failed])
+        self._shorten_visibility([message for message in messages if message["MessageId"] in failed])
 
     def _passes(self, record: Record) -> bool:
         view = record | {"body": _parsed(record["body"])}
@@ -108,8 +108,8 @@ class QueueSource:
             entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(some)]
             self._dispatcher.client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
 
-    def _hasten(self, messages: list[Record]) -> None:
-        """A failed message comes back after the visibility timeout; on a fast clock, sooner."""
+    def _shorten_visibility(self, messages: list[Record]) -> None:
+        """On a fast clock, failed messages return sooner than after the queue's visibility timeout."""
         if self._dispatcher.clock.speed <= 1:
             return
         seconds = int(self._dispatcher.clock.real_seconds(self._visibility))
@@ -126,9 +126,9 @@ class _Batch:
 
 
 class StreamSource:
-    """DynamoDB stream → function: in order, retried, bisected, and given up to a destination."""
+    """DynamoDB stream → function: in order, with retries, bisection and a failure destination."""
 
-    def __init__(self, source: EventSource, dispatcher: Surroundings) -> None:
+    def __init__(self, source: EventSource, dispatcher: DispatcherLike) -> None:
         self._source = source
         self._dispatcher = dispatcher
         self._filters = [Pattern.parse(text) for text in source.patterns]
@@ -137,10 +137,10 @@ class StreamSource:
         self._position = self._iterator() if source.from_start else self._iterator(kind="LATEST")
 
     def step(self) -> bool:
-        """Hands over one batch, with all its retries; whether there was one."""
+        """Delivers one batch, including all its retries; whether there was one."""
         records, position = self._gather()
         if records:
-            self._work_off([record for record in records if self._passes(record)])
+            self._deliver([record for record in records if self._passes(record)])
         self._position = position
         return bool(records)
 
@@ -164,7 +164,7 @@ class StreamSource:
             if answer["Records"] and not records:
                 deadline = time.monotonic() + self._dispatcher.clock.real_seconds(self._source.window_seconds)
             records += [stream_record(record, self._source.arn) for record in answer["Records"]]
-            # Without new records the old position stays good, and moto keeps every iterator for ever.
+            # Without new records the old iterator stays valid, and moto never frees an iterator.
             position = answer["NextShardIterator"] if answer["Records"] else position
             left = deadline - time.monotonic()
             if not answer["Records"] and (left <= 0 or self._dispatcher.pause(min(left, LOOK_AGAIN_SECONDS))):
@@ -174,7 +174,7 @@ class StreamSource:
     def _passes(self, record: Record) -> bool:
         return not self._filters or any(pattern.matches(record) for pattern in self._filters)
 
-    def _work_off(self, records: Sequence[Record]) -> None:
+    def _deliver(self, records: Sequence[Record]) -> None:
         todo = [_Batch(tuple(records))] if records else []
         while todo:
             batch = todo.pop()
@@ -183,13 +183,13 @@ class StreamSource:
             todo += reversed(self._left_over(batch, response))
 
     def _left_over(self, batch: _Batch, response: Response) -> list[_Batch]:
-        """What is still to be handed over after `response`, in order."""
+        """The batches that still have to be delivered after `response`, in order."""
         ids = [record["dynamodb"]["SequenceNumber"] for record in batch.records]
         failed = failures(response, ids, report=self._source.report_failures)
         if not failed:
             return []
-        first = next(place for place, id_ in enumerate(ids) if id_ in failed)
-        if first > 0:  # all before it is checkpointed
+        first = next(index for index, id_ in enumerate(ids) if id_ in failed)
+        if first > 0:  # the records before it are checkpointed
             return [_Batch(batch.records[first:])]
         if self._source.bisect and len(batch.records) > 1:
             middle = len(batch.records) // 2

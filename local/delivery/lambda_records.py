@@ -1,4 +1,4 @@
-"""What Lambda's pollers hand to functions and make of their answers: records, partial failures, failure records."""
+"""The JSON of Lambda's pollers: records for functions, partial failures in their answers, and failure records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Record = dict[str, Any]
 
 
 def failures(response: Response, ids: Sequence[str], *, report: bool) -> set[str]:
-    """The ids that failed, by Lambda's rules: all after an error or an answer that cannot be understood."""
+    """The ids that failed by Lambda's rules: all of them after an error or an invalid answer."""
     if response.error:
         return set(ids)
     if not report or not response.payload:
@@ -32,7 +32,7 @@ def failures(response: Response, ids: Sequence[str], *, report: bool) -> set[str
 
 
 def sqs_record(message: Record, source_arn: str) -> Record:
-    """A received message as Lambda hands it to a function."""
+    """A received message as Lambda passes it to a function."""
     attributes = {name: _message_attribute(value) for name, value in message.get("MessageAttributes", {}).items()}
     return {
         "messageId": message["MessageId"],
@@ -55,7 +55,7 @@ def _message_attribute(value: Record) -> Record:
 
 
 def stream_record(record: Record, source_arn: str) -> Record:
-    """A stream record as Lambda hands it to a function: times in seconds, bytes in base64."""
+    """A stream record as Lambda passes it to a function: times in seconds, bytes in base64."""
     plain: Record = json.loads(json.dumps(record, default=_plain))
     return plain | {"eventSourceARN": source_arn}
 
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
 def stream_failure(
     source: EventSource, shard: str, records: Sequence[Record], attempts: int, response: Response
 ) -> Record:
-    """The record that Lambda sends to the on-failure destination of a stream: where the records are, not they."""
+    """The record that Lambda sends to a stream's on-failure destination: the records' positions, not their content."""
     first, last = records[0]["dynamodb"], records[-1]["dynamodb"]
     return {
         "requestContext": {
@@ -106,7 +106,7 @@ def timestamp(at: datetime) -> str:
 
 
 def invocation_failure(function: FunctionSpec, event: Any, attempts: int, response: Response) -> dict[str, Any]:
-    """The record that Lambda sends to the on-failure destination of an asynchronous invocation."""
+    """The record that Lambda sends to an asynchronous invocation's on-failure destination."""
     return {
         "version": "1.0",
         "timestamp": timestamp(datetime.now(UTC)),

@@ -1,7 +1,7 @@
-"""S3's events on the bus, made from moto's notification hook in the shape that AWS gives them.
+"""S3's EventBridge events, built from moto's notification hook in AWS's format.
 
-Played: Object Created (one per upload, however many parts) and Object Deleted. moto says nothing of delete
-markers; tags and access lists raise no event here.
+Supported are Object Created (one per upload, regardless of its parts) and Object Deleted. There are no events for
+delete markers, which moto does not report, nor for tags and access control lists.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REQUEST_ID = string.ascii_uppercase + string.digits
 
 
 class Sequencers:
-    """Hexadecimal numbers of one length that only rise, one per write."""
+    """Strictly increasing hexadecimal numbers of a fixed length, one per write."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,7 +44,7 @@ class Sequencers:
 
 
 def watch(event_buckets: frozenset[str], publish: Callable[[Event], None]) -> Callable[[], None]:
-    """Publishes an event for every object that comes or goes in `event_buckets`; call the answer to stop."""
+    """Publishes an event for every object created or deleted in `event_buckets`; call the result to stop."""
     original: Any = notifications.send_event
     sequencers = Sequencers()
 
@@ -63,7 +63,7 @@ def watch(event_buckets: frozenset[str], publish: Callable[[Event], None]) -> Ca
 def _event(name: str, bucket: Any, key: Any, sequencers: Sequencers) -> Event | None:
     reason = REASONS.get(name)
     is_part_of_upload = name.endswith(":Put") and key is not None and key.multipart is not None
-    if reason is None or key is None or is_part_of_upload:  # moto tells of an upload's end twice
+    if reason is None or key is None or is_part_of_upload:  # moto reports the end of an upload twice
         return None
     created = name.startswith("s3:ObjectCreated:")
     detail: dict[str, Any] = {

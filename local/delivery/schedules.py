@@ -1,4 +1,4 @@
-"""What a schedule says: when, and what its target is handed. Rules with a schedule count as schedules."""
+"""Schedules, including those of rules: their due times and the input of their targets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def due_after(spec: Scheduled, at: datetime) -> datetime | None:
     return next_due(str(spec.schedule), at)
 
 
-def after_turning(spec: Scheduled, due: datetime, now: datetime) -> datetime | None:
-    """The first due time after `now`, counted on from `due`: a clock that was turned far fires once."""
+def next_due_after(spec: Scheduled, due: datetime, now: datetime) -> datetime | None:
+    """The first due time after `now`, counted from `due`, so that a clock advanced far fires only once."""
     upcoming: datetime | None = due
     while upcoming is not None and upcoming <= now:
         upcoming = due_after(spec, upcoming)
@@ -30,7 +30,7 @@ def after_turning(spec: Scheduled, due: datetime, now: datetime) -> datetime | N
 
 
 def schedule_input(spec: ScheduleSpec, at: datetime) -> Any:
-    """What the target of a schedule is handed when it fires for `at`."""
+    """The input of a schedule's target when it fires for `at`."""
     if spec.target.input is None:
         return envelope("aws.scheduler", "Scheduled Event", {}, [spec.arn], at) | {"detail": "{}"}
     text = spec.target.input

@@ -1,1 +1,1 @@
-"""EMR Serverless on the laptop: its API, applications, job runs and their cost."""
+"""EMR Serverless on the laptop: its API, applications, job runs and their resource usage."""

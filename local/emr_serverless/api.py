@@ -1,4 +1,4 @@
-"""EMR Serverless on the laptop: the API, states, queue and events are AWS's; a `JobRunner` does the work."""
+"""EMR Serverless on the laptop: AWS's API, states, queueing and events, with a `JobRunner` that runs the jobs."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -38,11 +38,11 @@ from local.spark.runner import JobRunner, Outcome
 
 
 class EmrServerlessApp:
-    """WSGI app. `emit(source, detail type, detail, resources)` takes the events, `runner` runs the jobs.
+    """WSGI app. `emit(source, detail type, detail, resources)` receives the events; `runner` runs the jobs.
 
-    Events come in order and under a lock: `emit` must only put them down somewhere.
+    Events are emitted in order and under a lock, so `emit` must not block or call back.
 
-    `minute` is the length in seconds of a minute of executionTimeoutMinutes: tests shorten it.
+    `minute` is the length in seconds of a minute of executionTimeoutMinutes; tests shorten it.
     """
 
     def __init__(self, emit: Emit, runner: JobRunner, minute: float = 60.0) -> None:
@@ -57,13 +57,13 @@ class EmrServerlessApp:
         return self._wsgi(environ, start_response)
 
     def forget_client_tokens(self) -> None:
-        """As if the (undocumented) time for which AWS remembers client tokens were over."""
+        """Simulates the expiry of all client tokens (AWS does not document how long it keeps them)."""
         with self._lock:
             self._tokens = Tokens()
         self.applications.forget_tokens()
 
     def stop(self) -> None:
-        """Cancel what runs and end the runner."""
+        """Cancel all runs and stop the runner."""
         for run in list(self._runs.values()):
             run.cancelled.set()
         self._runner.stop()
@@ -106,9 +106,9 @@ class EmrServerlessApp:
         return run
 
     def _list(self, call: Call) -> dict[str, Any]:
-        asked, owner = call.parameters, self.applications.get(call)
-        runs = [r for r in reversed(self._runs.values()) if r.application.id == owner.id and is_listed(r, asked)]
-        return page([as_summary(run) for run in runs], asked, "jobRuns", "id")
+        request, owner = call.parameters, self.applications.get(call)
+        runs = [r for r in reversed(self._runs.values()) if r.application.id == owner.id and is_listed(r, request)]
+        return page([as_summary(run) for run in runs], request, "jobRuns", "id")
 
     def _list_attempts(self, call: Call) -> dict[str, Any]:
         run = self._find(call)
@@ -141,7 +141,7 @@ class EmrServerlessApp:
     # ---- running
 
     def _dispatch(self) -> None:
-        """Give every waiting run a thread while there is room, oldest first; the rest is QUEUED."""
+        """Start waiting runs, oldest first, while there is capacity; the others become QUEUED."""
         with self._lock:
             for run in [r for r in self._runs.values() if r.state in WAITING]:
                 if self._active(run.application) < min(run.application.most_runs, self._runner.capacity):
@@ -160,19 +160,19 @@ class EmrServerlessApp:
         self._dispatch()
 
     def _attempt(self, run_id: str) -> Run:
-        """Run the latest attempt to its end; the run is final afterwards unless another attempt is due."""
+        """Run the latest attempt to its end; afterwards the run is final unless it has another attempt."""
         run = self._runs[run_id]
         self._set(run_id, "SCHEDULED")
         self._set(run_id, "RUNNING")
-        minutes = run.asked.get("executionTimeoutMinutes", DEFAULT_TIMEOUT_MINUTES)
+        minutes = run.request.get("executionTimeoutMinutes", DEFAULT_TIMEOUT_MINUTES)
         words = f"Job run was cancelled: it took longer than executionTimeoutMinutes ({minutes})"
         timer = threading.Timer(minutes * self._minute, self._stop_run, (run, words, minutes * 60))
         timer.daemon = True
         if minutes:
             timer.start()
         try:
-            outcome = self._runner.run(job_spec(run_id, run.asked), run.cancelled)
-        except Exception as error:  # noqa: BLE001 - whatever breaks the runner fails the run, as on AWS
+            outcome = self._runner.run(job_spec(run_id, run.request), run.cancelled)
+        except Exception as error:  # noqa: BLE001 - any error of the runner fails the run, as on AWS
             outcome = Outcome(1, f"{type(error).__name__}: {error}")
         timer.cancel()
         return self._finish(run_id, outcome)
@@ -184,7 +184,7 @@ class EmrServerlessApp:
                 return self._set(run_id, "CANCELLED", run.attempt.details)
             if outcome.exit_code == 0:
                 return self._set(run_id, "SUCCESS")
-            if run.attempt.number < run.asked.get("retryPolicy", {}).get("maxAttempts", 1):
+            if run.attempt.number < run.request.get("retryPolicy", {}).get("maxAttempts", 1):
                 return self._retry(run, failure_details(outcome))
             return self._set(run_id, "FAILED", failure_details(outcome))
 
@@ -198,7 +198,7 @@ class EmrServerlessApp:
         return run
 
     def _set(self, run_id: str, state: str, details: str = "") -> Run:
-        """Bring a run into a state and tell it; a final run stays, a cancelling one only goes to its end."""
+        """Set a run's state and emit the event. A final run does not change; a cancelling run can only become final."""
         with self._lock:
             before, time = self._runs[run_id], now()
             if before.state in FINAL or (before.state == "CANCELLING" and state not in FINAL):
@@ -218,7 +218,7 @@ class EmrServerlessApp:
         arn = call.parameters["resourceArn"]
         run = next((r for r in self._runs.values() if r.arn == arn), None)
         if run:
-            return run, dict(run.asked.get("tags", {}))
+            return run, dict(run.request.get("tags", {}))
         owner = self.applications.by_arn(arn)
         if owner is None:
             raise ApiError("ResourceNotFoundException", f"{arn} does not exist")
@@ -238,5 +238,5 @@ class EmrServerlessApp:
                 self.applications.set_tags(target, tags)
             else:
                 run = self._runs[target.id]
-                self._runs[run.id] = replace(run, asked=run.asked | {"tags": tags})
+                self._runs[run.id] = replace(run, request=run.request | {"tags": tags})
         return {}

@@ -1,4 +1,4 @@
-"""Applications of the local EMR Serverless: their life, their defaults and their tags."""
+"""Applications of the local EMR Serverless: their lifecycle, defaults and tags."""
 
 import secrets
 import threading
@@ -27,20 +27,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def moment(time: datetime) -> str:
-    """A moment as AWS writes it in event details: microseconds and a Z."""
+def timestamp(time: datetime) -> str:
+    """A timestamp as AWS writes it in event details: with microseconds and a Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def new_id() -> str:
-    """Sixteen characters as EMR Serverless gives them to applications and job runs."""
+    """A sixteen-character id, as EMR Serverless assigns to applications and job runs."""
     return "00" + secrets.token_hex(7)
 
 
 @dataclass(frozen=True)
 class Application:
     id: str
-    properties: Mapping[str, Any]  # members of botocore's Application shape that were asked for, with defaults
+    properties: Mapping[str, Any]  # requested members of botocore's Application shape, over the defaults
     state: str
     created_at: datetime
     updated_at: datetime
@@ -65,12 +65,12 @@ class Application:
 
 @dataclass
 class Tokens:
-    """Client tokens of one kind of request, and what each one stands for."""
+    """Client tokens of one kind of request, each with its parameters and the id created for it."""
 
     known: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
 
     def find(self, parameters: dict[str, Any]) -> str | None:
-        """Id made for this token before, or None; ConflictException when the other parameters differ."""
+        """The id created earlier for this token, or None; ConflictException if the other parameters differ."""
         earlier = self.known.get(parameters["clientToken"])
         if earlier and earlier[0] != parameters:
             raise ApiError("ConflictException", f"clientToken {parameters['clientToken']} came with other parameters")
@@ -81,7 +81,7 @@ class Tokens:
 
 
 class Applications:
-    """All applications; every method is safe to call from any thread."""
+    """All applications; every method is thread-safe."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -112,11 +112,11 @@ class Applications:
     def _new(self, parameters: dict[str, Any]) -> Application:
         if parameters["type"].upper() != "SPARK":
             raise ApiError(
-                "ValidationException", f"only SPARK applications are played locally, not {parameters['type']}"
+                "ValidationException", f"only SPARK applications are supported locally, not {parameters['type']}"
             )
-        asked = {key: value for key, value in parameters.items() if key in self._members}
-        scheduler = DEFAULTS["schedulerConfiguration"] | asked.get("schedulerConfiguration", {})
-        properties = {**DEFAULTS, **asked, "schedulerConfiguration": scheduler, "type": "Spark"}
+        members = {key: value for key, value in parameters.items() if key in self._members}
+        scheduler = DEFAULTS["schedulerConfiguration"] | members.get("schedulerConfiguration", {})
+        properties = {**DEFAULTS, **members, "schedulerConfiguration": scheduler, "type": "Spark"}
         time = now()
         application = Application(new_id(), properties, "CREATING", time, time)
         self._tokens.remember(parameters, application.id)
@@ -124,7 +124,7 @@ class Applications:
         return self._set(application, "CREATED")
 
     def get(self, call: Call) -> Application:
-        """The application that the call names; ResourceNotFoundException when there is none."""
+        """The application that the call names; ResourceNotFoundException if there is none."""
         wanted = call.parameters["applicationId"]
         application = self._all.get(wanted)
         if application is None:
@@ -133,8 +133,8 @@ class Applications:
 
     def list(self, call: Call) -> dict[str, Any]:
         states = call.parameters.get("states")
-        found = [a.as_summary() for a in self._all.values() if not states or a.state in states]
-        return page(found, call.parameters, "applications", "id")
+        summaries = [a.as_summary() for a in self._all.values() if not states or a.state in states]
+        return page(summaries, call.parameters, "applications", "id")
 
     def update(self, call: Call) -> dict[str, Any]:
         with self._lock:
@@ -150,7 +150,7 @@ class Applications:
         return {}
 
     def started(self, call: Call) -> Application:
-        """The application, started for a run if it may start by itself; ConflictException otherwise."""
+        """The application for a new run, auto-started if necessary; ConflictException if it cannot start."""
         with self._lock:
             application = self.get(call)
             if application.state == "STARTED":
@@ -181,8 +181,8 @@ class Applications:
     def _resting(self, call: Call, verb: str) -> Application:
         application = self.get(call)
         if application.state not in RESTING:
-            words = f"Application {application.id} is {application.state}, only at rest can it be {verb}"
-            raise ApiError("ValidationException", words)
+            message = f"Application {application.id} is {application.state}; it must be at rest to be {verb}"
+            raise ApiError("ValidationException", message)
         return application
 
     def _set(self, application: Application, state: str) -> Application:
@@ -201,8 +201,8 @@ def _detail(application: Application) -> dict[str, Any]:
         "releaseLabel": properties["releaseLabel"],
         "state": application.state,
         "type": properties["type"].upper(),
-        "createdAt": moment(application.created_at),
-        "updatedAt": moment(application.updated_at),
+        "createdAt": timestamp(application.created_at),
+        "updatedAt": timestamp(application.updated_at),
         "autoStopConfig": {
             "enabled": properties["autoStopConfiguration"].get("enabled", True),
             "idleTimeout": properties["autoStopConfiguration"].get("idleTimeoutMinutes", 15),
@@ -212,7 +212,7 @@ def _detail(application: Application) -> dict[str, Any]:
 
 
 def page(rows: list[dict[str, Any]], parameters: Mapping[str, Any], member: str, key: str) -> dict[str, Any]:
-    """One page of `rows`; the token is the last row's `key`, so that new rows do not shift the pages."""
+    """One page of `rows`; its token is the last row's `key`, so that new rows do not shift later pages."""
     token = parameters.get("nextToken")
     keys = [str(row[key]) for row in rows]
     if token is not None and token not in keys:

@@ -1,4 +1,4 @@
-"""A job run of the local EMR Serverless: what is known of it and how the API and the events tell it."""
+"""A job run of the local EMR Serverless, and its form in the API's answers and in events."""
 
 import shlex
 import threading
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from local.emr_serverless.applications import Application, moment, now
+from local.emr_serverless.applications import Application, now, timestamp
 from local.emr_serverless.usage import Worker, billed, spark_properties, used, workers
 from local.endpoint.protocol import ApiError
 from local.spark.runner import JobSpec, Outcome
@@ -33,7 +33,7 @@ class Attempt:
 class Run:
     id: str
     application: Application
-    asked: dict[str, Any]  # parameters of StartJobRun
+    request: dict[str, Any]  # parameters of StartJobRun
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -41,7 +41,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancelled: threading.Event = field(default_factory=threading.Event, compare=False)
-    used_up: int = 0  # seconds of its time limit, once that has ended it
+    used_up: int = 0  # the time limit in seconds, if it has ended the run
 
     @property
     def arn(self) -> str:
@@ -57,29 +57,29 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long workers were held, so far or in all."""
+        """How long the run has held its workers, so far or in total."""
         return ((self.ended_at or now()) - self.started_at).total_seconds() if self.started_at else 0.0
 
 
-def check_job(asked: dict[str, Any]) -> None:
-    """ValidationException unless a Spark job with readable parameters and sizes is asked for."""
-    if "sparkSubmit" not in asked.get("jobDriver", {}):
+def check_job(request: dict[str, Any]) -> None:
+    """Raises ValidationException unless the request is for a Spark job with valid parameters and worker sizes."""
+    if "sparkSubmit" not in request.get("jobDriver", {}):
         raise ApiError("ValidationException", "jobDriver.sparkSubmit is required")
     try:
-        sizes(job_spec("check", asked))
+        sizes(job_spec("check", request))
     except ValueError as error:
         raise ApiError("ValidationException", f"sparkSubmitParameters: {error}") from error
 
 
 def sizes(spec: JobSpec) -> tuple[Worker, ...]:
-    """The workers that a job asks for; its parameters win over configurationOverrides."""
+    """The workers that a job requests; its spark-submit parameters override configurationOverrides."""
     return workers({**spec.properties, **spark_properties(spec.parameters)})
 
 
-def job_spec(run_id: str, asked: dict[str, Any]) -> JobSpec:
-    """What the runner needs to know of a run, from the parameters of StartJobRun."""
-    spark = asked["jobDriver"]["sparkSubmit"]
-    overrides = asked.get("configurationOverrides", {}).get("applicationConfiguration", [])
+def job_spec(run_id: str, request: dict[str, Any]) -> JobSpec:
+    """The runner's input for a run, from the parameters of StartJobRun."""
+    spark = request["jobDriver"]["sparkSubmit"]
+    overrides = request.get("configurationOverrides", {}).get("applicationConfiguration", [])
     given = [c.get("properties", {}) for c in overrides if c["classification"] == "spark-defaults"]
     properties = {key: value for chunk in given for key, value in chunk.items()}
     return JobSpec(
@@ -92,17 +92,17 @@ def job_spec(run_id: str, asked: dict[str, Any]) -> JobSpec:
 
 
 def failure_details(outcome: Outcome) -> str:
-    """stateDetails of a failed run: EMR's sentence, then as much of the error's end as fits."""
+    """A failed run's stateDetails: EMR's sentence, then as much of the error's end as fits."""
     words = FAILURE.format(outcome.exit_code)
     room = LONGEST_DETAILS - len(words)
     return words + outcome.details.strip()[-room:]
 
 
-def is_listed(run: Run, asked: dict[str, Any]) -> bool:
-    after, before = asked.get("createdAtAfter"), asked.get("createdAtBefore")
+def is_listed(run: Run, request: dict[str, Any]) -> bool:
+    after, before = request.get("createdAtAfter"), request.get("createdAtBefore")
     in_time = (not after or run.created_at >= after) and (not before or run.created_at <= before)
-    mode = asked.get("mode") or run.asked.get("mode", "BATCH")
-    return in_time and run.asked.get("mode", "BATCH") == mode and run.state in (asked.get("states") or [run.state])
+    mode = request.get("mode") or run.request.get("mode", "BATCH")
+    return in_time and run.request.get("mode", "BATCH") == mode and run.state in (request.get("states") or [run.state])
 
 
 def detail(run: Run) -> dict[str, Any]:
@@ -112,8 +112,8 @@ def detail(run: Run) -> dict[str, Any]:
         "arn": run.arn,
         "releaseLabel": run.application.properties["releaseLabel"],
         "createdBy": run.created_by,
-        "updatedAt": moment(run.updated_at),
-        "createdAt": moment(run.created_at),
+        "updatedAt": timestamp(run.updated_at),
+        "createdAt": timestamp(run.created_at),
     }
 
 
@@ -121,24 +121,24 @@ def attempts_detail(failed: Attempt, following: Attempt) -> dict[str, Any]:
     return {
         "previousAttempt": failed.number,
         "previousAttemptState": failed.state,
-        "previousAttemptCreatedAt": moment(failed.created_at),
-        "previousAttemptEndedAt": moment(failed.updated_at),
+        "previousAttemptCreatedAt": timestamp(failed.created_at),
+        "previousAttemptEndedAt": timestamp(failed.updated_at),
         "newAttempt": following.number,
-        "newAttemptCreatedAt": moment(following.created_at),
+        "newAttemptCreatedAt": timestamp(following.created_at),
     }
 
 
 def _common(run: Run, attempt: Attempt) -> dict[str, Any]:
     return {
         "applicationId": run.application.id,
-        "name": run.asked.get("name"),
+        "name": run.request.get("name"),
         "arn": run.arn,
         "createdBy": run.created_by,
-        "executionRole": run.asked["executionRoleArn"],
+        "executionRole": run.request["executionRoleArn"],
         "state": attempt.state,
         "stateDetails": attempt.details,
         "releaseLabel": run.application.properties["releaseLabel"],
-        "mode": run.asked.get("mode", "BATCH"),
+        "mode": run.request.get("mode", "BATCH"),
         "attempt": attempt.number,
     }
 
@@ -157,7 +157,7 @@ def as_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
 
 
 def as_answer(run: Run, number: int | None = None) -> dict[str, Any]:
-    """The JobRun of GetJobRun, for its latest or the wanted attempt, or ResourceNotFoundException."""
+    """The JobRun of GetJobRun for attempt `number` (default: the latest); ResourceNotFoundException if missing."""
     attempt = next((a for a in run.attempts if a.number == (number or run.attempt.number)), None)
     if attempt is None:
         raise ApiError("ResourceNotFoundException", f"JobRun {run.id} has no attempt {number}")
@@ -165,9 +165,9 @@ def as_answer(run: Run, number: int | None = None) -> dict[str, Any]:
     times: dict[str, Any] = {"createdAt": run.created_at, "updatedAt": run.updated_at}
     times |= {"startedAt": run.started_at, "endedAt": run.ended_at}
     attempt_times = {"attemptCreatedAt": attempt.created_at, "attemptUpdatedAt": attempt.updated_at}
-    timeout = {"executionTimeoutMinutes": run.asked.get("executionTimeoutMinutes", DEFAULT_TIMEOUT_MINUTES)}
-    asked = {key: run.asked[key] for key in copied if key in run.asked}
-    return _common(run, attempt) | {"jobRunId": run.id} | asked | times | attempt_times | timeout | _cost(run)
+    timeout = {"executionTimeoutMinutes": run.request.get("executionTimeoutMinutes", DEFAULT_TIMEOUT_MINUTES)}
+    echoed = {key: run.request[key] for key in copied if key in run.request}
+    return _common(run, attempt) | {"jobRunId": run.id} | echoed | times | attempt_times | timeout | _cost(run)
 
 
 def _cost(run: Run) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _cost(run: Run) -> dict[str, Any]:
     if run.state not in FINAL:
         return cost
     if run.started_at:
-        held = sizes(job_spec(run.id, run.asked))
+        held = sizes(job_spec(run.id, run.request))
         cost["totalResourceUtilization"] = used(held, run.seconds).as_answer()
         cost["billedResourceUtilization"] = billed(held, run.seconds).as_answer()
     return cost | {"totalExecutionDurationSeconds": max(int(run.seconds), run.used_up)}

@@ -1,11 +1,11 @@
-"""What a job run costs, from the sizes it asks for: the arithmetic of EMR Serverless's bill."""
+"""A job run's billed resources, computed from its requested worker sizes as EMR Serverless does."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-DEFAULTS = {  # what EMR Serverless takes for Spark when a job names no size
+DEFAULTS = {  # EMR Serverless's Spark defaults for jobs that set no sizes
     "spark.driver.cores": "4",
     "spark.driver.memory": "14G",
     "spark.executor.cores": "4",
@@ -13,15 +13,15 @@ DEFAULTS = {  # what EMR Serverless takes for Spark when a job names no size
     "spark.executor.instances": "3",
 }
 GIBIBYTES = {"k": 2**-20, "m": 2**-10, "g": 1.0, "t": 1024.0}
-LEAST_OVERHEAD = 384 / 1024  # GiB that Spark adds to each process' memory at least
-DISK = 20.0  # GB per worker that come free of charge
-LEAST_SECONDS = 60.0  # billed per worker
+LEAST_OVERHEAD = 384 / 1024  # GiB, Spark's minimum memory overhead per process
+DISK = 20.0  # GB per worker free of charge
+LEAST_SECONDS = 60.0  # minimum billed time per worker
 
 
 @dataclass(frozen=True)
 class Worker:
     cores: float
-    memory: float  # GiB, overhead included
+    memory: float  # GiB, including overhead
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class Usage:
 
 
 def spark_properties(parameters: Sequence[str]) -> dict[str, str]:
-    """The `--conf key=value` pairs of spark-submit's words; the last of a key wins, as in spark-submit."""
+    """The `--conf key=value` pairs in spark-submit's arguments; as in spark-submit, a key's last value wins."""
     pairs = [following for word, following in pairwise(parameters) if word in ("--conf", "-c")]
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def workers(properties: Mapping[str, str]) -> tuple[Worker, ...]:
-    """The driver and the executors that a run starts with."""
-    asked = {**DEFAULTS, **properties}
-    first = asked.get("spark.dynamicAllocation.initialExecutors", asked["spark.executor.instances"])
+    """The driver and the initial executors of a run."""
+    effective = {**DEFAULTS, **properties}
+    first = effective.get("spark.dynamicAllocation.initialExecutors", effective["spark.executor.instances"])
     count = max(int(first), int(properties.get("spark.executor.instances", 0)))
-    return (_worker(asked, "driver"), *[_worker(asked, "executor")] * count)
+    return (_worker(effective, "driver"), *[_worker(effective, "executor")] * count)
 
 
 def _worker(properties: Mapping[str, str], role: str) -> Worker:
@@ -60,18 +60,18 @@ def gibibytes(text: str) -> float:
     """Spark's memory text ("3g", "512m", plain MiB) in GiB; ValueError for anything else."""
     match = re.fullmatch(r"(\d+)([kmgt]?)b?", text.strip().lower())
     if not match:
-        raise ValueError(f"{text!r} is no memory size")
+        raise ValueError(f"{text!r} is not a memory size")
     return int(match.group(1)) * GIBIBYTES[match.group(2) or "m"]
 
 
 def used(all_workers: tuple[Worker, ...], seconds: float) -> Usage:
-    """Resources held for `seconds` by every worker."""
+    """The resources that the workers hold for `seconds`."""
     hours = seconds / 3600
     cores, memory = sum(w.cores for w in all_workers), sum(w.memory for w in all_workers)
     return Usage(round(cores * hours, 3), round(memory * hours, 3), round(DISK * len(all_workers) * hours, 3))
 
 
 def billed(all_workers: tuple[Worker, ...], seconds: float) -> Usage:
-    """What is charged for it: at least a minute per worker, and no storage below the free disk."""
+    """The resources that are charged: at least a minute per worker, and no storage, as the disk is free."""
     usage = used(all_workers, max(seconds, LEAST_SECONDS))
     return Usage(usage.cpu, usage.memory, 0.0)

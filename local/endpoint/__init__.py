@@ -1,1 +1,1 @@
-"""The one loopback endpoint that every AWS client of the laptop cloud talks to."""
+"""The single loopback endpoint for all AWS clients of the laptop cloud."""

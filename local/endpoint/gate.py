@@ -1,10 +1,10 @@
-"""Who may use the laptop's port: programs of this machine that sign their calls, and no web page.
+"""Access control for the endpoint's port: programs on this machine that sign their calls may use it, web pages may not.
 
-A browser lets any page send requests to 127.0.0.1. It marks them, though, in headers that a page can neither leave out
-nor forge: Host (a name that was made to point here), Origin, Sec-Fetch-Site, Referer. And a page cannot sign: the
-Authorization header needs the consent of a preflight, which is never given. So a caller that has signed in that header
-is no page. The signature itself is not checked: its secret stands in the documentation, and would keep no page out.
-A presigned URL is only a link, which a page can make up; it opens objects of S3 and nothing else.
+A browser lets any page send requests to 127.0.0.1, but adds headers that the page can neither omit nor forge: Host
+(which exposes a DNS name that was pointed at this machine), Origin, Sec-Fetch-Site and Referer. A page cannot sign its
+requests either: an Authorization header needs a CORS preflight, which this endpoint never grants. So a caller with a
+signed Authorization header is not a page. The signature itself is not verified, because its secret is public in the
+documentation. A presigned URL is a mere link, which a page can forge; it gives access only to S3 objects.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH")
 OWN_FETCHES = frozenset({"none", "same-origin"})
-HIDDEN = ("/moto-api", "/favicon.ico", "/latest/meta-data", "/latest/api")  # moto's own pages, which take any call
-OBJECT_BYTES_MAX = 5 << 30  # of one request to S3
-BODY_BYTES_MAX = 16 << 20  # of one to any other service: DynamoDB's, the most of all
-BODY_SECONDS = 30.0  # without a byte of an announced body
-#: On every answer, so that a page can neither read it, nor frame it, nor run what it holds as a page of this origin.
+HIDDEN = ("/moto-api", "/favicon.ico", "/latest/meta-data", "/latest/api")  # moto's own pages, which accept any call
+OBJECT_BYTES_MAX = 5 << 30  # body of one S3 request
+BODY_BYTES_MAX = 16 << 20  # body of one request to any other service; DynamoDB has the highest limit
+BODY_SECONDS = 30.0  # maximum wait for more bytes of a body
+#: Headers of every response: a page can neither read it, nor frame it, nor run its content in this origin.
 SHIELD = (
     ("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
@@ -47,60 +47,61 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is not let in; `code` as AWS spells its own."""
+    """The reason for rejecting a request; `code` is in the style of AWS's error codes."""
 
     status: int
     code: str
-    message: str  #: one sentence: what was expected, what was found
+    message: str  #: one sentence: what was expected and what was found
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Who has signed, and for which service (as in the credential scope)."""
+    """The access key and the service of a signature's credential scope."""
 
     access_key: str
     service: str
 
     @property
     def scope(self) -> str:
-        """An Authorization that names the two, for readers of no more than that."""
+        """An Authorization header value with both, for code that reads nothing else from it."""
         return f"AWS4-HMAC-SHA256 Credential={self.access_key}/20000101/us-east-1/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The rules for everything that comes to `port`. `turned_away` tells a request without any Authorization that its
-    service will refuse in words of its own.
+    """The rules for all requests to `port`.
+
+    `turned_away` is true for a request without an Authorization header that its own service will reject.
     """
 
     port: int
     turned_away: Callable[[WSGIEnvironment], bool] = lambda _: False
 
     def refusal(self, environ: WSGIEnvironment) -> Refusal | None:
-        """The first rule that a request breaks; its body is not touched."""
-        rules = (self._host, _pages, _method, _target, _hidden, self._unsigned, _length)
-        return next((found for rule in rules if (found := rule(environ))), None)
+        """The first rule that the request violates, or None; does not read the body."""
+        rules = (self._host, _web_page, _method, _target, _hidden, self._unsigned, _length)
+        return next((refusal for rule in rules if (refusal := rule(environ))), None)
 
     def _host(self, environ: WSGIEnvironment) -> Refusal | None:
         names = [f"{name}:{self.port}" for name in OWN_NAMES]
-        own = names if self.port != 80 else [*names, *OWN_NAMES]  # clients leave out the port that http implies
-        found = str(environ.get("HTTP_HOST", ""))
-        if found.lower() in own:
+        own = names if self.port != 80 else [*names, *OWN_NAMES]  # clients omit http's default port
+        host = str(environ.get("HTTP_HOST", ""))
+        if host.lower() in own:
             return None
-        return _denied(f"expected the Host {' or '.join(names)}, found {_shown(found)}")
+        return _denied(f"expected the Host {' or '.join(names)}, found {_shown(host)}")
 
     def _unsigned(self, environ: WSGIEnvironment) -> Refusal | None:
-        given = environ.get("HTTP_AUTHORIZATION")
-        if signer(environ) or (given is None and self.turned_away(environ)):
+        header = environ.get("HTTP_AUTHORIZATION")
+        if signer(environ) or (header is None and self.turned_away(environ)):
             return None
-        found = "none" if given is None else _shown(given.split(" ")[0])
-        return _denied(f"expected a call signed with SigV4 (AWS_ACCESS_KEY_ID=local), found the Authorization {found}")
+        scheme = "none" if header is None else _shown(header.split(" ")[0])
+        return _denied(f"expected a call signed with SigV4 (AWS_ACCESS_KEY_ID=local), found the Authorization {scheme}")
 
 
 # ---- the rules
 
 
-def _pages(environ: WSGIEnvironment) -> Refusal | None:
+def _web_page(environ: WSGIEnvironment) -> Refusal | None:
     own = f"http://{environ['HTTP_HOST']}".lower()
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and origin.lower() != own:
@@ -122,7 +123,7 @@ def _method(environ: WSGIEnvironment) -> Refusal | None:
 
 
 def _target(environ: WSGIEnvironment) -> Refusal | None:
-    """What cannot be decoded, and what asks for something above the root or above its bucket."""
+    """Rejects paths that cannot be decoded or that climb above the root or above their bucket."""
     raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or environ.get("PATH_INFO") or "")
     if not raw.startswith("/"):
         return _malformed(f"expected a path that begins with /, found {_shown(raw)}")
@@ -180,18 +181,18 @@ def _malformed(message: str) -> Refusal:
 
 
 def _shown(text: str) -> str:
-    """A stranger's text as one short printable word."""
+    """Untrusted text, shortened and with non-printable characters escaped."""
     return ascii(text if len(text) <= 100 else f"{text[:97]}...") if text else "none"
 
 
-# ---- who has signed
+# ---- the signature
 
 
 def signer(environ: WSGIEnvironment) -> Signer | None:
-    """From the Authorization header, or from a presigned URL of S3 (either signature version)."""
+    """The signer according to the Authorization header or a presigned S3 URL (either signature version), else None."""
     if "HTTP_AUTHORIZATION" in environ:
-        found = _SIGNED.fullmatch(environ["HTTP_AUTHORIZATION"].strip())
-        return Signer(found["key"], found["service"]) if found else None
+        match = _SIGNED.fullmatch(environ["HTTP_AUTHORIZATION"].strip())
+        return Signer(match["key"], match["service"]) if match else None
     query = parse_qs(environ.get("QUERY_STRING", ""))
     scope = _SCOPE.fullmatch(query.get("X-Amz-Credential", [""])[0])
     if scope and scope["service"] == "s3" and "X-Amz-Signature" in query:
@@ -205,7 +206,7 @@ def signer(environ: WSGIEnvironment) -> Signer | None:
 
 
 def take_body(environ: WSGIEnvironment) -> Refusal | None:
-    """Reads the body whole and puts it back with its length; the reason if less came than was announced."""
+    """Reads the whole body and puts it back with its length; a Refusal if the body is incomplete or late."""
     connection: socket.socket | None = environ.get("werkzeug.socket")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     is_chunked = bool(environ.pop("HTTP_TRANSFER_ENCODING", None))
@@ -232,7 +233,7 @@ def take_body(environ: WSGIEnvironment) -> Refusal | None:
 def refuse(
     refusal: Refusal, environ: WSGIEnvironment, start_response: StartResponse, *, as_json: bool
 ) -> Iterable[bytes]:
-    """The answer, in the words of the protocol that was spoken; what is left of the body is not waited for."""
+    """The error response, as JSON or XML; does not wait for the rest of the request body."""
     body, kind = (_json(refusal) if as_json else _xml(refusal, environ)).encode(), "json" if as_json else "xml"
     headers = [("Content-Type", f"application/{kind}"), ("Content-Length", str(len(body)))]
     start_response(f"{refusal.status} Refused", [*headers, ("x-amzn-ErrorType", refusal.code)])
@@ -240,7 +241,7 @@ def refuse(
 
 
 def _last_words(body: bytes, connection: socket.socket | None) -> Iterator[bytes]:
-    """The body, and then the end of the answer at once: the server drains the request until the client hangs up."""
+    """The body, then the end of the response; without it, the server would wait until the client closes."""
     yield body
     with suppress(OSError):
         if connection:
@@ -259,7 +260,7 @@ def _xml(refusal: Refusal, environ: WSGIEnvironment) -> str:
 
 
 def shielded(start_response: StartResponse) -> Any:
-    """Answers without the permissions that moto gives to every page, and with what keeps pages off."""
+    """Wraps `start_response`: removes moto's CORS headers, which allow every page, and adds SHIELD."""
 
     def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
         kept = [(name, value) for name, value in headers if not name.lower().startswith("access-control-")]

@@ -1,13 +1,15 @@
-"""Cures for what moto 5.2.5 gets wrong where the product relies on it; each has a test named after it.
+"""Patches for faults in moto 5.2.5 that affect the product; each has a test named after it.
 
-- A failing TransactWriteItems restores a copy of the whole table: concurrent writes vanish, and readers of the
-  stream go on with records that were rolled back. One lock per service, and a rollback that keeps the stream.
-- The same copy makes each transaction as slow as the table is long: only the touched items are put back instead.
-- ClientRequestToken of TransactWriteItems, VersionId of Glue's UpdateTable: ignored. Both are honoured here.
-- A long poll of a queue would hold that lock: it waits outside.
-- Conditional and versioned S3 writes check first and write later: one lock for writes. A read that stumbles over a
-  write in its midst is done again without one.
-- ListObjectVersions ignores EncodingType: keys with what XML cannot hold end in an error, and line ends are changed.
+- A failing TransactWriteItems restores a copy of the whole table, which loses concurrent writes and leaves records in
+  the stream that were rolled back. The patches use one lock per service and roll back only the items and stream
+  records that the transaction touched.
+- The same copy makes each transaction's duration proportional to the table's size. The patches suppress the copy.
+- moto ignores ClientRequestToken of TransactWriteItems and VersionId of Glue's UpdateTable. The patches honour both.
+- Long polling of a queue would hold the service's lock, so it waits outside.
+- Conditional and versioned S3 writes check first and write later, so one lock serializes the writes. A read that fails
+  because of a concurrent write is repeated under the lock.
+- ListObjectVersions ignores EncodingType: keys with characters that XML cannot represent cause an error, and line
+  ends in keys are changed. The patches percent-encode keys on request.
 """
 
 from __future__ import annotations
@@ -50,12 +52,12 @@ class _Replay:
     until: float  #: monotonic seconds
 
 
-class Cures:
-    """Hands requests to moto the way that it answers them rightly."""
+class PatchedMoto:
+    """Passes requests to moto with the patches applied."""
 
     def __init__(self, moto: WSGIApplication) -> None:
-        _cure_transactions()
-        _cure_listing_of_versions()
+        _patch_transactions()
+        _patch_listing_of_versions()
         self._moto = moto
         self._locks = {service: threading.Lock() for service in (*LOCKED, "s3")}
         self._replays: dict[str, _Replay] = {}
@@ -67,12 +69,12 @@ class Cures:
             return self._s3(environ, start_response)
         if service not in LOCKED:
             return _whole(self._moto, environ, start_response)
-        cure = {
+        handle = {
             ("glue", "UpdateTable"): self._update_table,
             ("dynamodb", "TransactWriteItems"): self._transact,
             ("sqs", "ReceiveMessage"): self._receive,
         }.get((service, operation), self._plain)
-        return cure(service, environ)(environ, start_response)
+        return handle(service, environ)(environ, start_response)
 
     def _plain(self, service: str, environ: WSGIEnvironment) -> Response:
         with self._locks[service]:
@@ -88,9 +90,9 @@ class Cures:
     def _update_table(self, service: str, environ: WSGIEnvironment) -> Response:
         request = json.loads(body_of(environ))
         with self._locks[service]:
-            expected, found = request.get("VersionId"), _table_version(request)
-            if expected is not None and found is not None and str(expected) != found:
-                message = f"Update table failed due to concurrent modifications: expected {expected}, found {found}."
+            expected, actual = request.get("VersionId"), _table_version(request)
+            if expected is not None and actual is not None and str(expected) != actual:
+                message = f"Update table failed due to concurrent modifications: expected {expected}, found {actual}."
                 return error(400, "ConcurrentModificationException", message)
             return Response.from_app(self._moto, environ, buffered=True)
 
@@ -126,7 +128,7 @@ class Cures:
             time.sleep(POLL_SECONDS)
 
 
-#: Of ListObjectVersions.
+#: Members of ListObjectVersions' answer that are keys or contain keys.
 _KEYS = ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
 _KEYS_IN = {"Versions": "Key", "DeleteMarkers": "Key", "CommonPrefixes": "Prefix"}
 _MISMATCH = (
@@ -140,18 +142,18 @@ def _table_version(request: dict[str, Any]) -> str | None:
     try:
         table = glue.get_table(request["DatabaseName"], request["TableInput"]["Name"])
     except GlueClientError:
-        return None  # moto says what is missing
+        return None  # moto reports what is missing
     return str(table.as_dict()["VersionId"])
 
 
-def _cure_transactions() -> None:
-    if not getattr(DynamoDBBackend.transact_write_items, "cured", False):
-        cured = _rolled_back_by_item(DynamoDBBackend.transact_write_items)
-        setattr(DynamoDBBackend, "transact_write_items", cured)  # noqa: B010 — a method, says mypy
+def _patch_transactions() -> None:
+    if not getattr(DynamoDBBackend.transact_write_items, "patched", False):
+        patched = _rolled_back_by_item(DynamoDBBackend.transact_write_items)
+        setattr(DynamoDBBackend, "transact_write_items", patched)  # noqa: B010 — a method, says mypy
 
 
 def _rolled_back_by_item(original: Callable[..., Any]) -> Callable[..., Any]:
-    """`transact_write_items` that keeps the tables and puts back only the items and stream records it touched."""
+    """`transact_write_items` that rolls back only the items and stream records it touched, not the whole tables."""
 
     def transact_write_items(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> Any:
         names = {op.get("TableName") for item in transact_items for op in item.values()}
@@ -169,13 +171,13 @@ def _rolled_back_by_item(original: Callable[..., Any]) -> Callable[..., Any]:
                     del table.stream_shard.items[length:]
             raise
 
-    transact_write_items.cured = True  # type: ignore[attr-defined]
+    transact_write_items.patched = True  # type: ignore[attr-defined]
     return transact_write_items
 
 
 @contextmanager
 def _uncopied(tables: list[Table]) -> Iterator[None]:
-    """Within, copying one of `tables` gives the table itself: moto's snapshot costs nothing and restores nothing."""
+    """Makes `deepcopy` of `tables` return the tables themselves, so that moto's snapshot costs and restores nothing."""
     for table in tables:
         vars(table)["__deepcopy__"] = partial(_itself, table)
     try:
@@ -195,7 +197,7 @@ def _touched(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> 
         for op in item.values():
             table = backend.tables.get(op.get("TableName"))
             keys = op.get("Key") or op.get("Item") or {}
-            with suppress(MockValidationException):  # moto refuses the malformed key itself
+            with suppress(MockValidationException):  # moto itself rejects the malformed key
                 if table is not None:
                     hash_key, range_key = backend.get_keys_value(table, keys)
                     yield table, hash_key, range_key, copy.deepcopy(table.get_item(hash_key, range_key))
@@ -209,14 +211,14 @@ def _put_back(table: Table, hash_key: Any, range_key: Any, item: Any) -> None:
         row[key] = item
 
 
-def _cure_listing_of_versions() -> None:
-    if not getattr(S3Response.list_object_versions, "cured", False):
-        cured = _encoded_if_asked(S3Response.list_object_versions)
-        setattr(S3Response, "list_object_versions", cured)  # noqa: B010 — a method, says mypy
+def _patch_listing_of_versions() -> None:
+    if not getattr(S3Response.list_object_versions, "patched", False):
+        patched = _encoded_if_asked(S3Response.list_object_versions)
+        setattr(S3Response, "list_object_versions", patched)  # noqa: B010 — a method, says mypy
 
 
 def _encoded_if_asked(original: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:
-    """`list_object_versions` that percent-encodes keys and what is made of keys, where the caller asks for it."""
+    """`list_object_versions` that percent-encodes keys, prefixes and markers if the caller asks for it."""
 
     def list_object_versions(response: S3Response) -> Any:
         if response.querystring.get("encoding-type") == ["url"]:
@@ -224,7 +226,7 @@ def _encoded_if_asked(original: Callable[[S3Response], Any]) -> Callable[[S3Resp
             vars(response)["serialized"] = lambda answer: serialized(ActionResult(_encoded(answer.result)))
         return original(response)
 
-    list_object_versions.cured = True  # type: ignore[attr-defined]
+    list_object_versions.patched = True  # type: ignore[attr-defined]
     return list_object_versions
 
 
@@ -235,7 +237,7 @@ def _encoded(listing: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _whole(app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    """The whole answer, so that a lock is held until the application is done with it."""
+    """The complete answer, so that the caller's lock is held until the application has finished it."""
     answer = app(environ, start_response)
     try:
         return list(answer)

@@ -1,4 +1,4 @@
-"""Which operation a request asks for, read from the protocol's own marks with botocore's service models."""
+"""Determines a request's operation from its headers, path and body, with botocore's service models."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class _Route:
     name: str
     method: str
     path: re.Pattern[str]
-    fixed: frozenset[tuple[str, str]]  #: query parameters with their value; "" = any value
-    required: frozenset[str]  #: query parameters and headers that the operation cannot do without
+    fixed: frozenset[tuple[str, str]]  #: query parameters and their values; "" means any value
+    required: frozenset[str]  #: names of the required query parameters and headers
 
     @property
     def weight(self) -> int:
@@ -30,7 +30,7 @@ class _Route:
 
 
 def operation(service: str, environ: WSGIEnvironment) -> str:
-    """The operation's name, e.g. PutObject; "" where the request fits none."""
+    """The operation's name, e.g. PutObject; "" if the request matches none."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return str(target.split(".")[-1])
@@ -62,7 +62,7 @@ def _rest_operation(service: str, environ: WSGIEnvironment, path: str) -> str:
 
 @cache
 def _routes(service: str) -> tuple[_Route, ...]:
-    """The routes of a REST service, the most demanding first."""
+    """The routes of a REST service, those with the most requirements first."""
     session = botocore.session.get_session()
     if service not in session.get_available_services():
         return ()

@@ -1,7 +1,7 @@
-"""AWS's rest-json and json protocols for stand-in services, driven by botocore's own service models.
+"""AWS's rest-json and json protocols for stand-in services, driven by botocore's service models.
 
-A stand-in is only as good as its manners: requests that AWS would refuse are refused here
-with AWS's error, and an answer that does not fit the service model never leaves the process.
+Requests that AWS would reject are rejected with AWS's error, and an answer that does not match the service model never
+leaves the process.
 """
 
 import json
@@ -31,7 +31,7 @@ from local.endpoint.shapes import (
 
 log = logging.getLogger(__name__)
 
-LOCAL_KEY_PREFIX: Final = "AKIALOCAL"  # access key ids of local roles are this prefix + the role's name
+LOCAL_KEY_PREFIX: Final = "AKIALOCAL"  # followed by the role's name in the access key ids of local roles
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Handlers = Mapping[str, "Callable[[Call], Mapping[str, Any]]"]
@@ -41,7 +41,7 @@ __all__ = ["AnswerError", "ApiError", "Call", "WsgiApp", "application", "service
 
 @dataclass(frozen=True)
 class Call:
-    """One request, parsed and valid. `caller` is the ARN that signed it."""
+    """One parsed and valid request. `caller` is the ARN of its signer."""
 
     operation: str
     parameters: dict[str, Any]
@@ -50,7 +50,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Route:
-    """Where an operation of a rest protocol lives."""
+    """Method and path of an operation in the rest-json protocol."""
 
     method: str
     pattern: re.Pattern[str]
@@ -58,7 +58,7 @@ class Route:
 
 
 def application(service: str, handlers: Handlers) -> WsgiApp:
-    """WSGI app of `service` (botocore's name): every operation by its handler, others get a 501."""
+    """WSGI app of `service` (botocore's name) with one handler per operation; others are answered with 501."""
     model = service_model(service)
     unknown = set(handlers) - set(model.operation_names)
     assert not unknown, f"{service} has no operations {sorted(unknown)}"
@@ -70,12 +70,12 @@ def application(service: str, handlers: Handlers) -> WsgiApp:
 
 
 def respond(model: ServiceModel, handlers: Handlers, request: Request) -> Response:
-    """The answer to one request, errors included."""
+    """The response to one request, including errors."""
     try:
         call = read_call(model, request)
         handler = handlers.get(call.operation)
         if handler is None:
-            raise ApiError("NotImplementedException", f"{call.operation} is not played locally")
+            raise ApiError("NotImplementedException", f"{call.operation} is not supported locally")
         return write_answer(model.operation_model(call.operation), handler(call))
     except ApiError as error:
         return write_error(model, error)
@@ -86,17 +86,17 @@ def respond(model: ServiceModel, handlers: Handlers, request: Request) -> Respon
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """Botocore's model of the service, as installed."""
+    """The installed botocore's model of the service."""
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 @cache
 def routes(service: str) -> tuple[Route, ...]:
-    """Routes of a rest service from its model, the most specific (most fixed text) first."""
+    """Routes of a rest-json service, the most specific (most fixed text) first."""
     model = service_model(service)
     operations = [model.operation_model(name) for name in model.operation_names]
-    found = [Route(o.http["method"], uri_pattern(o.http["requestUri"]), o) for o in operations]
-    return tuple(sorted(found, key=_fixed_length, reverse=True))
+    unsorted = [Route(o.http["method"], uri_pattern(o.http["requestUri"]), o) for o in operations]
+    return tuple(sorted(unsorted, key=_fixed_length, reverse=True))
 
 
 def _fixed_length(route: Route) -> int:
@@ -116,7 +116,7 @@ def uri_pattern(request_uri: str) -> re.Pattern[str]:
 
 
 def read_call(model: ServiceModel, request: Request) -> Call:
-    """The operation and its parameters, or ApiError when it or they do not fit the model."""
+    """The operation and its parameters; ApiError if they do not match the model."""
     read = _read_rest if model.protocol == "rest-json" else _read_json
     operation, parameters = read(model, request)
     if operation.input_shape is not None:
@@ -128,7 +128,7 @@ def read_call(model: ServiceModel, request: Request) -> Call:
 
 
 def caller(request: Request) -> str:
-    """ARN of who signed: a local role when the access key id says so, else a user of that name."""
+    """The signer's ARN: a local role if the access key id has its prefix, else a user of that name."""
     match = re.search(r"Credential=([^/,\s]+)/", request.headers.get("Authorization", ""))
     key = match.group(1) if match else "anonymous"
     if key.startswith(LOCAL_KEY_PREFIX):
@@ -156,7 +156,7 @@ def _read_rest(model: ServiceModel, request: Request) -> tuple[OperationModel, d
 
 
 def _raw_path(request: Request) -> str:
-    """The path as sent, still quoted, so that an ARN's slashes do not look like path separators."""
+    """The path as sent, still percent-encoded, so that an ARN's slashes do not look like path separators."""
     raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
     return urlsplit(str(raw)).path if raw else request.path
 
@@ -192,13 +192,13 @@ def _body(request: Request) -> Any:
 
 
 def write_answer(operation: OperationModel, answer: Mapping[str, Any]) -> Response:
-    """The answer as AWS would send it; AnswerError when it does not fit the model."""
+    """The answer as AWS would send it; AnswerError if it does not match the model."""
     body = encode(operation.output_shape, answer, operation.name) if operation.output_shape else {}
     return _response(body, 200, operation.service_model.protocol)
 
 
 def write_error(model: ServiceModel, error: ApiError) -> Response:
-    """The error in AWS's form; status and spelling of `message` from the model where it names the error."""
+    """The error as AWS would send it; if the model knows it, with the model's status and spelling of `message`."""
     shape = model.shape_for(error.code) if error.code in model.shape_names else None
     members = shape.members if isinstance(shape, StructureShape) else {}
     name = next((member for member in members if member.lower() == "message"), "message")

@@ -1,8 +1,7 @@
 """One loopback HTTP endpoint for every AWS service.
 
-Requests that the gate lets in (`gate`) are routed by the service in their SigV4 credential scope: to the services that
-are ours, else to moto. On the way to moto they pass the cures of what moto gets wrong (`cures`), and every call is told
-to `on_call`.
+Requests that pass the gate (`gate`) are routed by the service in their SigV4 credential scope: to Tidemark's own
+stand-ins, or else to moto with its patches (`moto_patches`). `on_call` receives every answered call.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from local.endpoint.gate import Gate, Refusal, Signer, refuse, shielded, signer, take_body
-from local.endpoint.moto_patches import Cures
+from local.endpoint.moto_patches import PatchedMoto
 from local.endpoint.operations import operation
 from local.endpoint.wsgi import body_of, error
 
@@ -36,16 +35,17 @@ MESSAGE_MAX = 300  #: characters
 
 @dataclass(frozen=True)
 class Call:
-    """Who called which operation of which service; the key id names the function that called."""
+    """A call of a service's operation; the access key id identifies the calling function."""
 
     access_key: str
     service: str  #: as in the credential scope, e.g. dynamodb
-    operation: str  #: e.g. PutItem; "" where the request matches no operation
+    operation: str  #: e.g. PutItem; "" if the request matches no operation
 
 
 class Endpoint:
-    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free one. `unsigned` names the service that turns away, in its
-    own words, a request that nobody has signed; "" where there is none.
+    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free port.
+
+    `unsigned` returns the service that rejects an unsigned request itself; "" if there is none.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Endpoint:
         self._put_events = put_events
         self._on_call = on_call
         self._unsigned = unsigned
-        self._moto = Cures(DomainDispatcherApplication(create_backend_app))
+        self._moto = PatchedMoto(DomainDispatcherApplication(create_backend_app))
         self._server = make_server(HOST, port, self, threaded=True, request_handler=_QuietHandler)
         self._gate = Gate(self._server.server_port, lambda environ: bool(unsigned(environ)))
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
@@ -86,9 +86,11 @@ class Endpoint:
         if refusal:
             return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, who.service))
         if who.access_key:
-            environ.setdefault("HTTP_AUTHORIZATION", who.scope)  # else moto would take a link's service from its path
+            environ.setdefault(
+                "HTTP_AUTHORIZATION", who.scope
+            )  # otherwise moto would guess a presigned URL's service from its path
         call = Call(who.access_key, who.service, operation(who.service, environ))
-        if problem := _no_json(environ):
+        if problem := _json_problem(environ):
             return error(400, "SerializationException", problem)(environ, start_response)
         try:
             answer = self._route(call, environ, start_response)
@@ -106,15 +108,18 @@ class Endpoint:
         return self._ask_moto(call, environ, start_response)
 
     def _ask_moto(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """What moto cannot read is the caller's mistake: it checks little and stumbles, and would stumble again."""
+        """Moto's answer, or a 400 if moto fails: it validates little, so an exception usually means a bad request.
+
+        A 500 would only make the client retry the same failure.
+        """
         try:
             return self._moto.answer(call.service, call.operation, environ, start_response)
-        except Exception as found:
+        except Exception as failure:
             name = call.operation or "the request"
             log.warning(
-                "%s: moto cannot read %s: %r", call.service, name, found, exc_info=log.isEnabledFor(logging.DEBUG)
+                "%s: moto cannot read %s: %r", call.service, name, failure, exc_info=log.isEnabledFor(logging.DEBUG)
             )
-            reason = f"expected a call that {call.service} knows, found {name} unreadable: {found!r}"[:MESSAGE_MAX]
+            reason = f"expected a call that {call.service} knows, found {name} unreadable: {failure!r}"[:MESSAGE_MAX]
             refusal = Refusal(400, "InvalidRequest", reason)
             return refuse(refusal, environ, start_response, as_json=_speaks_json(environ, call.service))
 
@@ -131,18 +136,18 @@ class Endpoint:
 
 
 class _AnyCharacter(RegexConverter):
-    """A key may hold line breaks, too, which the dot of moto's routes leaves out."""
+    """Lets `.` in moto's routes match line breaks, which keys may contain."""
 
     def __init__(self, url_map: Any, *items: Any) -> None:
         super().__init__(url_map, *items)
         self.regex = f"(?s:{self.regex})"
 
 
-werkzeug_app.RegexConverter = _AnyCharacter  # type: ignore[attr-defined] # where moto takes it from
+werkzeug_app.RegexConverter = _AnyCharacter  # type: ignore[attr-defined] # moto looks it up here
 
 
 class _QuietHandler(MotoRequestHandler):
-    """Says nothing about requests: they are counted by `on_call`."""
+    """Logs requests only at DEBUG level, since `on_call` counts them."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002 — werkzeug's name
         log.debug(message, *args)
@@ -152,8 +157,8 @@ def _is_list_of_objects(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
-def _no_json(environ: WSGIEnvironment) -> str:
-    """What is wrong with the body of a JSON protocol; "" where nothing is, or another protocol is spoken."""
+def _json_problem(environ: WSGIEnvironment) -> str:
+    """The problem with the body of a JSON-protocol request; "" if there is none or the protocol is another."""
     if "HTTP_X_AMZ_TARGET" not in environ:
         return ""
     try:
@@ -164,7 +169,7 @@ def _no_json(environ: WSGIEnvironment) -> str:
 
 
 def _speaks_json(environ: WSGIEnvironment, service: str) -> bool:
-    """Whether the caller reads JSON; an object of S3 may be of that type itself."""
+    """Whether the caller expects JSON; never for S3, where the content type is that of the object."""
     if service == "s3":
         return False
     return "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", "") or service == "execute-api"

@@ -1,4 +1,4 @@
-"""Values of a botocore service model: between JSON and Python, and whether they fit their shapes."""
+"""Values of a botocore service model: conversion between JSON and Python, and validation against shapes."""
 
 import base64
 import re
@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 
 
 class ApiError(Exception):
-    """An error that the service answers on purpose; `code` as in its model (ConflictException)."""
+    """An error that the service returns to its caller; `code` as in its model (e.g. ConflictException)."""
 
     def __init__(self, code: str, message: str, **members: Any) -> None:
         super().__init__(f"{code}: {message}")
@@ -20,18 +20,18 @@ class ApiError(Exception):
 
 
 class AnswerError(AssertionError):
-    """Our own answer does not fit the service model: a defect of the stand-in, not of its caller."""
+    """The answer does not match the service model: a bug in the stand-in, not in its caller."""
 
 
 def from_texts(shape: Shape, texts: list[str]) -> Any:
-    """A query string's value(s) as the shape's Python value."""
+    """The value or values of a query parameter as the shape's Python value."""
     if isinstance(shape, ListShape):
         return [from_text(shape.member, text) for text in texts]
     return from_text(shape, texts[0])
 
 
 def from_text(shape: Shape, text: str) -> Any:
-    """Text of a path, query string or header as the shape's Python value, or ValidationException."""
+    """Text from a path, query string or header as the shape's Python value; ApiError if it is not one."""
     readers: dict[str, Callable[[str], Any]] = {
         "integer": int,
         "long": int,
@@ -74,7 +74,7 @@ def _timestamp(value: Any) -> datetime:
 
 
 def input_problems(shape: StructureShape, parameters: Mapping[str, Any]) -> list[str]:
-    """What botocore's own validator and the model's constraints (length, range, pattern, enum) object to."""
+    """Problems found by botocore's validator, or else by the model's constraints (length, range, pattern, enum)."""
     report = ParamValidator().validate(parameters, shape)
     if report.has_errors():
         return [str(report.generate_report())]
@@ -82,7 +82,7 @@ def input_problems(shape: StructureShape, parameters: Mapping[str, Any]) -> list
 
 
 def broken_constraints(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    """Each constraint of the model that the value breaks, in AWS's words."""
+    """Each constraint of the model that the value violates, as AWS words it."""
     for limit, holds in _constraints(shape, value):
         if not holds:
             yield f"Value {str(value)[:100]!r} at {path!r} failed to satisfy constraint: {limit}"
@@ -121,7 +121,7 @@ def _children(shape: Shape, value: Any) -> Iterator[tuple[Shape, Any, str]]:
 
 
 def encode(shape: Shape, value: Any, path: str) -> Any:
-    """Python value → JSON value of the shape, checked; datetime → epoch seconds, bytes → base64."""
+    """Python value → JSON value of the shape: datetime → epoch seconds, bytes → base64. Raises AnswerError."""
     if isinstance(shape, StructureShape):
         return _encode_structure(shape, value, path)
     if isinstance(shape, ListShape):

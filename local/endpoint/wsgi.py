@@ -1,4 +1,4 @@
-"""Small change of WSGI that the endpoint's parts share."""
+"""WSGI helpers of the endpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def body_of(environ: WSGIEnvironment) -> bytes:
-    """The request's body, left in place for whoever reads it next."""
+    """The request's body; later readers can read it again."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body: bytes = environ["wsgi.input"].read(length)
     environ["wsgi.input"] = io.BytesIO(body)
@@ -26,6 +26,6 @@ def replace_body(environ: WSGIEnvironment, body: bytes) -> None:
 
 
 def error(status: int, code: str, message: str) -> Response:
-    """An error as the JSON protocols carry it."""
+    """An error response in the format of the JSON protocols."""
     body = json.dumps({"__type": code, "message": message, "Message": message})
     return Response(body, status, {"x-amzn-ErrorType": code}, content_type="application/x-amz-json-1.1")

@@ -1,1 +1,1 @@
-"""Functions as warm processes, and the HTTP API in front of them."""
+"""Lambda functions as warm processes, and the HTTP API that invokes them."""

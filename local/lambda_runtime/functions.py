@@ -1,4 +1,4 @@
-"""The functions of a deployment as warm processes, one for each, invoked the way Lambda does."""
+"""The functions of a deployment: one warm process each, invoked as Lambda does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from local.stack.deployment import FunctionSpec
 
 WORKER = Path(__file__).with_name("worker.py")
-INIT_SECONDS = 120.0  #: Lambda grants 10; a cold laptop needs more to import pyarrow
+INIT_SECONDS = 120.0  #: Lambda allows 10; with cold caches, a laptop needs more to import pyarrow
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Response:
 
 
 def access_key(spec: FunctionSpec) -> str:
-    """The access key id that this function signs its calls with, so that they can be told apart."""
+    """The access key id that this function signs its calls with; it identifies the caller."""
     return f"AKIALOCAL{spec.logical_id}"
 
 
 class Functions:
-    """All functions of a deployment; logs lie in `<state_dir>/logs/<Function>.log`."""
+    """All functions of a deployment; their logs are `<state_dir>/logs/<Function>.log`."""
 
     def __init__(self, specs: Sequence[FunctionSpec], endpoint_url: str, state_dir: Path) -> None:
-        # Linux ends a child with the *thread* that started it: one thread starts them all, and lives on.
+        # Linux kills a child when the *thread* that started it ends, so one long-lived thread starts all of them.
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="functions")
         self._workers = {spec.logical_id: _Worker(spec, endpoint_url, state_dir, self._starter) for spec in specs}
 
@@ -54,7 +54,7 @@ class Functions:
         return self._workers[logical_id].invoke(event)
 
     def stop(self) -> None:
-        """Ends all processes, running handlers included."""
+        """Kills all processes, including those of running handlers."""
         for worker in self._workers.values():
             worker.stop()
         self._starter.shutdown(wait=True, cancel_futures=True)
@@ -66,13 +66,13 @@ class _Worker:
         self._environment = environment(spec, endpoint_url, state_dir)
         self._log_path = state_dir / "logs" / f"{spec.logical_id}.log"
         self._starter = starter
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._stopped = False
 
     def invoke(self, event: Any) -> Response:
         request_id = str(uuid.uuid4())
-        with self._turn:
+        with self._lock:
             self._note(f"START RequestId: {request_id} Version: $LATEST")
             started = time.perf_counter()
             answer = self._ready() or self._ask(request_id, event)
@@ -86,13 +86,13 @@ class _Worker:
     def stop(self) -> None:
         self._stopped = True
         self._kill()
-        while not self._turn.acquire(timeout=0.2):  # a process that was being started has slipped through
+        while not self._lock.acquire(timeout=0.2):  # a process that was just being started survived the kill
             self._kill()
         self._discard()
-        self._turn.release()
+        self._lock.release()
 
     def _ready(self) -> dict[str, Any] | None:
-        """Starts the process if there is none; the failure if its handler cannot be loaded."""
+        """Starts the process if there is none; returns the failure if its handler cannot be loaded."""
         if self._process is not None and self._process.poll() is None:
             return None
         if self._stopped:
@@ -130,17 +130,17 @@ class _Worker:
             "timeout_seconds": self._spec.timeout_seconds,
             "trace_id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}",
         }
-        with suppress(BrokenPipeError):  # the process has died: reading tells how
+        with suppress(BrokenPipeError):  # the process has died; _read finds out why
             self._pipe("stdin").write(json.dumps(request) + "\n")
             self._pipe("stdin").flush()
         return self._read(self._spec.timeout_seconds)
 
     def _read(self, timeout_seconds: float) -> dict[str, Any]:
-        """The next answer; a process that is too late is killed, which ends the wait."""
-        late = threading.Event()
+        """The next answer, or an error once the timeout has killed the process."""
+        timed_out = threading.Event()
 
         def kill() -> None:
-            late.set()
+            timed_out.set()
             self._kill()
 
         timer = threading.Timer(timeout_seconds, kill)
@@ -151,7 +151,7 @@ class _Worker:
         if line:
             return dict(json.loads(line))
         status = self._process.wait() if self._process else 0
-        if late.is_set():
+        if timed_out.is_set():
             return _error("Sandbox.Timedout", f"Task timed out after {timeout_seconds:.2f} seconds")
         return _error("Runtime.ExitError", f"Runtime exited with error: exit status {status}")
 
@@ -161,7 +161,7 @@ class _Worker:
             self._process.wait()
 
     def _discard(self) -> None:
-        """Closes the pipes of a dead process; only the holder of the turn may, as no one else reads then."""
+        """Closes the pipes of a dead process. The caller must hold the lock, so that no other thread is reading."""
         for stream in (self._process.stdin, self._process.stdout) if self._process else ():
             with suppress(BrokenPipeError):
                 if stream is not None:
@@ -178,7 +178,7 @@ class _Worker:
 
 
 def environment(spec: FunctionSpec, endpoint_url: str, state_dir: Path) -> Mapping[str, str]:
-    """Exactly what the template gives, what Lambda itself sets, and where the endpoint is."""
+    """The variables from the template, those that Lambda sets, and the endpoint; nothing else."""
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
         "HOME": str(state_dir),

@@ -1,8 +1,8 @@
-"""HTTP APIs of API Gateway: their routes from the template, and their requests to functions in payload format 2.0.
+"""API Gateway HTTP APIs: requests for the template's routes invoke functions, with payload format 2.0.
 
-Requests come to the cloud's one endpoint and are told by the scope of their signature, `execute-api`; an unsigned one
-for a route is refused as API Gateway refuses it. The signature itself is not checked: IAM is not enforced on a laptop.
-The limits of API Gateway and of Lambda behind it are played: what is too large here is too large there.
+Requests arrive at the cloud's one endpoint, which recognizes them by the service of their signature, `execute-api`. An
+unsigned request for a route is rejected as API Gateway does. The signature itself is not checked, because IAM is not
+enforced on a laptop. The payload limits of API Gateway and Lambda apply.
 """
 
 from __future__ import annotations
@@ -26,21 +26,15 @@ if TYPE_CHECKING:
     from local.lambda_runtime.functions import Response as Outcome
 
 SCOPE = "execute-api"
-BODY_BYTES_MAX = 10 << 20  #: API Gateway's own
-EVENT_BYTES_MAX = 6 << 20  #: Lambda's: the whole event as JSON, with a binary body in base64
-ANSWER_BYTES_MAX = (6 << 20) + 100  #: Lambda's: what the function returns, as JSON
+BODY_BYTES_MAX = 10 << 20  #: API Gateway's limit for a request body
+EVENT_BYTES_MAX = 6 << 20  #: Lambda's limit for the event as JSON, with a binary body in base64
+ANSWER_BYTES_MAX = (6 << 20) + 100  #: Lambda's limit for the function's result as JSON
 TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)")
 _ACCESS_KEY = re.compile(r"Credential=([^/,\s]+)/")
 
 
-# ---- what the template says
-
-
-# ---- what callers ask
-
-
 class HttpApi:
-    """WSGI application of all routes; `invoke(function, event)` runs a function and waits."""
+    """WSGI application of all routes; `invoke(function, event)` runs a function and waits for it."""
 
     def __init__(self, routes: Sequence[RouteSpec], invoke: Callable[[str, Any], Outcome]) -> None:
         self._routes = {(route.method, route.path): route for route in routes}
@@ -63,25 +57,25 @@ class HttpApi:
         body = request.get_data()
         if len(body) > BODY_BYTES_MAX:
             return _refusal(413, "Request Entity Too Large")
-        handed = event(route, request, body, signed[1])
-        if _size(handed) > EVENT_BYTES_MAX:
+        lambda_event = event(route, request, body, signed[1])
+        if _size(lambda_event) > EVENT_BYTES_MAX:
             return _refusal(413, "Request Entity Too Large")
-        outcome = self._invoke(route.function, handed)
+        outcome = self._invoke(route.function, lambda_event)
         if not outcome.error and _size(outcome.payload) > ANSWER_BYTES_MAX:
             return _refusal(500, "Internal Server Error")
         if outcome.error:
-            late = outcome.payload.get("errorType") == "Sandbox.Timedout"
-            return _refusal(503, "Service Unavailable") if late else _refusal(500, "Internal Server Error")
+            timed_out = outcome.payload.get("errorType") == "Sandbox.Timedout"
+            return _refusal(503, "Service Unavailable") if timed_out else _refusal(500, "Internal Server Error")
         return _response(outcome.payload)
 
 
 def _size(payload: Any) -> int:
-    """Bytes of JSON, as Lambda counts a payload."""
+    """The payload's bytes as JSON, as Lambda counts them."""
     return len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
 
 
 def event(route: RouteSpec, request: Request, body: bytes, access_key: str) -> dict[str, Any]:
-    """The request as API Gateway hands it to a function, payload format 2.0."""
+    """The request as API Gateway passes it to a function, in payload format 2.0."""
     now, key = datetime.now(UTC), f"{route.method} {route.path}"
     is_text = bool(TEXT.match(request.mimetype or "")) or not body
     domain = f"{route.api_id}.execute-api.{REGION}.amazonaws.com"
@@ -131,7 +125,7 @@ def _identity(access_key: str) -> dict[str, Any]:
 
 
 def _response(payload: Any) -> Response:
-    """A function's answer; one without a status code is the body itself."""
+    """The HTTP response for a function's result; a result without a status code is the body itself."""
     if not isinstance(payload, dict) or "statusCode" not in payload:
         return Response(payload if isinstance(payload, str) else "", content_type="application/json")
     body = payload.get("body", "")

@@ -1,8 +1,8 @@
-"""The process of one function: `python worker.py <module.function>`, started in the folder of its code.
+"""The process of one function: `python worker.py <module.function> <arn> <layers>`, started in its code folder.
 
-Requests and answers are JSON, one per line, on the first stdin and stdout; what the handler prints goes to the
-log. Runs alone: it imports nothing of the laptop cloud, and nothing before the handler that could hide a
-missing import.
+Requests and answers are JSON, one per line, on the original stdin and stdout; the handler's own output goes to the
+log. This file imports nothing from the laptop cloud, and only the standard library before the handler, so that it
+cannot hide an import that the function's package lacks.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from typing import Any
 
 
 class LambdaContext:
-    """What Lambda hands to a handler beside the event."""
+    """The context object that Lambda passes to a handler along with the event."""
 
     def __init__(self, request_id: str, deadline: float) -> None:
         self.aws_request_id = request_id
@@ -38,7 +38,7 @@ class LambdaContext:
 
 
 def _die_with_parent() -> None:
-    """On Linux the kernel ends this process with its parent, even in the middle of a handler."""
+    """On Linux, has the kernel kill this process when its parent ends, even while a handler runs."""
     if sys.platform == "linux":
         import ctypes
 
@@ -46,7 +46,7 @@ def _die_with_parent() -> None:
 
 
 def _requests(source: Any) -> "queue.Queue[dict[str, Any]]":
-    """Requests as they come; the end of the stream ends the process at once, on every platform."""
+    """A queue of the incoming requests; the end of the stream ends the process at once, on every platform."""
     waiting: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def read() -> None:
@@ -59,7 +59,7 @@ def _requests(source: Any) -> "queue.Queue[dict[str, Any]]":
 
 
 def _failure(error: BaseException, own_frames: int) -> dict[str, Any]:
-    """The answer that Lambda gives for an exception, without this file's frames."""
+    """Lambda's answer for an exception, without this file's stack frames."""
     frames = traceback.extract_tb(error.__traceback__)[own_frames:]
     lines = traceback.format_list(frames)
     return {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": lines}
@@ -71,10 +71,10 @@ def _load(handler: str) -> Any:
 
 
 def _load_failure(error: BaseException) -> str:
-    """Lambda's own names for a handler that cannot be had."""
+    """Lambda's error type for a handler that cannot be loaded."""
     names = {ImportError: "ImportModuleError", AttributeError: "HandlerNotFound", SyntaxError: "UserCodeSyntaxError"}
-    found = (name for kind, name in names.items() if isinstance(error, kind))
-    return f"Runtime.{next(found, type(error).__name__)}"
+    matching = (name for kind, name in names.items() if isinstance(error, kind))
+    return f"Runtime.{next(matching, type(error).__name__)}"
 
 
 def _answer(handle: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _answer(handle: Any, request: dict[str, Any]) -> dict[str, Any]:
     deadline = time.time() + request["timeout_seconds"]
     try:
         result = handle(request["event"], LambdaContext(request["request_id"], deadline))
-    except BaseException as error:  # noqa: BLE001 — SystemExit too is an answer
+    except BaseException as error:  # noqa: BLE001 — SystemExit is an answer, too
         traceback.print_exc()
         return {"error": _failure(error, own_frames=1)}
     try:
@@ -107,7 +107,7 @@ def main() -> None:
     started = time.perf_counter()
     try:
         handle = _load(sys.argv[1])
-    except BaseException as error:  # noqa: BLE001 — whatever it is, the caller is told
+    except BaseException as error:  # noqa: BLE001 — the caller receives every error
         traceback.print_exc()
         say({"error": _failure(error, own_frames=2) | {"errorType": _load_failure(error)}})
         sys.exit(1)

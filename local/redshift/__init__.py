@@ -1,1 +1,1 @@
-"""The Redshift Data API on the laptop: Redshift's SQL, carried out by DuckDB."""
+"""The Redshift Data API on the laptop: Redshift's SQL, executed by DuckDB."""

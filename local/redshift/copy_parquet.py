@@ -1,7 +1,7 @@
-"""COPY … FORMAT AS PARQUET MANIFEST, with Redshift's strictness: by position, types must match, lengths in bytes.
+"""COPY … FORMAT AS PARQUET MANIFEST, as strict as Redshift: columns by position, exact types, lengths in bytes.
 
-The warehouse's own connection reads no files at all. A second DuckDB, which runs no statement of a caller, reads
-them and hands their rows over.
+The warehouse's own connection may not read files. A second DuckDB, which never runs a caller's SQL, reads them and
+passes the rows on.
 """
 
 import json
@@ -21,15 +21,15 @@ from local.redshift.plans import Copy
 from local.redshift.tables import Column, SqlError, columns_of, quoted
 from tidemark.core.files import split_uri
 
-WITHOUT_MEANING: Final = {"STATUPDATE", "COMPUPDATE"}  # statistics and encodings do not exist here
+IGNORED_OPTIONS: Final = {"STATUPDATE", "COMPUPDATE"}  # DuckDB has neither Redshift's statistics nor its encodings
 CONNECTIONS: Final = 8
-ROWS: Final = "tidemark_copied_rows"  # what the warehouse's connection calls them while they are handed over
+ROWS: Final = "tidemark_copied_rows"  # name under which the warehouse's connection sees the rows to insert
 S3 = Callable[[], Any]  # makes a boto3 client
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file of the manifest, fetched."""
+    """One downloaded file of the manifest."""
 
     uri: str
     path: Path
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A column of a Parquet file as its footer tells it."""
+    """A column of a Parquet file, as its footer describes it."""
 
     name: str
     physical: str | None  # None for nested columns
@@ -57,41 +57,41 @@ class Leaf:
 
 
 def copy(cursor: Any, plan: Copy, s3: S3) -> int:
-    """Load what the manifest lists into the table; the number of rows. SqlError worded like Redshift's."""
+    """Load the manifest's files into the table; the number of rows. SqlError with Redshift's wording."""
     check_options(plan)
     target = target_columns(cursor, plan)
     client = s3()
     entries = read_manifest(client, plan.uri)
-    with tempfile.TemporaryDirectory(prefix="tidemark-copy-") as folder, closing(reader()) as files:
+    with tempfile.TemporaryDirectory(prefix="tidemark-copy-") as folder, closing(parquet_reader()) as files:
         sources = fetch(client, entries, Path(folder))
         layouts = read_layouts(files, sources)
         for source in sources:
             check_layout(source, layouts[source.path.name], target, str(plan.table))
-        return sum(insert(cursor, files, plan, target, group) for group in alike(sources, layouts))
+        return sum(insert(cursor, files, plan, target, group) for group in by_column_names(sources, layouts))
 
 
-def reader() -> Any:
-    """A DuckDB for files, with nothing else in it."""
+def parquet_reader() -> Any:
+    """An empty DuckDB that reads Parquet files."""
     files = duckdb.connect()
     files.execute("SET TimeZone = 'UTC'")
     return files
 
 
 def check_options(plan: Copy) -> None:
-    """SqlError for every format and option that COPY from Parquet with a manifest does not take here."""
+    """Raises SqlError for formats and options other than those of COPY from Parquet with a manifest."""
     options = dict(plan.options)
-    found = options.pop("FORMAT", None)
-    if found is None or found.upper() != "PARQUET":
-        raise SqlError(f"COPY: only FORMAT AS PARQUET is supported, found {found or ' '.join(options) or 'none'}")
+    format_ = options.pop("FORMAT", None)
+    if format_ is None or format_.upper() != "PARQUET":
+        raise SqlError(f"COPY: only FORMAT AS PARQUET is supported, found {format_ or ' '.join(options) or 'none'}")
     if options.pop("MANIFEST", None) is None:
         raise SqlError("COPY: only MANIFEST sources are supported")
-    strange = set(options) - WITHOUT_MEANING - {"ON", "OFF"}
-    if strange:
-        raise SqlError(f"COPY: {', '.join(sorted(strange))} argument is not supported for PARQUET based COPY")
+    unknown = set(options) - IGNORED_OPTIONS - {"ON", "OFF"}
+    if unknown:
+        raise SqlError(f"COPY: {', '.join(sorted(unknown))} argument is not supported for PARQUET based COPY")
 
 
 def target_columns(cursor: Any, plan: Copy) -> tuple[Column, ...]:
-    """The columns to fill, in order: the named ones or all."""
+    """The columns to load, in order: those named in the statement, or all."""
     known = columns_of(cursor, plan.table)
     by_name = {column.name.lower(): column for column in known}
     missing = [name for name in plan.columns if name.lower() not in by_name]
@@ -104,7 +104,7 @@ def target_columns(cursor: Any, plan: Copy) -> tuple[Column, ...]:
 
 
 def read_manifest(client: Any, uri: str) -> list[dict[str, Any]]:
-    """The manifest's entries; every one has a url and its exact content_length, as Redshift demands for Parquet."""
+    """The manifest's entries, each with a url and, as Redshift requires for Parquet, its exact content_length."""
     bucket, key = source_named(uri)
     try:
         manifest = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
@@ -131,14 +131,17 @@ def source_named(uri: str) -> tuple[str, str]:
 
 
 def fetch(client: Any, entries: Sequence[Mapping[str, Any]], folder: Path) -> list[Source]:
-    """The entries' objects as files, twice if listed twice; a missing one fails if mandatory, else is left out."""
+    """Download the objects that the entries list, each as often as it is listed.
+
+    A missing object is skipped, or is an SqlError if its entry is mandatory.
+    """
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         paths = (folder / f"{number:05}.parquet" for number in range(len(entries)))
-        fetched = pool.map(lambda job: _fetch_one(client, *job), zip(entries, paths, strict=False))
-        found = [source for source in fetched if source]
-    if not found:
+        downloads = pool.map(lambda job: _fetch_one(client, *job), zip(entries, paths, strict=False))
+        sources = [source for source in downloads if source]
+    if not sources:
         raise SqlError("The specified S3 prefix does not exist: no file of the manifest was found")
-    return found
+    return sources
 
 
 def _fetch_one(client: Any, entry: Mapping[str, Any], path: Path) -> Source | None:
@@ -164,7 +167,7 @@ def _reason(error: ClientError) -> str:
 
 
 def read_layouts(files: Any, sources: Sequence[Source]) -> dict[str, tuple[Leaf, ...]]:
-    """Top-level columns of every file, by file name, from one query."""
+    """The top-level columns of all files, by file name."""
     paths = [str(source.path) for source in sources]
     try:
         rows = files.execute(
@@ -179,7 +182,7 @@ def read_layouts(files: Any, sources: Sequence[Source]) -> dict[str, tuple[Leaf,
 
 
 def _leaves(rows: Iterator[Any]) -> Iterator[Leaf]:
-    """Columns of a file from its flat schema: the root's children; what lies below them is skipped."""
+    """The root's children in a file's flattened schema, without the nested levels below them."""
     next(rows)
     inner = 0
     for name, physical, converted, logical, precision, scale, children in rows:
@@ -189,7 +192,7 @@ def _leaves(rows: Iterator[Any]) -> Iterator[Leaf]:
 
 
 def check_layout(source: Source, leaves: Sequence[Leaf], target: Sequence[Column], table: str) -> None:
-    """SqlError unless the file's columns match the table's in number and, by position, in type."""
+    """Raises SqlError unless the file's columns match the table's in number and, by position, in type."""
     if len(leaves) != len(target):
         numbers = f"Table columns: {len(target)}, Data columns: {len(leaves)}, File name: {source.uri}"
         raise SqlError(f"Spectrum Scan Error: Unmatched number of columns between table and file. {numbers}")
@@ -202,7 +205,7 @@ def check_layout(source: Source, leaves: Sequence[Leaf], target: Sequence[Column
 
 
 def fits(leaf: Leaf, column: Column) -> bool:
-    """Whether Redshift loads such a Parquet column into such a table column."""
+    """Whether Redshift accepts this Parquet column for this table column."""
     if column.type.startswith("DECIMAL"):
         return leaf.converted == "DECIMAL" and column.type == f"DECIMAL({leaf.precision},{leaf.scale})"
     match column.type:
@@ -224,8 +227,8 @@ def fits(leaf: Leaf, column: Column) -> bool:
 # ---- rows
 
 
-def alike(sources: Sequence[Source], layouts: Mapping[str, tuple[Leaf, ...]]) -> Iterator[list[Source]]:
-    """Sources grouped by their column names: DuckDB unites several files by name, COPY only knows positions."""
+def by_column_names(sources: Sequence[Source], layouts: Mapping[str, tuple[Leaf, ...]]) -> Iterator[list[Source]]:
+    """Sources grouped by their column names, because DuckDB combines files by name but COPY goes by position."""
 
     def names(source: Source) -> tuple[str, ...]:
         return tuple(leaf.name for leaf in layouts[source.path.name])
@@ -235,13 +238,13 @@ def alike(sources: Sequence[Source], layouts: Mapping[str, tuple[Leaf, ...]]) ->
 
 
 def insert(cursor: Any, files: Any, plan: Copy, target: Sequence[Column], sources: Sequence[Source]) -> int:
-    """Append the files' rows; the number of rows. SqlError for a text that is too long in bytes."""
+    """Append the files' rows; the number of rows. SqlError for a text with too many bytes."""
     paths = [str(source.path) for source in sources]
     check_lengths(files, target, sources)
-    given = ", ".join(f"c{number}" for number in range(len(target)))
+    aliases = ", ".join(f"c{number}" for number in range(len(target)))
     names = ", ".join(quoted(column.name) for column in target)
     rows = files.sql(
-        f"SELECT * FROM (SELECT * FROM read_parquet(?, hive_partitioning = false)) AS file({given})", params=[paths]
+        f"SELECT * FROM (SELECT * FROM read_parquet(?, hive_partitioning = false)) AS file({aliases})", params=[paths]
     )
     cursor.register(ROWS, rows.to_arrow_reader())
     try:
@@ -252,7 +255,7 @@ def insert(cursor: Any, files: Any, plan: Copy, target: Sequence[Column], source
 
 
 def check_lengths(files: Any, target: Sequence[Column], sources: Sequence[Source]) -> None:
-    """SqlError naming column and file when a text is longer than its column."""
+    """Raises SqlError, naming column and file, if a text is longer than its column allows."""
     limited = [(number, column) for number, column in enumerate(target) if column.length]
     if not limited:
         return

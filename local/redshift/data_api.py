@@ -1,4 +1,4 @@
-"""The Redshift Data API on the laptop: AWS's requests, states, limits and events; DuckDB does the SQL."""
+"""The Redshift Data API on the laptop, with AWS's requests, states, limits and events; DuckDB executes the SQL."""
 
 import contextlib
 import threading
@@ -37,10 +37,10 @@ Emit = Callable[[str, str, dict[str, Any], list[str]], None]
 
 
 class RedshiftDataApp:
-    """WSGI app over one DuckDB file. `emit(source, detail type, detail, resources)` takes the events.
+    """WSGI app over one DuckDB file. `emit(source, detail type, detail, resources)` receives the events.
 
-    The file stands for the whole workgroup: every Database name means it. `s3` makes the client that COPY reads
-    with. Statements are forgotten with the process, as AWS forgets them after a day; tables stay.
+    The file serves every Database name of the workgroup. `s3` creates the client that COPY reads with. Tables are
+    persistent; statements are lost with the process (AWS keeps them for a day).
     """
 
     def __init__(self, emit: Emit, database: Path, s3: S3, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,14 +56,14 @@ class RedshiftDataApp:
         return self._wsgi(environ, start_response)
 
     def forget_client_tokens(self) -> None:
-        """As if eight hours had gone by."""
+        """Simulates the expiry of all client tokens after eight hours."""
         with self._changed:
             self._tokens.clear()
 
     def close(self) -> None:
-        """Interrupt what runs and close the database file."""
-        for identity in list(self._sessions):
-            self._abort(identity)
+        """Interrupt running statements and close the database file."""
+        for statement_id in list(self._sessions):
+            self._abort(statement_id)
         with self._changed:
             self._changed.wait_for(lambda: not self._sessions, timeout=5)
         self.warehouse.close()
@@ -83,31 +83,31 @@ class RedshiftDataApp:
     def _execute(self, call: Call) -> dict[str, Any]:
         check(call)
         token = call.parameters.get("ClientToken", str(uuid.uuid4()))
-        asked = {key: value for key, value in call.parameters.items() if key != "ClientToken"}
+        request = {key: value for key, value in call.parameters.items() if key != "ClientToken"}
         with self._changed:
-            identity = self._known(token, asked)
-            if identity is None:
-                identity = self._submit(call, token, asked)
-        return self._execution(self._waited(identity, call), call)
+            statement_id = self._known(token, request)
+            if statement_id is None:
+                statement_id = self._submit(call, token, request)
+        return self._execution(self._wait(statement_id, call), call)
 
-    def _known(self, token: str, asked: dict[str, Any]) -> str | None:
-        made_at, earlier, identity = self._tokens.get(token, (0.0, asked, None))
-        if identity is None or self._clock() - made_at > TOKEN_SECONDS:
+    def _known(self, token: str, request: dict[str, Any]) -> str | None:
+        made_at, earlier, statement_id = self._tokens.get(token, (0.0, request, None))
+        if statement_id is None or self._clock() - made_at > TOKEN_SECONDS:
             return None
-        if earlier != asked:
+        if earlier != request:
             raise ApiError("ValidationException", f"ClientToken {token} was used with other parameters")
-        return identity
+        return statement_id
 
-    def _submit(self, call: Call, token: str, asked: dict[str, Any]) -> str:
+    def _submit(self, call: Call, token: str, request: dict[str, Any]) -> str:
         active = sum(statement.status not in FINAL for statement in self._statements.values())
         if active >= MOST_ACTIVE:
             raise ApiError("ActiveStatementsExceededException", f"{active} statements are active")
-        identity = str(uuid.uuid4())
-        self._statements[identity] = Statement.of(identity, asked, call.caller, is_batch="Sqls" in asked)
-        self._tokens[token] = (self._clock(), asked, identity)
-        self._sessions[identity] = self.warehouse.session()
-        threading.Thread(target=self._work, args=(identity,), name=f"sql-{identity}", daemon=True).start()
-        return identity
+        statement_id = str(uuid.uuid4())
+        self._statements[statement_id] = Statement.of(statement_id, request, call.caller, is_batch="Sqls" in request)
+        self._tokens[token] = (self._clock(), request, statement_id)
+        self._sessions[statement_id] = self.warehouse.session()
+        threading.Thread(target=self._work, args=(statement_id,), name=f"sql-{statement_id}", daemon=True).start()
+        return statement_id
 
     def _execution(self, statement: Statement, call: Call) -> dict[str, Any]:
         copied = ("Database", "WorkgroupName", "ClusterIdentifier", "SecretArn", "DbUser")
@@ -117,30 +117,30 @@ class RedshiftDataApp:
             answer |= {"Status": statement.status, "HasResultSet": statement.has_rows}
         return answer
 
-    def _waited(self, identity: str, call: Call) -> Statement:
-        """The statement, after at most WaitTimeSeconds if the call wants its end."""
+    def _wait(self, statement_id: str, call: Call) -> Statement:
+        """The statement, once it has ended or the call's WaitTimeSeconds have passed."""
         with self._changed:
             seconds = call.parameters.get("WaitTimeSeconds", 0)
-            self._changed.wait_for(lambda: self._statements[identity].status in FINAL, timeout=seconds)
-            return self._statements[identity]
+            self._changed.wait_for(lambda: self._statements[statement_id].status in FINAL, timeout=seconds)
+            return self._statements[statement_id]
 
     def _find(self, call: Call) -> Statement:
-        identity = call.parameters["Id"].partition(":")[0]
-        if identity not in self._statements:
+        statement_id = call.parameters["Id"].partition(":")[0]
+        if statement_id not in self._statements:
             raise ApiError("ResourceNotFoundException", "Query does not exist.", ResourceId=call.parameters["Id"])
-        return self._waited(identity, call)
+        return self._wait(statement_id, call)
 
     def _list(self, call: Call) -> dict[str, Any]:
-        asked = call.parameters
-        found = [s for s in reversed(list(self._statements.values())) if s.matches(asked)]
-        ids = [statement.id for statement in found]
-        token = asked.get("NextToken")
+        request = call.parameters
+        matching = [s for s in reversed(list(self._statements.values())) if s.matches(request)]
+        ids = [statement.id for statement in matching]
+        token = request.get("NextToken")
         if token is not None and token not in ids:
             raise ApiError("ValidationException", "NextToken is not valid")
         first = ids.index(token) + 1 if token else 0
-        size = asked.get("MaxResults") or 100
+        size = request.get("MaxResults") or 100
         more = {"NextToken": ids[first + size - 1]} if first + size < len(ids) else {}
-        return {"Statements": [as_summary(s) for s in found[first : first + size]]} | more
+        return {"Statements": [as_summary(s) for s in matching[first : first + size]]} | more
 
     def _cancel(self, call: Call) -> dict[str, Any]:
         statement = self._find(call)
@@ -150,76 +150,78 @@ class RedshiftDataApp:
         self._abort(statement.id)
         return {"Status": True}
 
-    def _abort(self, identity: str) -> None:
+    def _abort(self, statement_id: str) -> None:
         with self._changed:
-            self._statements[identity].aborted.set()
-            session = self._sessions.get(identity)
+            self._statements[statement_id].aborted.set()
+            session = self._sessions.get(statement_id)
             if session:
                 session.interrupt()
 
     # ---- running
 
-    def _work(self, identity: str) -> None:
-        session = self._sessions[identity]
+    def _work(self, statement_id: str) -> None:
+        session = self._sessions[statement_id]
         try:
-            self._update(identity, status="PICKED")
-            self._run(identity, session)
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not leave a statement running for ever
-            self._update(identity, status="FAILED", error=f"ERROR: internal: {type(error).__name__}: {error}")
+            self._update(statement_id, status="PICKED")
+            self._run(statement_id, session)
+        except Exception as error:  # noqa: BLE001 - a bug in this module must not leave a statement running for ever
+            self._update(statement_id, status="FAILED", error=f"ERROR: internal: {type(error).__name__}: {error}")
         finally:
-            with self._changed:  # whoever aborts finds an open session or none
+            with self._changed:  # so that _abort sees either an open session or none
                 session.close()
-                del self._sessions[identity]
+                del self._sessions[statement_id]
                 self._changed.notify_all()
-        statement = self._statements[identity]
-        if statement.asked.get("WithEvent"):
+        statement = self._statements[statement_id]
+        if statement.request.get("WithEvent"):
             kind = "Redshift Data Statement Status Change"
             self._emit("aws.redshift-data", kind, event_detail(statement), [resource(statement)])
 
-    def _run(self, identity: str, session: Session) -> None:
-        statement = self._statements[identity]
+    def _run(self, statement_id: str, session: Session) -> None:
+        statement = self._statements[statement_id]
         is_transaction = statement.is_batch and statement.mode == "TRANSACTION"
         try:
-            plans = [translated(part, statement) for part in statement.parts]
+            plans = [plan_of(part, statement) for part in statement.parts]
             if is_transaction:
                 refuse_committing(plans)
         except PartError as error:
-            self._fail(identity, error.number, str(error))
+            self._fail(statement_id, error.number, str(error))
             return
         locks = self.warehouse.locks
         with locks.held(locked_first(plans)) if any(map(is_writing, plans)) else contextlib.nullcontext():
-            self._run_parts(identity, session, plans, is_transaction=is_transaction)
+            self._run_parts(statement_id, session, plans, is_transaction=is_transaction)
 
-    def _run_parts(self, identity: str, session: Session, plans: Sequence[Plan], *, is_transaction: bool) -> None:
+    def _run_parts(self, statement_id: str, session: Session, plans: Sequence[Plan], *, is_transaction: bool) -> None:
         started = time.monotonic_ns()
         number = 0
-        self._update(identity, status="STARTED")
+        self._update(statement_id, status="STARTED")
         try:
             if is_transaction:
                 session.begin()
             for number, plan in enumerate(plans):
-                self._run_part(identity, number, session, plan)
+                self._run_part(statement_id, number, session, plan)
             if is_transaction:
                 session.commit()
         except SqlError as error:
             if is_transaction:
                 session.rollback()
-            self._fail(identity, number, str(error), nanoseconds=time.monotonic_ns() - started)
+            self._fail(statement_id, number, str(error), nanoseconds=time.monotonic_ns() - started)
             return
-        self._update(identity, status="FINISHED", nanoseconds=time.monotonic_ns() - started)
+        self._update(statement_id, status="FINISHED", nanoseconds=time.monotonic_ns() - started)
 
-    def _run_part(self, identity: str, number: int, session: Session, plan: Plan) -> None:
-        if self._statements[identity].aborted.is_set():
+    def _run_part(self, statement_id: str, number: int, session: Session, plan: Plan) -> None:
+        if self._statements[statement_id].aborted.is_set():
             raise SqlError("Query cancelled on user's request")
-        self._update_part(identity, number, status="STARTED")
+        self._update_part(statement_id, number, status="STARTED")
         started = time.monotonic_ns()
         effect = session.run(plan)
         spent = time.monotonic_ns() - started
-        self._update_part(identity, number, status="FINISHED", nanoseconds=spent, count=effect.count, rows=effect.rows)
+        self._update_part(
+            statement_id, number, status="FINISHED", nanoseconds=spent, count=effect.count, rows=effect.rows
+        )
 
-    def _fail(self, identity: str, number: int, words: str, nanoseconds: int = 0) -> None:
-        """End a statement by its part `number`: later parts never ran."""
-        statement = self._statements[identity]
+    def _fail(self, statement_id: str, number: int, words: str, nanoseconds: int = 0) -> None:
+        """Mark part `number` as failed (or aborted) and all later parts as aborted."""
+        statement = self._statements[statement_id]
         status = "ABORTED" if statement.aborted.is_set() else "FAILED"
         error = "Query cancelled on user's request" if status == "ABORTED" else words
         parts = [
@@ -229,30 +231,30 @@ class RedshiftDataApp:
             for i, part in enumerate(statement.parts)
         ]  # fmt: skip
         prefix = f"Query #{number + 1} failed with " if statement.is_batch and status == "FAILED" else ""
-        told = {"status": status, "error": f"{prefix}ERROR: {error}", "nanoseconds": nanoseconds}
-        self._update(identity, parts=tuple(parts), **told)
+        outcome = {"status": status, "error": f"{prefix}ERROR: {error}", "nanoseconds": nanoseconds}
+        self._update(statement_id, parts=tuple(parts), **outcome)
 
-    def _update_part(self, identity: str, number: int, **changes: Any) -> None:
-        parts = list(self._statements[identity].parts)
+    def _update_part(self, statement_id: str, number: int, **changes: Any) -> None:
+        parts = list(self._statements[statement_id].parts)
         parts[number] = replace(parts[number], updated_at=now(), **changes)
-        self._update(identity, parts=tuple(parts))
+        self._update(statement_id, parts=tuple(parts))
 
-    def _update(self, identity: str, **changes: Any) -> None:
+    def _update(self, statement_id: str, **changes: Any) -> None:
         with self._changed:
-            self._statements[identity] = replace(self._statements[identity], updated_at=now(), **changes)
+            self._statements[statement_id] = replace(self._statements[statement_id], updated_at=now(), **changes)
             self._changed.notify_all()
 
 
 class PartError(Exception):
-    """Statement `number` of a batch cannot even be tried."""
+    """Statement `number` of a batch cannot be translated or is not allowed."""
 
     def __init__(self, number: int, words: str) -> None:
         super().__init__(words)
         self.number = number
 
 
-def translated(part: Part, statement: Statement) -> Plan:
-    """The part's plan with the statement's parameters."""
+def plan_of(part: Part, statement: Statement) -> Plan:
+    """The part's plan, with the statement's parameters filled in; PartError if it has none."""
     try:
         return translate(part.sql, statement.values)
     except SqlError as error:
@@ -260,39 +262,39 @@ def translated(part: Part, statement: Statement) -> Plan:
 
 
 def refuse_committing(plans: Sequence[Plan]) -> None:
-    """PartError for statements that would end Redshift's transaction on the way."""
+    """Raises PartError for a statement that would commit Redshift's transaction early."""
     for number, plan in enumerate(plans):
         if isinstance(plan, Truncate):
             raise PartError(number, f"TRUNCATE {plan.table} commits; use DELETE inside a batch transaction")
 
 
 def is_writing(plan: Plan) -> bool:
-    """Whether others must wait for it: everything but queries and what does nothing."""
+    """Whether the plan needs locks: all plans do, except queries and no-ops that name no table."""
     return not (isinstance(plan, Query) and plan.kind == "rows") and not (isinstance(plan, Nothing) and not plan.tables)
 
 
 def check(call: Call) -> None:
-    """ValidationException for what the Data API refuses beyond its model, and for what is not played here."""
-    asked = call.parameters
-    sqls = asked.get("Sqls") or [asked["Sql"]]
+    """Raises ValidationException for requests that the Data API rejects beyond its model, or that are not supported."""
+    request = call.parameters
+    sqls = request.get("Sqls") or [request["Sql"]]
     problems = {
-        "Either WorkgroupName or ClusterIdentifier is required": ("WorkgroupName" in asked)
-        == ("ClusterIdentifier" in asked),
-        "Database is required": not asked.get("Database"),
+        "Either WorkgroupName or ClusterIdentifier is required": ("WorkgroupName" in request)
+        == ("ClusterIdentifier" in request),
+        "Database is required": not request.get("Database"),
         f"Statement exceeds the limit of {LONGEST_SQL} bytes": sum(len(sql.encode()) for sql in sqls) > LONGEST_SQL,
         "Sql must not be empty": not all(sql.strip() for sql in sqls),
-        "Sessions (SessionId, SessionKeepAliveSeconds) are not played locally": "SessionId" in asked
-        or asked.get("SessionKeepAliveSeconds", 0) > 0,
-        "ResultFormat CSV is not played locally": asked.get("ResultFormat") == "CSV",
+        "Sessions (SessionId, SessionKeepAliveSeconds) are not supported locally": "SessionId" in request
+        or request.get("SessionKeepAliveSeconds", 0) > 0,
+        "ResultFormat CSV is not supported locally": request.get("ResultFormat") == "CSV",
     }
-    found = [words for words, holds in problems.items() if holds]
-    if found:
-        raise ApiError("ValidationException", found[0])
-    check_parameters(asked.get("Parameters", []), sqls)
+    first = next((problem for problem, holds in problems.items() if holds), None)
+    if first:
+        raise ApiError("ValidationException", first)
+    check_parameters(request.get("Parameters", []), sqls)
 
 
 def check_parameters(parameters: Sequence[dict[str, str]], sqls: Sequence[str]) -> None:
-    """ValidationException unless every parameter is given once and used."""
+    """Raises ValidationException unless every parameter is given once and used."""
     names = [parameter["name"] for parameter in parameters]
     used = set().union(*map(used_parameters, sqls)) if names else set()
     wrong = [name for name in names if name not in used or names.count(name) > 1]

@@ -1,4 +1,4 @@
-"""Redshift's dialect as sqlglot reads it, completed, and its expressions and columns in DuckDB's words."""
+"""sqlglot's Redshift dialect, with its gaps filled, and the translation of expressions and columns to DuckDB."""
 
 import re
 from typing import Any, ClassVar, Final
@@ -11,9 +11,9 @@ from sqlglot.parsers.redshift import RedshiftParser
 from local.redshift.tables import Column, SqlError
 
 LONGEST_VARCHAR: Final = 65535
-TABLE_FUNCTIONS: Final = {"RANGE", "GENERATE_SERIES", "EXPLODING_GENERATE_SERIES", "UNNEST"}  # that only make rows
+TABLE_FUNCTIONS: Final = {"RANGE", "GENERATE_SERIES", "EXPLODING_GENERATE_SERIES", "UNNEST"}  # which only generate rows
 DEFAULT_LENGTHS: Final = {"VARCHAR": 256, "TEXT": 256, "NVARCHAR": 256, "CHAR": 1, "NCHAR": 1, "BPCHAR": 256}
-MACROS: Final = (  # SQL functions that DuckDB lacks; kept in the database so that views may use them
+MACROS: Final = (  # SQL functions that DuckDB lacks; stored in the database so that views can use them
     "CREATE MACRO IF NOT EXISTS main.redshift_getdate() AS date_trunc('second', now() AT TIME ZONE 'UTC')",
     "CREATE MACRO IF NOT EXISTS main.redshift_varchar(x, n) AS CASE WHEN strlen(x::VARCHAR) <= n THEN x::VARCHAR "
     "ELSE coalesce(" + ", ".join(f"try(decode(encode(x::VARCHAR)[1:n - {less}]))" for less in range(4)) + ") END",
@@ -21,14 +21,14 @@ MACROS: Final = (  # SQL functions that DuckDB lacks; kept in the database so th
 
 
 def _sort_key(parser: Any, **_: Any) -> exp.SortKeyProperty:
-    """`[COMPOUND | INTERLEAVED] SORTKEY (…)` and `SORTKEY AUTO`; sqlglot offers only these methods for it."""
+    """`[COMPOUND | INTERLEAVED] SORTKEY (…)` and `SORTKEY AUTO`; sqlglot has no public API to parse them."""
     parser._match_text_seq("SORTKEY")  # noqa: SLF001
     keys = [] if parser._match_text_seq("AUTO") else parser._parse_wrapped_id_vars()  # noqa: SLF001
     return exp.SortKeyProperty(this=keys, compound=False)
 
 
 class _Parser(RedshiftParser):
-    """Redshift's grammar with what sqlglot leaves out of it."""
+    """Redshift's grammar, including what sqlglot omits."""
 
     FUNCTIONS: ClassVar[Any] = {
         **RedshiftParser.FUNCTIONS,
@@ -57,13 +57,14 @@ def unsupported(statement: exp.Expression, why: str = "") -> SqlError:
 
 
 def refuse_sources(statement: exp.Expression) -> None:
-    """SqlError for a function in the place of a table: Redshift has next to none, and DuckDB's read files, run text as
-    SQL, or change settings. So is a file's name there.
+    """Raises SqlError for a table function, or for a file's name used as a table.
+
+    Redshift has almost no table functions; those of DuckDB read files, run text as SQL, or change settings.
     """
-    for place in statement.find_all(exp.Table, exp.Lateral, exp.TableFromRows):
-        source = place.this
+    for relation in statement.find_all(exp.Table, exp.Lateral, exp.TableFromRows):
+        source = relation.this
         if isinstance(source, exp.Func) and _name_of(source) not in TABLE_FUNCTIONS:
-            raise SqlError(f"function {_name_of(source).lower()} cannot stand for a table in the local warehouse")
+            raise SqlError(f"function {_name_of(source).lower()} cannot be used as a table in the local warehouse")
         if isinstance(source, exp.Identifier) and re.search(r"[/\\:*?]", source.name):
             raise SqlError(f'relation "{source.name}" does not exist')
 
@@ -73,7 +74,7 @@ def _name_of(function: exp.Func) -> str:
 
 
 def duckdb_sql(statement: exp.Expression) -> str:
-    """DuckDB's text of a statement without DDL of tables; SqlError when sqlglot cannot express it."""
+    """The statement as DuckDB SQL, table DDL excepted; SqlError if sqlglot cannot express it."""
     try:
         return statement.transform(_rewrite).sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
@@ -97,7 +98,7 @@ def _rewrite(node: exp.Expression) -> exp.Expression:
 
 
 def _merge_insert(node: exp.Insert) -> exp.Expression:
-    """MERGE's `INSERT VALUES (…)` without columns, which sqlglot takes for columns and a function named VALUES."""
+    """Repairs MERGE's `INSERT VALUES (…)` without columns: sqlglot parses VALUES as a function among columns."""
     first = node.this.expressions[0]
     if not (isinstance(first, exp.Anonymous) and first.name.upper() == "VALUES"):
         return node
@@ -108,12 +109,12 @@ def column(node: exp.ColumnDef) -> Column:
     required, default = False, None
     for constraint in node.constraints:
         match constraint.kind:
-            case exp.NotNullColumnConstraint() as found:
-                required = not found.args.get("allow_null")
+            case exp.NotNullColumnConstraint() as not_null:
+                required = not not_null.args.get("allow_null")
             case exp.PrimaryKeyColumnConstraint():
                 required = True
-            case exp.DefaultColumnConstraint() as found:
-                default = duckdb_sql(found.this)
+            case exp.DefaultColumnConstraint() as default_value:
+                default = duckdb_sql(default_value.this)
             case exp.EncodeColumnConstraint() | exp.UniqueColumnConstraint():
                 pass
             case other:
@@ -127,7 +128,7 @@ def column(node: exp.ColumnDef) -> Column:
 
 
 def length_of(kind: exp.DataType) -> int:
-    """Bytes that a text type may hold; Redshift's defaults where none is given."""
+    """The maximum bytes of a text type, or Redshift's default if the type has no length."""
     if not kind.expressions:
         return DEFAULT_LENGTHS[kind.this.name]
     text = kind.expressions[0].name.upper()
@@ -138,7 +139,7 @@ def length_of(kind: exp.DataType) -> int:
 
 
 def type_of(kind: exp.DataType) -> exp.DataType:
-    """DuckDB's type; lengths of texts are kept by `Column`."""
+    """DuckDB's type, without the length of texts, which `Column` keeps."""
     name = kind.this.name
     if name in DEFAULT_LENGTHS:
         return exp.DataType(this=exp.DataType.Type.VARCHAR)

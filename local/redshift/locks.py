@@ -1,4 +1,7 @@
-"""Which transactions may run at once: Redshift's table locks, where a transaction begins by saying what it locks."""
+"""Redshift's table locks, which decide which transactions may run concurrently.
+
+A transaction acquires all its locks at once: the tables of a leading LOCK statement, else all tables.
+"""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +17,7 @@ EVERYTHING: Final[frozenset[Table]] = frozenset()
 
 @dataclass(frozen=True, eq=False)
 class LockHolder:
-    """A transaction that holds its tables, or waits for them."""
+    """A transaction that holds locks on its tables, or waits for them."""
 
     tables: frozenset[Table]
 
@@ -23,28 +26,28 @@ class LockHolder:
 
 
 class Locks:
-    """Turns are given in the order in which they are asked for, so none waits for those that come after it."""
+    """Grants locks in the order of the requests, so that no transaction waits for a later one."""
 
     def __init__(self) -> None:
-        self._turns: list[LockHolder] = []
+        self._queue: list[LockHolder] = []
         self._ended = threading.Condition()
 
     @contextmanager
     def held(self, tables: frozenset[Table] = EVERYTHING) -> Iterator[None]:
-        """Wait for the tables, and hold them meanwhile."""
+        """Wait for the locks on the tables, and hold them for the duration of the block."""
         mine = LockHolder(tables)
         with self._ended:
-            self._turns.append(mine)
-            self._ended.wait_for(lambda: not any(map(mine.excludes, self._turns[: self._turns.index(mine)])))
+            self._queue.append(mine)
+            self._ended.wait_for(lambda: not any(map(mine.excludes, self._queue[: self._queue.index(mine)])))
         try:
             yield
         finally:
             with self._ended:
-                self._turns.remove(mine)
+                self._queue.remove(mine)
                 self._ended.notify_all()
 
 
 def locked_first(plans: Sequence[Plan]) -> frozenset[Table]:
-    """The tables of a transaction's LOCK, if it is the first statement; else everything: who knows what it writes?"""
+    """The tables that a leading LOCK statement names, else EVERYTHING, as its writes are not known in advance."""
     first = plans[0]
     return frozenset(first.tables) if isinstance(first, Nothing) else EVERYTHING

@@ -1,4 +1,4 @@
-"""What the local warehouse can be asked to do: one plan per SQL statement."""
+"""The operations of the local warehouse: each SQL statement becomes one plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from local.redshift.tables import Column, Table
 
 @dataclass(frozen=True)
 class Query:
-    """SQL for DuckDB. `kind`: "rows" gives a result set, "count" counts rows, "" neither."""
+    """SQL for DuckDB. `kind` is "rows" for a result set, "count" for a number of changed rows, else ""."""
 
     sql: str
     kind: str = ""
@@ -16,7 +16,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Nothing:
-    """A statement that has no meaning here; the `tables` it names must exist all the same."""
+    """A no-op for a statement without effect in DuckDB; the `tables` that it names must exist nevertheless."""
 
     tables: tuple[Table, ...] = ()
 
@@ -25,14 +25,14 @@ class Nothing:
 class CreateTable:
     table: Table
     columns: tuple[Column, ...]
-    like: Table | None = None  # take the columns from there
+    like: Table | None = None  # the table to take the columns from
     temporary: bool = False
     if_not_exists: bool = False
 
 
 @dataclass(frozen=True)
 class ChangeColumn:
-    """Add the column, or give an existing one its new length."""
+    """Add the column, or change the length of an existing one."""
 
     table: Table
     column: Column
@@ -50,7 +50,7 @@ class Copy:
     columns: tuple[str, ...]  # empty: all of the table's
     uri: str
     iam_role: str
-    options: Mapping[str, str]  # upper-case words after the source, each with its value or ""
+    options: Mapping[str, str]  # upper-case option → its value, or "" for none
 
 
 Plan = Query | Nothing | CreateTable | ChangeColumn | Truncate | Copy

@@ -1,4 +1,4 @@
-"""One session of the local warehouse: plans are carried out on a DuckDB cursor, errors worded as Redshift's."""
+"""The local warehouse and its sessions, which run plans on DuckDB and report errors in Redshift's wording."""
 
 import re
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from local.redshift.copy_parquet import S3, copy
 from local.redshift.dialect import MACROS
 from local.redshift.locks import Locks
 from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
-from local.redshift.tables import DEFAULT_SCHEMA, SqlError, changed, columns_of, create_sql
+from local.redshift.tables import DEFAULT_SCHEMA, SqlError, change_column, columns_of, create_sql
 
-#: Statements see their tables and nothing else: no file, no network, no extension, no variable of this process.
-CLOSED: Final[dict[str, str | bool | int | float | list[str]]] = {
+#: Statements can access only the database: no files, no network, no extensions, no variables of this process.
+SANDBOX: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -28,7 +28,7 @@ CLOSED: Final[dict[str, str | bool | int | float | list[str]]] = {
 SETTINGS: Final = (
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL integer_division = true",
-    "SET lock_configuration = true",  # last of all: whatever is open or closed then stays so
+    "SET lock_configuration = true",  # last, because it forbids every later change of settings
 )
 TYPES: Final = {  # DuckDB → Redshift, as ColumnMetadata names them
     "SMALLINT": "int2",
@@ -46,7 +46,7 @@ TYPES: Final = {  # DuckDB → Redshift, as ColumnMetadata names them
     "BLOB": "varbyte",
 }
 TOO_LONG: Final = r"Value too long for character type: \1, VARCHAR(\2)"
-MESSAGES: Final = (  # DuckDB's words → Redshift's
+MESSAGES: Final = (  # DuckDB's message (a pattern) → Redshift's
     (r"Table with name \"?[\w.]+\"? does not exist because schema \"?(\w+)\"?.*", r'schema "\1" does not exist'),
     (r"(?:Table|View) with name \"?([\w.]+)\"? does not exist.*", r'relation "\1" does not exist'),
     (r"Schema with name \"?(\w+)\"? does not exist.*", r'schema "\1" does not exist'),
@@ -61,7 +61,7 @@ MESSAGES: Final = (  # DuckDB's words → Redshift's
 
 @dataclass(frozen=True)
 class Rows:
-    """A result set: column names, Redshift's type names and DuckDB's types, and the rows."""
+    """A result set: column names, DuckDB's types, and the rows."""
 
     names: tuple[str, ...]
     types: tuple[str, ...]
@@ -70,22 +70,22 @@ class Rows:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a statement did: rows returned or changed, and its result set if it has one."""
+    """A statement's effect: the number of rows returned or changed, and the result set, if any."""
 
     count: int
     rows: Rows | None = None
 
 
 class Warehouse:
-    """The database file. Whatever writes holds `locks`.
+    """The database file. Every writer must hold `locks`.
 
-    DuckDB leaves a database its own file to read, and no setting takes that away: `redshift_dialect` refuses the
-    functions that would.
+    No DuckDB setting keeps SQL from reading the database's own file; `dialect.refuse_sources` rejects the functions
+    that would do so.
     """
 
     def __init__(self, path: Path, s3: S3) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = duckdb.connect(str(path), config=CLOSED)
+        self._database = duckdb.connect(str(path), config=SANDBOX)
         self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {DEFAULT_SCHEMA}")
         for macro in MACROS:
             self._database.execute(macro)
@@ -104,7 +104,7 @@ class Warehouse:
 
 
 class Session:
-    """A connection with its own temporary tables. Every method raises SqlError in Redshift's words."""
+    """A connection with its own temporary tables. `run` and `commit` raise SqlError with Redshift's wording."""
 
     def __init__(self, cursor: Any, s3: S3) -> None:
         self.cursor, self._s3 = cursor, s3
@@ -125,7 +125,7 @@ class Session:
         self.cursor.close()
 
     def run(self, plan: Plan) -> Effect:
-        """Carry out one plan."""
+        """Execute one plan."""
         effect: Effect = self._translated(lambda: self._run(plan))
         return effect
 
@@ -136,7 +136,7 @@ class Session:
             case CreateTable():
                 self._create(plan)
             case ChangeColumn(table, column, is_new):
-                changed(self.cursor, table, column, is_new=is_new)
+                change_column(self.cursor, table, column, is_new=is_new)
             case Copy():
                 return Effect(copy(self.cursor, plan, self._s3))
             case Truncate(table):
@@ -166,11 +166,11 @@ class Session:
         try:
             return work()
         except duckdb.Error as error:
-            raise SqlError(redshift_words(str(error))) from error
+            raise SqlError(redshift_message(str(error))) from error
 
 
-def redshift_words(message: str) -> str:
-    """DuckDB's error message in Redshift's words where they are known, else its own first line."""
+def redshift_message(message: str) -> str:
+    """Redshift's wording for DuckDB's error message if there is one in MESSAGES, else its first paragraph."""
     text = message.partition("Error: ")[2] or message
     flat = text.partition("\n\n")[0]
     for pattern, words in MESSAGES:
@@ -189,7 +189,7 @@ def type_name(kind: str) -> tuple[str, int, int]:
 
 
 def field(value: Any) -> dict[str, Any]:
-    """The Data API's Field: numerics, dates and times travel as text, as from Redshift."""
+    """The Data API's Field for a value; as in Redshift, numerics, dates and times are text."""
     match value:
         case None:
             return {"isNull": True}
@@ -202,21 +202,21 @@ def field(value: Any) -> dict[str, Any]:
         case bytes():
             return {"blobValue": value}
         case datetime():
-            return {"stringValue": _moment(value)}
+            return {"stringValue": _timestamp(value)}
         case date() | time() | Decimal():
             return {"stringValue": str(value)}
     return {"stringValue": str(value)}
 
 
 def fields(rows: Rows) -> list[list[dict[str, Any]]]:
-    """The rows as records of the Data API; sums of BIGINT (DuckDB's HUGEINT) are NUMERIC in Redshift, so text."""
+    """The rows as Data API records. DuckDB's HUGEINT, a sum of BIGINTs, becomes text: Redshift's type is NUMERIC."""
     texts = {number for number, kind in enumerate(rows.types) if kind == "HUGEINT"}
     return [
         [field(str(v) if number in texts and v is not None else v) for number, v in enumerate(row)] for row in rows.rows
     ]
 
 
-def _moment(value: datetime) -> str:
+def _timestamp(value: datetime) -> str:
     plain = value.astimezone(UTC) if value.tzinfo else value
     text = plain.strftime("%Y-%m-%d %H:%M:%S")
     text += f".{plain.microsecond:06}".rstrip("0") if plain.microsecond else ""

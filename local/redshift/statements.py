@@ -1,4 +1,4 @@
-"""A statement of the local Redshift Data API: what is known of it and how the API and its event tell it."""
+"""A statement of the local Redshift Data API, and its form in the API's answers and in events."""
 
 import threading
 import zlib
@@ -22,7 +22,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Part:
-    """One SQL text of a statement: a batch has several."""
+    """One SQL text of a statement; a batch has several."""
 
     number: int  # from 0
     sql: str
@@ -38,7 +38,7 @@ class Part:
 @dataclass(frozen=True)
 class Statement:
     id: str
-    asked: Mapping[str, Any]  # parameters of (Batch)ExecuteStatement without the token
+    request: Mapping[str, Any]  # parameters of (Batch)ExecuteStatement without the token
     principal: str
     is_batch: bool
     parts: tuple[Part, ...]
@@ -50,24 +50,24 @@ class Statement:
     aborted: threading.Event = field(default_factory=threading.Event, compare=False)
 
     @classmethod
-    def of(cls, identity: str, asked: Mapping[str, Any], principal: str, *, is_batch: bool) -> Self:
-        """A statement just submitted."""
+    def of(cls, statement_id: str, request: Mapping[str, Any], principal: str, *, is_batch: bool) -> Self:
+        """A newly submitted statement."""
         time = now()
-        sqls = asked["Sqls"] if is_batch else [asked["Sql"]]
+        sqls = request["Sqls"] if is_batch else [request["Sql"]]
         parts = tuple(Part(number, sql, time, time) for number, sql in enumerate(sqls))
-        return cls(identity, asked, principal, is_batch, parts, time, time)
+        return cls(statement_id, request, principal, is_batch, parts, time, time)
 
     @property
     def mode(self) -> str:
-        return str(self.asked.get("ExecutionMode", "TRANSACTION"))
+        return str(self.request.get("ExecutionMode", "TRANSACTION"))
 
     @property
     def name(self) -> str:
-        return str(self.asked.get("StatementName", ""))
+        return str(self.request.get("StatementName", ""))
 
     @property
     def values(self) -> dict[str, str]:
-        return {parameter["name"]: parameter["value"] for parameter in self.asked.get("Parameters", [])}
+        return {parameter["name"]: parameter["value"] for parameter in self.request.get("Parameters", [])}
 
     @property
     def has_rows(self) -> bool:
@@ -75,27 +75,29 @@ class Statement:
 
     @property
     def count(self) -> int:
-        """Rows of the last part; -1 before it has run."""
+        """The number of rows of the last part; -1 before it has run."""
         return self.parts[-1].count
 
     @property
     def query_id(self) -> int:
         return zlib.crc32(self.id.encode()) if self.status in FINAL and not self.is_batch else -1
 
-    def matches(self, asked: Mapping[str, Any]) -> bool:
-        """Whether ListStatements is to show it: names by prefix, status ALL means every one."""
+    def matches(self, request: Mapping[str, Any]) -> bool:
+        """Whether ListStatements includes this statement; names match by prefix, and status ALL matches all."""
         same = all(
-            self.asked.get(k) == asked[k] for k in ("Database", "WorkgroupName", "ClusterIdentifier") if k in asked
+            self.request.get(k) == request[k]
+            for k in ("Database", "WorkgroupName", "ClusterIdentifier")
+            if k in request
         )
-        status = asked.get("Status", "FINISHED")
-        return same and self.name.startswith(asked.get("StatementName", "")) and status in ("ALL", self.status)
+        status = request.get("Status", "FINISHED")
+        return same and self.name.startswith(request.get("StatementName", "")) and status in ("ALL", self.status)
 
 
 def as_description(statement: Statement) -> dict[str, Any]:
     """The answer of DescribeStatement."""
-    asked = statement.asked
+    request = statement.request
     copied = ("Database", "WorkgroupName", "ClusterIdentifier", "SecretArn", "DbUser")
-    answer = {key: asked[key] for key in copied if key in asked} | {
+    answer = {key: request[key] for key in copied if key in request} | {
         "Id": statement.id,
         "Status": statement.status,
         "Error": statement.error,
@@ -107,11 +109,11 @@ def as_description(statement: Statement) -> dict[str, Any]:
         "ResultSize": size_of(statement.parts[-1]),
         "RedshiftPid": zlib.crc32(statement.id.encode()) % 2**30,
         "RedshiftQueryId": statement.query_id,
-        "QueryParameters": asked.get("Parameters"),
+        "QueryParameters": request.get("Parameters"),
         "ResultFormat": "JSON",
     }
     if not statement.is_batch:
-        return answer | {"QueryString": asked["Sql"]}
+        return answer | {"QueryString": request["Sql"]}
     parts = [_part(statement, part) for part in statement.parts]
     return answer | {"SubStatements": parts, "ExecutionMode": statement.mode}
 
@@ -133,7 +135,7 @@ def _part(statement: Statement, part: Part) -> dict[str, Any]:
 
 
 def size_of(part: Part) -> int:
-    """Bytes of a part's result, roughly as AWS counts them; -1 without a result."""
+    """The approximate size in bytes of a part's result, as AWS counts it; -1 without a result."""
     return sum(len(str(value)) for row in part.rows.rows for value in row) if part.rows else -1
 
 
@@ -150,18 +152,20 @@ def as_summary(statement: Statement) -> dict[str, Any]:
         "StatementName": statement.name,
         "CreatedAt": statement.created_at,
         "UpdatedAt": statement.updated_at,
-        "QueryParameters": statement.asked.get("Parameters"),
+        "QueryParameters": statement.request.get("Parameters"),
         "IsBatchStatement": statement.is_batch,
-        "SecretArn": statement.asked.get("SecretArn"),
+        "SecretArn": statement.request.get("SecretArn"),
         "ResultFormat": "JSON",
     }
 
 
 def result_page(statement: Statement, call: Call) -> dict[str, Any]:
-    """One page of GetStatementResult, of the statement or, by `id:n`, of one of its parts."""
+    """One page of GetStatementResult for a statement, or for one part of a batch (`id:n`)."""
     _, _, number = call.parameters["Id"].partition(":")
     if statement.is_batch and not number:
-        raise ApiError("ValidationException", "A batch has its results in its sub-statements: use their Ids.")
+        raise ApiError(
+            "ValidationException", "A batch statement has no result of its own; use the Ids of its sub-statements."
+        )
     position = int(number or 1) - 1
     if not 0 <= position < len(statement.parts):
         raise ApiError("ResourceNotFoundException", "Query does not exist.", ResourceId=call.parameters["Id"])
@@ -214,8 +218,8 @@ def event_detail(statement: Statement) -> dict[str, Any]:
 
 
 def resource(statement: Statement) -> str:
-    """ARN of the workgroup or cluster that a statement ran on."""
-    workgroup = statement.asked.get("WorkgroupName")
+    """The ARN of the workgroup or cluster that ran the statement."""
+    workgroup = statement.request.get("WorkgroupName")
     if workgroup:
         return f"arn:aws:redshift-serverless:{REGION}:{ACCOUNT}:workgroup/{workgroup}"
-    return f"arn:aws:redshift:{REGION}:{ACCOUNT}:cluster:{statement.asked['ClusterIdentifier']}"
+    return f"arn:aws:redshift:{REGION}:{ACCOUNT}:cluster:{statement.request['ClusterIdentifier']}"

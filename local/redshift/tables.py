@@ -1,7 +1,7 @@
-"""Tables of the local warehouse: names, columns, and the lengths of texts that DuckDB would forget.
+"""Tables of the local warehouse: names, columns, and the text lengths that DuckDB does not keep.
 
-VARCHAR(n) counts bytes in Redshift and is enforced; here each such column carries a CHECK of its own, which is
-also where its length is read from again. Primary keys and uniqueness are, as in Redshift, not enforced.
+Redshift enforces VARCHAR(n) in bytes. DuckDB does not, so each such column has a CHECK constraint, from which its
+length is also read back. As in Redshift, primary keys and uniqueness are not enforced.
 """
 
 import re
@@ -13,7 +13,7 @@ DEFAULT_SCHEMA = "public"
 
 
 class SqlError(Exception):
-    """A statement fails in the warehouse; the words are Redshift's, without their leading `ERROR: `."""
+    """A statement failed; the message has Redshift's wording, without the leading `ERROR: `."""
 
 
 def quoted(name: str) -> str:
@@ -22,12 +22,12 @@ def quoted(name: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    schema: str | None  # None: a temporary table or one of the default schema
+    schema: str | None  # None for a temporary table or the default schema
     name: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`a`, `s.a`, `"s"."a"`; SqlError for more parts."""
+        """Parses `a`, `s.a` or `"s"."a"`; SqlError for anything else."""
         parts = [part.strip('"') if part.startswith('"') else part.lower() for part in text.strip().split(".")]
         if not 1 <= len(parts) <= 2 or not all(parts):
             raise SqlError(f'syntax error at or near "{text}"')
@@ -44,8 +44,8 @@ class Table:
 @dataclass(frozen=True)
 class Column:
     name: str
-    type: str  # DuckDB's, a text always as VARCHAR
-    length: int | None = None  # bytes, texts only
+    type: str  # DuckDB's type; VARCHAR for every text
+    length: int | None = None  # maximum bytes, for texts only
     is_required: bool = False
     default: str | None = None  # SQL
 
@@ -60,7 +60,7 @@ class Column:
 
     @property
     def redshift_type(self) -> str:
-        """The type in Redshift's words."""
+        """The type as Redshift writes it."""
         return f"VARCHAR({self.length})" if self.length else self.type
 
 
@@ -71,7 +71,7 @@ def create_sql(table: Table, columns: Iterable[Column], *, temporary: bool = Fal
 
 
 def columns_of(cursor: Any, table: Table) -> tuple[Column, ...]:
-    """The table's columns in order; SqlError when there is no such table. A temporary table hides another."""
+    """The table's columns in order; SqlError if there is no such table. A temporary table hides a permanent one."""
     where = (
         "table_name = ? AND (database_name = 'temp' AND ? IS NULL"
         " OR database_name = current_database() AND schema_name = ?)"
@@ -102,8 +102,11 @@ def _length(check: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def rebuilt(cursor: Any, table: Table, columns: Iterable[Column], *, values: Iterable[str]) -> None:
-    """Give a table other columns, filled from `values` (SQL over the old ones): DuckDB cannot alter CHECKs."""
+def rebuild(cursor: Any, table: Table, columns: Iterable[Column], *, values: Iterable[str]) -> None:
+    """Replace a table by one with `columns`, filled from `values` (SQL over the old columns).
+
+    DuckDB cannot alter CHECK constraints.
+    """
     fresh = replace(table, name=f"{table.name}__rebuilt")
     cursor.execute(create_sql(fresh, columns))
     cursor.execute(f"INSERT INTO {fresh.sql} SELECT {', '.join(values)} FROM {table.sql}")
@@ -111,19 +114,19 @@ def rebuilt(cursor: Any, table: Table, columns: Iterable[Column], *, values: Ite
     cursor.execute(f"ALTER TABLE {fresh.sql} RENAME TO {quoted(table.name)}")
 
 
-def changed(cursor: Any, table: Table, column: Column, *, is_new: bool) -> None:
-    """Add the column or give an old one its new length; SqlError when it exists, is missing or would shrink."""
+def change_column(cursor: Any, table: Table, column: Column, *, is_new: bool) -> None:
+    """Add the column or lengthen an existing one; SqlError if it already exists, is missing or would not grow."""
     old = columns_of(cursor, table)
-    found = next((c for c in old if c.name.lower() == column.name.lower()), None)
-    if is_new and found:
+    existing = next((c for c in old if c.name.lower() == column.name.lower()), None)
+    if is_new and existing:
         raise SqlError(f'column "{column.name}" of relation "{table}" already exists')
     if is_new:
         added = "NULL" if column.default is None else column.default
-        rebuilt(cursor, table, [*old, column], values=[*(quoted(c.name) for c in old), added])
+        rebuild(cursor, table, [*old, column], values=[*(quoted(c.name) for c in old), added])
         return
-    if found is None:
+    if existing is None:
         raise SqlError(f'column "{column.name}" of relation "{table}" does not exist')
-    if not found.length or not column.length or column.length <= found.length:
-        raise SqlError(f'cannot alter type of column "{found.name}": target column size should be larger')
-    wider = [replace(c, length=column.length) if c is found else c for c in old]
-    rebuilt(cursor, table, wider, values=[quoted(c.name) for c in old])
+    if not existing.length or not column.length or column.length <= existing.length:
+        raise SqlError(f'cannot alter type of column "{existing.name}": target column size should be larger')
+    wider = [replace(c, length=column.length) if c is existing else c for c in old]
+    rebuild(cursor, table, wider, values=[quoted(c.name) for c in old])

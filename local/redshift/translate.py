@@ -1,7 +1,7 @@
-"""Redshift's SQL → what DuckDB is to do: a plan per statement, made by sqlglot and a few rules of our own.
+"""Translates each Redshift SQL statement to a plan for DuckDB, with sqlglot and a few rules of its own.
 
-What only tunes Redshift (keys, encodings, grants) is left out knowingly, and locks are `redshift_locks`' matter;
-whatever is not understood is an error.
+Performance settings and permissions (keys, encodings, grants) are ignored on purpose, and `local.redshift.locks`
+handles LOCK. Every other statement that is not understood is an error.
 """
 
 import logging
@@ -18,8 +18,7 @@ from local.redshift.dialect import Dialect, column, duckdb_sql, length_of, refus
 from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
 from local.redshift.tables import Column, SqlError, Table
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its fallback to Command is handled here, not news
-
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on every fallback to Command, which is expected here
 
 TUNING = (exp.DistKeyProperty, exp.DistStyleProperty, exp.SortKeyProperty, exp.BackupProperty)
 ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
@@ -29,7 +28,7 @@ IGNORED_SETTINGS: Final = {"query_group", "statement_timeout", "enable_result_ca
 
 
 def translate(sql: str, parameters: Mapping[str, str] | None = None) -> Plan:
-    """The plan for one Redshift statement; SqlError (worded as Redshift's) when there is none."""
+    """The plan for one Redshift statement; SqlError, with Redshift's wording, if there is none."""
     text = sql.strip().rstrip(";").strip()
     if re.match(r"COPY\b", text, re.IGNORECASE):
         return _copy(text)
@@ -38,7 +37,7 @@ def translate(sql: str, parameters: Mapping[str, str] | None = None) -> Plan:
 
 
 def used_parameters(sql: str) -> set[str]:
-    """Names of the `:name` parameters in a statement; empty when it cannot be parsed."""
+    """Names of the `:name` parameters in a statement; empty if it cannot be parsed."""
     try:
         return {node.name for node in _parse(sql).find_all(exp.Placeholder)}
     except SqlError:
@@ -52,13 +51,14 @@ def _parse(text: str) -> exp.Expression:
         raise SqlError(f"syntax error: {_plain(str(error))}") from error
     if len(statements) != 1:
         raise SqlError(f"one statement is expected, found {len(statements)}")
-    found = statements[0]
-    assert isinstance(found, exp.Expression)
-    return found
+    statement = statements[0]
+    assert isinstance(statement, exp.Expression)
+    return statement
 
 
-def _plain(words: str) -> str:
-    return re.sub(r"\x1b\[\d+m", "", words).partition("\n")[0]
+def _plain(message: str) -> str:
+    """The first line of sqlglot's message, without its terminal colours."""
+    return re.sub(r"\x1b\[\d+m", "", message).partition("\n")[0]
 
 
 def _plan(statement: exp.Expression, parameters: Mapping[str, str]) -> Plan:
@@ -70,7 +70,7 @@ def _plan(statement: exp.Expression, parameters: Mapping[str, str]) -> Plan:
 
 
 def _with_values(statement: exp.Expression, parameters: Mapping[str, str]) -> exp.Expression:
-    """Parameters become text literals, which take the type of their place, as in Redshift."""
+    """Replaces parameters by text literals, which are converted to the type of their context, as in Redshift."""
 
     def value(node: exp.Expression) -> exp.Expression:
         if not isinstance(node, exp.Placeholder):
@@ -78,7 +78,7 @@ def _with_values(statement: exp.Expression, parameters: Mapping[str, str]) -> ex
         if node.name not in parameters:
             raise SqlError(f"parameter :{node.name} has no value")
         text = parameters[node.name]
-        # DuckDB converts a text by its place except in arithmetic.
+        # DuckDB does not convert text literals in arithmetic.
         is_number = isinstance(node.parent, ARITHMETIC) and re.fullmatch(r"\d+(\.\d+)?", text)
         return exp.Literal.number(text) if is_number else exp.Literal.string(text)
 
@@ -109,16 +109,16 @@ def _create(statement: exp.Expression) -> Plan:
 
 
 def _properties(statement: exp.Expression) -> list[exp.Expression]:
-    found = statement.args.get("properties")
-    return list(found.expressions) if found else []
+    properties = statement.args.get("properties")
+    return list(properties.expressions) if properties else []
 
 
 def _is_temporary(statement: exp.Expression) -> bool:
-    """TEMP or a name with #; every other property must be mere tuning."""
+    """Whether the table is TEMP or its name starts with #; SqlError for properties that are not just tuning."""
     others = [p for p in _properties(statement) if not isinstance(p, exp.TemporaryProperty)]
-    strange = [p for p in others if not isinstance(p, TUNING)]
-    if strange:
-        raise unsupported(statement, f"property {strange[0].sql(dialect='redshift')}")
+    unknown = [p for p in others if not isinstance(p, TUNING)]
+    if unknown:
+        raise unsupported(statement, f"property {unknown[0].sql(dialect='redshift')}")
     made = statement.find(exp.Table)
     return len(others) < len(_properties(statement)) or (made is not None and made.name.startswith("#"))
 
@@ -126,9 +126,9 @@ def _is_temporary(statement: exp.Expression) -> bool:
 def _create_table(statement: exp.Expression) -> CreateTable:
     parts = statement.this.expressions
     columns = tuple(column(part) for part in parts if isinstance(part, exp.ColumnDef))
-    strange = [p for p in parts if not isinstance(p, (exp.ColumnDef, exp.Constraint, *KEYS))]
-    if strange:
-        raise unsupported(statement, strange[0].sql(dialect="redshift"))
+    unknown = [p for p in parts if not isinstance(p, (exp.ColumnDef, exp.Constraint, *KEYS))]
+    if unknown:
+        raise unsupported(statement, unknown[0].sql(dialect="redshift"))
     primary = {c.name for part in parts if isinstance(part, exp.PrimaryKey) for c in part.expressions}
     columns = tuple(c.required() if c.name in primary else c for c in columns)
     exists = bool(statement.args.get("exists"))
@@ -146,15 +146,15 @@ def _create_view(statement: exp.Expression) -> Query:
     if _properties(statement) or statement.args.get("exists"):
         raise unsupported(statement)
     names = {cte.alias for cte in statement.find_all(exp.CTE)}
-    loose = [t for t in statement.expression.find_all(exp.Table) if not t.db and t.name not in names]
-    if statement.args.get("no_schema_binding") and loose:
+    unqualified = [t for t in statement.expression.find_all(exp.Table) if not t.db and t.name not in names]
+    if statement.args.get("no_schema_binding") and unqualified:
         raise SqlError("All the relation names inside should be qualified when creating VIEW WITH NO SCHEMA BINDING.")
     word = "CREATE OR REPLACE VIEW" if statement.args.get("replace") else "CREATE VIEW"
     return Query(f"{word} {duckdb_sql(statement.this)} AS {duckdb_sql(statement.expression)}")
 
 
 def _create_like(text: str) -> CreateTable | None:
-    """`CREATE [TEMP] TABLE a (LIKE b)`, which sqlglot turns into broken SQL."""
+    """Parses `CREATE [TEMP] TABLE a (LIKE b)`, for which sqlglot generates invalid SQL."""
     name = r'(#?[\w".]+)'
     match = re.fullmatch(
         rf"CREATE\s+(TEMP\s+|TEMPORARY\s+)?TABLE\s+(IF\s+NOT\s+EXISTS\s+)?{name}\s*"
@@ -170,7 +170,7 @@ def _create_like(text: str) -> CreateTable | None:
 
 
 def table_of(node: exp.Expression) -> Table:
-    """The table that an AST node names; SqlError when it names none."""
+    """The table that an AST node names; SqlError if it names none."""
     if not isinstance(node, exp.Table):
         raise SqlError(f'syntax error at or near "{node.sql(dialect="redshift")[:100]}"')
     return Table(node.db.lower() or None, node.name.lstrip("#").lower())
@@ -226,7 +226,7 @@ COPY = re.compile(
 
 
 def _copy(text: str) -> Copy:
-    """COPY's options are a list of words; sqlglot pairs them up wrongly, so they are read here."""
+    """Parses COPY without sqlglot, which pairs up the words of its options incorrectly."""
     match = COPY.fullmatch(text)
     if not match:
         raise SqlError(f'syntax error at or near "COPY": {text[:200]}')

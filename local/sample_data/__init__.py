@@ -1,1 +1,1 @@
-"""Sample data: raw files as Firehose lands them, invented from a seed."""
+"""Sample data: raw files as Firehose writes them, generated from a seed."""

@@ -1,4 +1,4 @@
-"""How the records of the sample traffic are written down, and how they are spoilt: JSON objects, or lines of CSV."""
+"""Encodings of sample records, valid or deliberately malformed: JSON objects and CSV lines."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ Separator = Literal["none", "newline"]
 
 
 class Form(Protocol):
-    """A way to write records; the names of dirt are those of `Expected.dirt`."""
+    """An encoding of records; its kinds of dirt are the keys of `Expected.dirt`."""
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """Dirt that is no record at all."""
+        """Kinds of dirt that cannot be parsed as a record."""
         ...
 
     @property
     def unfit(self) -> tuple[str, ...]:
-        """Dirt that is a record, but not as declared."""
+        """Kinds of dirt that can be parsed, but do not match the declared schema."""
         ...
 
     def text(self, record: Record, fate: str) -> str:
-        """The record as sent; spoilt if its fate is a kind of dirt."""
+        """The record as sent, malformed if its fate is a kind of dirt."""
         ...
 
     def body(self, names: Iterable[str], texts: Iterable[str], separator: Separator, /) -> str:
-        """A file's content: its records, all of the same fields."""
+        """A file's content from its records' texts; all records have the fields `names`."""
         ...
 
 
 @dataclass(frozen=True)
 class JsonObjects:
-    """Objects one behind the other, as Firehose joins what producers send."""
+    """Concatenated JSON objects, as Firehose joins the records that producers send."""
 
-    required: str  # a field that dirt takes away
-    number: str  # a field that dirt turns into text
+    required: str  # the field that "missing_field" removes
+    number: str  # the field that "wrong_type" replaces by text
     unreadable: tuple[str, ...] = ("cut_off", "not_json")
     unfit: tuple[str, ...] = ("wrong_type", "missing_field")
 
@@ -55,13 +55,13 @@ class JsonObjects:
         return text[: len(text) // 2] if fate == "cut_off" else text
 
     def body(self, _names: Iterable[str], texts: Iterable[str], separator: Separator, /) -> str:
-        joint = "\n" if separator == "newline" else ""
-        return "".join(text + joint for text in texts)
+        delimiter = "\n" if separator == "newline" else ""
+        return "".join(text + delimiter for text in texts)
 
 
 @dataclass(frozen=True)
 class CsvLines:
-    """A header line and quoted fields, as exports have them; their lines always end."""
+    """CSV with a header line and quoted fields, as in exports; the last line ends with a line break, too."""
 
     required: str
     unreadable: tuple[str, ...] = ("cut_off", "too_many")
@@ -80,7 +80,7 @@ class CsvLines:
 
 
 def line(values: Iterable[Any]) -> str:
-    """One line as RFC 4180 has it, every field in quotes."""
+    """One line in the format of RFC 4180, with every field quoted."""
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL).writerow(values)
     return written.getvalue()

@@ -1,13 +1,13 @@
-"""Sample traffic: raw files as Firehose lands them, invented from a seed, with the totals that must come out.
+"""Sample traffic: raw files as Firehose writes them, generated from a seed, with the expected totals.
 
-`generate` is pure: the same arguments give the same bytes. Each landed object knows what it holds, so that a
-test or a demo can say to the cent what the tables must show: `Expected.total(objects)`.
+`generate` is pure: the same arguments give the same bytes. Each landed object carries its expected counts and sums, so
+that a test or demo can compare the tables exactly with `Expected.total(objects)`.
 
-The shape is Firehose's own (AWS documentation: "Amazon S3 object name format", "data delivery format"): the
-time in prefix and name is the arrival of the oldest record, and records stand one behind the other with no
-separator unless the producer sends one; exports are files of CSV. Dirt is what real producers send: cut off, no
-JSON, a wrong type, a field missing. The records come from `local.sample_data.records`, their text from
-`local.sample_data.encodings`.
+Keys and contents follow Firehose (AWS documentation: "Amazon S3 object name format", "data delivery format"): the time
+in prefix and name is the arrival of the oldest record, and records are concatenated without a separator unless the
+producer sends one. Exports are CSV files. Dirt is what real producers send: truncated records, text that is not JSON,
+wrong types, missing fields. `local.sample_data.records` generates the records, `local.sample_data.encodings` encodes
+them.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ Number = TypeVar("Number", int, Decimal)
 Compression = Literal["gzip", "none"]
 
 CLEAN, DUPLICATE = "clean", "duplicate"
-#: A file is closed when its oldest record is so old: Firehose waits so long at most, an archive of days may.
+#: The maximum age of a file's oldest record when the file is closed: Firehose's longest buffer, or that of an archive.
 BUFFER, BUFFER_OF_HISTORY = timedelta(minutes=15), timedelta(hours=6)
 
 
 class UnknownDatasetError(TidemarkError):
-    """No function invents records for this dataset."""
+    """There is no generator for this dataset's records."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What must come out of landed objects; `+` joins two of them."""
+    """The expected counts and sums for landed objects; `+` adds two of them."""
 
-    clean: int = 0  # good records, each counted once
-    dirt: Mapping[str, int] = field(default_factory=dict)  # kind -> records that must be rejected
-    duplicates: int = 0  # further copies of good records
-    sums: Mapping[str, Decimal] = field(default_factory=dict)  # field -> sum over good records, each once
-    duplicate_sums: Mapping[str, Decimal] = field(default_factory=dict)  # field -> what the further copies add
+    clean: int = 0  # valid records, each counted once
+    dirt: Mapping[str, int] = field(default_factory=dict)  # kind → number of records that must be rejected
+    duplicates: int = 0  # further copies of valid records
+    sums: Mapping[str, Decimal] = field(default_factory=dict)  # field → sum over valid records, each counted once
+    duplicate_sums: Mapping[str, Decimal] = field(default_factory=dict)  # field → sum over the further copies
 
     @property
     def dirty(self) -> int:
@@ -56,16 +56,16 @@ class Expected:
 
     @property
     def records(self) -> int:
-        """All that a reader reads."""
+        """All records in the files."""
         return self.clean + self.dirty + self.duplicates
 
     def __add__(self, other: Expected) -> Expected:
         return Expected(
             clean=self.clean + other.clean,
-            dirt=joined(self.dirt, other.dirt, 0),
+            dirt=added(self.dirt, other.dirt, 0),
             duplicates=self.duplicates + other.duplicates,
-            sums=joined(self.sums, other.sums, Decimal(0)),
-            duplicate_sums=joined(self.duplicate_sums, other.duplicate_sums, Decimal(0)),
+            sums=added(self.sums, other.sums, Decimal(0)),
+            duplicate_sums=added(self.duplicate_sums, other.duplicate_sums, Decimal(0)),
         )
 
     @classmethod
@@ -75,15 +75,15 @@ class Expected:
 
 @dataclass(frozen=True)
 class LandedObject:
-    key: str  # prefix, hour, Firehose's name
-    body: bytes  # as stored: compressed if the key says so
-    landed_at: datetime  # arrival of the last record in it
+    key: str  # prefix, hour and object name as Firehose writes them
+    body: bytes  # as stored, gzip-compressed if the key ends with .gz
+    landed_at: datetime  # arrival of its last record
     expected: Expected
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One record as sent: its text, and what a perfect reader makes of it."""
+    """One record as sent: its text, and how a correct reader must treat it."""
 
     arrived: datetime
     text: str
@@ -110,24 +110,24 @@ def generate(
 ) -> Iterator[LandedObject]:
     """Landed objects with `records` records and their further copies, in order of arrival.
 
-    `start` must be aware of its zone. With an `end`, the records come as fast as it takes for the last to arrive
-    then. A file holds at most `per_file` records, of one `buffer` of time. Shares (`dirt`, `duplicates`, `late`)
-    lie between 0 and 1 and change neither number nor ids of the records invented: the same seed tells the same
-    story, cleaner or dirtier. Late records happened up to two days before they arrived. An export is a file of its
-    own, repeats nothing and has no times. Raises UnknownDatasetError where nobody invents such records.
+    `start` must be timezone-aware. With an `end`, the arrival times are scaled so that the last record arrives then.
+    A file has at most `per_file` records and spans at most one `buffer`. The shares `dirt`, `duplicates` and `late` are
+    between 0 and 1; they change neither the number nor the ids of the generated records. Late records have an event
+    time up to two days before their arrival. An export is one file, without duplicates and event times. Raises
+    UnknownDatasetError if there is no generator for the dataset.
     """
     source = source_of(dataset)
     if start.tzinfo is None:
-        raise ValueError(f"start must be aware of its zone, found {start.isoformat()}")
+        raise ValueError(f"start must be timezone-aware, found {start.isoformat()}")
     draw = random.Random(f"{seed}/{dataset}/landing")
     rate = records / (end - start).total_seconds() if end else per_second
-    invented = source.arrivals(random.Random(f"{seed}/{dataset}/records"), start, rate)
-    arrivals: Iterable[Arrival] = itertools.islice(invented, records)
+    endless = source.arrivals(random.Random(f"{seed}/{dataset}/records"), start, rate)
+    arrivals: Iterable[Arrival] = itertools.islice(endless, records)
     if end:
         arrivals = stretched(list(arrivals), start, end)
     if not source.exported:
         arrivals = stamped(random.Random(f"{seed}/{dataset}/delay"), arrivals, late)
-    pieces = repeated(draw, spoilt(draw, arrivals, source, dirt), 0 if source.exported else duplicates)
+    pieces = with_duplicates(draw, with_dirt(draw, arrivals, source, dirt), 0 if source.exported else duplicates)
     return (
         landed_object(prefix or f"{dataset}/", chunk, source, draw, separator, compression)
         for chunk in chunked(pieces, per_file, timedelta(0) if source.exported else buffer)
@@ -135,7 +135,7 @@ def generate(
 
 
 def history(dataset: str, seed: int, records: int, days: int, now: datetime) -> Iterator[LandedObject]:
-    """So many whole UTC days before `now`, with a little dirt, some copies and some latecomers: all of it is past."""
+    """Objects for the last `days` whole UTC days before `now`, with a little dirt, some duplicates and late records."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return generate(
         dataset,
@@ -151,7 +151,7 @@ def history(dataset: str, seed: int, records: int, days: int, now: datetime) -> 
 
 
 def write(objects: Iterable[LandedObject], out_dir: Path) -> Expected:
-    """Put the objects below a directory, keys as paths, and answer what must come out of them."""
+    """Write the objects below a directory, with their keys as paths; their expected totals."""
     expected = Expected()
     for landed in objects:
         path = out_dir / landed.key
@@ -162,13 +162,13 @@ def write(objects: Iterable[LandedObject], out_dir: Path) -> Expected:
 
 
 def sampled(datasets: Iterable[str]) -> list[str]:
-    """Those of the datasets for which records can be invented."""
+    """The datasets for which sample records can be generated."""
     return [name for name in datasets if name in SOURCES]
 
 
 def source_of(dataset: str) -> Source:
     if dataset not in SOURCES:
-        raise UnknownDatasetError(f"no traffic for dataset {dataset!r}: there is some for {', '.join(sorted(SOURCES))}")
+        raise UnknownDatasetError(f"no sample traffic for dataset {dataset!r}, only for {', '.join(sorted(SOURCES))}")
     return SOURCES[dataset]
 
 
@@ -176,7 +176,7 @@ def source_of(dataset: str) -> Source:
 
 
 def chunked(pieces: Iterator[Piece], size: int, buffer: timedelta) -> Iterator[list[Piece]]:
-    """Pieces for one file each."""
+    """Splits the pieces into chunks of one file each."""
     chunk: list[Piece] = []
     for piece in pieces:
         if chunk and (len(chunk) == size or piece.arrived - chunk[0].arrived > buffer):
@@ -188,22 +188,22 @@ def chunked(pieces: Iterator[Piece], size: int, buffer: timedelta) -> Iterator[l
 
 
 def stretched(arrivals: list[Arrival], start: datetime, end: datetime) -> list[Arrival]:
-    """The same arrivals, a little slower or faster, so that the last one is at the end."""
-    lasted = arrivals[-1][0] - start if arrivals else timedelta(0)
-    factor = (end - start) / lasted if lasted else 1.0
+    """The arrivals with their times scaled so that the last one is at `end`."""
+    duration = arrivals[-1][0] - start if arrivals else timedelta(0)
+    factor = (end - start) / duration if duration else 1.0
     return [(start + (arrived - start) * factor, record) for arrived, record in arrivals]
 
 
 def stamped(draw: random.Random, arrivals: Iterable[Arrival], late: float) -> Iterator[Arrival]:
-    """Give each record its event time: a moment before it arrived, hours before where it is late."""
+    """Adds each record's event time, which is shortly before its arrival or, if it is late, hours before."""
     for arrived, record in arrivals:
         is_late, hours, seconds = draw.random() < late, draw.uniform(1, 48), draw.expovariate(2.0)
         happened = arrived - (timedelta(hours=hours) if is_late else timedelta(seconds=seconds))
         yield arrived, {"timestamp": iso(happened), **record}
 
 
-def spoilt(draw: random.Random, arrivals: Iterable[Arrival], source: Source, share: float) -> Iterator[Piece]:
-    """Soil a share of the records; two unreadable ones never meet: unseparated, they would be one."""
+def with_dirt(draw: random.Random, arrivals: Iterable[Arrival], source: Source, share: float) -> Iterator[Piece]:
+    """Makes a share of the records malformed, but never two unreadable ones in a row: they would count as one."""
     form, fate = source.form, CLEAN
     for arrived, record in arrivals:
         kinds = form.unfit if fate in form.unreadable else form.unreadable + form.unfit
@@ -211,8 +211,8 @@ def spoilt(draw: random.Random, arrivals: Iterable[Arrival], source: Source, sha
         yield Piece(arrived, form.text(record, fate), record, fate)
 
 
-def repeated(draw: random.Random, pieces: Iterable[Piece], share: float) -> Iterator[Piece]:
-    """Send a share of the good records again soon after, as a producer does whose call timed out."""
+def with_duplicates(draw: random.Random, pieces: Iterable[Piece], share: float) -> Iterator[Piece]:
+    """Sends a share of the valid records again shortly afterwards, like a producer whose call timed out."""
     waiting: deque[Piece] = deque()
     for piece in pieces:
         yield piece
@@ -265,9 +265,9 @@ def total(pieces: Iterable[Piece], name: str, fate: str) -> Decimal:
     return sum((Decimal(str(value)) for value in values if value is not None), Decimal(0))
 
 
-def joined(left: Mapping[str, Number], right: Mapping[str, Number], nothing: Number) -> dict[str, Number]:
-    return {name: left.get(name, nothing) + right.get(name, nothing) for name in sorted({*left, *right})}
+def added(left: Mapping[str, Number], right: Mapping[str, Number], zero: Number) -> dict[str, Number]:
+    return {name: left.get(name, zero) + right.get(name, zero) for name in sorted({*left, *right})}
 
 
-def iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

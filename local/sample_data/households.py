@@ -1,7 +1,7 @@
-"""The households of the sample traffic: a few kinds of them, which live and shop in ways of their own.
+"""The households of the sample traffic. Each is of one of a few kinds, which differ in demographics and shopping.
 
-A household is a number. Its kind follows from the number alone, so that customers and transactions, invented each from
-a seed of its own, speak of the same households, and a segmentation can find the kinds again.
+A household is a number, which determines its kind. So customers and transactions, although generated from separate
+seeds, describe the same households, and a segmentation can recover the kinds.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import TypeVar
 from local.sample_data.encodings import Record
 
 Band = TypeVar("Band")
-SHOPPERS = 1_000  # households that buy something
+SHOPPERS = 1_000  # number of households that buy something
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of household: bands that are true of it, the likeliest first, and how it shops."""
+    """A kind of household: its demographic bands, the most likely first, and its shopping behaviour."""
 
     ages: tuple[str, ...]
     incomes: tuple[str, ...]
@@ -27,8 +27,8 @@ class Kind:
     marital: tuple[str | None, ...]
     together: tuple[tuple[str, str, str], ...]  # size, composition, children
     visits: float  # how often it shops, from 0 to 1
-    lines: float  # in a basket, on average, beside the first
-    price: Decimal  # of what it chooses, as a multiple
+    lines: float  # average number of lines in a basket, after the first
+    price: Decimal  # factor on the prices of the products that it buys
 
 
 KINDS = (
@@ -84,7 +84,7 @@ def named(household: int) -> str:
 
 
 def shopper(draw: random.Random) -> int:
-    """Who comes to the till: some come far more often than others, and each kind as often as it does."""
+    """A household that makes a purchase; some shop far more often than others, and each kind by its `visits`."""
     while True:
         household = 1 + int(SHOPPERS * draw.random() ** 2)
         if draw.random() < kind_of(household).visits:
@@ -92,7 +92,7 @@ def shopper(draw: random.Random) -> int:
 
 
 def household_of(draw: random.Random, household: int) -> Record:
-    """A row of an export; drawn anew, a household may have moved to another band of its kind."""
+    """A household's row in an export; a later export may have another of its kind's bands."""
     kind = kind_of(household)
     size, composition, children = likely(draw, kind.together)
     return {
@@ -108,5 +108,5 @@ def household_of(draw: random.Random, household: int) -> Record:
 
 
 def likely(draw: random.Random, bands: tuple[Band, ...]) -> Band:
-    """One of them, the first more often than the last."""
+    """A random band; earlier ones are more likely."""
     return bands[int(len(bands) * draw.random() ** 1.5)]

@@ -1,7 +1,7 @@
-"""The records of the sample traffic: one function per dataset, each yields arrivals without end from a seed.
+"""The records of the sample traffic: one function per dataset yields an endless series of arrivals from a seed.
 
-A new dataset needs such a function and one line in `SOURCES`. `local.sample_data.generate` adds the record's own time,
-unless it stands in an export.
+A new dataset needs such a function and one line in `SOURCES`. `local.sample_data.generate` adds the event time, except
+in exports.
 """
 
 from __future__ import annotations
@@ -29,40 +29,40 @@ ASSETS = ("/static/app.js", "/static/site.css", "/static/logo.svg", "/static/her
 AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64) Example/1.0",
     "Mozilla/5.0 (Macintosh) Example/1.0",
-    'Feed "daily" {reader} 2',  # quotes and braces in a value: readers that count them lose their way
+    'Feed "daily" {reader} 2',  # quotes and braces in a value confuse readers that count them
 )
 SITES = ("affiliate-north", "affiliate-south", "affiliate-news")
-#: How often the first place of a page or screen is followed, then the second …
-PLACES = (1.0, 0.7, 0.5, 0.4, 0.35, 0.3)
+#: Relative click rates of the positions on a page or screen, from the first.
+CLICK_RATES = (1.0, 0.7, 0.5, 0.4, 0.35, 0.3)
 CONTENTS = 300
 EXPORT_WHOLE, EXPORT_CHANGED = 500, 50  # households in the first export of customers, and in each later one
 
 
 @dataclass(frozen=True)
 class Source:
-    """How one dataset's records are invented, and how they are written."""
+    """How one dataset's records are generated and encoded."""
 
     arrivals: Arrivals
     form: Form
-    sums: tuple[str, ...] = ()  # fields whose sums prove completeness
-    exported: bool = False  # a file is an export: rows of one moment, without a time of their own
+    sums: tuple[str, ...] = ()  # fields whose sums verify completeness
+    exported: bool = False  # whether a file is an export: rows of one point in time, without event times
 
 
 def zipf(draw: random.Random, among: int) -> int:
-    """A number from 1 to `among`, n about 1/n times as often as 1: so are users and products spread."""
+    """A number from 1 to `among`; n occurs about 1/n times as often as 1, like real users and products."""
     return int((among + 1) ** draw.random())
 
 
 def spaced(draw: random.Random, start: datetime, per_second: float) -> Iterator[datetime]:
-    """Moments without end, as independent visitors come."""
-    moment = start
+    """An endless series of arrival times, as of independent visitors (a Poisson process)."""
+    at = start
     while True:
-        moment += timedelta(seconds=draw.expovariate(per_second))
-        yield moment
+        at += timedelta(seconds=draw.expovariate(per_second))
+        yield at
 
 
 def in_order(groups: Iterable[tuple[datetime, list[Arrival]]]) -> Iterator[Arrival]:
-    """Merge groups that begin in order but overlap; a group's arrivals are not before its beginning."""
+    """Merges overlapping groups, which are ordered by their beginning; a group's arrivals are not before it."""
     waiting: list[tuple[datetime, int, Record]] = []
     number = itertools.count()  # keeps the heap from comparing records
     for begins, arrivals in groups:
@@ -74,7 +74,7 @@ def in_order(groups: Iterable[tuple[datetime, list[Arrival]]]) -> Iterator[Arriv
 
 
 def web_logs(draw: random.Random, start: datetime, per_second: float) -> Iterator[Arrival]:
-    """Requests of visits: pages with their assets, now and then a minute in which the server fails."""
+    """Requests of visits: pages with their assets, and occasional periods in which the server fails."""
     visits = ((begins, visit(draw, begins)) for begins in spaced(draw, start, per_second / REQUESTS_PER_VISIT))
     failing_until = start
     for arrived, record in in_order(visits):
@@ -117,7 +117,7 @@ def request(draw: random.Random, user: str, agent: str, path: str, referrer: str
 
 
 def transactions(draw: random.Random, start: datetime, per_second: float) -> Iterator[Arrival]:
-    """Line items of baskets: a till sends a basket's lines together. How a household shops depends on its kind."""
+    """Line items of baskets; a till sends a basket's lines together. Shopping depends on the household's kind."""
     prices = [Decimal(max(5, int(draw.lognormvariate(5.5, 0.8)))) / 100 for _ in range(2_000)]
     for paid in spaced(draw, start, per_second / LINES_PER_BASKET):
         basket, household, store = f"{draw.getrandbits(48):012x}", shopper(draw), draw.randint(1, 40)
@@ -137,7 +137,7 @@ def transactions(draw: random.Random, start: datetime, per_second: float) -> Ite
 
 
 def money(draw: random.Random, price: Decimal) -> Record:
-    """What a line costs after its discount, as JSON numbers with at most two decimals."""
+    """A line's amount after discount, quantity and discount, as JSON numbers with at most two decimals."""
     quantity = draw.choices((1, 2, 3, 6), (80, 13, 5, 2))[0]
     full = price * quantity
     discount = (full * draw.choice((0, 0, 0, 10, 25)) / 100).quantize(CENT)
@@ -145,7 +145,7 @@ def money(draw: random.Random, price: Decimal) -> Record:
 
 
 def content(draw: random.Random, start: datetime, per_second: float) -> Iterator[Arrival]:
-    """Views on sites and in apps; how often one is followed by a click depends on the content and its place."""
+    """Views on sites and in apps, some followed by a click; the click rate depends on content and position."""
     appeal = [draw.betavariate(2, 25) for _ in range(CONTENTS)]
     shown = spaced(draw, start, per_second / EVENTS_PER_VIEW)
     return in_order((at, impression(draw, at, appeal)) for at in shown)
@@ -153,24 +153,24 @@ def content(draw: random.Random, start: datetime, per_second: float) -> Iterator
 
 def impression(draw: random.Random, at: datetime, appeal: list[float]) -> list[Arrival]:
     """A view and, perhaps, its click."""
-    number, place, item = draw.getrandbits(48), draw.randrange(len(PLACES)), zipf(draw, CONTENTS)
-    device = draw.choices(("web", "ios", "android", None), (60, 20, 18, 2))[0]  # an old page does not tell
+    number, position, item = draw.getrandbits(48), draw.randrange(len(CLICK_RATES)), zipf(draw, CONTENTS)
+    device = draw.choices(("web", "ios", "android", None), (60, 20, 18, 2))[0]  # old pages do not report it
     about = {
         "user_id": f"reader-{zipf(draw, 20_000):05d}" if draw.random() < 0.9 else None,
         "content_id": f"content-{item:03d}",
-        "position": place + 1,
+        "position": position + 1,
         "site": "app" if device in ("ios", "android") else draw.choices(SITES, (5, 3, 2))[0],
         "device": device,
     }
     events = [(at, {"event_id": f"{number:012x}-view", "event_type": "view", **about})]
-    if draw.random() < appeal[item - 1] * PLACES[place]:
+    if draw.random() < appeal[item - 1] * CLICK_RATES[position]:
         followed = at + timedelta(seconds=5 + draw.expovariate(0.2))
         events.append((followed, {"event_id": f"{number:012x}-click", "event_type": "click", **about}))
     return events
 
 
 def customers(draw: random.Random, start: datetime, per_second: float) -> Iterator[Arrival]:
-    """Exports of households: first as many as there are, then those that are new or have moved to another band."""
+    """Exports of households: first all of them, later only those that are new or have moved to another band."""
     at, first, known = start, 1, EXPORT_WHOLE
     numbers: Iterable[int] = range(first, known + 1)
     while True:

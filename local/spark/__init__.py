@@ -1,1 +1,1 @@
-"""Local Spark: what really runs a job of the local EMR Serverless."""
+"""Local Spark, which runs the jobs of the local EMR Serverless."""

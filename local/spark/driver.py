@@ -1,9 +1,9 @@
 # ruff: noqa: SLF001 - PySpark keeps what a warm driver must reset in private attributes
-"""The warm driver: one process with JVM and session up, which runs one job after another.
+"""The warm driver: a process with a running JVM and Spark session that runs one job after another.
 
-It reads a request per line from stdin and writes a reply per line to the file descriptor it is given; when stdin
-closes it ends with everything it started. What a job leaves behind (session settings, views, caches, modules,
-paths, arguments) is gone before the next one.
+It reads one request per line from stdin and writes one reply per line to a given file descriptor. When stdin closes,
+it ends together with everything it started. All state of a job (session settings, views, caches, modules, paths,
+arguments) is cleared before the next one.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def main(cores: int, state: str, replies: int) -> None:
 
 
 def share_classes() -> None:
-    """See to it, at low priority, that the next driver on this machine starts faster."""
+    """Start to create the class-data archive at low priority, so that the machine's next driver starts faster."""
     if not spark_jvm.is_sharing_due():
         return
     program = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); from local.spark.jvm import main; main()"
@@ -52,7 +52,7 @@ def share_classes() -> None:
 
 
 def start_session(state: Path, cores: int) -> Any:
-    """The session that all jobs' sessions spring from."""
+    """The session from which all jobs' sessions are created."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder
@@ -62,14 +62,14 @@ def start_session(state: Path, cores: int) -> Any:
 
 
 def hide_sources() -> None:
-    """A job must bring its modules along, as on EMR: those of the checkout are not to be found by accident."""
+    """Remove the checkout from the module path: as on EMR, a job must ship its modules."""
     hidden = {str(SOURCES), str(SOURCES / "functions"), ""}
     sys.path[:] = [path for path in sys.path if path not in hidden and not path.startswith("__editable__")]
     sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in str(finder)]
 
 
 def run(session: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """Run one job; its exit code and the end of its error."""
+    """Run one job; the reply with its exit code and error."""
     code_paths = [str(Path(request["entry"]).parent), *request["py_files"]]
     with contextlib.ExitStack() as stack:
         stack.enter_context(logged(request["log"]))
@@ -80,7 +80,7 @@ def run(session: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def execute(entry: str) -> dict[str, Any]:
-    """The entry point as `__main__`; exceptions and exits as an exit code."""
+    """Run the entry point as `__main__`; exceptions and exits become an exit code."""
     try:
         runpy.run_path(entry, run_name="__main__")
     except SystemExit as leaving:
@@ -88,7 +88,7 @@ def execute(entry: str) -> dict[str, Any]:
             print(leaving.code, file=sys.stderr)
         is_number = leaving.code is None or isinstance(leaving.code, int)
         return {"exit_code": (leaving.code or 0) if is_number else 1, "details": "" if is_number else str(leaving.code)}
-    except BaseException:  # noqa: BLE001 - whatever ends the job ends only the job
+    except BaseException:  # noqa: BLE001 - no exception of a job may end the driver
         words = traceback.format_exc()
         print(words, file=sys.stderr)
         return {"exit_code": 1, "details": words}
@@ -100,7 +100,7 @@ def execute(entry: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def logged(log: str) -> Iterator[None]:
-    """Everything this process prints goes to the run's log."""
+    """Redirects all output of this process to the run's log."""
     before = os.dup(1), os.dup(2)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, 1)
@@ -116,7 +116,7 @@ def logged(log: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def own_session(session: Any, request: dict[str, Any], code_paths: list[str]) -> Iterator[None]:
-    """A session of the job's own over the warm context: `getOrCreate` finds it, `stop` leaves it to us."""
+    """A new session for the job on the warm context: `getOrCreate` returns it, and `stop` does nothing."""
     from pyspark import SparkContext
     from pyspark.errors import AnalysisException
     from pyspark.sql import SparkSession
@@ -129,8 +129,8 @@ def own_session(session: Any, request: dict[str, Any], code_paths: list[str]) ->
         try:
             fresh.conf.set(key, value)
         except AnalysisException:
-            print(f"{key} is fixed when the warm driver starts: {value} is left out", file=sys.stderr)
-    # Python workers are pooled by environment: the same code finds its warm workers, other code gets its own.
+            print(f"{key} cannot change after the warm driver has started: {value} is ignored", file=sys.stderr)
+    # Spark pools Python workers by environment, so a job reuses warm workers only if they have its code.
     context.environment["PYTHONPATH"] = os.pathsep.join(code_paths)
     _make_current(fresh)
     try:
@@ -153,7 +153,7 @@ def _make_current(session: Any) -> None:
 
 
 def clean(session: Any) -> None:
-    """Drop what the job cached and what still runs of it."""
+    """Cancel the job's Spark jobs and drop its caches."""
     session.sparkContext.cancelAllJobs()
     session.catalog.clearCache()
     for held in session.sparkContext._jsc.getPersistentRDDs().values():
@@ -163,7 +163,7 @@ def clean(session: Any) -> None:
 
 @contextlib.contextmanager
 def own_modules(code_paths: list[str]) -> Iterator[None]:
-    """The job's code on sys.path; its modules are forgotten afterwards, so that the next job loads its own."""
+    """Puts the job's code on sys.path, and unloads its modules afterwards so that the next job imports its own."""
     before = list(sys.path)
     sys.path[:0] = code_paths
     try:
@@ -171,8 +171,8 @@ def own_modules(code_paths: list[str]) -> Iterator[None]:
     finally:
         sys.path[:] = before
         for name, module in list(sys.modules.items()):
-            places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", [])]
-            if any(place.startswith(tuple(code_paths)) for place in map(str, places)):
+            paths = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", [])]
+            if any(path.startswith(tuple(code_paths)) for path in map(str, paths)):
                 del sys.modules[name]
 
 
@@ -189,8 +189,8 @@ def own_arguments(words: list[str]) -> Iterator[None]:
 
 
 def is_up(session: Any) -> bool:
-    """Whether the context still answers."""
+    """Whether the Spark context is still running."""
     try:
         return not session.sparkContext._jsc.sc().isStopped()
-    except Exception:  # noqa: BLE001 - py4j raises whatever a dead gateway brings
+    except Exception:  # noqa: BLE001 - py4j raises many kinds of errors for a dead gateway
         return False

@@ -1,7 +1,7 @@
-"""Java for local Spark: where it is, how Spark is set up, and a JVM that starts fast.
+"""Java for local Spark: its location, Spark's settings, and a JVM that starts fast.
 
-PySpark starts two JVMs through shell scripts; here its gateway is started directly, with classes mapped from an
-archive (class-data sharing) once one has been made. `python -m local.spark.jvm` makes the archive.
+PySpark starts two JVMs through shell scripts. This module starts PySpark's gateway directly and, once a class-data
+sharing archive exists, maps Spark's classes from it. `python -m local.spark.jvm` creates the archive.
 """
 
 import ctypes
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = "2g"
-QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"  # alone it is the better one for short jobs
+QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"  # C1 alone is faster for short jobs
 GATEWAY: Final = "org.apache.spark.api.python.PythonGatewayServer"
 PR_SET_PDEATHSIG: Final = 1
 START_SECONDS: Final = 120.0
-OPENED: Final = (  # what Spark opens to itself on Java 17 (org.apache.spark.launcher.JavaModuleOptions)
+OPENED: Final = (  # packages that Spark needs opened on Java 17 (org.apache.spark.launcher.JavaModuleOptions)
     "java.base/java.lang",
     "java.base/java.lang.invoke",
     "java.base/java.lang.reflect",
@@ -61,7 +61,7 @@ def spark_home() -> Path:
 
 
 def settings(state: Path, cores: int) -> dict[str, str]:
-    """Spark's properties for local runs: loopback only, few partitions, UTC, micro-second timestamps, no UI."""
+    """Spark's properties for local runs: loopback only, few partitions, UTC, microsecond timestamps, no UI."""
     return {
         "spark.master": f"local[{cores}]",
         "spark.app.name": "tidemark",
@@ -83,12 +83,12 @@ def settings(state: Path, cores: int) -> dict[str, str]:
 
 
 def mounts(staging: Path, buckets: Iterable[str]) -> dict[str, str]:
-    """Hadoop's properties by which `s3://bucket/…` means a folder below `staging`."""
+    """Hadoop properties that map `s3://bucket/…` to a folder below `staging`."""
     return {f"fs.viewfs.mounttable.{bucket}.linkFallback": (staging / bucket).as_uri() for bucket in buckets}
 
 
 def java_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment with the variables that Java, Spark and its Python workers look for."""
+    """The environment plus the variables that Java, Spark and its Python workers need."""
     names = {
         "JAVA_HOME": str(java_home()),
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -99,29 +99,29 @@ def java_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def launch(shared_from: Path | None = None, options: Iterable[str] = ()) -> subprocess.Popen[bytes]:
-    """Start PySpark's gateway JVM and point PySpark at it (by os.environ). RuntimeError when it does not come up.
+    """Start PySpark's gateway JVM and point PySpark to it (through os.environ). RuntimeError if it does not start.
 
-    To be called from the main thread: the JVM is told to die with the thread that started it.
+    Must be called from the main thread, because the kernel kills the JVM when the thread that started it ends.
     """
     with tempfile.TemporaryDirectory() as folder:
-        greeting = Path(folder, "connection")
-        told = {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(greeting)}
+        connection_file = Path(folder, "connection")
+        variables = {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(connection_file)}
         shared = [f"-XX:SharedArchiveFile={shared_from}", "-Xshare:auto", "-Xlog:disable"] if shared_from else []
         process = subprocess.Popen(
             [*java_command(), *shared, *options, "-cp", class_path(), GATEWAY],
             stdin=subprocess.PIPE,  # the gateway ends when this closes
-            env=os.environ | told,
+            env=os.environ | variables,
             preexec_fn=_die_with_parent  # noqa: PLW1509 - no other thread runs yet
             if sys.platform == "linux"
             else None,
         )
-        port, secret = _read_greeting(process, greeting)
+        port, secret = _read_connection(process, connection_file)
     os.environ["PYSPARK_GATEWAY_PORT"], os.environ["PYSPARK_GATEWAY_SECRET"] = str(port), secret
     return process
 
 
 def java_command() -> list[str]:
-    """Java with the flags for Spark."""
+    """The Java command with Spark's flags."""
     opened = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED]
     memory = [f"-Xmx{MEMORY}", QUICK_COMPILER, "-XX:+IgnoreUnrecognizedVMOptions"]
     properties = ["-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true"]
@@ -129,7 +129,7 @@ def java_command() -> list[str]:
 
 
 def class_path() -> str:
-    """Spark's jars, sorted: an archive is only valid for exactly this path."""
+    """Spark's jars, sorted, because an archive is valid only for exactly the same class path."""
     return os.pathsep.join(str(jar) for jar in sorted((spark_home() / "jars").glob("*.jar")))
 
 
@@ -137,14 +137,14 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _read_greeting(process: subprocess.Popen[bytes], greeting: Path) -> tuple[int, str]:
-    """Port and secret that the gateway writes to a file (renamed into place, so never half)."""
+def _read_connection(process: subprocess.Popen[bytes], connection_file: Path) -> tuple[int, str]:
+    """The port and secret from the gateway's file, which is renamed into place and therefore complete."""
     end = time.monotonic() + START_SECONDS
-    while not greeting.exists():
+    while not connection_file.exists():
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"Java did not start: exit code {process.poll()}, {java_home()}")
         time.sleep(0.01)
-    content = greeting.read_bytes()
+    content = connection_file.read_bytes()
     port, length = struct.unpack("!ii", content[:8])
     return port, content[8 : 8 + length].decode()
 
@@ -153,14 +153,14 @@ def _read_greeting(process: subprocess.Popen[bytes], greeting: Path) -> tuple[in
 
 
 def archive_path() -> Path:
-    """Where the archive for this Java and this Spark belongs: the user's cache folder."""
+    """The path, in the user's cache folder, of the archive for this Java and this Spark."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    marks = f"{(java_home() / 'release').read_text()}|{class_path()}|{version('pyspark')}"
-    return cache / "tidemark" / f"spark-{hashlib.sha256(marks.encode()).hexdigest()[:16]}.jsa"
+    versions = f"{(java_home() / 'release').read_text()}|{class_path()}|{version('pyspark')}"
+    return cache / "tidemark" / f"spark-{hashlib.sha256(versions.encode()).hexdigest()[:16]}.jsa"
 
 
 def existing_archive() -> Path | None:
-    """The archive if there is one and TIDEMARK_CLASS_SHARING does not say 0."""
+    """The archive, if there is one and TIDEMARK_CLASS_SHARING is not 0."""
     if os.environ.get("TIDEMARK_CLASS_SHARING") == "0":
         return None
     path = archive_path()
@@ -168,14 +168,14 @@ def existing_archive() -> Path | None:
 
 
 def is_sharing_due() -> bool:
-    """Whether an archive is wanted and still missing."""
+    """Whether the archive should be created: class sharing is on, and there is none."""
     return os.environ.get("TIDEMARK_CLASS_SHARING") != "0" and not archive_path().exists()
 
 
 def make_archive() -> None:
-    """Run a small job to see which classes Spark loads, and archive them (about a minute, 150 MB), unless it is there.
+    """Create the archive if it is missing, by running a small job and archiving the classes that it loads.
 
-    One process at a time works on it; what a killed one left behind is taken over.
+    Takes about a minute and 150 MB. Only one process at a time does this; files of a killed process are reused.
     """
     target = archive_path()
     folder = target.with_suffix(".work")
@@ -191,7 +191,7 @@ def make_archive() -> None:
 
 
 def archive(folder: Path) -> Path:
-    """The archive, made in `folder`."""
+    """Create the archive in `folder`; its path."""
     names, fresh = Path(folder, "classes"), Path(folder, "archive")
     fresh.unlink(missing_ok=True)
     process = launch(options=[f"-XX:DumpLoadedClassList={names}"])
@@ -204,7 +204,7 @@ def archive(folder: Path) -> Path:
 
 
 def rehearse(state: Path, cores: int) -> None:
-    """Start a session and run a job of the usual kind: JSON read, Arrow in Python, aggregated, Parquet written."""
+    """Start a session and run a typical job: read JSON, pass it through Python by Arrow, aggregate, write Parquet."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder
@@ -216,7 +216,7 @@ def rehearse(state: Path, cores: int) -> None:
 
 
 def warm_up(session: object, state: Path) -> None:
-    """Let Spark load and compile what every job needs, on two rows."""
+    """Make Spark load and compile the code that every job needs, by processing two rows."""
     from pyspark.sql import SparkSession, functions
 
     assert isinstance(session, SparkSession)
@@ -230,7 +230,7 @@ def warm_up(session: object, state: Path) -> None:
 
 
 def main() -> None:
-    """Make the archive without getting in anybody's way."""
+    """Create the archive at the lowest priority."""
     os.nice(19)
     os.environ.update(java_environment(os.environ))
     make_archive()

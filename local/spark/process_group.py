@@ -1,6 +1,6 @@
-"""Processes that do not outlive their parent: a group that is killed when its stdin closes.
+"""Process groups that do not outlive their parent: each is killed when its stdin closes.
 
-Also a program: `spark_guard.py command…` runs the command in its own group under this rule and ends with its code.
+As a program, `process_group.py command…` runs the command in its process group and exits with its exit code.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from typing import IO, Any
 def start(
     command: Sequence[str], environment: Mapping[str, str], log: IO[bytes], **more: Any
 ) -> subprocess.Popen[bytes]:
-    """Start the head of a new process group; it has to watch its stdin, see `when_stdin_closes`."""
+    """Start the leader of a new process group; it must watch its stdin (see `when_stdin_closes`)."""
     return subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, **more
     )
 
 
 def guarded(command: Sequence[str]) -> list[str]:
-    """The command under this module's watch, for programs that do not watch their stdin themselves."""
+    """The command wrapped in this module's program, for programs that do not watch their stdin."""
     return [sys.executable, "-P", str(Path(__file__)), *command]
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole group and wait for its head. Ending it twice is harmless."""
+    """Kill the whole group and wait for its leader. Idempotent."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     if process.stdin:
@@ -39,12 +39,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill_group() -> None:
-    """End this process and everything in its group at once."""
+    """Kill this process and its whole group at once."""
     os.killpg(0, signal.SIGKILL)
 
 
 def when_stdin_closes(act: Callable[[], None], line: Callable[[bytes], None] = lambda _: None) -> None:
-    """Watch stdin in the background: `line` for each line, `act` at its end. The program's own stdin becomes empty."""
+    """Call `line` for each line of stdin and `act` at its end, in a thread. The program's own stdin becomes empty."""
     watched = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -1,7 +1,7 @@
-"""How a job run really runs on the laptop: local Spark, warm (the default) or by a fresh spark-submit.
+"""Runs jobs with local Spark, either in a warm driver (the default) or by a new spark-submit.
 
-Jobs run in processes of their own, under the job role's access key, and see S3 through the endpoint; `s3://` in
-Spark is a folder, whose new files are uploaded when the job has succeeded.
+Jobs run in separate processes with the job role's access key, and access S3 through the endpoint. For Spark, `s3://`
+is a folder whose new files are uploaded after the job has succeeded.
 """
 
 import contextlib
@@ -17,17 +17,17 @@ from typing import IO, Any, Final, Protocol
 
 from local.spark import jvm, process_group
 from local.spark import staging as spark_staging
-from local.spark.workspace import JobSpec, Outcome, Workspace, essence, local_properties, submit_options, tail
+from local.spark.workspace import JobSpec, Outcome, Workspace, error_lines, local_properties, submit_options, tail
 
 __all__ = ["ColdRunner", "JobRunner", "JobSpec", "Outcome", "WarmRunner", "Workspace"]
 
 SOURCES: Final = Path(__file__).parents[2]
-CANCELLED: Final = 143  # exit code of a process that was told to end
+CANCELLED: Final = 143  # exit code of a process that was terminated (128 + SIGTERM)
 POLL_SECONDS: Final = 0.02
 
 
 class JobRunner(Protocol):
-    """Runs jobs, at most `capacity` at once; `run` returns soon after `cancelled` is set, whatever the job does."""
+    """Runs jobs, at most `capacity` at once; `run` returns soon after `cancelled` is set, even if the job hangs."""
 
     @property
     def capacity(self) -> int: ...
@@ -38,9 +38,9 @@ class JobRunner(Protocol):
 
 
 class WarmRunner:
-    """Keeps one driver up, as EMR's pre-initialised capacity does; it takes one job after another.
+    """Keeps one driver running, like EMR's pre-initialized capacity, which runs one job after another.
 
-    The driver is replaced after a job that was cancelled, crashed or broke it, and after `most_jobs` jobs.
+    The driver is replaced after a job that was cancelled, crashed it or left it unhealthy, and after `most_jobs` jobs.
     """
 
     capacity = 1
@@ -48,13 +48,13 @@ class WarmRunner:
     def __init__(self, workspace: Workspace, most_jobs: int = 50) -> None:
         self._workspace, self._most_jobs = workspace, most_jobs
         self._s3 = workspace.s3()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._stopped = False
         self._driver = Driver(workspace)
 
     def run(self, job: JobSpec, cancelled: threading.Event) -> Outcome:
         """Run the job on the warm driver."""
-        with self._turn:
+        with self._lock:
             try:
                 request = self._prepare(job)
             except (spark_staging.StagingError, ValueError) as error:
@@ -68,7 +68,7 @@ class WarmRunner:
             return outcome
 
     def _prepare(self, job: JobSpec) -> dict[str, Any]:
-        """The request for the driver, with code in place and an empty staging folder."""
+        """Download the job's code and clear the staging folder; the request for the driver."""
         options = submit_options(job.parameters)
         code = self._workspace.state / "spark" / "code"
         names = spark_staging.buckets(self._s3)
@@ -88,13 +88,13 @@ class WarmRunner:
             self._driver = Driver(self._workspace)
 
     def stop(self) -> None:
-        """End the driver; a running job ends as cancelled."""
+        """End the driver and thereby a running job."""
         self._stopped = True
         self._driver.stop()
 
 
 class Driver:
-    """The process of `local.spark.driver`, seen from outside. Starting takes seconds and goes on by itself."""
+    """A handle on a process of `local.spark.driver`, which starts in the background within seconds."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.jobs, self.is_healthy, self._is_ready = 0, True, False
@@ -106,7 +106,7 @@ class Driver:
         program = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); {call}"
         with self._log.open("ab") as log_file:
             self._process = process_group.start(
-                [sys.executable, "-u", "-P", "-c", program],  # unbuffered: a log tells how far its job is
+                [sys.executable, "-u", "-P", "-c", program],  # unbuffered, so that the log shows progress
                 workspace.environment,
                 log_file,
                 pass_fds=(replies,),
@@ -116,7 +116,7 @@ class Driver:
         self._answers: IO[bytes] = os.fdopen(answers, "rb", buffering=0)
 
     def run(self, request: Mapping[str, Any], cancelled: threading.Event) -> Outcome:
-        """One job; the driver is unhealthy afterwards if it was killed, died or says so."""
+        """Run one job; afterwards the driver is unhealthy if it was killed, died or reports so."""
         if not self._is_ready:
             self._is_ready = self._reply(cancelled) is not None
         if cancelled.is_set():
@@ -125,12 +125,13 @@ class Driver:
         answer = self._ask(request, cancelled) if self._is_ready else None
         if answer is not None:
             self.is_healthy = bool(answer["healthy"])
-            return Outcome(int(answer["exit_code"]), essence(answer["details"]))
+            return Outcome(int(answer["exit_code"]), error_lines(answer["details"]))
         self.is_healthy = False
         if cancelled.is_set():
             return Outcome(CANCELLED, "the job was cancelled")
         code = self._exit_code()
-        return Outcome(code, f"{essence(tail(Path(request['log'])) or tail(self._log))}\nthe driver ended with {code}")
+        error = error_lines(tail(Path(request["log"])) or tail(self._log))
+        return Outcome(code, f"{error}\nthe driver ended with exit code {code}")
 
     def _ask(self, request: Mapping[str, Any], cancelled: threading.Event) -> dict[str, Any] | None:
         assert self._process.stdin
@@ -142,7 +143,7 @@ class Driver:
         return self._reply(cancelled)
 
     def _reply(self, cancelled: threading.Event) -> dict[str, Any] | None:
-        """The next answer; None when the driver ends or the job is cancelled before."""
+        """The next reply; None if the driver ends or the job is cancelled first."""
         line = b""
         while not line.endswith(b"\n"):
             if cancelled.is_set():
@@ -156,7 +157,7 @@ class Driver:
         return answer
 
     def _exit_code(self) -> int:
-        """Of a driver that answers no more; one that still hangs about is killed."""
+        """The exit code of a driver that no longer replies; it is killed if it does not end by itself."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(1)
         process_group.end(self._process)
@@ -168,19 +169,19 @@ class Driver:
 
 
 class ColdRunner:
-    """A fresh spark-submit per run, as users know it: slow to start, nothing shared."""
+    """Runs each job by a new spark-submit: slow to start, but with nothing shared between jobs."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.capacity = 1
         self._workspace = workspace
         self._s3 = workspace.s3()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, job: JobSpec, cancelled: threading.Event) -> Outcome:
-        """Run the job to its end by spark-submit."""
+        """Run the job to its end with spark-submit."""
         staging = self._workspace.staging
-        with self._turn:
+        with self._lock:
             try:
                 names = spark_staging.buckets(self._s3)
                 spark_staging.cleared(staging, names)
@@ -207,7 +208,7 @@ class ColdRunner:
                 return Outcome(CANCELLED, "the job was cancelled")
         process_group.end(self._process)
         code = self._process.returncode
-        return Outcome(code, essence(tail(log_path)) if code else "")
+        return Outcome(code, error_lines(tail(log_path)) if code else "")
 
     def _command(self, job: JobSpec, names: Iterable[str]) -> list[str]:
         mounts = jvm.mounts(self._workspace.staging, names)

@@ -1,4 +1,4 @@
-"""Between S3 and the folder that Spark takes for S3: code is fetched before a run, results are uploaded after it."""
+"""The folder that stands for S3 in Spark: code is downloaded before a run, results are uploaded after it."""
 
 import hashlib
 import shutil
@@ -16,23 +16,23 @@ CONNECTIONS: Final = 8
 
 
 class StagingError(Exception):
-    """Something that a job needs is not in S3."""
+    """A file that a job needs cannot be read."""
 
 
 def buckets(client: Any) -> list[str]:
-    """Names of all buckets: each gets a folder."""
+    """Names of all buckets; each gets a folder."""
     return [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
 
 
 def cleared(staging: Path, names: Iterable[str]) -> None:
-    """Empty folders for the buckets: nothing of an earlier run may be taken for this one's output."""
+    """Recreate the buckets' folders empty, so that an earlier run's files cannot count as this run's output."""
     shutil.rmtree(staging, ignore_errors=True)
     for name in names:
         (staging / name).mkdir(parents=True)
 
 
 def fetched(client: Any, uri: str) -> bytes:
-    """An object's (or a local file's) content; StagingError when there is none."""
+    """The content of an object or a local file; StagingError if it cannot be read."""
     try:
         if not uri.startswith("s3://"):
             return Path(uri.removeprefix("file://")).read_bytes()
@@ -44,7 +44,7 @@ def fetched(client: Any, uri: str) -> bytes:
 
 
 def kept_by_content(client: Any, uri: str, folder: Path) -> Path:
-    """The object as a file whose folder is named after its content, so that other code has another path."""
+    """Download the object to a folder named after its content's hash, so that changed code gets a new path."""
     content = fetched(client, uri)
     path = folder / hashlib.sha256(content).hexdigest()[:16] / uri.rpartition("/")[2]
     if not path.exists():
@@ -54,7 +54,7 @@ def kept_by_content(client: Any, uri: str, folder: Path) -> Path:
 
 
 def placed(client: Any, uri: str, staging: Path) -> Path:
-    """The object in its place below `staging`, where Spark finds it under its own URI."""
+    """Download the object to its path below `staging`, where Spark finds it by its URI."""
     path = staging / uri.removeprefix("s3://")
     content = fetched(client, uri)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def placed(client: Any, uri: str, staging: Path) -> Path:
 
 
 def written(staging: Path, known: frozenset[Path] = frozenset()) -> list[Path]:
-    """What a job wrote: every file but those known before, checksums, and the committer's marks."""
+    """The files that a job wrote: all but those `known` before, checksums and the committer's internal files."""
     files = [path for path in staging.rglob("*") if path.is_file() and path not in known]
     return sorted(path for path in files if not _is_internal(path.relative_to(staging)))
 
@@ -73,13 +73,11 @@ def _is_internal(path: Path) -> bool:
 
 
 def publish(client: Any, staging: Path, files: Iterable[Path], *, succeeded: bool) -> None:
-    """Upload a run's files, its result last; of a failed run only the story of its failure."""
+    """Upload a successful run's files, its result last; for a failed run, only its failure report."""
     everything = list(files)
-    wanted = [path for path in everything if succeeded != (path.name == FAILURE)] if succeeded else []
+    wanted = [path for path in everything if (path.name == FAILURE) != succeeded]
     last = [path for path in wanted if path.name == RESULT]
     first = [path for path in wanted if path.name != RESULT]
-    if not succeeded:
-        first = [path for path in everything if path.name == FAILURE]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         list(pool.map(lambda path: _upload(client, staging, path), first))
     for path in last:

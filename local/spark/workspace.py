@@ -1,4 +1,4 @@
-"""A local job run: what it is given, where it lives, and how it ended."""
+"""A local job run: its input, its folders and environment, and its outcome."""
 
 import os
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ class JobSpec:
 @dataclass(frozen=True)
 class Outcome:
     exit_code: int
-    details: str = ""  # what went wrong, the most telling last
+    details: str = ""  # the error, with the most specific line last
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where runs live: everything below `state`, AWS behind `endpoint`."""
+    """The surroundings of job runs: files are below `state`, AWS services at `endpoint`."""
 
     state: Path
     endpoint: str
@@ -57,7 +57,7 @@ class Workspace:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The job's environment: this process' own, without its AWS identity, with the job role's."""
+        """The job's environment: that of this process, with the job role's AWS credentials instead of its own."""
         own = {
             key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYSPARK_", "PYTHONPATH"))
         }
@@ -81,14 +81,14 @@ class Workspace:
 
 @dataclass(frozen=True)
 class SubmitOptions:
-    """sparkSubmitParameters, as far as they are played here."""
+    """The supported part of sparkSubmitParameters."""
 
     properties: Mapping[str, str]
     py_files: tuple[str, ...]
 
 
 def submit_options(words: tuple[str, ...]) -> SubmitOptions:
-    """Read `--conf k=v` and `--py-files a,b`; ValueError for any other option: nothing is ignored in silence."""
+    """Parse `--conf k=v` and `--py-files a,b`; ValueError for any other option, so that none is silently ignored."""
     properties: dict[str, str] = {}
     py_files: list[str] = []
     options, values = words[0::2], words[1::2]
@@ -101,13 +101,13 @@ def submit_options(words: tuple[str, ...]) -> SubmitOptions:
         elif option == "--py-files":
             py_files += value.split(",")
         elif option != "--name":
-            raise ValueError(f"sparkSubmitParameters: {option} is not played locally")
+            raise ValueError(f"sparkSubmitParameters: {option} is not supported locally")
     py_files += filter(None, properties.pop("spark.submit.pyFiles", "").split(","))
     return SubmitOptions(properties, tuple(py_files))
 
 
 def local_properties(properties: Mapping[str, str]) -> dict[str, str]:
-    """Without what only means something on EMR: worker sizes, the shipped Python, its own settings."""
+    """The properties without those that apply only to EMR: worker sizes, the packaged Python, EMR's own settings."""
     return {key: value for key, value in properties.items() if not key.startswith((*CLOUD_ONLY, *SIZES))}
 
 
@@ -120,10 +120,10 @@ def tail(path: Path, size: int = 8192) -> str:
         return file.read().decode(errors="replace")
 
 
-def essence(text: str) -> str:
-    """The telling lines at the end of an error: no stack frames, no log chatter."""
+def error_lines(text: str) -> str:
+    """The last four lines of an error that are neither stack frames nor INFO logs."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [
+    relevant = [
         line for line in lines if not line.startswith(("at ", "... ", "File ", "^", "~")) and " INFO " not in line
     ]
-    return "\n".join(telling[-4:])
+    return "\n".join(relevant[-4:])

@@ -1,1 +1,1 @@
-"""What a template deploys onto the laptop cloud, resource by resource."""
+"""Deploys the SAM template onto the laptop cloud, resource by resource."""

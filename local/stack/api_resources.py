@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from local.account import REGION, TemplateError
-from local.stack.builder import Building, Properties, only, played
+from local.stack.builder import Properties, StackBuilder, only, resource_type
 from local.stack.deployment import Created, RouteSpec
 
 if TYPE_CHECKING:
@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 
 
 METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
-
-
 _INTEGRATION = re.compile(r"arn:aws:apigateway:[^:]+:lambda:path/2015-03-31/functions/(?P<function>[^/]+)/invocations")
 
 
-def api(building: Building, logical_id: str, p: Properties) -> Created:
+def api(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     body, name = p["Body"], logical_id.lower()
     only(logical_id, "Body", body, {"openapi", "info", "paths", "components", "tags"})
     for path, operations in body["paths"].items():
         only(logical_id, f"Body.paths.{path}", operations, METHODS)
         for method, operation in operations.items():
-            building.routes.append(_route(logical_id, name, method.upper(), path, operation))
+            builder.routes.append(_route(logical_id, name, method.upper(), path, operation))
     endpoint = f"https://{name}.execute-api.{REGION}.amazonaws.com"
     return Created("", name, {"ApiId": name, "ApiEndpoint": endpoint})
 
@@ -39,30 +37,30 @@ def _route(logical_id: str, api_id: str, method: str, path: str, operation: Mapp
     function = _INTEGRATION.fullmatch(integration["uri"])
     if "{" in path or not function or integration["payloadFormatVersion"] != "2.0":
         raise TemplateError(
-            f"{logical_id}: property {where}: only fixed paths to functions in payload format 2.0 are played"
+            f"{logical_id}: property {where}: only fixed paths to functions in payload format 2.0 are supported"
         )
     if operation.get("security") != [{"AWS_IAM": []}]:
-        raise TemplateError(f"{logical_id}: property {where}.security: only the authorizer AWS_IAM is played")
+        raise TemplateError(f"{logical_id}: property {where}.security: only the AWS_IAM authorizer is supported")
     return RouteSpec(api_id, method, path, function["function"])
 
 
-def stage(_: Building, logical_id: str, p: Properties) -> Created:
+def stage(_: StackBuilder, logical_id: str, p: Properties) -> Created:
     if p["StageName"] != "$default":
-        raise TemplateError(f"{logical_id}: property StageName: only $default is played by the laptop cloud")
+        raise TemplateError(f"{logical_id}: property StageName: the laptop cloud supports only $default")
     return Created("", p["StageName"])
 
 
 TYPES: Mapping[str, ResourceType] = {
-    "AWS::ApiGatewayV2::Api": played(api, "Body", {"FailOnWarnings": "whatever is not played is an error anyway"}),
-    "AWS::ApiGatewayV2::Stage": played(
+    "AWS::ApiGatewayV2::Api": resource_type(api, "Body", {"FailOnWarnings": "anything unsupported is an error anyway"}),
+    "AWS::ApiGatewayV2::Stage": resource_type(
         stage,
         "StageName",
         {
             "ApiId": "an API has one stage",
             "AutoDeploy": "there is one deployment",
             "AccessLogSettings": "the endpoint counts calls",
-            "DefaultRouteSettings": "a laptop does not throttle",
-            "Tags": "tags sort bills and there is none",
+            "DefaultRouteSettings": "the laptop cloud does not throttle",
+            "Tags": "tags allocate costs, and there are none",
         },
     ),
 }

@@ -1,4 +1,4 @@
-"""The shared ground of the deployer's resource tables: the stack in the making, and strict property checks."""
+"""What all resource modules share: the stack under construction, and strict property checks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Properties = dict[str, Any]
 
 
 @dataclass
-class Building:
-    """A stack while it is being created; the only mutable thing in a deployment."""
+class StackBuilder:
+    """The stack under construction; the only mutable object of a deployment."""
 
     stack: str
     root: Path  #: the folder of the template
@@ -33,37 +33,37 @@ class Building:
     layers: dict[str, Path] = field(default_factory=dict)  #: by layer ARN
 
     def name(self, logical_id: str) -> str:
-        """The physical name of a resource that the template leaves unnamed; AWS adds random letters."""
+        """The physical name of a resource without a name in the template (AWS also appends random characters)."""
         return f"{self.stack}-{logical_id}"
 
 
 @dataclass(frozen=True)
 class ResourceType:
-    """How one CloudFormation type is created."""
+    """How to create resources of one CloudFormation type."""
 
-    create: Callable[[Building, str, Properties], Created]
-    honoured: frozenset[str]  #: properties that take effect
-    inert: Mapping[str, str] = field(default_factory=dict)  #: property → why a laptop may ignore it
+    create: Callable[[StackBuilder, str, Properties], Created]
+    supported: frozenset[str]  #: properties that take effect
+    ignored: Mapping[str, str] = field(default_factory=dict)  #: property → why the laptop cloud may ignore it
 
     def effective(self, logical_id: str, kind: str, properties: Mapping[str, Any]) -> Properties:
-        """`properties` without the inert ones; TemplateError for one that stands in neither list."""
+        """The supported `properties`; TemplateError for a property that is neither supported nor ignored."""
         for name in properties:
-            if name not in self.honoured and name not in self.inert:
-                raise TemplateError(f"{logical_id} ({kind}): property {name} is not played by the laptop cloud")
-        return {name: value for name, value in properties.items() if name in self.honoured}
+            if name not in self.supported and name not in self.ignored:
+                raise TemplateError(f"{logical_id} ({kind}): property {name} is not supported by the laptop cloud")
+        return {name: value for name, value in properties.items() if name in self.supported}
 
 
-def played(
-    create: Callable[[Building, str, Properties], Created], honoured: str, inert: Mapping[str, str] | None = None
+def resource_type(
+    create: Callable[[StackBuilder, str, Properties], Created], supported: str, ignored: Mapping[str, str] | None = None
 ) -> ResourceType:
-    """A ResourceType; `honoured` lists the properties separated by blanks."""
-    return ResourceType(create, frozenset(honoured.split()), inert or {})
+    """A ResourceType; `supported` lists property names separated by blanks."""
+    return ResourceType(create, frozenset(supported.split()), ignored or {})
 
 
 def only(logical_id: str, path: str, properties: Mapping[str, Any], known: Iterable[str]) -> None:
-    """TemplateError if the nested `properties` hold anything beyond `known`."""
+    """Raises TemplateError if the nested `properties` have a name that is not in `known`."""
     if unknown := sorted(set(properties) - set(known)):
-        raise TemplateError(f"{logical_id}: property {path}.{unknown[0]} is not played by the laptop cloud")
+        raise TemplateError(f"{logical_id}: property {path}.{unknown[0]} is not supported by the laptop cloud")
 
 
 def arn(service: str, resource: str) -> str:
@@ -75,12 +75,12 @@ def subset(properties: Properties, *names: str) -> Properties:
 
 
 def as_bool(value: Any) -> bool:
-    """Templates say true and "true" alike."""
+    """Templates may write a boolean as true or as "true"."""
     return str(value).lower() == "true"
 
 
 def camel(value: Any) -> Any:
-    """CloudFormation's property names as the APIs of EMR Serverless and Logs spell them."""
+    """Lower-cases the first letter of property names, as the APIs of EMR Serverless and Logs spell them."""
     if isinstance(value, dict):
         return {key[0].lower() + key[1:]: camel(item) for key, item in value.items()}
     return value

@@ -1,7 +1,7 @@
 """Deploys the expanded template onto the laptop cloud, resource by resource, through public APIs.
 
-Strict on purpose: a resource type, property or intrinsic that is not played is an error that names it. What a
-laptop may ignore without lying stands in the `TYPES` of the modules named `…_resources`, each with its reason.
+Strict on purpose: an unsupported resource type, property or intrinsic is an error that names it. The `TYPES` of the
+`…_resources` modules list the properties that the laptop cloud ignores, each with the reason why that is harmless.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.account import STACK, TemplateError
 from local.stack import api_resources, event_resources, monitoring_resources, storage_resources
-from local.stack.builder import Building, ResourceType
+from local.stack.builder import ResourceType, StackBuilder
 from local.stack.deployment import Created, Deployment, FunctionSpec
 from local.stack.template import Resolver, expand, load, references
 
@@ -29,7 +29,7 @@ TYPES: Mapping[str, ResourceType] = {
     **monitoring_resources.TYPES,
 }
 
-#: Attributes of a resource beside Type and Properties; none changes what a new stack contains.
+#: The attributes of a resource. Those besides Type, Properties and Condition do not change what a new stack contains.
 RESOURCE_ATTRIBUTES = frozenset(
     {"Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"}
 )
@@ -43,32 +43,32 @@ def deploy(
     stack: str = STACK,
     built: bool = False,
 ) -> Deployment:
-    """Creates everything in the template at `path`; TemplateError where it asks for what is not played.
+    """Creates everything in the template at `path`; TemplateError for anything that is not supported.
 
-    `client` gives a boto3 client for a service name. `built` takes the functions' code from `.aws-sam/build`
-    beside the template instead of their source.
+    `client` returns a boto3 client for a service name. With `built`, the functions' code comes from the template's
+    `.aws-sam/build` folder instead of their source folders.
     """
     template = expand(load(path), parameters)
     resolver = Resolver(template, parameters or {}, stack)
-    building = Building(stack=stack, root=path.parent, built=built, client=client)
+    builder = StackBuilder(stack=stack, root=path.parent, built=built, client=client)
     for logical_id in _order(template, resolver):
-        resolver.created[logical_id] = _create(building, resolver, logical_id, template["Resources"][logical_id])
+        resolver.created[logical_id] = _create(builder, resolver, logical_id, template["Resources"][logical_id])
     outputs = {name: resolver.resolve(out["Value"], f"Outputs.{name}") for name, out in _outputs(template, resolver)}
     return Deployment(
         stack=stack,
         resources=dict(resolver.created),
-        functions=tuple(_with_invoke_config(building, spec) for spec in building.functions),
-        event_sources=tuple(building.event_sources),
-        rules=tuple(building.rules),
-        schedules=tuple(building.schedules),
-        routes=tuple(building.routes),
-        event_buckets=frozenset(building.event_buckets),
+        functions=tuple(_with_invoke_config(builder, spec) for spec in builder.functions),
+        event_sources=tuple(builder.event_sources),
+        rules=tuple(builder.rules),
+        schedules=tuple(builder.schedules),
+        routes=tuple(builder.routes),
+        event_buckets=frozenset(builder.event_buckets),
         outputs=outputs,
     )
 
 
 def _order(template: Mapping[str, Any], resolver: Resolver) -> list[str]:
-    """The logical ids of the resources whose condition holds, each after all that it refers to."""
+    """Logical ids of the resources whose condition holds, in dependency order."""
     active = {
         logical_id: resource
         for logical_id, resource in template["Resources"].items()
@@ -86,17 +86,19 @@ def _needs(resource: Mapping[str, Any]) -> set[str]:
     return {*([explicit] if isinstance(explicit, str) else explicit), *references(resource.get("Properties", {}))}
 
 
-def _create(building: Building, resolver: Resolver, logical_id: str, resource: Mapping[str, Any]) -> Created:
+def _create(builder: StackBuilder, resolver: Resolver, logical_id: str, resource: Mapping[str, Any]) -> Created:
     kind = resource["Type"]
     if kind not in TYPES:
-        raise TemplateError(f"{logical_id}: resource type {kind} is not played by the laptop cloud")
+        raise TemplateError(f"{logical_id}: resource type {kind} is not supported by the laptop cloud")
     if unknown := sorted(resource.keys() - RESOURCE_ATTRIBUTES):
-        raise TemplateError(f"{logical_id} ({kind}): resource attribute {unknown[0]} is not played by the laptop cloud")
+        raise TemplateError(
+            f"{logical_id} ({kind}): resource attribute {unknown[0]} is not supported by the laptop cloud"
+        )
     type_ = TYPES[kind]
     properties = type_.effective(logical_id, kind, resource.get("Properties", {}))
     resolved = resolver.resolve(properties, f"{logical_id} ({kind})")
     try:
-        created = type_.create(building, logical_id, resolved)
+        created = type_.create(builder, logical_id, resolved)
     except (BotoCoreError, ClientError) as error:
         raise TemplateError(f"{logical_id} ({kind}): {error}") from error
     except KeyError as error:
@@ -112,5 +114,5 @@ def _outputs(template: Mapping[str, Any], resolver: Resolver) -> list[tuple[str,
     ]
 
 
-def _with_invoke_config(building: Building, spec: FunctionSpec) -> FunctionSpec:
-    return replace(spec, **building.invoke_configs.get(spec.name, {}))
+def _with_invoke_config(builder: StackBuilder, spec: FunctionSpec) -> FunctionSpec:
+    return replace(spec, **builder.invoke_configs.get(spec.name, {}))

@@ -1,6 +1,6 @@
-"""What a deployed template comes to: plain values which the dispatcher, the functions and the tests read.
+"""The result of a deployment: plain values that the dispatcher, the functions and the tests read.
 
-Everything here is derived from the template; there is no second list of functions, queues or schedules.
+All of them are derived from the template; there is no second list of functions, queues or schedules.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Created:
-    """One created resource: what `Ref` and `Fn::GetAtt` answer for it."""
+    """One created resource: the values that `Ref` and `Fn::GetAtt` return for it."""
 
     type: str  #: AWS::Service::Kind
     ref: str  #: physical id
@@ -24,14 +24,14 @@ class Created:
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """One Lambda function, as its process must be started and as it is called asynchronously."""
+    """One Lambda function: how to start its process, and how to handle its asynchronous invocations."""
 
     logical_id: str
     name: str
     arn: str
     handler: str  #: module.function, relative to code_dir
     code_dir: Path
-    environment: Mapping[str, str]  #: the template's variables alone
+    environment: Mapping[str, str]  #: only the variables from the template
     timeout_seconds: int
     memory_mb: int
     role_arn: str
@@ -39,8 +39,8 @@ class FunctionSpec:
     log_group: str = ""
     retries: int = 2  #: further attempts of an asynchronous invocation
     maximum_age_seconds: int = 21_600
-    on_failure: str | None = None  #: ARN: gets the record of a failed asynchronous invocation
-    dead_letters: str | None = None  #: ARN: gets the bare event
+    on_failure: str | None = None  #: ARN that receives the invocation record of a failed asynchronous invocation
+    dead_letters: str | None = None  #: ARN that receives only the event
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class EventSource:
     function: str  #: logical id
     batch_size: int
     window_seconds: int = 0
-    patterns: tuple[str, ...] = ()  #: JSON filter patterns, any of which lets a record pass
+    patterns: tuple[str, ...] = ()  #: JSON filter patterns; a record passes if it matches any of them
     report_failures: bool = False  #: ReportBatchItemFailures
     bisect: bool = False
     retries: int = -1  #: streams only; -1 = until the record is too old
@@ -71,19 +71,19 @@ class InputTransformer:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a rule or a schedule delivers to."""
+    """The target of a rule or a schedule."""
 
     arn: str
     id: str = ""
-    input: str | None = None  #: JSON text which replaces the event
+    input: str | None = None  #: JSON text that replaces the event
     input_path: str | None = None
     transformer: InputTransformer | None = None
-    dead_letters: str | None = None  #: ARN of the queue for what could not be delivered
+    dead_letters: str | None = None  #: ARN of the queue for events that could not be delivered
 
 
 @dataclass(frozen=True)
 class RuleSpec:
-    """One EventBridge rule on the default bus: by pattern, by schedule or both."""
+    """One EventBridge rule on the default bus, with an event pattern, a schedule or both."""
 
     logical_id: str
     name: str
@@ -109,7 +109,7 @@ class ScheduleSpec:
 
 @dataclass(frozen=True)
 class RouteSpec:
-    """One route of an HTTP API, which signed requests take to a function."""
+    """One route of an HTTP API: it invokes a function for signed requests."""
 
     api_id: str
     method: str
@@ -128,11 +128,11 @@ class Deployment:
     rules: tuple[RuleSpec, ...] = ()
     schedules: tuple[ScheduleSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
-    event_buckets: frozenset[str] = frozenset()  #: names of the buckets that tell EventBridge
+    event_buckets: frozenset[str] = frozenset()  #: names of the buckets that send events to EventBridge
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
     def function(self, name: str) -> FunctionSpec:
-        """The function with this logical id, name or ARN (qualified or not); KeyError otherwise."""
+        """The function with this logical id, name or ARN (qualified or not); KeyError if there is none."""
         plain = name.removesuffix(":$LATEST")
         for spec in self.functions:
             if plain in (spec.logical_id, spec.name, spec.arn):

@@ -1,4 +1,4 @@
-"""Event patterns: which events a rule takes."""
+"""Event patterns, which select the events for a rule."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OPERATORS = frozenset(
 
 
 class InvalidPatternError(ValueError):
-    """The event pattern is not JSON, is malformed, or uses an operator that the matcher does not know."""
+    """The event pattern is not JSON, is malformed, or uses an operator that the matcher does not support."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """An event pattern, also used for the filters of event source mappings."""
+    """A parsed event pattern; event source mappings use the same syntax for their filters."""
 
     matcher: EventPattern
 
@@ -43,7 +43,7 @@ class Pattern:
 
 
 def _check_operators(node: Any) -> None:
-    """InvalidPatternError for an unknown operator: the matcher would let everything pass."""
+    """Raises InvalidPatternError for an unknown operator, because the matcher would let every event pass."""
     if isinstance(node, dict):
         for value in node.values():
             _check_operators(value)

@@ -1,7 +1,7 @@
-"""The resources that move something: functions, event sources, rules and schedules.
+"""Resources that run code or deliver events: functions, event source mappings, rules and schedules.
 
-They are not created in moto (its Lambda wants Docker, its rules and schedules do not fire): they become values
-of the Deployment, and the dispatcher plays them.
+They are not created in moto, whose Lambda needs Docker and whose rules and schedules never fire. Instead they become
+values of the Deployment, and the dispatcher implements them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from local.account import TemplateError
 from local.clock import check_expression
-from local.stack.builder import Building, Properties, arn, as_bool, only, played
+from local.stack.builder import Properties, StackBuilder, arn, as_bool, only, resource_type
 from local.stack.deployment import Created, EventSource, FunctionSpec, InputTransformer, RuleSpec, ScheduleSpec, Target
 from local.stack.template import LOCAL_CODE
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from local.stack.builder import ResourceType
 
 NO_AWS_ACCESS = "IAM is not enforced on a laptop"
-NO_BILL = "tags sort bills and there is none"
+NO_BILL = "tags allocate costs, and there are none"
 ONE_WORKER = "each function is one warm process, so its concurrency is one"
 
 
-def function(building: Building, logical_id: str, p: Properties) -> Created:
-    name = p.get("FunctionName", building.name(logical_id))
+def function(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p.get("FunctionName", builder.name(logical_id))
     function_arn = arn("lambda", f"function:{name}")
     variables = p.get("Environment", {})
     only(logical_id, "Environment", variables, {"Variables"})
@@ -38,42 +38,42 @@ def function(building: Building, logical_id: str, p: Properties) -> Created:
         name=name,
         arn=function_arn,
         handler=p["Handler"],
-        code_dir=_code_dir(building, logical_id, p["Code"]),
+        code_dir=_code_dir(builder, logical_id, p["Code"]),
         environment={key: str(value) for key, value in variables.get("Variables", {}).items()},
         timeout_seconds=int(p.get("Timeout", 3)),
         memory_mb=int(p.get("MemorySize", 128)),
         role_arn=p["Role"],
-        layers=tuple(building.layers[layer] for layer in p.get("Layers", []) if building.built),
+        layers=tuple(builder.layers[layer] for layer in p.get("Layers", []) if builder.built),
         log_group=logging.get("LogGroup", f"/aws/lambda/{name}"),
         dead_letters=p.get("DeadLetterConfig", {}).get("TargetArn"),
     )
-    building.functions.append(spec)
+    builder.functions.append(spec)
     return Created("", name, {"Arn": function_arn})
 
 
-def _code_dir(building: Building, logical_id: str, code: Properties) -> Path:
+def _code_dir(builder: StackBuilder, logical_id: str, code: Properties) -> Path:
     only(logical_id, "Code", code, {"S3Bucket", "S3Key"})
     if code.get("S3Bucket") != LOCAL_CODE:
         raise TemplateError(f"{logical_id}: property Code points to {code}, not to a local path")
-    folder = building.root / (f".aws-sam/build/{logical_id}" if building.built else code["S3Key"])
+    folder = builder.root / (f".aws-sam/build/{logical_id}" if builder.built else code["S3Key"])
     if not folder.is_dir():
         raise TemplateError(f"{logical_id}: property Code: no folder {folder}")
     return folder
 
 
-def layer(building: Building, logical_id: str, p: Properties) -> Created:
-    name = p.get("LayerName", building.name(logical_id))
+def layer(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p.get("LayerName", builder.name(logical_id))
     layer_arn = arn("lambda", f"layer:{name}:1")
     # SAM appends ten hexadecimal digits to a layer's logical id; `sam build` names the folder without them.
-    building.layers[layer_arn] = building.root / ".aws-sam" / "build" / logical_id[:-10] / "python"
+    builder.layers[layer_arn] = builder.root / ".aws-sam" / "build" / logical_id[:-10] / "python"
     return Created("", layer_arn, {"LayerVersionArn": layer_arn})
 
 
-def permission(building: Building, logical_id: str, _: Properties) -> Created:
-    return Created("", building.name(logical_id))
+def permission(builder: StackBuilder, logical_id: str, _: Properties) -> Created:
+    return Created("", builder.name(logical_id))
 
 
-def invoke_config(building: Building, logical_id: str, p: Properties) -> Created:
+def invoke_config(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     destinations = p.get("DestinationConfig", {})
     only(logical_id, "DestinationConfig", destinations, {"OnFailure"})
     config = {
@@ -81,15 +81,17 @@ def invoke_config(building: Building, logical_id: str, p: Properties) -> Created
         "maximum_age_seconds": int(p.get("MaximumEventAgeInSeconds", 21_600)),
         "on_failure": destinations.get("OnFailure", {}).get("Destination"),
     }
-    building.invoke_configs[p["FunctionName"]] = config
-    return Created("", building.name(logical_id))
+    builder.invoke_configs[p["FunctionName"]] = config
+    return Created("", builder.name(logical_id))
 
 
-def event_source(building: Building, logical_id: str, p: Properties) -> Created:
+def event_source(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     source_arn = p["EventSourceArn"]
     kind = source_arn.split(":")[2]
     if kind not in ("sqs", "dynamodb"):
-        raise TemplateError(f"{logical_id}: property EventSourceArn: source {kind} is not played by the laptop cloud")
+        raise TemplateError(
+            f"{logical_id}: property EventSourceArn: source {kind} is not supported by the laptop cloud"
+        )
     batch_size, window = (
         int(p.get("BatchSize", 10 if kind == "sqs" else 100)),
         p.get("MaximumBatchingWindowInSeconds", 0),
@@ -102,7 +104,7 @@ def event_source(building: Building, logical_id: str, p: Properties) -> Created:
         logical_id=logical_id,
         kind=kind,
         arn=source_arn,
-        function=_function_id(building, logical_id, p["FunctionName"]),
+        function=_function_id(builder, logical_id, p["FunctionName"]),
         batch_size=batch_size,
         window_seconds=int(window),
         patterns=tuple(item["Pattern"] for item in p.get("FilterCriteria", {}).get("Filters", [])),
@@ -114,21 +116,21 @@ def event_source(building: Building, logical_id: str, p: Properties) -> Created:
         from_start=p.get("StartingPosition", "TRIM_HORIZON") == "TRIM_HORIZON",
         enabled=as_bool(p.get("Enabled", True)),
     )
-    building.event_sources.append(source)
+    builder.event_sources.append(source)
     return Created("", logical_id, {"Id": logical_id})
 
 
-def _function_id(building: Building, logical_id: str, name: str) -> str:
-    for spec in building.functions:
+def _function_id(builder: StackBuilder, logical_id: str, name: str) -> str:
+    for spec in builder.functions:
         if name in (spec.name, spec.arn, spec.logical_id):
             return spec.logical_id
     raise TemplateError(f"{logical_id}: property FunctionName: no function {name} in the template")
 
 
-def rule(building: Building, logical_id: str, p: Properties) -> Created:
+def rule(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     if p.get("EventBusName", "default") != "default":
-        raise TemplateError(f"{logical_id}: property EventBusName: only the default bus is played by the laptop cloud")
-    name = p.get("Name", building.name(logical_id))
+        raise TemplateError(f"{logical_id}: property EventBusName: the laptop cloud supports only the default bus")
+    name = p.get("Name", builder.name(logical_id))
     if "ScheduleExpression" in p:
         check_expression(p["ScheduleExpression"], f"{logical_id}: property ScheduleExpression")
     if "EventPattern" in p:
@@ -142,12 +144,12 @@ def rule(building: Building, logical_id: str, p: Properties) -> Created:
         schedule=p.get("ScheduleExpression"),
         enabled=p.get("State", "ENABLED").startswith("ENABLED"),
     )
-    building.rules.append(spec)
+    builder.rules.append(spec)
     return Created("", name, {"Arn": spec.arn})
 
 
 def check_pattern(pattern: str, where: str) -> None:
-    """TemplateError unless the JSON text `pattern` is an event pattern that the matcher understands."""
+    """Raises TemplateError unless the JSON text `pattern` is an event pattern that the matcher supports."""
     from local.stack.event_pattern import InvalidPatternError, Pattern
 
     try:
@@ -157,7 +159,7 @@ def check_pattern(pattern: str, where: str) -> None:
 
 
 def _rule_target(logical_id: str, p: Properties) -> Target:
-    # Retries of a delivery need no playing: on a laptop a delivery fails for good or not at all.
+    # RetryPolicy is ignored: on a laptop, a failed delivery would fail again.
     known = {"Arn", "Id", "Input", "InputPath", "InputTransformer", "DeadLetterConfig", "RetryPolicy", "RoleArn"}
     only(logical_id, "Targets", p, known)
     _check_target(logical_id, p["Arn"])
@@ -181,14 +183,14 @@ def _transformer(logical_id: str, p: Properties | None) -> InputTransformer | No
 def _check_target(logical_id: str, target_arn: str) -> None:
     service = target_arn.split(":")[2]
     if service not in ("sqs", "lambda"):
-        raise TemplateError(f"{logical_id}: target {target_arn}: {service} is not played by the laptop cloud")
+        raise TemplateError(f"{logical_id}: target {target_arn}: {service} is not supported by the laptop cloud")
 
 
-def schedule(building: Building, logical_id: str, p: Properties) -> Created:
+def schedule(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     check_expression(p["ScheduleExpression"], f"{logical_id}: property ScheduleExpression")
     only(logical_id, "Target", p["Target"], {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"})
     _check_target(logical_id, p["Target"]["Arn"])
-    name = p.get("Name", building.name(logical_id))
+    name = p.get("Name", builder.name(logical_id))
     spec = ScheduleSpec(
         logical_id=logical_id,
         name=name,
@@ -202,51 +204,51 @@ def schedule(building: Building, logical_id: str, p: Properties) -> Created:
             dead_letters=p["Target"].get("DeadLetterConfig", {}).get("Arn"),
         ),
     )
-    building.schedules.append(spec)
+    builder.schedules.append(spec)
     return Created("", name, {"Arn": spec.arn})
 
 
 TYPES: Mapping[str, ResourceType] = {
-    "AWS::Lambda::Function": played(
+    "AWS::Lambda::Function": resource_type(
         function,
         "FunctionName Handler Code Environment Timeout MemorySize Role Layers LoggingConfig DeadLetterConfig",
         {
-            "Runtime": "the interpreter of the laptop cloud runs the handlers",
+            "Runtime": "handlers run in the laptop cloud's own interpreter",
             "Architectures": "the laptop's own",
             "Description": "for people",
             "EphemeralStorage": "the laptop's disk",
-            "TracingConfig": "there are no traces",
+            "TracingConfig": "the laptop cloud records no traces",
             "ReservedConcurrentExecutions": ONE_WORKER,
-            "PackageType": "code folders only: Code is checked",
-            "KmsKeyArn": "nothing is stored beyond the process, so there is nothing to encrypt",
-            "SnapStart": "the processes are warm",
-            "RecursiveLoop": "a loop is seen at once",
-            "RuntimeManagementConfig": "the interpreter of the laptop cloud runs the handlers",
+            "PackageType": "the check of Code accepts only folders anyway",
+            "KmsKeyArn": "no data outlives the process, so there is nothing to encrypt",
+            "SnapStart": "the processes stay warm",
+            "RecursiveLoop": "a loop shows immediately",
+            "RuntimeManagementConfig": "handlers run in the laptop cloud's own interpreter",
             "Tags": NO_BILL,
         },
     ),
-    "AWS::Lambda::LayerVersion": played(
+    "AWS::Lambda::LayerVersion": resource_type(
         layer,
         "LayerName",
         {
-            "Content": "in source mode the venv has the layer's packages; a built layer lies in .aws-sam/build",
-            "CompatibleRuntimes": "the interpreter of the laptop cloud runs the handlers",
+            "Content": "the venv has the layer's packages, or .aws-sam/build has the built layer",
+            "CompatibleRuntimes": "handlers run in the laptop cloud's own interpreter",
             "CompatibleArchitectures": "the laptop's own",
             "Description": "for people",
             "LicenseInfo": "for people",
         },
     ),
-    "AWS::Lambda::Permission": played(
+    "AWS::Lambda::Permission": resource_type(
         permission,
         "FunctionName",
         dict.fromkeys(("Action", "Principal", "SourceArn", "SourceAccount", "EventSourceToken"), NO_AWS_ACCESS),
     ),
-    "AWS::Lambda::EventInvokeConfig": played(
+    "AWS::Lambda::EventInvokeConfig": resource_type(
         invoke_config,
         "FunctionName MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig",
         {"Qualifier": "there is one version"},
     ),
-    "AWS::Lambda::EventSourceMapping": played(
+    "AWS::Lambda::EventSourceMapping": resource_type(
         event_source,
         "EventSourceArn FunctionName BatchSize MaximumBatchingWindowInSeconds FilterCriteria FunctionResponseTypes "
         "StartingPosition BisectBatchOnFunctionError MaximumRetryAttempts MaximumRecordAgeInSeconds DestinationConfig "
@@ -259,18 +261,18 @@ TYPES: Mapping[str, ResourceType] = {
             "Tags": NO_BILL,
         },
     ),
-    "AWS::Events::Rule": played(
+    "AWS::Events::Rule": resource_type(
         rule,
         "Name EventBusName EventPattern ScheduleExpression State Targets",
         {"Description": "for people", "RoleArn": NO_AWS_ACCESS, "Tags": NO_BILL},
     ),
-    "AWS::Scheduler::Schedule": played(
+    "AWS::Scheduler::Schedule": resource_type(
         schedule,
         "Name GroupName ScheduleExpression ScheduleExpressionTimezone State Target",
         {
             "Description": "for people",
-            "FlexibleTimeWindow": "load is not spread on a laptop: it fires when due",
-            "KmsKeyArn": "nothing is stored beyond the process, so there is nothing to encrypt",
+            "FlexibleTimeWindow": "schedules fire exactly when due; a laptop need not spread the load",
+            "KmsKeyArn": "no data outlives the process, so there is nothing to encrypt",
         },
     ),
 }

@@ -1,4 +1,4 @@
-"""The resources that watch: log groups, topics, alarms and dashboards."""
+"""Monitoring resources: log groups, topics, alarms and dashboards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from local.account import TemplateError
-from local.stack.builder import Building, Properties, arn, camel, played
+from local.stack.builder import Properties, StackBuilder, arn, camel, resource_type
 from local.stack.deployment import Created
 from local.stack.storage_resources import NO_DISK, TAGS
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
     from local.stack.builder import ResourceType
 
-ALARM_ACTIONS = "people are told by the console of the laptop, not by mail"
+ALARM_ACTIONS = "alarms never go off on a laptop, and no mail is sent"
 
 
-def log_group(building: Building, logical_id: str, p: Properties) -> Created:
-    logs, name = building.client("logs"), p.get("LogGroupName", building.name(logical_id))
+def log_group(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    logs, name = builder.client("logs"), p.get("LogGroupName", builder.name(logical_id))
     logs.create_log_group(logGroupName=name)
     if days := p.get("RetentionInDays"):
         logs.put_retention_policy(logGroupName=name, retentionInDays=int(days))
     return Created("", name, {"Arn": arn("logs", f"log-group:{name}:*")})
 
 
-def metric_filter(building: Building, logical_id: str, p: Properties) -> Created:
-    name = p.get("FilterName", building.name(logical_id))
+def metric_filter(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p.get("FilterName", builder.name(logical_id))
     transformations = [camel(transformation) for transformation in p["MetricTransformations"]]
-    building.client("logs").put_metric_filter(
+    builder.client("logs").put_metric_filter(
         logGroupName=p["LogGroupName"],
         filterName=name,
         filterPattern=p["FilterPattern"],
@@ -38,59 +38,61 @@ def metric_filter(building: Building, logical_id: str, p: Properties) -> Created
     return Created("", name)
 
 
-def topic(building: Building, logical_id: str, p: Properties) -> Created:
-    sns, name = building.client("sns"), p.get("TopicName", building.name(logical_id))
+def topic(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    sns, name = builder.client("sns"), p.get("TopicName", builder.name(logical_id))
     topic_arn = sns.create_topic(Name=name)["TopicArn"]
     for subscription in p.get("Subscription", []):
         sns.subscribe(TopicArn=topic_arn, Protocol=subscription["Protocol"], Endpoint=subscription["Endpoint"])
     return Created("", topic_arn, {"TopicArn": topic_arn, "TopicName": name})
 
 
-def subscription(building: Building, _: str, p: Properties) -> Created:
-    answer = building.client("sns").subscribe(
+def subscription(builder: StackBuilder, _: str, p: Properties) -> Created:
+    answer = builder.client("sns").subscribe(
         TopicArn=p["TopicArn"], Protocol=p["Protocol"], Endpoint=p["Endpoint"], ReturnSubscriptionArn=True
     )
     return Created("", answer["SubscriptionArn"], {"Arn": answer["SubscriptionArn"]})
 
 
-def topic_policy(building: Building, logical_id: str, p: Properties) -> Created:
+def topic_policy(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     for topic_arn in p["Topics"]:
         document = json.dumps(p["PolicyDocument"])
-        building.client("sns").set_topic_attributes(TopicArn=topic_arn, AttributeName="Policy", AttributeValue=document)
-    return Created("", building.name(logical_id))
+        builder.client("sns").set_topic_attributes(TopicArn=topic_arn, AttributeName="Policy", AttributeValue=document)
+    return Created("", builder.name(logical_id))
 
 
-def alarm(building: Building, logical_id: str, p: Properties) -> Created:
-    name = p.get("AlarmName", building.name(logical_id))
-    building.client("cloudwatch").put_metric_alarm(AlarmName=name, **{k: v for k, v in p.items() if k != "AlarmName"})
+def alarm(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p.get("AlarmName", builder.name(logical_id))
+    builder.client("cloudwatch").put_metric_alarm(AlarmName=name, **{k: v for k, v in p.items() if k != "AlarmName"})
     return Created("", name, {"Arn": arn("cloudwatch", f"alarm:{name}")})
 
 
-def dashboard(building: Building, logical_id: str, p: Properties) -> Created:
-    name, body = p.get("DashboardName", building.name(logical_id)), p["DashboardBody"]
+def dashboard(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name, body = p.get("DashboardName", builder.name(logical_id)), p["DashboardBody"]
     try:
         json.loads(body)
     except ValueError as error:
         raise TemplateError(f"{logical_id}: property DashboardBody is not JSON: {error}") from error
-    building.client("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=body)
+    builder.client("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=body)
     return Created("", name)
 
 
 TYPES: Mapping[str, ResourceType] = {
-    "AWS::Logs::LogGroup": played(
+    "AWS::Logs::LogGroup": resource_type(
         log_group,
         "LogGroupName RetentionInDays",
-        {"KmsKeyId": NO_DISK, "LogGroupClass": "a price", "DataProtectionPolicy": NO_DISK, **TAGS},
+        {"KmsKeyId": NO_DISK, "LogGroupClass": "it affects only the price", "DataProtectionPolicy": NO_DISK, **TAGS},
     ),
-    "AWS::Logs::MetricFilter": played(metric_filter, "FilterName FilterPattern LogGroupName MetricTransformations"),
-    "AWS::SNS::Topic": played(
+    "AWS::Logs::MetricFilter": resource_type(
+        metric_filter, "FilterName FilterPattern LogGroupName MetricTransformations"
+    ),
+    "AWS::SNS::Topic": resource_type(
         topic,
         "TopicName Subscription",
-        {"KmsMasterKeyId": NO_DISK, "DisplayName": "the sender's name in a mail", **TAGS},
+        {"KmsMasterKeyId": NO_DISK, "DisplayName": "it is only the sender's name in a mail", **TAGS},
     ),
-    "AWS::SNS::Subscription": played(subscription, "TopicArn Protocol Endpoint"),
-    "AWS::SNS::TopicPolicy": played(topic_policy, "Topics PolicyDocument"),
-    "AWS::CloudWatch::Alarm": played(
+    "AWS::SNS::Subscription": resource_type(subscription, "TopicArn Protocol Endpoint"),
+    "AWS::SNS::TopicPolicy": resource_type(topic_policy, "Topics PolicyDocument"),
+    "AWS::CloudWatch::Alarm": resource_type(
         alarm,
         "AlarmName AlarmDescription MetricName Namespace Dimensions Statistic ExtendedStatistic Period "
         "EvaluationPeriods DatapointsToAlarm Threshold ComparisonOperator TreatMissingData Unit Metrics",
@@ -102,5 +104,5 @@ TYPES: Mapping[str, ResourceType] = {
             **TAGS,
         },
     ),
-    "AWS::CloudWatch::Dashboard": played(dashboard, "DashboardName DashboardBody"),
+    "AWS::CloudWatch::Dashboard": resource_type(dashboard, "DashboardName DashboardBody"),
 }

@@ -1,4 +1,4 @@
-"""The resources that hold something: buckets, queues, tables, roles, parameters, applications, alarms."""
+"""Storage and compute resources: buckets, queues, tables, roles, databases, parameters, Spark and Redshift."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from local.account import REGION
-from local.stack.builder import Building, Properties, arn, as_bool, camel, only, played, subset
+from local.stack.builder import Properties, StackBuilder, arn, as_bool, camel, only, resource_type, subset
 from local.stack.deployment import Created
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from local.stack.builder import ResourceType
 
 NO_AWS_ACCESS = "IAM is not enforced on a laptop"
-NO_DISK = "nothing is stored beyond the process, so there is nothing to encrypt"
-NO_TIME = "a laptop cloud does not live long enough"
-NO_BILL = "tags sort bills and there is none"
+NO_DISK = "no data outlives the process, so there is nothing to encrypt"
+NO_TIME = "the laptop cloud does not run long enough"
+NO_BILL = "tags allocate costs, and there are none"
 TAGS = {"Tags": NO_BILL}
 
 
-def bucket(building: Building, logical_id: str, p: Properties) -> Created:
-    s3, name = building.client("s3"), p.get("BucketName", building.name(logical_id).lower())
+def bucket(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    s3, name = builder.client("s3"), p.get("BucketName", builder.name(logical_id).lower())
     s3.create_bucket(Bucket=name)
     if versioning := p.get("VersioningConfiguration"):
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
@@ -32,35 +32,35 @@ def bucket(building: Building, logical_id: str, p: Properties) -> Created:
         settings = notification["EventBridgeConfiguration"]
         only(logical_id, "EventBridgeConfiguration", settings, {"EventBridgeEnabled"})
         if as_bool(settings.get("EventBridgeEnabled", True)):
-            building.event_buckets.add(name)
+            builder.event_buckets.add(name)
     domain = f"{name}.s3.amazonaws.com"
     regional = f"{name}.s3.{REGION}.amazonaws.com"
     return Created("", name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": domain, "RegionalDomainName": regional})
 
 
-def bucket_policy(_: Building, __: str, p: Properties) -> Created:
+def bucket_policy(_: StackBuilder, __: str, p: Properties) -> Created:
     return Created("", p["Bucket"])
 
 
-def queue(building: Building, logical_id: str, p: Properties) -> Created:
-    name = p.get("QueueName", building.name(logical_id))
+def queue(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p.get("QueueName", builder.name(logical_id))
     numbers = ("VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "MaximumMessageSize")
     documents = ("RedrivePolicy", "RedriveAllowPolicy")
     attributes = {key: str(p[key]) for key in numbers if key in p}
     attributes |= {key: json.dumps(p[key]) for key in documents if key in p}
-    url = building.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    url = builder.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     return Created("", url, {"Arn": arn("sqs", name), "QueueName": name, "QueueUrl": url})
 
 
-def queue_policy(building: Building, logical_id: str, p: Properties) -> Created:
+def queue_policy(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     for url in p["Queues"]:
         attributes = {"Policy": json.dumps(p["PolicyDocument"])}
-        building.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
-    return Created("", building.name(logical_id))
+        builder.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    return Created("", builder.name(logical_id))
 
 
-def table(building: Building, logical_id: str, p: Properties) -> Created:
-    dynamodb, name = building.client("dynamodb"), p.get("TableName", building.name(logical_id))
+def table(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    dynamodb, name = builder.client("dynamodb"), p.get("TableName", builder.name(logical_id))
     stream = p.get("StreamSpecification")
     if stream:
         only(logical_id, "StreamSpecification", stream, {"StreamViewType"})
@@ -78,28 +78,28 @@ def table(building: Building, logical_id: str, p: Properties) -> Created:
     return Created("", name, {key: value for key, value in attributes.items() if value})
 
 
-def role(building: Building, logical_id: str, p: Properties) -> Created:
-    iam, name = building.client("iam"), p.get("RoleName", building.name(logical_id))
+def role(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    iam, name = builder.client("iam"), p.get("RoleName", builder.name(logical_id))
     created = iam.create_role(
         RoleName=name,
         AssumeRolePolicyDocument=json.dumps(p["AssumeRolePolicyDocument"]),
         **subset(p, "Path", "Description", "MaxSessionDuration"),
     )["Role"]
     for policy in p.get("Policies", []):
-        # SAM leaves the version out where it adds a statement of its own; AWS takes that, moto does not.
+        # SAM omits Version from the statements that it adds itself; AWS accepts that, moto does not.
         document = json.dumps({"Version": "2012-10-17"} | policy["PolicyDocument"])
         iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
     return Created("", name, {"Arn": created["Arn"], "RoleId": created["RoleId"]})
 
 
-def glue_database(building: Building, _: str, p: Properties) -> Created:
-    building.client("glue").create_database(DatabaseInput=p["DatabaseInput"])
+def glue_database(builder: StackBuilder, _: str, p: Properties) -> Created:
+    builder.client("glue").create_database(DatabaseInput=p["DatabaseInput"])
     return Created("", p["DatabaseInput"]["Name"])
 
 
-def spark_application(building: Building, logical_id: str, p: Properties) -> Created:
-    answer = building.client("emr-serverless").create_application(
-        name=p.get("Name", building.name(logical_id)),
+def spark_application(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    answer = builder.client("emr-serverless").create_application(
+        name=p.get("Name", builder.name(logical_id)),
         type=p["Type"].upper(),
         **camel(subset(p, "ReleaseLabel", "Architecture", "MaximumCapacity", "SchedulerConfiguration")),
         **camel(subset(p, "AutoStartConfiguration", "AutoStopConfiguration")),
@@ -107,7 +107,7 @@ def spark_application(building: Building, logical_id: str, p: Properties) -> Cre
     return Created("", answer["applicationId"], {"ApplicationId": answer["applicationId"], "Arn": answer["arn"]})
 
 
-def warehouse_namespace(_: Building, logical_id: str, p: Properties) -> Created:
+def warehouse_namespace(_: StackBuilder, logical_id: str, p: Properties) -> Created:
     name = p["NamespaceName"]
     facts = {
         "NamespaceName": name,
@@ -118,7 +118,7 @@ def warehouse_namespace(_: Building, logical_id: str, p: Properties) -> Created:
     return Created("", name, facts | {f"Namespace.{key}": value for key, value in facts.items()})
 
 
-def workgroup(_: Building, logical_id: str, p: Properties) -> Created:
+def workgroup(_: StackBuilder, logical_id: str, p: Properties) -> Created:
     name = p["WorkgroupName"]
     facts = {
         "WorkgroupName": name,
@@ -130,32 +130,32 @@ def workgroup(_: Building, logical_id: str, p: Properties) -> Created:
     return Created("", name, facts | {f"Workgroup.{key}": value for key, value in facts.items()})
 
 
-def parameter(building: Building, logical_id: str, p: Properties) -> Created:
-    name = p.get("Name", building.name(logical_id))
+def parameter(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p.get("Name", builder.name(logical_id))
     optional = subset(p, "Description", "AllowedPattern", "Tier")
-    building.client("ssm").put_parameter(Name=name, Value=p["Value"], Type=p["Type"], **optional)
+    builder.client("ssm").put_parameter(Name=name, Value=p["Value"], Type=p["Type"], **optional)
     return Created("", name, {"Type": p["Type"], "Value": p["Value"]})
 
 
 TYPES: Mapping[str, ResourceType] = {
-    "AWS::S3::Bucket": played(
+    "AWS::S3::Bucket": resource_type(
         bucket,
         "BucketName VersioningConfiguration NotificationConfiguration",
         {
             "BucketEncryption": NO_DISK,
-            "PublicAccessBlockConfiguration": "the endpoint listens on loopback alone",
+            "PublicAccessBlockConfiguration": "the endpoint listens only on loopback",
             "OwnershipControls": NO_AWS_ACCESS,
             "LifecycleConfiguration": NO_TIME,
             "LoggingConfiguration": "calls are recorded by the endpoint",
             **TAGS,
         },
     ),
-    "AWS::S3::BucketPolicy": played(
+    "AWS::S3::BucketPolicy": resource_type(
         bucket_policy,
         "Bucket",
         {"PolicyDocument": "moto applies a Deny and forgets its Condition: all would be denied"},
     ),
-    "AWS::SQS::Queue": played(
+    "AWS::SQS::Queue": resource_type(
         queue,
         "QueueName VisibilityTimeout MessageRetentionPeriod DelaySeconds MaximumMessageSize RedrivePolicy "
         "RedriveAllowPolicy",
@@ -167,49 +167,49 @@ TYPES: Mapping[str, ResourceType] = {
             **TAGS,
         },
     ),
-    "AWS::SQS::QueuePolicy": played(queue_policy, "Queues PolicyDocument"),
-    "AWS::DynamoDB::Table": played(
+    "AWS::SQS::QueuePolicy": resource_type(queue_policy, "Queues PolicyDocument"),
+    "AWS::DynamoDB::Table": resource_type(
         table,
         "TableName AttributeDefinitions KeySchema BillingMode ProvisionedThroughput GlobalSecondaryIndexes "
         "LocalSecondaryIndexes StreamSpecification PointInTimeRecoverySpecification TimeToLiveSpecification",
         {
             "SSESpecification": NO_DISK,
             "DeletionProtectionEnabled": "the table ends with the process",
-            "OnDemandThroughput": "a laptop does not throttle",
-            "ContributorInsightsSpecification": "there are no insights to buy",
-            "TableClass": "a storage price",
+            "OnDemandThroughput": "the laptop cloud does not throttle",
+            "ContributorInsightsSpecification": "the laptop cloud has no Contributor Insights",
+            "TableClass": "it affects only the price",
             **TAGS,
         },
     ),
-    "AWS::IAM::Role": played(
+    "AWS::IAM::Role": resource_type(
         role,
         "RoleName AssumeRolePolicyDocument Policies Path Description MaxSessionDuration",
         {
-            "ManagedPolicyArns": f"{NO_AWS_ACCESS}; AWS's managed policies are not at hand",
+            "ManagedPolicyArns": f"{NO_AWS_ACCESS}, and the text of AWS's managed policies is not available",
             "PermissionsBoundary": NO_AWS_ACCESS,
             **TAGS,
         },
     ),
-    "AWS::Glue::Database": played(
+    "AWS::Glue::Database": resource_type(
         glue_database,
         "DatabaseInput",
-        {"CatalogId": "there is one account", "DatabaseName": "named by its input", **TAGS},
+        {"CatalogId": "there is one account", "DatabaseName": "DatabaseInput has the name", **TAGS},
     ),
-    "AWS::EMRServerless::Application": played(
+    "AWS::EMRServerless::Application": resource_type(
         spark_application,
         "Name Type ReleaseLabel Architecture MaximumCapacity SchedulerConfiguration AutoStartConfiguration "
         "AutoStopConfiguration",
         {
-            "InitialCapacity": "no worker waits on a laptop",
-            "MonitoringConfiguration": "logs lie in the state folder",
+            "InitialCapacity": "the laptop cloud has no pre-initialized workers",
+            "MonitoringConfiguration": "logs go to the state folder",
             "NetworkConfiguration": "there is no network to join",
-            "RuntimeConfiguration": "the job's packages are those of the venv",
-            "WorkerTypeSpecifications": "no worker images on a laptop",
-            "InteractiveConfiguration": "jobs only",
+            "RuntimeConfiguration": "jobs use the packages of the venv",
+            "WorkerTypeSpecifications": "the laptop cloud has no worker images",
+            "InteractiveConfiguration": "the laptop cloud runs only jobs",
             **TAGS,
         },
     ),
-    "AWS::RedshiftServerless::Namespace": played(
+    "AWS::RedshiftServerless::Namespace": resource_type(
         warehouse_namespace,
         "NamespaceName DbName",
         {
@@ -220,28 +220,28 @@ TYPES: Mapping[str, ResourceType] = {
             "DefaultIamRoleArn": NO_AWS_ACCESS,
             "IamRoles": NO_AWS_ACCESS,
             "KmsKeyId": NO_DISK,
-            "LogExports": "statements are listed by the Data API",
+            "LogExports": "the Data API lists the statements",
             "FinalSnapshotName": NO_TIME,
             "FinalSnapshotRetentionPeriod": NO_TIME,
             **TAGS,
         },
     ),
-    "AWS::RedshiftServerless::Workgroup": played(
+    "AWS::RedshiftServerless::Workgroup": resource_type(
         workgroup,
         "WorkgroupName NamespaceName",
         {
-            "BaseCapacity": "DuckDB takes what the laptop has",
-            "MaxCapacity": "DuckDB takes what the laptop has",
+            "BaseCapacity": "DuckDB uses what the laptop has",
+            "MaxCapacity": "DuckDB uses what the laptop has",
             "PricePerformanceTarget": "nothing is billed",
             "ConfigParameters": "settings of Redshift's own engine",
-            "PubliclyAccessible": "the endpoint listens on loopback alone",
+            "PubliclyAccessible": "the endpoint listens only on loopback",
             "EnhancedVpcRouting": "there is no network to join",
             "SubnetIds": "there is no network to join",
             "SecurityGroupIds": "there is no network to join",
-            "Port": "the Data API alone is played",
+            "Port": "the laptop cloud supports only the Data API",
             "TrackName": "DuckDB has one track",
             **TAGS,
         },
     ),
-    "AWS::SSM::Parameter": played(parameter, "Name Value Type Description AllowedPattern Tier", TAGS),
+    "AWS::SSM::Parameter": resource_type(parameter, "Name Value Type Description AllowedPattern Tier", TAGS),
 }

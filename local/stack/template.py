@@ -1,4 +1,4 @@
-"""Reads the SAM template, expands it offline, and resolves its intrinsics against what has been created."""
+"""Reads the SAM template, expands it offline, and resolves its intrinsics against the resources created so far."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _CfnLoader.add_multi_constructor("!", _tag)
 
 
 def load(path: Path) -> dict[str, Json]:
-    """The template as written, short tags in their long form."""
+    """The template as written, with short tags in their long form."""
     return dict(yaml.load(path.read_text(encoding="utf-8"), _CfnLoader))  # noqa: S506 — a SafeLoader
 
 
 def expand(template: Mapping[str, Json], parameters: Mapping[str, str] | None = None) -> dict[str, Json]:
-    """The template with its SAM resources expanded to CloudFormation. TemplateError where SAM refuses it.
+    """The template with its SAM resources expanded to CloudFormation. TemplateError if SAM rejects it.
 
-    Local code paths travel as `s3://local-source/<path>`: the translator takes nothing else.
+    Local code paths become `s3://local-source/<path>`, because the translator accepts only S3 URIs.
     """
     from samtranslator.public.exceptions import InvalidDocumentException
     from samtranslator.translator.transform import transform
@@ -63,11 +63,11 @@ def expand(template: Mapping[str, Json], parameters: Mapping[str, str] | None = 
     try:
         return dict(transform(prepared, dict(parameters or {}), _NoManagedPolicies()))
     except InvalidDocumentException as error:
-        raise TemplateError(f"SAM refuses the template: {[cause.message for cause in error.causes]}") from error
+        raise TemplateError(f"SAM rejects the template: {[cause.message for cause in error.causes]}") from error
 
 
 class _NoManagedPolicies:
-    """Managed policies are named by ARN in the template: there is nothing to look up, and no network to do so."""
+    """Looks up no managed policies: the template names them by ARN, and expansion must work offline."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -89,7 +89,7 @@ def _move_code(properties: dict[str, Json], name: str) -> None:
 
 
 class Resolver:
-    """Resolves intrinsics lazily: a reference to a resource is answered from what has been created so far."""
+    """Resolves intrinsics; references to resources resolve against those created so far."""
 
     def __init__(self, template: Mapping[str, Json], parameters: Mapping[str, str], stack: str = STACK) -> None:
         self.template = template
@@ -98,9 +98,9 @@ class Resolver:
         self._conditions: Mapping[str, Json] = template.get("Conditions", {})
 
     def resolve(self, node: Json, where: str) -> Json:
-        """`node` without intrinsics; properties that resolve to AWS::NoValue are gone.
+        """`node` with its intrinsics resolved and without the properties that resolve to AWS::NoValue.
 
-        `where` names resource and property in the TemplateError that an unknown intrinsic raises.
+        Raises TemplateError for an unsupported intrinsic; `where` names resource and property in its message.
         """
         if isinstance(node, list):
             return [value for item in node if (value := self.resolve(item, where)) is not _ABSENT]
@@ -125,7 +125,7 @@ class Resolver:
         if name == "Fn::Sub":
             return self._sub(argument, where)
         if name not in _FUNCTIONS:
-            raise TemplateError(f"{where}: intrinsic {name} is not played by the laptop cloud")
+            raise TemplateError(f"{where}: intrinsic {name} is not supported by the laptop cloud")
         return _FUNCTIONS[name](self, self.resolve(argument, where), where)
 
     def ref(self, name: str, where: str) -> Json:
@@ -165,7 +165,7 @@ class Resolver:
 
 
 def references(node: Json) -> Iterator[str]:
-    """Every name that `node` refers to by Ref, Fn::GetAtt or Fn::Sub: parameters and resources alike."""
+    """The names of all parameters and resources that `node` refers to by Ref, Fn::GetAtt or Fn::Sub."""
     if isinstance(node, list):
         for item in node:
             yield from references(item)
@@ -190,7 +190,7 @@ def _sub_references(argument: Json) -> Iterator[str]:
 
 
 def _intrinsic(node: Mapping[str, Json]) -> str | None:
-    """The name of the intrinsic that this mapping is; `Condition` alone is one only with a text argument."""
+    """The intrinsic's name if the mapping is one, else None; `Condition` is an intrinsic only with a text argument."""
     if len(node) != 1:
         return None
     name, argument = next(iter(node.items()))
@@ -202,7 +202,7 @@ def _find_in_map(resolver: Resolver, argument: Json, where: str) -> Json:
     try:
         return resolver.template["Mappings"][argument[0]][argument[1]][argument[2]]
     except KeyError as error:
-        raise TemplateError(f"{where}: Fn::FindInMap {argument} finds nothing") from error
+        raise TemplateError(f"{where}: Fn::FindInMap {argument} is not in the template's Mappings") from error
 
 
 def _get_att(resolver: Resolver, argument: Json, where: str) -> Json:
@@ -253,7 +253,7 @@ def _parameter_value(name: str, spec: Mapping[str, Json], given: Mapping[str, st
     if spec["Type"] in ("CommaDelimitedList", "List<String>"):
         return [part.strip() for part in str(value).split(",")]
     if spec["Type"] not in ("String", "Number"):
-        raise TemplateError(f"parameter {name}: type {spec['Type']} is not played by the laptop cloud")
+        raise TemplateError(f"parameter {name}: type {spec['Type']} is not supported by the laptop cloud")
     return _number(str(value)) if spec["Type"] == "Number" else str(value)
 
 

@@ -1,1 +1,1 @@
-"""What a job run does around the transforms: reading, checking, counting and writing."""
+"""The job around the transforms: reading, checking, counting and writing."""

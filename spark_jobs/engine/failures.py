@@ -1,7 +1,7 @@
-"""Why a job failed: a reason of one line, sorted by what to do about it, and the traceback.
+"""A job's failure: a one-line reason, its kind (which decides what happens next) and the traceback.
 
-An error that Spark hands on is one long text: a Python error in a task lies in it as a traceback, one of Spark itself
-as a chain of Java exceptions, printed several times over.
+Spark's errors are one long text: it contains the traceback of a Python error in a task, or a chain of Java exceptions
+for an error of Spark itself, often several times.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from tidemark.core.errors import DeclarationError
 from tidemark.core.job import RunFailure
 
 _LINE_MAX = 500
-#: Bytes of a traceback that are kept: its beginning says where, its end what.
+#: Bytes of a traceback that are kept, half from its beginning (where it happened) and half from its end (the error).
 _TRACEBACK_MAX = 20_000
-_SENTENCES_MAX = 6  # lines of a message that does not end with its first
+_SENTENCES_MAX = 6  # further lines of a multi-line message
 
-#: No file is to blame, and no other try would do better: the code itself is wrong.
+#: Errors in the code itself: no file causes them, and another attempt would fail again.
 _BEYOND = (DeclarationError, ImportError, SyntaxError)
 _BEYOND_NAMES = re.compile(
     r"(ModuleNotFound|Import|Syntax|Indentation|Tab)Error$|AnalysisException$|ParseException$|ClassNotFoundException$"
 )
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n")
-#: Of the code that users write, in a traceback: the module below the job's folder, and the line.
+#: A traceback's line about the user's code: its module below the job's folder, and the line number.
 _USERS_LINE = re.compile(r'File "[^"\n]*?((?:transforms|nightly)/[\w/]+\.py)", line (\d+)')
-#: The line of a Python traceback that says what was raised.
+#: The line of a Python traceback with the exception.
 _RAISED = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$")
-#: The line of a Java trace that says what was thrown: the first follows py4j's own line, the last one is the cause.
+#: The lines of a Java stack trace with exceptions: the first follows py4j's own line, the last is the root cause.
 _THROWN = re.compile(r"^(?:Caused by: |: )?(?:[\w$]+\.)+(\w*(?:Error|Exception|Throwable))(?:: (.*))?$", re.MULTILINE)
-#: Where a message ends and Spark's noise begins: frames, plans, the position in a query.
+#: The text after a message: stack frames, query plans, the position in a query.
 _NOISE = re.compile(
     r"\s+at |\s*\.\.\. \d+ more|Caused by: |==|JVM stacktrace|Traceback |Driver stacktrace|'|\+- |SQLSTATE"
 )
@@ -39,22 +39,22 @@ _FRAMES = re.compile(r"(?:^[ \t]+at [\w$.]+[^\n]*\n?|^[ \t]+\.\.\. \d+ more\n?)+
 
 
 def of(error: BaseException) -> RunFailure:
-    """The failure that an error is; its message is one line of up to 500 characters."""
-    told = ReadError.told_in(str(error))
-    if told:
-        return replace(told, message=_short(told.message))
+    """The failure for an error; its message is one line of up to 500 characters."""
+    reported = ReadError.parse(str(error))
+    if reported:
+        return replace(reported, message=_short(reported.message))
     if isinstance(error, DeclarationError):
         return RunFailure(_short(str(error)), "beyond")
     name, message = _named(error)
     kind = "beyond" if isinstance(error, _BEYOND) or _BEYOND_NAMES.search(name) else "unknown"
-    place = _place(traceback_of(error))
+    location = _location(traceback_of(error))
     reason = f"{name}: {message}" if message else name
-    # The place is what a person looks for first: it must not be what is cut off.
-    return RunFailure(_short(reason, place), kind)
+    # The location matters most to the reader, so the reason is shortened instead of it.
+    return RunFailure(_short(reason, location), kind)
 
 
 def traceback_of(error: BaseException) -> str:
-    """The error's traceback, with Java's frames counted instead of listed, and no longer than 20 KB."""
+    """The error's traceback of at most 20 KB, with Java's frames counted instead of listed."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return _bounded(_FRAMES.sub(_counted, text))
 
@@ -74,7 +74,7 @@ def _bounded(text: str) -> str:
 
 
 def _named(error: BaseException) -> tuple[str, str]:
-    """The name of what went wrong, and what it says: the innermost Python error, Spark's own, or Java's last cause."""
+    """Name and message of the innermost Python error in a task, of Java's root cause, or of the error itself."""
     text = str(error)
     in_task = _raised_in(text)
     if in_task:
@@ -86,41 +86,41 @@ def _named(error: BaseException) -> tuple[str, str]:
 
 
 def _raised_in(text: str) -> tuple[str, str] | None:
-    """What the Python worker's traceback within an error's text says was raised; None without one."""
+    """Name and message of the exception in the Python worker's traceback within an error's text; None without one."""
     begin = _TRACEBACK.search(text)
     if begin is None:
         return None
-    found, at, is_open = None, begin.end(), True
+    innermost, at, is_open = None, begin.end(), True
     for line in text[begin.end() :].splitlines(keepends=True):
         raised = _RAISED.match(line.rstrip("\n"))
         if line.startswith(("\tat ", "Caused by: ")):
             break
         if line.startswith("Traceback "):
-            is_open = True  # an error that was raised while another was handled, or because of it
+            is_open = True  # another exception, raised from or while handling the previous one
         elif raised and is_open:
-            said = _sentence(text, at + raised.start(2)) if raised[2] else ""
-            found, is_open = (raised[1].rpartition(".")[2], said), False  # what follows is its message's
+            message = _sentence(text, at + raised.start(2)) if raised[2] else ""
+            innermost, is_open = (raised[1].rpartition(".")[2], message), False  # later lines belong to its message
         at += len(line)
-    return found
+    return innermost
 
 
 def _sentence(text: str, start: int) -> str:
-    """The line that begins there, and those behind it as long as it ends at a colon or in the midst of a sentence."""
+    """The line at `start`, continued by the next lines while it ends with a colon or in the middle of a sentence."""
     lines = text[start:].splitlines()[: _SENTENCES_MAX + 1]
     if not lines:
         return ""
-    said = lines[0].strip()
-    is_explained = said.startswith("[")
+    sentence = lines[0].strip()
+    is_explained = sentence.startswith("[")
     for line in lines[1:]:
-        ended = said.endswith((".", ";", "?", "!")) if is_explained or not said else not said.endswith(":")
+        ended = sentence.endswith((".", ";", "?", "!")) if is_explained or not sentence else not sentence.endswith(":")
         if ended or _NOISE.match(line) or not line.strip():
             break
-        said = f"{said} {line.strip()}"
-    return said.rstrip(";")
+        sentence = f"{sentence} {line.strip()}"
+    return sentence.rstrip(";")
 
 
-def _place(text: str) -> str:
-    """The innermost line of the user's own code in the first traceback that has one; empty where none has."""
+def _location(text: str) -> str:
+    """The innermost line of the user's code in the last traceback that has one; empty if there is none."""
     for part in _TRACEBACK.split(text)[:0:-1]:
         lines = _USERS_LINE.findall(part)
         if lines:

@@ -1,4 +1,4 @@
-"""Files by URI through the session's own Hadoop file system: EMRFS on EMR, a mounted folder on a laptop."""
+"""Files by URI through the session's Hadoop file system: EMRFS on EMR, a mounted folder on a laptop."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Stored:
 
 
 class FileSystem:
-    """The few things that a job does beside reading and writing tables."""
+    """The file operations that a job needs besides reading and writing tables."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._jvm: Any = spark._jvm  # noqa: SLF001  # PySpark shows Hadoop in no other way
+        self._jvm: Any = spark._jvm  # noqa: SLF001  # PySpark has no public access to Hadoop
         self._conf: Any = spark._jsc.hadoopConfiguration()  # noqa: SLF001
 
     def _path(self, uri: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(uri)
 
     def write(self, uri: str, content: Union[str, bytes]) -> None:
-        """The object, whole; an older one is replaced. Text becomes UTF-8."""
+        """Write or replace an object; text becomes UTF-8."""
         path = self._path(uri)
         stream = path.getFileSystem(self._conf).create(path, True)
         try:
@@ -34,19 +34,19 @@ class FileSystem:
             stream.close()
 
     def files(self, uri: str) -> list[Stored]:
-        """All files below a folder, by name; none if it does not exist."""
+        """All files below a folder, ordered by URI; none if it does not exist."""
         path = self._path(uri)
         system = path.getFileSystem(self._conf)
         if not system.exists(path):
             return []
-        listed, found = system.listFiles(path, True), []
-        while listed.hasNext():
-            status = listed.next()
-            found.append(Stored(status.getPath().toString(), status.getLen()))
-        return sorted(found, key=lambda file: file.uri)
+        statuses, stored = system.listFiles(path, True), []
+        while statuses.hasNext():
+            status = statuses.next()
+            stored.append(Stored(status.getPath().toString(), status.getLen()))
+        return sorted(stored, key=lambda file: file.uri)
 
     def parquet_rows(self, uri: str) -> int:
-        """Rows of a Parquet file, from its footer."""
+        """The number of rows of a Parquet file, from its footer."""
         opened = self._jvm.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(self._path(uri), self._conf)
         footer = self._jvm.org.apache.parquet.hadoop.ParquetFileReader.open(opened)
         try:

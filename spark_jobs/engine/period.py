@@ -1,6 +1,6 @@
-"""One period of a nightly job: published tables in, tables and a report out.
+"""Runs one period of a nightly job: reads published tables, writes tables and returns a report.
 
-The job's own module sees a `Night` and nothing else; what it is given is pinned, so that it can be given it again.
+A job's module receives only a `Night`. Its input is fixed to snapshots, so that a replay reads the same rows.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ _ARTIFACT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._
 
 @dataclass(frozen=True)
 class Night:
-    """What a job is given, and where it may leave more than tables."""
+    """A nightly job's input, and the place for artifacts besides its tables."""
 
     spark: SparkSession
-    tables: Mapping[str, DataFrame]  # as declared under `reads`: declared columns, rows of the days asked for
+    tables: Mapping[
+        str, DataFrame
+    ]  # as declared under `reads`: the declared columns, and the rows of the requested days
     period: Period
     parameters: Mapping[str, Any]  # as declared
-    output: str  # s3:// prefix of this attempt alone, ending in /
+    output: str  # s3:// prefix of this attempt, ending in /
     artifacts: dict[str, str] = field(default_factory=dict)  # name → URI, for the report
 
     def artifact(self, name: str) -> str:
-        """The URI of an artifact that Spark itself writes, such as a model; from now on it is in the report."""
+        """Adds an artifact to the report; the URI to which the job then writes it, such as a Spark model."""
         if not _ARTIFACT.fullmatch(name):
             raise ValueError(f"expected an artifact's name such as model.json, found {name!r}")
         return self.artifacts.setdefault(name, f"{self.output}artifacts/{name}")
@@ -50,7 +52,7 @@ Compute = Callable[[Night], Mapping[str, DataFrame]]
 
 
 def run(spark: SparkSession, spec: JobSpec, manifest: NightlyManifest, seconds: dict[str, float]) -> Result:
-    """Read, compute, write; the result, which is not written yet. `seconds` are those that passed before."""
+    """Read, compute and write; the result, for the caller to write. Adds the time of each step to `seconds`."""
     dataset, system = spec.dataset, FileSystem(spark)
     compute = compute_of(dataset)
     with timed(seconds, "read"):
@@ -59,7 +61,7 @@ def run(spark: SparkSession, spec: JobSpec, manifest: NightlyManifest, seconds: 
         parameters = dataset.nightly.parameters if dataset.nightly else {}
         tables = {name: frame for name, (frame, _) in read.items()}
         night = Night(spark, tables, manifest.period, parameters, spec.output)
-        content_bytes = manifest.total_bytes * writer.SHRINKAGE  # what is pinned is Parquet already
+        content_bytes = manifest.total_bytes * writer.SHRINKAGE  # the input is compressed Parquet, not raw content
         files, days = written_tables(spec, compute(night), "nightly", content_bytes, system)
     spark.catalog.clearCache()
     return Result(
@@ -78,6 +80,6 @@ def run(spark: SparkSession, spec: JobSpec, manifest: NightlyManifest, seconds: 
 
 
 def compute_of(dataset: Dataset) -> Compute:
-    """The job's own module."""
+    """The `compute` function of the job's module."""
     compute: Compute = import_module(f"spark_jobs.nightly.{dataset.transform}").compute
     return compute

@@ -1,12 +1,12 @@
-"""A manifest's file versions as one DataFrame: good records, rejected ones, and the end of every file.
+"""A manifest's file versions as one DataFrame: valid records, rejected records, and one end row per file.
 
-Few balanced tasks fetch their objects themselves; Arrow batches go to Spark without a Python row object on the way.
+A few balanced tasks fetch their objects themselves and pass them to Spark as Arrow batches, never as Python rows.
 Columns: the record's fields, then
-    _rescued   string   what else the record held, as JSON
+    _rescued   string   the record's undeclared fields, as JSON
     _source    int      index of the file in the manifest
-    _ordinal   bigint   number of the good record in its file, from 0
+    _ordinal   bigint   number of the valid record in its file, from 0
     _rejected  struct   position, line, reason, raw; only for a rejected record
-    _end       struct   bytes, problem; exactly one row for each file
+    _end       struct   bytes, problem; in exactly one row for each file
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from tidemark.core.dataset import Column as Declared
 from tidemark.core.files import FileVersion
 from tidemark.core.job import Rejected
 
-ROWS = 8_192  # per Arrow batch at most
-#: What one more request costs, in bytes that could have been read meanwhile.
+ROWS = 8_192  # maximum per Arrow batch
+#: The cost of one request, in bytes that could be read in the same time.
 REQUEST_BYTES = 256 << 10
 TASK_BYTES_MIN, TASK_BYTES_MAX = 4 << 20, 64 << 20
-Task = list[tuple[int, FileVersion]]  # files with their index
+Task = list[tuple[int, FileVersion]]  # files with their index in the manifest
 
 _BIGINT, _STRING = ColumnType.parse("bigint"), ColumnType.parse("string")
 _PLAIN = (Declared("_source", ColumnType.parse("int")), Declared("_ordinal", _BIGINT))
@@ -59,7 +59,7 @@ def ddl(columns: Iterable[Union[Declared, Field]]) -> str:
 
 
 def read(spark: SparkSession, files: Sequence[FileVersion], fields: Sequence[Field], format_: Format) -> DataFrame:
-    """Every record of the files, once; see the module for the columns."""
+    """All records of the files; the module's docstring lists the columns."""
     fields = tuple(fields)
     return in_tasks(spark, files, lambda task: read_batches(task, fields, format_), frame_ddl(fields))
 
@@ -76,7 +76,7 @@ def in_tasks(
     read_task: Callable[[Task], Iterator[pa.RecordBatch]],
     schema: str,
 ) -> DataFrame:
-    """What `read_task` makes of the files, which are dealt out to few balanced tasks; `schema` is Spark's DDL."""
+    """The batches of `read_task`, which runs on the files in a few balanced tasks; `schema` is Spark DDL."""
     tasks = packed(files, spark.sparkContext.defaultParallelism)
 
     def read_tasks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -88,7 +88,7 @@ def in_tasks(
 
 
 def packed(files: Sequence[FileVersion], parallelism: int) -> list[Task]:
-    """The files, with their index, in as few balanced groups as keep all cores busy; the largest first."""
+    """The files with their indexes, largest first, in as few balanced groups as keep all cores busy."""
     total = sum(_weight(file) for file in files)
     tasks = max(math.ceil(total / TASK_BYTES_MAX), min(2 * parallelism, math.ceil(total / TASK_BYTES_MIN)))
     groups: list[Task] = [[] for _ in range(max(1, min(tasks, len(files))))]
@@ -107,12 +107,12 @@ def _weight(file: FileVersion) -> int:
 def read_batches(
     files: Iterable[tuple[int, FileVersion]], fields: Sequence[Field], format_: Format
 ) -> Iterator[pa.RecordBatch]:
-    """What one task does: its files as Arrow batches. A file that cannot be handled is named in the error."""
+    """The Arrow batches of one task's files; a `ReadError` names a file that cannot be handled."""
     reader = reader_for(format_, fields)
     schema = pa.schema([*reader.schema, *_EXTRA])
     held: list[pa.Table] = []
     for index, file, parts in s3_objects.fetch(files):
-        for table in _blamed(file, _file_tables(reader, index, parts)):
+        for table in _naming(file, _file_tables(reader, index, parts)):
             held.append(table)
             if sum(part.num_rows for part in held) >= ROWS:
                 yield from _batches(held, schema)
@@ -121,8 +121,8 @@ def read_batches(
         yield from _batches(held, schema)
 
 
-def _blamed(file: FileVersion, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The tables; whatever fails on the way to them is this file's fault, unless reading it already said otherwise."""
+def _naming(file: FileVersion, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The tables; any error while producing them becomes a `ReadError` that names the file."""
     try:
         yield from tables
     except s3_objects.ReadError:
@@ -165,15 +165,15 @@ def _batches(tables: Sequence[pa.Table], schema: pa.Schema) -> Iterator[pa.Recor
 
 
 def file_name(files: Sequence[FileVersion]) -> Column:
-    """s3://bucket/key of a row's `_source`."""
+    """The URI (s3://bucket/key) of a row's `_source`."""
     return looked_up([file.uri for file in files])
 
 
 def landed_at(files: Sequence[FileVersion]) -> Column:
-    """When a row's file landed; null where that is not known."""
+    """The time when a row's file landed; null if it is not known."""
     return looked_up([file.landed_at for file in files]).cast("timestamp")
 
 
 def looked_up(texts: Sequence[Optional[str]]) -> Column:
-    """The text of a row's `_source`. All are one literal: a join would cost a job, a column of text its bytes."""
+    """The text at index `_source` of a literal array; a join would cost a Spark job, a text column its bytes."""
     return F.from_json(F.lit(json.dumps(texts)), "array<string>")[F.col("_source")]

@@ -1,6 +1,6 @@
-"""The manifest's objects, byte for byte: exact versions under any key, fetched ahead by a few threads.
+"""Fetches the manifest's objects: exact versions under any key, prefetched by a few threads.
 
-Spark's own readers can do neither: they know no versions, skip keys that begin with `_` or `.`, and stumble over `:`.
+Spark's own readers cannot do this: they do not support versions, skip keys that begin with `_` or `.`, and fail on `:`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any, Optional
 from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.job import RunFailure
 
-#: Bytes per request: a large object is fetched in ranges, so that what waits in memory stays bounded.
+#: Bytes per request; large objects are fetched in ranges to bound the memory of prefetched parts.
 PART = 8 << 20
-THREADS = 8  # requests under way, per task
-_TRIES = 4  # for a body that breaks off; the client repeats the request itself as often
+THREADS = 8  # concurrent requests per task
+_TRIES = 4  # for a body that breaks off; the client also retries each request
 
-#: Answers that blame this one file version: it is gone, was replaced, or lies in an archive.
+#: Error codes that concern only this file version: it is missing, was replaced, or is archived.
 _FILE_CODES = frozenset(
     ("NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed", "412", "PreconditionFailed", "InvalidObjectState")
 )
-#: Answers that ask for patience.
-_PASSING_CODES = frozenset(
+#: Error codes of transient errors.
+_TRANSIENT_CODES = frozenset(
     (
         "SlowDown",
         "ServiceUnavailable",
@@ -42,21 +42,21 @@ _PASSING_CODES = frozenset(
 
 
 class ReadError(Exception):
-    """Reading failed in a task. Spark hands on nothing but the text, so the text carries everything."""
+    """Reading failed in a task. Spark passes only the text to the driver, so the text contains all fields as JSON."""
 
     MARK = "tidemark-read-error "
 
     def __init__(self, kind: str, file: FileVersion, message: str) -> None:
         self.kind, self.file, self.message = kind, file, message
-        told = RunFailure(message, kind, file if kind == "file" else None)
-        super().__init__(self.MARK + json.dumps(told.to_json()))
+        failure = RunFailure(message, kind, file if kind == "file" else None)
+        super().__init__(self.MARK + json.dumps(failure.to_json()))
 
     def __reduce__(self) -> Any:
         return ReadError, (self.kind, self.file, self.message)
 
     @classmethod
-    def told_in(cls, text: str) -> Optional[RunFailure]:
-        """What an error says that went through Spark's stack traces; None where the text has none."""
+    def parse(cls, text: str) -> Optional[RunFailure]:
+        """The failure of a ReadError whose text is within a Spark error's text; None if there is none."""
         at = text.find(cls.MARK)
         if at < 0:
             return None
@@ -72,7 +72,7 @@ class _Part:
 
 @lru_cache(maxsize=1)
 def client() -> Any:
-    """One S3 client per process; it obeys AWS_ENDPOINT_URL."""
+    """The process's S3 client; it uses AWS_ENDPOINT_URL."""
     import boto3
     from botocore.config import Config
 
@@ -83,11 +83,11 @@ def client() -> Any:
 
 
 def fetch(files: Iterable[tuple[int, FileVersion]]) -> Iterator[tuple[int, FileVersion, Iterator[bytes]]]:
-    """The files in order, each with its bytes in parts; the next parts are under way meanwhile."""
+    """The files in order, each with its bytes in parts; threads prefetch the next parts."""
     parts = (part for index, file in files for part in _parts(index, file))
     with ThreadPoolExecutor(THREADS) as pool:
         try:
-            for (index, file), group in groupby(_ahead(pool, parts), key=lambda got: (got[0].index, got[0].file)):
+            for (index, file), group in groupby(_ahead(pool, parts), key=lambda item: (item[0].index, item[0].file)):
                 yield index, file, (body for _, body in group)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -108,13 +108,13 @@ def _parts(index: int, file: FileVersion) -> Sequence[_Part]:
     if file.size <= PART:
         return [_Part(index, file, "")]
     starts = range(0, file.size, PART)
-    # The last range is open: a manifest whose size is wrong must not cut the object.
+    # The last range is open-ended, so that a wrong size in the manifest cannot truncate the object.
     spans = [f"bytes={start}-{start + PART - 1}" for start in starts[:-1]] + [f"bytes={starts[-1]}-"]
     return [_Part(index, file, span) for span in spans]
 
 
 def _get(part: _Part) -> bytes:
-    """One part's bytes; `ReadError` tells whether the file, the moment or something unknown is to blame."""
+    """One part's bytes; a `ReadError` says whether the file, a transient error or something unknown is the cause."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     file = part.file
@@ -122,14 +122,14 @@ def _get(part: _Part) -> bytes:
         return _body(part)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        kind = "file" if code in _FILE_CODES else "transient" if code in _PASSING_CODES else "unknown"
+        kind = "file" if code in _FILE_CODES else "transient" if code in _TRANSIENT_CODES else "unknown"
         raise ReadError(kind, file, f"{file.uri}: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise ReadError("transient", file, f"{file.uri}: {type(error).__name__}: {error}") from error
 
 
 def _body(part: _Part, tries: int = _TRIES) -> bytes:
-    """The part's bytes; a body that breaks off is asked for again."""
+    """The part's bytes; retries if the body breaks off."""
     from botocore.exceptions import BotoCoreError
 
     try:
@@ -146,19 +146,19 @@ def _request(part: _Part) -> dict[str, str]:
     request = {"Bucket": file.bucket, "Key": file.key}
     if file.version.startswith("etag:"):
         request["IfMatch"] = '"' + file.version[len("etag:") :].strip('"') + '"'
-    elif file.version:  # a file of the lake has none: it is written once
+    elif file.version:  # files of the lake have none, as they are written once
         request["VersionId"] = file.version
     return {**request, "Range": part.span} if part.span else request
 
 
 def text(uri: str) -> str:
-    """A small object's text."""
+    """The text of a small object."""
     bucket, key = split_uri(uri)
     body: bytes = client().get_object(Bucket=bucket, Key=key)["Body"].read()
     return body.decode()
 
 
 def put_text(uri: str, text_: str) -> None:
-    """A small object, written."""
+    """Write a small JSON object."""
     bucket, key = split_uri(uri)
     client().put_object(Bucket=bucket, Key=key, Body=text_.encode(), ContentType="application/json")

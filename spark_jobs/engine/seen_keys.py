@@ -1,7 +1,7 @@
-"""Keys that are kept once: within the batch, and among all batches where the dataset remembers them.
+"""Deduplication by key, within a batch and, in a dataset with a `deduplication_window`, across batches.
 
-A batch leaves the keys of the records it kept as one small table, a column of text. The job spec of a later batch names
-such tables; their keys count as records that came before the batch's own.
+A batch writes the keys of its kept records as a small table with one text column. The job spec of a later batch lists
+these tables; their keys count as earlier than all records of that batch.
 """
 
 from __future__ import annotations
@@ -23,26 +23,24 @@ from tidemark.core.errors import DeclarationError
 from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.job import DataFile, DataFiles
 
-ROWS = 65_536  # per Arrow batch at most
+ROWS = 65_536  # maximum per Arrow batch
 _TABLE = Table("keys", "facts", (Column("key", ColumnType.parse("string")),))
 
 
 def key_of(dataset: Dataset) -> Optional[str]:
-    """The record's field that is kept once; all facts share it, since each keeps every record."""
+    """The record's deduplication key; all facts tables must share it, since each keeps every record."""
     keys = {table.deduplicate for table in dataset.tables if table.keeps_records}
     fields = {field.name for field in dataset.record}
     if len(keys) > 1 or not keys - {None} <= fields:
         names = ", ".join(sorted(str(key) for key in keys))
-        raise DeclarationError(
-            f"expected one field of the record in all tables of facts, found {names}", ("deduplicate",)
-        )
+        raise DeclarationError(f"expected one field of the record in all facts tables, found {names}", ("deduplicate",))
     return next(iter(keys), None)
 
 
 def duplicates_marked(frame: DataFrame, key: Optional[str], seen: Optional[DataFrame] = None) -> DataFrame:
-    """The frame with `_duplicate`: a good record whose key an earlier one has, by order of manifest and file.
+    """The frame with `_duplicate`: whether an earlier record, by manifest and file order, has the same key.
 
-    Whatever is in `seen`, a frame with the column `key`, came earlier than every record.
+    The keys in `seen`, a frame with the column `key`, count as earlier than all records.
     """
     if key is None:
         return frame.withColumn("_duplicate", F.lit(False))
@@ -50,33 +48,36 @@ def duplicates_marked(frame: DataFrame, key: Optional[str], seen: Optional[DataF
     if seen is not None:
         before = seen.select(F.col("key").alias("_key"), F.lit(-1).alias("_source"))
         frame, text = frame.withColumn("_key", text).unionByName(before, allowMissingColumns=True), F.col("_key")
-    # Rejected records have no key; without something of their own they would all meet in one task.
-    alone = F.when(text.isNull(), F.struct("_source", "_ordinal", "_rejected.position"))
-    earlier = Window.partitionBy(text, alone).orderBy("_source", "_ordinal")
+    # Rejected records have no key; without a unique value, they would all go to one task.
+    unique = F.when(text.isNull(), F.struct("_source", "_ordinal", "_rejected.position"))
+    earlier = Window.partitionBy(text, unique).orderBy("_source", "_ordinal")
     marked = frame.withColumn("_duplicate", text.isNotNull() & (F.row_number().over(earlier) > 1))
     return marked.where("_source >= 0").drop("_key")
 
 
 def write(kept: DataFrame, key: str, folder: str, content_bytes: int, system: FileSystem) -> DataFiles:
-    """The keys of the records kept, for the batches to come. A record without a key is not remembered."""
+    """Write the keys of the kept records for later batches; records without a key are omitted."""
     keys = kept.select(F.col(key).cast("string").alias("key")).where("key IS NOT NULL")
     return writer.write_table(keys, _TABLE, folder, content_bytes, system)
 
 
 def _version_of(file: DataFile) -> FileVersion:
-    """A key file as the object to fetch; it was written once, so it needs no version."""
+    """A key file as an object to fetch; it needs no version, because it is written once."""
     return FileVersion(*split_uri(file.uri), "", file.bytes)
 
 
 def read(spark: SparkSession, files: Sequence[DataFile]) -> Optional[DataFrame]:
-    """The keys in the files of other batches, as the column `key`; None without a file."""
+    """The keys in the files of other batches, as the column `key`; None if there are no files."""
     if not files:
         return None
     return in_tasks(spark, [_version_of(file) for file in files], read_batches, ddl(_TABLE.columns))
 
 
 def read_batches(files: Iterable[tuple[int, FileVersion]]) -> Iterator[pa.RecordBatch]:
-    """What one task does. Without one of the files keys would come twice, so the error asks for a person."""
+    """The Arrow batches of one task's key files.
+
+    A missing file would let duplicates through, so it is a failure of kind `beyond`, which needs a person.
+    """
     try:
         for _, file, parts in s3_objects.fetch(files):
             yield from _decoded(file, b"".join(parts))

@@ -1,7 +1,7 @@
-"""A published table as a nightly attempt pinned it: the Parquet files of one snapshot as one DataFrame.
+"""A published table as of a nightly attempt's snapshot: the snapshot's Parquet files as one DataFrame.
 
-Few balanced tasks fetch the files themselves, as the reader of raw files does: nothing depends on a catalog or on
-Hadoop. A task holds one file's bytes and some thousand rows of it; rows of other days never leave it.
+As in the reader of raw files, a few balanced tasks fetch the files themselves, without a catalog or Hadoop. A task
+holds one file's bytes and a few thousand of its rows at a time, and drops rows of other days.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from tidemark.core.errors import Unbalanced
 from tidemark.core.files import FileVersion
 from tidemark.core.manifest import Input
 
-ROWS = 8_192  # per Arrow batch at most
-#: Null in every row of the table; one more row for each file says how many rows the file has, of whatever day.
+ROWS = 8_192  # maximum per Arrow batch
+#: Null in the table's rows; one additional row per file has the file's number of rows, of all days.
 _COUNT = "_rows"
 
 
 def read(spark: SparkSession, source: Input) -> tuple[DataFrame, int]:
-    """The table's declared columns, of the days asked for, and how many rows its files have, of whatever day.
+    """The table's declared columns for the requested days, and the number of rows of all days in its files.
 
-    Additive rows are summed by their keys. Every file has been read once when this returns, and the rows are as many
-    as were pinned; else it raises `Unbalanced`.
+    Rows of an additive table are summed by their keys. Reads every file once before it returns, and raises `Unbalanced`
+    unless the number of rows is that of the snapshot.
     """
     files = [FileVersion(file.bucket, file.key, "", file.size) for file in source.files]
     schema = ddl(_columns(source))
     frame = in_tasks(spark, files, lambda task: read_batches(task, source), schema)
-    frame = frame.persist(StorageLevel.MEMORY_AND_DISK)  # a job may have several tables, and reads only once
+    frame = frame.persist(StorageLevel.MEMORY_AND_DISK)  # a job with several tables reads its input only once
     ends = frame.agg(F.count(_COUNT).alias("files"), F.coalesce(F.sum(_COUNT), F.lit(0)).alias("rows")).collect()[0]
     _equal(f"files of {source.table}", len(files), ends["files"])
     _equal(f"rows of {source.table}", source.rows, ends["rows"])
@@ -50,20 +50,20 @@ def _columns(source: Input) -> list[Column]:
     return [*source.columns, Column(_COUNT, ColumnType.parse("bigint"))]
 
 
-def _equal(what: str, expected: int, found: int) -> None:
-    if expected != found:
-        raise Unbalanced(f"{what}: expected {expected}, found {found}")
+def _equal(what: str, expected: int, actual: int) -> None:
+    if expected != actual:
+        raise Unbalanced(f"{what}: expected {expected}, found {actual}")
 
 
 def _summed(rows: DataFrame, source: Input) -> DataFrame:
     names = [column.name for column in source.columns]
     keys = [name for name in names if name not in source.sums]
-    # A sum may have no room in the type of what was summed; it keeps the wider one that Spark gives it.
+    # A sum may not fit its column's type, so it keeps the wider type that Spark gives it.
     return rows.groupBy(*keys).agg(*(F.sum(name).alias(name) for name in source.sums)).select(*names)
 
 
 def read_batches(files: Iterable[tuple[int, FileVersion]], source: Input) -> Iterator[pa.RecordBatch]:
-    """What one task does: the files' rows, and behind each file's rows their number."""
+    """The Arrow batches of one task's files; each file's rows are followed by a row with their number."""
     schema = schema_of(_columns(source))
     try:
         for _, file, parts in s3_objects.fetch(files):
@@ -73,13 +73,13 @@ def read_batches(files: Iterable[tuple[int, FileVersion]], source: Input) -> Ite
                 yield _of_days(batch, source)
             yield _row(schema, rows)
     except s3_objects.ReadError as error:
-        # A table without one of its files is another table: there is no file that the batch could go on without.
+        # Kind "file" would make the batch go on without the file, but a table without one of its files is incomplete.
         kind = "unknown" if error.kind == "file" else error.kind
         raise s3_objects.ReadError(kind, error.file, error.message) from error
 
 
 def _decoded(file: FileVersion, body: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The file's rows in the shape of the schema: columns by name, those that it lacks null."""
+    """The file's rows in the given schema: columns by name, and null for missing columns."""
     try:
         parquet = pq.ParquetFile(pa.BufferReader(body))
         names = [name for name in schema.names if name in parquet.schema_arrow.names]

@@ -1,6 +1,6 @@
-"""Days: as values in expressions, and of which ones a table's rows are, told while they are written.
+"""Days as literals in expressions, and the set of days of a table's rows, collected while they are written.
 
-No pass over the rows is needed for that.
+Collecting them needs no extra pass over the rows.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from tidemark.core.dataset import Table
 
 
 def day_literal(day: date) -> Column:
-    """The day as a value. `F.lit` refuses those before the year 1000, which Java wants with four digits."""
+    """The day as a literal. `F.lit(day)` fails before the year 1000, because Java expects four digits."""
     return F.lit(day.isoformat()).cast("date")
 
 
 def observed(frame: DataFrame, table: Table) -> tuple[DataFrame, Callable[[], list[str]]]:
-    """The frame to write instead, and what gives its days, ISO dates in order, once it is written.
+    """The frame to write instead, and a function that returns its days (sorted ISO dates) once it is written.
 
-    A table without a day has none; nor has a row whose day is null.
+    A table without a day column has no days; a row whose day is null adds none.
     """
     if not table.day:
         return frame, list
     observation = Observation()
-    # A set would come as an object of Scala.
+    # As an array, the result would be a Scala object.
     days = F.concat_ws(",", F.collect_set(F.col(table.day).cast("string")))
     return frame.observe(observation, days.alias("days")), lambda: _days(observation)
 

@@ -1,6 +1,6 @@
-"""From the frames of a transform to files under the attempt's prefix, each counted by its own footer.
+"""Writes a transform's frames to files under the attempt's prefix, and counts the rows by the files' footers.
 
-The declaration is the contract: columns in its order and of its types, then the system columns. COPY maps Parquet
+The declaration is the contract: columns in its order and types, followed by the system columns. COPY maps Parquet
 columns by position, so a frame that differs is an error that names the column and both types.
 """
 
@@ -19,12 +19,12 @@ from tidemark.core.dataset import Table
 from tidemark.core.errors import DeclarationError
 from tidemark.core.job import DataFile, DataFiles
 
-FILE_BYTES = 128 << 20  # of a table's file, about
-#: JSON shrinks so much at least on its way to zstd-compressed Parquet: 8 on transactions, 18 to 23 on web logs.
+FILE_BYTES = 128 << 20  # approximate size of a table's file
+#: The minimum ratio of JSON's size to that of zstd-compressed Parquet: 8 on transactions, 18 to 23 on web logs.
 SHRINKAGE = 8
-TASK_BYTES = 32 << 20  # of input, from which on a table is worth another core's while
+TASK_BYTES = 32 << 20  # input for which another core is worthwhile when writing a table
 REJECTED_PER_FILE = 250_000
-#: Partition values that may name a folder as they are: no two differ in case alone, and none begins with `_`.
+#: Partition values that can be a folder's name: no two differ only in case, and none begins with `_`.
 _PLAIN = r"\A[a-z0-9-][a-z0-9._-]{0,63}\z"
 
 _CONF = {
@@ -33,28 +33,28 @@ _CONF = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # Moments before 1900 and dates before 1582 are written and read as they are: the calendar is the same throughout.
-    # Spark's default is to fail.
+    # Timestamps before 1900 and dates before 1582 are written and read without rebasing, since all parts use the
+    # proleptic Gregorian calendar. Spark's default is to fail.
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
     "spark.sql.avro.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.avro.datetimeRebaseModeInRead": "CORRECTED",
-    # Small batches end in small numbers of files.
+    # Small batches produce few files.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
-    # A few partition values are written side by side instead of sorting for them.
+    # Up to this many partition values are written concurrently, which avoids sorting by them.
     "spark.sql.maxConcurrentOutputFileWriters": "16",
-    # What is kept for the next table is read as soon as it is written: packing it costs more than it saves.
+    # Cached rows are read again soon after they are written, so compressing them costs more than it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
-    # `_SUCCESS` would be one more object; result.json is the only word that counts.
+    # `_SUCCESS` would be an unnecessary object: result.json marks a successful run.
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     "spark.ui.showConsoleProgress": "false",
 }
 
 
 def session(name: str) -> SparkSession:
-    """The job's session; what `spark-submit` was given stays, what results depend on is set here."""
+    """The job's session: the settings from `spark-submit`, and on top of them those that results depend on."""
     builder = SparkSession.builder.appName(name)
     for key, value in _CONF.items():
         builder = builder.config(key, value)
@@ -64,7 +64,7 @@ def session(name: str) -> SparkSession:
 
 
 def conforming(frame: DataFrame, table: Table, batch_id: str, attempt: int) -> DataFrame:
-    """The frame as the declaration wants it; `DeclarationError` names a column that is missing, extra or unsafe."""
+    """The frame as declared; `DeclarationError` names a column that is missing, extra or of an unsuitable type."""
     given = [name for name in frame.columns if not name.startswith("_")]
     _same_names(table, [column.name for column in table.columns], given)
     declared = [fitting.fitted(frame.schema[column.name], column, table) for column in table.columns]
@@ -74,26 +74,26 @@ def conforming(frame: DataFrame, table: Table, batch_id: str, attempt: int) -> D
 
 
 def _own(column: Declared, frame: DataFrame, system: Mapping[str, Column]) -> Column:
-    """A column of the system: the attempt's, the record's own lineage, or nothing where no record is behind the row."""
+    """A system column: the batch's or attempt's value, the record's lineage, or null if the row is not a record."""
     if column.name in system:
         return system[column.name].cast(column.type.spark)
     return (F.col(column.name) if column.name in frame.columns else F.lit(None)).cast(column.type.spark)
 
 
-def _same_names(table: Table, expected: Sequence[str], found: Sequence[str]) -> None:
+def _same_names(table: Table, expected: Sequence[str], actual: Sequence[str]) -> None:
     for name in expected:
-        if name not in found:
-            raise DeclarationError(f"expected a column `{name}`, found {', '.join(found)}", (table.name,))
-    for name in found:
+        if name not in actual:
+            raise DeclarationError(f"expected a column `{name}`, found {', '.join(actual)}", (table.name,))
+    for name in actual:
         if name not in expected:
-            raise DeclarationError(f"expected {', '.join(expected)}, found a column `{name}` more", (table.name,))
+            raise DeclarationError(f"expected {', '.join(expected)}, found an extra column `{name}`", (table.name,))
 
 
 def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int, files: FileSystem) -> DataFiles:
-    """Parquet files below `folder`, of `FILE_BYTES` or less; a partitioned table has one value in each file.
+    """Write Parquet files of at most about `FILE_BYTES` below `folder`; in a partitioned table, one value per file.
 
-    `content_bytes` is the size of the decompressed input, from which the number of files is estimated: as few as
-    their size allows, unless there is enough to write for every core.
+    The number of files is estimated from `content_bytes`, the size of the decompressed input: as few as their size
+    allows, but more if there is enough input to occupy several cores.
     """
     needed = math.ceil(content_bytes / SHRINKAGE / FILE_BYTES)
     shared = min(frame.sparkSession.sparkContext.defaultParallelism, math.ceil(content_bytes / TASK_BYTES))
@@ -108,10 +108,10 @@ def write_table(frame: DataFrame, table: Table, folder: str, content_bytes: int,
 
 
 def _folder(value: Column) -> Column:
-    """A folder's name for a partition's value, which stays a column of the file: another one for every other value.
+    """A unique folder name for a partition value; the value itself remains a column of the file.
 
-    Short lower-case values name themselves; others, which a file system might refuse, cut, or take for each other, are
-    told by their hash. Spark's own names would put null, the empty text and Hive's name for null into one file.
+    Short lower-case values are their own name. Other values are hashed, because a file system might reject, truncate or
+    confuse them. With Spark's own names, null, the empty text and Hive's name for null would share a file.
     """
     text = value.cast("string")
     hashed = F.concat(F.lit("_"), F.sha2(text, 256).substr(1, 32))
@@ -119,7 +119,7 @@ def _folder(value: Column) -> Column:
 
 
 def write_rejected(frame: DataFrame, rows: int, folder: str, files: FileSystem) -> DataFiles:
-    """Rejected records as JSON lines."""
+    """Write the rejected records as JSON lines."""
     if not rows:
         return ()
     count = math.ceil(rows / REJECTED_PER_FILE)
@@ -132,7 +132,7 @@ def write_rejected(frame: DataFrame, rows: int, folder: str, files: FileSystem) 
 
 
 def _lines(spark: SparkSession, uris: Sequence[str]) -> dict[str, int]:
-    """Lines by file name."""
+    """The number of lines by file name."""
     name = F.element_at(F.split(F.input_file_name(), "/"), -1)
     counted = spark.read.text(list(uris)).groupBy(name.alias("name")).count().collect()
     return {row["name"]: row["count"] for row in counted}

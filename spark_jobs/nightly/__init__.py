@@ -1,8 +1,8 @@
 """One module per nightly job, with `compute(night) -> {table: frame}`.
 
-`night` has the tables that the job declares under `reads`, of exactly the days asked for, the period, and the declared
-parameters. A job is a function of these alone: it knows neither today nor its own older rows, so that computing a
-period again, whenever that is, gives what computing it for the first time would give.
+`night` has the tables that the job declares under `reads` (with rows of exactly the requested days), the period and the
+declared parameters. A job must be a function of these alone and use neither the current date nor its own older rows, so
+that recomputing a period at any later time gives the same result as computing it for the first time.
 """
 
 from spark_jobs.engine.period import Night

@@ -1,7 +1,7 @@
 """Features and clusters of customers, for the nightly job `segment_customers`.
 
-All customers lie in one partition in the order of their keys, so that the same rows and seed give the same clusters,
-bit for bit; at 20 numbers each, a million of them take 200 MB.
+All customers are in one partition, ordered by key, so that the same rows and seed give exactly the same clusters. With
+20 numbers each, a million customers take 200 MB.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from tidemark.segmentation import model as segment_model
 from tidemark.segmentation.model import CATEGORIES, KEY, NUMBERS, PURCHASES, UNKNOWN, Encoding, Scale
 from tidemark.segmentation.profiles import TYPICAL_FIELDS, Profile
 
-CUSTOMERS_MIN = 10  # fewer are no population to find segments in
+CUSTOMERS_MIN = 10  # fewer are not a population in which to find segments
 ITERATIONS_MAX = 100
-TOLERANCE = 1e-6  # the centres have come to rest
+TOLERANCE = 1e-6  # movement of the centres below which k-means has converged
 
 
 def purchases(transactions: DataFrame, as_of: date, window_days: int) -> DataFrame:
-    """By household: days since the last purchase, days with a purchase, net spend; of the window up to `as_of`.
+    """By household, within the window up to `as_of`: days since the last purchase, days with a purchase, net spend.
 
-    A purchase has an amount above 0; refunds count as spend, which they lower, and not as purchases.
+    A purchase has an amount above 0. Refunds are not purchases, but reduce the spend.
     """
     day = F.col("transaction_date")
     inside = (day <= day_literal(as_of)) & (day > F.date_sub(day_literal(as_of), window_days))
@@ -49,18 +49,18 @@ def purchases(transactions: DataFrame, as_of: date, window_days: int) -> DataFra
 
 
 def with_purchases(customers: DataFrame, bought: DataFrame, window_days: int) -> DataFrame:
-    """Every customer once, in the order of keys; who bought nothing has frequency 0 and the recency of the window."""
-    absent = {"recency": window_days, "frequency": 0, "monetary": Decimal("0.00")}
-    filled = [F.coalesce(F.col(name), F.lit(absent[name])).alias(name) for name in PURCHASES]
+    """All customers, ordered by key; those without purchases get frequency 0 and recency `window_days`."""
+    defaults = {"recency": window_days, "frequency": 0, "monetary": Decimal("0.00")}
+    filled = [F.coalesce(F.col(name), F.lit(defaults[name])).alias(name) for name in PURCHASES]
     joined = customers.join(bought, KEY, "left").select(*customers.columns, *filled)
     return joined.repartition(1).sortWithinPartitions(KEY)
 
 
 def fit_encoding(customers: DataFrame) -> Encoding:
-    """Medians of the numbers that are there, means and deviations after imputation, and the categories."""
+    """The medians of the known numbers, means and deviations after imputing them, and the categories."""
     coded = F.udf(lambda *values: _coded(NUMBERS, values), T.ArrayType(T.DoubleType()))
     frame = customers.select(coded(*NUMBERS).alias("numbers")).persist()
-    values = [F.col("numbers")[place] for place in range(len(NUMBERS))]
+    values = [F.col("numbers")[index] for index in range(len(NUMBERS))]
     row = frame.agg(*(F.percentile(value, 0.5) for value in values)).first()
     medians = [0.0 if median is None else median for median in row or ()]
     filled = [F.coalesce(value, F.lit(median)) for value, median in zip(values, medians)]
@@ -76,12 +76,12 @@ def _coded(columns: Sequence[str], values: Sequence[Any]) -> list[Optional[float
 
 
 def _categories(customers: DataFrame, field: str) -> tuple[str, ...]:
-    found = {segment_model.category(row.asDict(), field) for row in customers.select(field).distinct().collect()}
-    return (*sorted(found - {UNKNOWN}), UNKNOWN)
+    categories = {segment_model.category(row.asDict(), field) for row in customers.select(field).distinct().collect()}
+    return (*sorted(categories - {UNKNOWN}), UNKNOWN)
 
 
 def vectors(encoding: Encoding) -> Column:
-    """The features of a customer with purchases."""
+    """The feature vector of a customer with purchases."""
     columns = (*NUMBERS, *CATEGORIES)
 
     def encode(*values: Any) -> Any:
@@ -92,7 +92,7 @@ def vectors(encoding: Encoding) -> Column:
 
 @dataclass(frozen=True)
 class Clusters:
-    """The k-means model that was chosen, and the silhouettes of all that were tried, by k."""
+    """The chosen k-means model, and the silhouettes of all candidates by k."""
 
     model: KMeansModel
     silhouettes: Mapping[str, float]
@@ -100,14 +100,14 @@ class Clusters:
 
 
 def best_clusters(encoded: DataFrame, parameters: Mapping[str, Any]) -> Optional[Clusters]:
-    """The model with the best silhouette; None of too few customers, or of customers that are all alike."""
+    """The model with the best silhouette; None if there are too few customers, or too few different ones."""
     customers, k_min, k_max = encoded.count(), int(parameters["k_min"]), int(parameters["k_max"])
     if customers < max(CUSTOMERS_MIN, k_min):
         return None
-    different = encoded.select("features").distinct().count()
+    distinct = encoded.select("features").distinct().count()
     models = {}
     silhouettes = {}
-    for k in range(k_min, min(k_max, different, customers - 1) + 1):
+    for k in range(k_min, min(k_max, distinct, customers - 1) + 1):
         trainer = KMeans(k=k, seed=int(parameters["seed"]), maxIter=ITERATIONS_MAX, tol=TOLERANCE)
         models[k] = trainer.fit(encoded)
         silhouettes[k] = ClusteringEvaluator().evaluate(models[k].transform(encoded))
@@ -118,7 +118,7 @@ def best_clusters(encoded: DataFrame, parameters: Mapping[str, Any]) -> Optional
 
 
 def profiles_by_spend(clustered: DataFrame) -> list[tuple[int, Profile]]:
-    """(cluster, profile), by average spend from the greatest: reruns number their segments alike."""
+    """Pairs (cluster, profile) in descending order of average spend, so that reruns number their segments the same."""
     rows = clustered.groupBy("cluster").agg(
         F.count("*").alias("customers"),
         F.sum("monetary").alias("spend"),
@@ -126,8 +126,8 @@ def profiles_by_spend(clustered: DataFrame) -> list[tuple[int, Profile]]:
         F.avg("frequency").alias("frequency"),
     )
     typical = _typical(clustered)
-    found = [(row["cluster"], _profile(row, typical.get(row["cluster"], {}))) for row in rows.collect()]
-    return sorted(found, key=lambda pair: (-pair[1].average_spend, -pair[1].customers, pair[0]))
+    profiles = [(row["cluster"], _profile(row, typical.get(row["cluster"], {}))) for row in rows.collect()]
+    return sorted(profiles, key=lambda pair: (-pair[1].average_spend, -pair[1].customers, pair[0]))
 
 
 def _profile(row: Row, typical: Mapping[str, str]) -> Profile:
@@ -135,12 +135,12 @@ def _profile(row: Row, typical: Mapping[str, str]) -> Profile:
 
 
 def _typical(clustered: DataFrame) -> dict[int, dict[str, str]]:
-    """By cluster and field the most frequent value, of equals the first in the alphabet."""
+    """The most frequent value by cluster and field; ties go to the alphabetically first."""
     pairs = F.explode(
         F.array(*(F.struct(F.lit(field).alias("field"), F.col(field).alias("value")) for field in TYPICAL_FIELDS))
     )
-    told = clustered.select("cluster", pairs.alias("told")).select("cluster", "told.*").where("value <> ''")
+    values = clustered.select("cluster", pairs.alias("pair")).select("cluster", "pair.*").where("value <> ''")
     typical: dict[int, dict[str, str]] = {}
-    for row in told.groupBy("cluster", "field", "value").count().orderBy(F.desc("count"), "value").collect():
+    for row in values.groupBy("cluster", "field", "value").count().orderBy(F.desc("count"), "value").collect():
         typical.setdefault(row["cluster"], {}).setdefault(row["field"], row["value"])
     return typical

@@ -1,7 +1,7 @@
-"""Which content is clicked most readily, by site and device, over the days that end with the period.
+"""Ranks content by click-through rate, per site and device, over the days up to the end of the period.
 
-Ranked by the lower end of the 95 % Wilson score interval of clicks among views: what we may be sure of. By the plain
-rate, one click of one view would beat 500 of 1,000; here it comes out at 21 % against 47 %.
+The rank is by the lower bound of the 95 % Wilson score interval of clicks among views. By the plain rate, one click in
+one view would beat 500 clicks in 1,000 views; their lower bounds are 21 % and 47 %.
 (E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927.)
 """
 
@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.nightly import Night, day_literal
 
-Z = 1.959963984540054  # the normal distribution holds 95 % between -Z and Z
+Z = 1.959963984540054  # 95 % of the normal distribution is between -Z and Z
 
 
 def compute(night: Night) -> dict[str, DataFrame]:
@@ -23,9 +23,9 @@ def compute(night: Night) -> dict[str, DataFrame]:
 
 
 def content_ranking(performance: DataFrame, ranks: int) -> DataFrame:
-    """At most `ranks` rows for each site and device; at equal bounds more views win, then the lower `content_id`.
+    """At most `ranks` rows per site and device; ties go to more views, then to the lower `content_id`.
 
-    What has clicks and no view yet has no rate, and waits for its views.
+    Content with clicks but no views yet has no rate and is omitted.
     """
     totals = (
         performance.groupBy("site", "device", "content_id")
@@ -40,7 +40,7 @@ def content_ranking(performance: DataFrame, ranks: int) -> DataFrame:
 
 
 def wilson_lower_bound(clicks: Column, views: Column) -> Column:
-    """The rate that clicks of views promise at least; clicks whose views are still on their way count as one each."""
+    """The lower bound of the click-through rate. The rate is capped at 1, as clicks can arrive before their views."""
     rate = F.least(clicks / views, F.lit(1.0))
     middle = rate + Z * Z / (2 * views)
     spread = Z * F.sqrt(rate * (1 - rate) / views + Z * Z / (4 * views * views))

@@ -1,8 +1,7 @@
-"""How active the visitors of the site were on a day, and how often it failed in each hour.
+"""The activity of the site's visitors per day, and the site's errors per hour.
 
-A session is a user's events of one day with no gap longer than `session_gap_minutes` between one and the next.
-Midnight (UTC) ends a session too: a day is computed from its own events alone, so that late events restate that day
-and no other.
+A session is a sequence of a user's events on one day with no gap longer than `session_gap_minutes`. Midnight (UTC) also
+ends a session: a day is computed only from its own events, so that late events restate only that day.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def compute(night: Night) -> dict[str, DataFrame]:
 
 
 def daily_activity(events: DataFrame, gap_minutes: int) -> DataFrame:
-    """One row a day. A gap of exactly `gap_minutes` still belongs to the session."""
+    """One row per day. A gap of exactly `gap_minutes` does not end a session."""
     micros = F.unix_micros("event_time")
     pause = micros - F.lag(micros).over(Window.partitionBy("user_id", "event_date").orderBy("event_time"))
     begins = F.when(pause <= gap_minutes * 60_000_000, 0).otherwise(1)
@@ -38,7 +37,7 @@ def daily_activity(events: DataFrame, gap_minutes: int) -> DataFrame:
 
 
 def hourly_errors(events: DataFrame) -> DataFrame:
-    """One row for each hour with an event; statuses from 400 on are errors."""
+    """One row per hour with events; status codes from 400 on are errors."""
     counted = events.groupBy("event_date", F.hour("event_time").alias("hour")).agg(
         F.count("*").alias("events"), F.count_if(F.col("status_code") >= 400).alias("errors")
     )

@@ -1,6 +1,6 @@
-"""What was sold on a day, and the products that brought in most. Money is decimal from end to end.
+"""Sales per day, and the products with the highest sales. Money is decimal throughout.
 
-An amount above zero is a sale, one below zero a refund; `net` is their sum. A product's amount is net of its refunds.
+A positive amount is a sale, a negative amount a refund; `net` is their sum. A product's amount is net of its refunds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MONEY = "decimal(18,2)"
 
 
 def compute(night: Night) -> dict[str, DataFrame]:
-    """Totals by day, and the best products of each day."""
+    """Totals by day, and each day's best-selling products."""
     transactions = night.tables["transactions"]
     return {
         "daily_sales": daily_sales(transactions),
@@ -23,7 +23,7 @@ def compute(night: Night) -> dict[str, DataFrame]:
 
 
 def daily_sales(transactions: DataFrame) -> DataFrame:
-    """One row a day; `refunds` is a positive number."""
+    """One row per day; `refunds` is a positive number."""
     amount = F.col("amount")
     return transactions.groupBy("transaction_date").agg(
         F.count("*").alias("transactions"),
@@ -40,7 +40,7 @@ def _money(amount: Column) -> Column:
 
 
 def top_products(transactions: DataFrame, ranks: int) -> DataFrame:
-    """At most `ranks` products a day, by amount; of equal ones the lower `product_id` comes first."""
+    """At most `ranks` products per day, by amount; ties go to the lower `product_id`."""
     products = (
         transactions.where("product_id IS NOT NULL")
         .groupBy("transaction_date", "product_id")

@@ -1,9 +1,9 @@
-"""Net sales of the coming days: means of weekdays, with an interval from how wrong such means have been.
+"""Forecasts the net sales of the coming days from the means of weekdays, with an interval from past errors.
 
-Expected is the mean of the last four days of the same weekday. The same rule is applied to each day of the past, from
-the days before it alone; the quantiles of what it was wrong by give the interval, so that it is as wide as the method
-is bad. A day without sales counts as zero, from the first day that has any. Eight weeks and a day are looked at; with
-fewer than `past_days` days nothing is forecast.
+The expected value is the mean of the last four days of the same weekday. The same rule is applied to each past day,
+using only the days before it; the quantiles of its errors give the interval. After the first day with sales, a day
+without sales counts as zero. The job reads eight weeks and a day; with fewer than `past_days` days, there is no
+forecast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def compute(night: Night) -> dict[str, DataFrame]:
 
 
 def forecast(sales: DataFrame, as_of: date, parameters: Mapping[str, Any]) -> DataFrame:
-    """One row for each coming day, or none."""
+    """One row per coming day, or none at all."""
     past = every_day(sales, as_of)
     recent = past.where(F.date_diff(day_literal(as_of), "day") < 7 * WEEKS)
     means = recent.groupBy("weekday").agg(F.avg("net").cast(MONEY).alias("expected"))
@@ -51,7 +51,7 @@ def forecast(sales: DataFrame, as_of: date, parameters: Mapping[str, Any]) -> Da
 
 
 def every_day(sales: DataFrame, as_of: date) -> DataFrame:
-    """`day`, `weekday` and `net` from the first day with sales up to `as_of`, zero where nothing was sold."""
+    """`day`, `weekday` and `net` (0 without sales) for all days from the first with sales up to `as_of`."""
     first = sales.agg(F.min("transaction_date").alias("first"))
     days = first.select(F.explode(F.sequence("first", day_literal(as_of))).alias("day"))
     net = F.coalesce("net", F.lit(0)).cast(MONEY).alias("net")
@@ -60,7 +60,7 @@ def every_day(sales: DataFrame, as_of: date) -> DataFrame:
 
 
 def backtested(past: DataFrame, interval: float) -> DataFrame:
-    """One row: the days of the past, and between what errors the middle `interval` of the rule's own past lie."""
+    """One row: the number of past days, and the lower and upper bound of the central share `interval` of the errors."""
     before = Window.partitionBy("weekday").orderBy("day").rowsBetween(-WEEKS, -1)
     errors = past.withColumn("error", (F.col("net") - F.avg("net").over(before)).cast("double"))
     low, high = (F.percentile("error", share).cast(MONEY) for share in ((1 - interval) / 2, (1 + interval) / 2))

@@ -1,8 +1,8 @@
-"""Customers in segments by k-means: who they are, how lately, how often and for how much they buy.
+"""Segments customers by k-means over demographics and the recency, frequency and amount of their purchases.
 
-Features are those of `tidemark.segmentation.model`: bands as numbers, the logarithm of money and frequency, all scaled
-to mean 0 and deviation 1, and a 1 for each category. Every k from `k_min` to `k_max` is tried and the best silhouette
-wins, ties to the smaller k. Spark's silhouette is that of squared distances, which costs no more than one pass.
+`tidemark.segmentation.model` defines the features: bands as numbers, the logarithms of money and frequency, all scaled
+to mean 0 and deviation 1, and one-hot categories. The job tries every k from `k_min` to `k_max` and takes the one with
+the best silhouette; ties go to the smaller k. Spark's silhouette uses squared distances, which needs only one pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def compute(night: Night) -> Mapping[str, DataFrame]:
-    """Tables `customer_segments` and `segment_profiles`, and the model; no rows and no model of too few customers."""
+    """The tables `customer_segments` and `segment_profiles`, and the model; without enough customers, empty tables."""
     as_of, window_days = night.period.last, int(night.parameters["window_days"])
     bought = clusters.purchases(night.tables["transactions"], as_of, window_days)
     customers = clusters.with_purchases(night.tables["customers"], bought, window_days).persist()
@@ -34,8 +34,8 @@ def compute(night: Night) -> Mapping[str, DataFrame]:
     encoded = customers.withColumn("features", clusters.vectors(encoding)).persist()
     best = clusters.best_clusters(encoded, night.parameters)
     if best is None:
-        log.warning("no segments: expected at least %s customers that differ", clusters.CUSTOMERS_MIN)
-        return _nothing(night, customers)
+        log.warning("no segments: there are fewer than %s customers, or too few that differ", clusters.CUSTOMERS_MIN)
+        return _empty_tables(night, customers)
     clustered = best.model.transform(encoded).withColumnRenamed("prediction", "cluster").persist()
     profiles = clusters.profiles_by_spend(clustered)
     model = _model(night.period, night.parameters, best, encoding, profiles)
@@ -54,11 +54,11 @@ def _model(
     encoding: Encoding,
     profiles: Sequence[tuple[int, Profile]],
 ) -> Model:
-    centres, told = best.model.clusterCenters(), [profile for _, profile in profiles]
-    words = zip(names(told), descriptions(told))
+    centres, ordered = best.model.clusterCenters(), [profile for _, profile in profiles]
+    texts = zip(names(ordered), descriptions(ordered))
     segments = tuple(
         Segment(number, name, description, profile.customers, tuple(map(float, centres[cluster])), cluster)
-        for number, ((cluster, profile), (name, description)) in enumerate(zip(profiles, words), 1)
+        for number, ((cluster, profile), (name, description)) in enumerate(zip(profiles, texts), 1)
     )
     return Model(
         period={"every": period.every, "start": period.name, "end": period.end.isoformat()},
@@ -114,7 +114,7 @@ def _profile_rows(night: Night, model: Model, profiles: Sequence[Profile], as_of
     return night.spark.createDataFrame(rows, PROFILE_SCHEMA).coalesce(1)
 
 
-def _nothing(night: Night, customers: DataFrame) -> Mapping[str, DataFrame]:
+def _empty_tables(night: Night, customers: DataFrame) -> Mapping[str, DataFrame]:
     none = customers.limit(0).select(KEY, F.lit(0).alias("segment"), F.lit(0.0).alias("distance"))
     return {
         "customer_segments": none.withColumn("as_of", F.current_date()),

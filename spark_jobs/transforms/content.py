@@ -1,4 +1,4 @@
-"""Views and clicks of media content: the events, and how often each content is seen and followed."""
+"""Views and clicks of media content: the events, and the numbers of views and clicks per content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.transforms import lineage
 
-UNKNOWN = "unknown"  # a null key would join with nothing
+UNKNOWN = "unknown"  # a null key would match nothing in a join
 
 
 def transform(records: DataFrame) -> dict[str, DataFrame]:

@@ -1,4 +1,4 @@
-"""Households as exported. Which row of a household is the latest is for its table to say, not for a batch."""
+"""Households as exported. The `latest` table, not the batch, determines each household's latest row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spark_jobs.transforms import lineage
 
 
 def transform(records: DataFrame) -> dict[str, DataFrame]:
-    """Every row of every export."""
+    """All rows of all exports."""
     return {"customers": customers(records)}
 
 

@@ -1,4 +1,4 @@
-"""Line items of retail baskets, and what each customer spends a day. Money is decimal from end to end."""
+"""Line items of retail baskets, and each customer's daily spend. Money is decimal throughout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spark_jobs.transforms import lineage
 
 
 def transform(records: DataFrame) -> dict[str, DataFrame]:
-    """Every transaction, and totals by user and day."""
+    """All transactions, and totals by user and day."""
     facts = transactions(records)
     return {"transactions": facts, "daily_user_totals": daily_user_totals(facts)}
 

@@ -1,4 +1,4 @@
-"""Requests to a web site: the events, how active users are, and which paths fail."""
+"""Requests to a website: the events, the users' activity, and the failing paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spark_jobs.transforms import lineage
 
 
 def transform(records: DataFrame) -> dict[str, DataFrame]:
-    """Every request, counts by user and day, and counts of failed requests by status, path and day."""
+    """All requests, counts by user and day, and counts of failed requests by status, path and day."""
     events = web_events(records)
     return {"web_events": events, "user_activity": user_activity(events), "error_patterns": error_patterns(events)}
 

@@ -387,7 +387,7 @@ class Unanswered:
 
     def _named_load(self) -> bool:
         latest = list(self.app._statements.values())[-1]
-        return str(latest.asked.get("StatementName", "")).startswith("load.")
+        return str(latest.request.get("StatementName", "")).startswith("load.")
 
 
 @pytest.mark.parametrize(("trouble", "loads"), [(lose_connection, 2), (kill_caller, 1)])
@@ -447,7 +447,7 @@ class Killer(threading.Thread):
     def run(self) -> None:
         while len(self.victims) < self.times:
             time.sleep(self.random.uniform(0.0, 0.5))
-            busy = [name for name, worker in self.workers.items() if worker._turn.locked() and worker._process]
+            busy = [name for name, worker in self.workers.items() if worker._lock.locked() and worker._process]
             for name in busy:
                 self.workers[name]._process.kill()
                 self.victims.append(name)

@@ -188,7 +188,7 @@ WRONG = [
     (("local", "run", "full", "--out", "full"), "expected an empty or new folder for the results, found full in use"),
     (("local", "up", "--port", "70000"), "expected a port from 0 to 65535, found '70000'"),
     (("traffic", "out", "--records", "none"), "expected a whole number from 1, found 'none'"),
-    (("traffic", "out", "--datasets", "content", "weather"), "no traffic for dataset 'weather': there is"),
+    (("traffic", "out", "--datasets", "content", "weather"), "no sample traffic for dataset 'weather', only for"),
     (("validate", "empty"), "expected declarations *.yaml, found none"),
     (("validate", "full"), "full/wrong.yaml:1: expected a mapping, found 'no'"),
     (("status",), "is `tidemark local up` running, or is AWS configured?"),

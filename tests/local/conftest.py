@@ -17,7 +17,7 @@ SMALL = Path(__file__).parent / "small" / "template.yaml"
 
 
 class Aws:
-    """An endpoint without a deployment: moto, cured, and a bus that only notes what is put on it."""
+    """An endpoint without a deployment: patched moto, and a bus that only records the events put on it."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []

@@ -46,5 +46,5 @@ def test_an_hour_that_daylight_saving_skips_is_not_due() -> None:
 )
 def test_expressions_that_are_not_played_are_refused(expression: str) -> None:
     """A typo, or L, W and #."""
-    with pytest.raises(ValueError, match=r"expected|not played"):
+    with pytest.raises(ValueError, match=r"expected|not supported"):
         next_due(expression, AT)

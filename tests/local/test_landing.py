@@ -13,7 +13,7 @@ from local.landing import land, survey
 
 
 def test_every_entry_lands_or_is_told_with_its_reason(tmp_path: Path) -> None:
-    """Hidden and empty files, odd names and files behind links land; what cannot be a key or is no file is named."""
+    """Hidden and empty files, odd names and linked files are uploaded; entries without a valid key are reported."""
     odd = ["new\nline", "tab\t", "\x1b[31m", "..dots", " blanks ", "back\\slash", "名.json", ".hidden", "%0A+&?#"]
     for name in odd:
         (tmp_path / name).write_text("{}")

@@ -38,7 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_the_lake_is_exported_into_a_folder_of_any_name(
     title: str, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of it, and nothing beside it: a path is not taken for a URI anywhere."""
+    """The export is complete, and no part of it mistakes a path for a URI."""
     monkeypatch.setattr("local.summary.split_uri", lambda uri: uri.strip("/").split("/", 1))
     out = tmp_path / title / "lake"
     out.mkdir(parents=True)

@@ -33,7 +33,7 @@ LAKE = "lake"
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder behind s3://lake."""
+    """The folder that s3://lake maps to."""
     folder = tmp_path_factory.mktemp("stage") / LAKE
     folder.mkdir()
     return folder
@@ -180,7 +180,7 @@ class Job(Attempt):
         return self.begin(self.declared[name], batch_id, attempt, json.dumps(manifest))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of the files that the result lists, each file read by itself."""
+        """The rows of the files in the result, each file read separately."""
         files = self.result["tables"][table]["files"]
         return [row for file in files for row in pq.ParquetFile(self.local(file["uri"])).read().to_pylist()]
 

@@ -15,7 +15,7 @@ Read = tuple[list[dict[str, Any]], list[Rejected], End]
 
 
 def sorted_out(reader: FileReader, body: bytes | Iterable[bytes]) -> Read:
-    """Rows, rejected records and the file's end; every table has the shape that the reader tells."""
+    """The rows, rejected records and the file's end; checks that every table has the reader's schema."""
     rows: list[dict[str, Any]] = []
     rejected: list[Rejected] = []
     *pieces, end = reader.read([body] if isinstance(body, bytes) else body)

@@ -39,18 +39,18 @@ def test_the_totals_are_those_of_the_generator(job: Job, name: str) -> None:
 
 
 def test_an_event_of_a_third_kind_is_rejected_with_both_others_named(job: Job) -> None:
-    """Neither views nor clicks count it, and the reason says what might have stood there."""
+    """Neither views nor clicks count it, and the reason lists the declared values."""
     (landed,) = generate("content", 5, 40, START, separator="newline", compression="none")
     body, hovers = re.subn(rb'"event_type": "view"', b'"event_type": "hover"', landed.body, count=3)
     assert job.run("content", job.raw.put("content/hover", body)) == 0
     shown = job.rows("content_performance")
     clicks = body.count(b'"click"')
     assert (sum(row["views"] for row in shown), sum(row["clicks"] for row in shown)) == (37 - clicks, clicks)
-    assert [row["reason"] for row in job.rejected()] == ["event_type: 'hover' is none of view, click"] * hovers
+    assert [row["reason"] for row in job.rejected()] == ["event_type: 'hover' is not one of view, click"] * hovers
 
 
 def test_an_exported_row_keeps_its_place(spark: SparkSession, job: Job) -> None:
-    """By the file's landing and the row's ordinal the latest row of a household is told from the others."""
+    """The file's landing time and the row's ordinal determine a household's latest row."""
     header, row = b"household_id,age,income\r\n", b'"household-00001","45-54",\r\n'
     file = job.raw.put("customers/export.csv", header + row + row.replace(b"45", b"55"))
     assert job.run("customers", file | {"landed_at": "2026-11-20T23:58:00+00:00"}) == 0

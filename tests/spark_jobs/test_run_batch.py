@@ -69,7 +69,7 @@ def test_a_batch_becomes_tables_rejected_records_and_a_result(job: Job) -> None:
             "version": second["version"],
             "position": len(request("u2", day=2)) + 1,
             "line": 2,
-            "reason": "status_code: 'n/a' is no number",
+            "reason": "status_code: 'n/a' is not a number",
             "raw": request("u3", status="n/a").decode(),
         },
     ]
@@ -165,7 +165,7 @@ def test_an_overflow_inside_a_transform_is_named(job: Job, monkeypatch: pytest.M
 
 
 def test_an_order_that_cannot_be_read_ends_with_a_reason(raw: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody knows where a report would go."""
+    """Without a spec, there is no output prefix for a report."""
     assert run_batch.main(["--spec", "s3://control/none.json"]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("s3://control/none.json failed (unknown): NoSuchKey")
 

@@ -1,6 +1,6 @@
-"""From an object's bytes to its members, and from theirs to blocks of content, as UTF-8 where it is JSON.
+"""Unpacks an object's bytes into its members and their content into blocks, as UTF-8 for JSON.
 
-What is no text at all is named.
+Also recognizes binary formats that are not text.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 
-from spark_jobs.engine.decompression.behind import text_alone
-from spark_jobs.engine.decompression.source import DamagedError, told_apart
+from spark_jobs.engine.decompression.binary_after_text import text_before_binary
+from spark_jobs.engine.decompression.source import DamagedError, with_last_flag
 from spark_jobs.engine.decompression.unpacking import Member, members
 
-__all__ = ["BLOCK", "HEAD", "DamagedError", "Member", "blocks", "foreign", "members", "plain_blocks", "told_apart"]
+__all__ = ["BLOCK", "HEAD", "DamagedError", "Member", "blocks", "foreign", "members", "plain_blocks", "with_last_flag"]
 
-#: Decompressed bytes per block: large enough for the vectorised parser, small enough to scan when one record is bad.
+#: Decompressed bytes per block: large enough for the vectorised parser, small enough to scan for one bad record.
 BLOCK = 1 << 20
-HEAD = 512  # of content is enough to tell what it is
+HEAD = 512  # bytes that identify the kind of content
 
-#: How files begin that are no text, whatever their name says.
+#: The first bytes of binary formats, which are recognized regardless of the file's name.
 _FOREIGN = (
     (b"PAR1", "a Parquet file"),
     (b"ORC", "an ORC file"),
@@ -29,12 +29,12 @@ _FOREIGN = (
     (b"Rar!\x1a\x07", "a RAR archive"),
 )
 _TAR_AT, _TAR = 257, b"ustar"
-#: A text may begin with the same letters, but has none of these.
+#: Control characters; text may begin with the same letters as a binary format, but has none of these.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def foreign(head: bytes) -> str:
-    """What content that begins so is when it is no text, such as "a Parquet file"; else nothing."""
+    """The binary format of content with these first bytes, such as "a Parquet file"; empty for text."""
     if not _CONTROL.search(head):
         return ""
     known = next((name for magic, name in _FOREIGN if head.startswith(magic)), "")
@@ -42,8 +42,8 @@ def foreign(head: bytes) -> str:
 
 
 def plain_blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """A member's text in blocks of about `BLOCK` bytes; `DamagedError` after all that could be read."""
-    return _gathered(text_alone(parts))
+    """A member's text in blocks of about `BLOCK` bytes; `DamagedError` after the last readable byte."""
+    return _gathered(text_before_binary(parts))
 
 
 def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -67,7 +67,7 @@ def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The same, as UTF-8."""
+    """The same as `plain_blocks`, converted to UTF-8."""
     return _utf8(plain_blocks(parts))
 
 
@@ -77,7 +77,7 @@ def _rest_of(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _utf8(plain: Iterator[bytes]) -> Iterator[bytes]:
-    """UTF-16 becomes UTF-8; anything else is left as it is."""
+    """Converts UTF-16 to UTF-8 and leaves all other text unchanged."""
     first = next(plain, b"")
     name = _utf16(first[:4])
     if not name:
@@ -90,7 +90,7 @@ def _utf8(plain: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _utf16(head: bytes) -> str:
-    """The name of the UTF-16 variant, told by its byte order mark or by the zero beside the first bracket."""
+    """The UTF-16 variant, recognized by a byte order mark or a zero byte next to the first bracket; else empty."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if head[:2] in (b"{\0", b"[\0"):

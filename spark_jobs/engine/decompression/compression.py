@@ -1,7 +1,7 @@
-"""What an object's bytes are packed with is told by the bytes, never by a name; they are unpacked piece by piece.
+"""Detects an object's compression from its bytes, never from its name, and decompresses it piece by piece.
 
-No more than about 64 MB of a file is in memory at once, however much it unpacks to. Whatever can be read is given out
-before damage is reported, so a truncated file costs its torn end alone.
+At most about 64 MB of a file is in memory at once, regardless of its decompressed size. All readable content is yielded
+before damage is reported, so a truncated file loses only its end.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import pyarrow as pa
 from spark_jobs.engine.decompression import frames, snappy
 from spark_jobs.engine.decompression.source import Content, DamagedError, Source
 
-_FEED = 1 << 16  # compressed bytes per call of zlib, which gives out a thousand times as many at most
+_FEED = 1 << 16  # compressed bytes per call of zlib, whose output is at most about a thousand times as large
 _PIECE = 1 << 20
-HEAD = 32  # bytes tell the packing
+HEAD = 32  # bytes that identify the compression
 _GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
-#: Bytes per call of bz2: a failing call gives nothing, so it should not have much to give.
+#: Decompressed bytes per call of bz2, kept small because a failing call loses its output.
 _DROP = 256
 ZIP = "zip"
 
@@ -31,28 +31,28 @@ Begins = Callable[[bytes], bool]
 
 class _Packing(NamedTuple):
     name: str
-    begins: Begins  # content; as long as is needed not to meet text
-    goes_on: Begins  # behind a stream, where no text is expected and a torn one may stand
-    unpack: Unpack  # one stream; those of Snappy have no end but the content's
-    padding: bytes = b""  # may stand behind a stream
+    begins: Begins  # at the start of the content; specific enough not to match text
+    goes_on: Begins  # after a stream, where no text is expected and the next stream may be truncated
+    unpack: Unpack  # one stream; a Snappy stream ends only with the content
+    padding: bytes = b""  # allowed after a stream
 
 
 def packing(head: bytes) -> str:
-    """With what content that begins so is packed, such as "gzip"; nothing when it is not."""
+    """The compression of content with these first bytes, such as "gzip"; empty if it is not compressed."""
     if _is_zip(head):
         return ZIP
-    found = _packing(head)
-    return found.name if found else ""
+    packing_ = _packing(head)
+    return packing_.name if packing_ else ""
 
 
 def streams(source: Source) -> Optional[Iterator[Content]]:
-    """The streams one behind the other, each to be read before the next; None when it is not packed in streams.
+    """The concatenated streams, each to be read before the next; None if the content is not compressed in streams.
 
-    `DamagedError` for what follows a stream and is none.
+    Raises `DamagedError` if a stream is followed by something else.
     """
-    found = _packing(source.peek(HEAD))
-    if found:
-        return _streams(source, found)
+    packing_ = _packing(source.peek(HEAD))
+    if packing_:
+        return _streams(source, packing_)
     block = snappy.whole_block(source)
     return None if block is None else iter([Content(iter([block]))])
 
@@ -91,7 +91,7 @@ def _bzip2(source: Source) -> Iterator[bytes]:
 
 
 def inflated(source: Source, window: int, kind: str) -> Iterator[bytes]:
-    """One deflated stream with zlib's kind of `window`; what follows it stays in the source."""
+    """Decompresses one deflate stream (`window` is zlib's wbits); the bytes after it stay in the source."""
     inflate = zlib.decompressobj(window)
     while not inflate.eof:
         at, fed = source.position, source.take(_FEED)
@@ -108,7 +108,7 @@ def inflated(source: Source, window: int, kind: str) -> Iterator[bytes]:
 
 
 def _up_to_damage(inflate: zlib._Decompress, fed: bytes) -> Iterator[bytes]:
-    """What comes out before the decompressor fails: a failing call gives nothing, so it is fed byte by byte."""
+    """The output before the damage, decompressed byte by byte because a failing call loses its output."""
     try:
         for at in range(len(fed)):
             yield inflate.decompress(fed[at : at + 1])
@@ -117,7 +117,7 @@ def _up_to_damage(inflate: zlib._Decompress, fed: bytes) -> Iterator[bytes]:
 
 
 def _by_arrow(codec: str, frame: Unpack) -> Unpack:
-    """A frame of a codec that pyarrow has."""
+    """Decompresses frames with one of pyarrow's codecs; `frame` extracts the bytes of one frame."""
 
     def unpack(source: Source) -> Iterator[bytes]:
         if frames.is_skippable(source.peek(4)):
@@ -132,8 +132,8 @@ def _by_arrow(codec: str, frame: Unpack) -> Unpack:
 
 
 def _read(stream: pa.NativeFile, packed: Source, codec: str) -> Iterator[bytes]:
-    # A call that fails does not say what it has read, but that stands in its buffer before the filling, a byte
-    # that no UTF-8 has.
+    # A failing call does not report how much it has written to the buffer. The buffer is therefore filled with a byte
+    # that never occurs in UTF-8: the output ends where this filling begins.
     filling = b"\xff" * _PIECE
     buffer = bytearray(filling)
     while True:
@@ -174,7 +174,7 @@ _is_zip = _like(rb"PK(?:\x03\x04|\x05\x06)")
 _PACKINGS = (
     _Packing("gzip", _like(_GZIP), _torn(_GZIP), _gzip, padding=b"\0"),
     _Packing("bzip2", _like(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), _torn(_BZIP2), _bzip2),
-    # A frame may be preceded by one to be skipped.
+    # A skippable frame may precede the first frame.
     _Packing(
         "zstd",
         _like(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),

@@ -1,4 +1,4 @@
-"""From a file's bytes to text and back to their number; bytes that are no text stay visible as what no text has."""
+"""Decodes a file's bytes to text and computes the size of text in bytes; undecodable bytes become surrogates."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import codecs
 import re
 from typing import Union
 
-_BYTE_0 = 0xDC00  # the byte b is shown as the surrogate of this number plus b, as `surrogateescape` does from 0x80 on
-#: Bytes that are no text, in a text that was decoded here.
+_BYTE_0 = 0xDC00  # byte b becomes the surrogate with this number plus b, as in `surrogateescape`, but from 0x00 on
+#: Undecodable bytes in a text that was decoded here.
 NO_TEXT = re.compile("[\udc00-\udcff]")
 _HANDLER = "tidemark.bytes"
-#: A byte order mark says more than a declaration. The long ones come first, since a short one begins like them.
+#: Byte order marks, which override the declaration. Longer ones come first, because shorter ones are their prefixes.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -18,12 +18,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-#: Encodings that would expect a mark, and write one before every piece: without a mark, Windows' order is meant.
+#: Encodings whose codecs write a mark before every piece; without a mark, little-endian (as on Windows) is assumed.
 _MARKED = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
 
 def _bytes_shown(error: UnicodeError) -> tuple[Union[str, bytes], int]:
-    """Codecs call it with what they cannot decode."""
+    """An error handler for codecs: replaces undecodable bytes by surrogates."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(_BYTE_0 + byte) for byte in error.object[error.start : error.end]), error.end
@@ -32,20 +32,20 @@ def _bytes_shown(error: UnicodeError) -> tuple[Union[str, bytes], int]:
 codecs.register_error(_HANDLER, _bytes_shown)
 
 
-def encoding_behind(before: str, head: bytes, declared: str) -> str:
-    """The encoding of a text that begins so behind one in the encoding `before`, which is empty for the first.
+def next_encoding(before: str, head: bytes, declared: str) -> str:
+    """The encoding of a text with the bytes `head`, after a text in the encoding `before` (empty for the first text).
 
-    A mark tells; without one the text goes on as before, unless what stands there cannot be of that encoding: text of
-    two or four bytes a character that has no zero byte, where the declared encoding has one byte for a letter.
+    A byte order mark decides. Without one, the encoding stays the same, unless it is impossible: UTF-16 or UTF-32 is
+    impossible for ASCII bytes without zero bytes. Then the declared encoding applies.
     """
-    if not before or _told(head):
-        return _told(head) or _plain(declared)
+    if not before or _marked(head):
+        return _marked(head) or _plain(declared)
     cannot_be = before.startswith(("utf-16", "utf-32")) and b"\0" not in head and head.isascii()
     return _plain(declared) if cannot_be else before
 
 
-def _told(head: bytes) -> str:
-    """What a byte order mark says."""
+def _marked(head: bytes) -> str:
+    """The encoding according to a byte order mark; empty without one."""
     return next((name for mark, name in _MARKS if head.startswith(mark)), "")
 
 
@@ -54,19 +54,19 @@ def _plain(declared: str) -> str:
 
 
 class Decoding:
-    """The encoding of one file, told by its first bytes or else as declared; text comes out block by block."""
+    """Decodes one file block by block, in the encoding of its byte order mark or else the declared one."""
 
     def __init__(self, head: bytes, declared: str) -> None:
-        self.name = _told(head) or _plain(declared)
+        self.name = _marked(head) or _plain(declared)
         self._decoder = codecs.getincrementaldecoder(self.name)(_HANDLER)
         self._ascii = "a\n".encode(self.name) == b"a\n"
 
     def text(self, block: bytes, *, final: bool) -> str:
-        """The next block's text; the start of a character that the next block completes waits for it."""
+        """The next block's text; an incomplete character at its end is completed by the next block."""
         return self._decoder.decode(block, final)
 
     def size(self, text: str) -> int:
-        """How many bytes of the file a text took."""
+        """The number of the file's bytes that a decoded text came from."""
         if self._ascii and text.isascii():
             return len(text)
         text, shown = NO_TEXT.subn("", text)
@@ -74,12 +74,12 @@ class Decoding:
 
 
 def readable(text: str) -> str:
-    """The text as people can read it, bytes that are no text by their number."""
-    return NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - _BYTE_0:02x}", text)
+    """The text in readable form, with undecodable bytes as hexadecimal escapes."""
+    return NO_TEXT.sub(lambda match: f"\\x{ord(match[0]) - _BYTE_0:02x}", text)
 
 
 def on_one_line(text: str) -> str:
-    """The text with escapes for what is no part of a line, whoever wrote it: line breaks, controls, half characters."""
+    """Untrusted text with everything non-printable escaped: line breaks, control characters, surrogates."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -1,6 +1,6 @@
-"""Where a frame of zstd or lz4 ends, told without unpacking it: what stands behind it may be a file of its own.
+"""Finds the end of a zstd or lz4 frame without decompressing it, because another file may follow.
 
-The layouts are those of RFC 8878 and of the LZ4 frame format; lengths are little-endian.
+The layouts follow RFC 8878 and the LZ4 frame format; lengths are little-endian.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from spark_jobs.engine.decompression.source import DamagedError, Source
 
 ZSTD, LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
-_SKIPPABLE_END = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
-_RLE, _RESERVED = 1, 3  # kinds of a zstd block
+_SKIPPABLE_END = b"\x2a\x4d\x18"  # after a byte from 0x50 to 0x5f
+_RLE, _RESERVED = 1, 3  # block types of zstd
 
 
 def is_skippable(head: bytes) -> bool:
-    """Whether a frame begins here that holds no content; both formats have it."""
+    """Whether a skippable frame begins here; both formats have such frames without content."""
     return head[:1] in (b"%c" % byte for byte in range(0x50, 0x60)) and _SKIPPABLE_END.startswith(head[1:4])
 
 
 def skipped(source: Source, kind: str) -> None:
-    """Go behind a frame that holds no content."""
+    """Skip a frame without content."""
     size = _number(source.exactly(8, kind)[4:])
     for _ in source.part(size, kind):
         pass
 
 
 def zstd(source: Source) -> Iterator[bytes]:
-    """The bytes of one frame, still packed."""
+    """The bytes of one frame, still compressed."""
     head = source.exactly(5, "zstd")
     flags = head[4]
     single = bool(flags & 0x20)
@@ -46,7 +46,7 @@ def zstd(source: Source) -> Iterator[bytes]:
 
 
 def lz4(source: Source) -> Iterator[bytes]:
-    """The bytes of one frame, still packed."""
+    """The bytes of one frame, still compressed."""
     head = source.exactly(6, "lz4")
     flags = head[4]
     yield head + source.exactly(1 + 8 * bool(flags & 0x08) + 4 * bool(flags & 0x01), "lz4")

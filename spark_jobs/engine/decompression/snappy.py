@@ -1,6 +1,7 @@
-"""Snappy as it is found in S3: the framing format, xerial's stream (Firehose's "Snappy"), Hadoop's blocks (Firehose's
-"HADOOP_SNAPPY"), and a single raw block. Chunks are unpacked one at a time; checksums of the framing format, beyond
-which raw Snappy checks its own lengths, are not looked at.
+"""The four Snappy formats that occur in S3, decompressed one chunk at a time.
+
+They are the framing format, xerial's stream (Firehose's "Snappy"), Hadoop's blocks (Firehose's "HADOOP_SNAPPY") and a
+single raw block. The framing format's checksums are not verified; raw Snappy itself verifies lengths.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from spark_jobs.engine.decompression.source import DamagedError, Source
 
 FRAMED = b"\xff\x06\x00\x00sNaPpY"
 XERIAL = b"\x82SNAPPY\x00"
-_XERIAL_HEADER = len(XERIAL) + 8  # two versions, of four bytes each
-CHUNK_MAX = 64 << 20  # writers make chunks of 32 to 256 KB; a greater length is damage, not a reason to take memory
+_XERIAL_HEADER = len(XERIAL) + 8  # followed by two version numbers of four bytes each
+CHUNK_MAX = 64 << 20  # writers make chunks of 32 to 256 KB, so a longer one is damage; this limit bounds the memory
 _COMPRESSED, _PLAIN, _IDENTIFIER, _SKIPPABLE = 0x00, 0x01, 0xFF, 0x80
 _CHECKSUM = 4
-#: No text holds these, or begins a character with a byte that only continues one.
+#: Bytes that do not occur in UTF-8 text: control characters, and incomplete multi-byte sequences.
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x7f]|(?:^|[\x00-\x7f])[\x80-\xbf]|[\xc0-\xff](?![\x80-\xbf])", re.DOTALL)
 
 
 def framed(source: Source) -> Iterator[bytes]:
-    """Chunks of the framing format: kind, length in three bytes, little-endian, and data."""
+    """Decompresses the framing format: chunks with a type, a length (three bytes, little-endian) and data."""
     while source.peek(1):
         at, head = source.position, source.exactly(4, "snappy")
         kind, data = head[0], source.exactly(int.from_bytes(head[1:], "little"), "snappy")
@@ -37,7 +38,7 @@ def framed(source: Source) -> Iterator[bytes]:
 
 
 def xerial(source: Source) -> Iterator[bytes]:
-    """Chunks with their length in four bytes, big-endian, behind a header; streams may follow one another."""
+    """Decompresses xerial's format: a header, then chunks with a length (four bytes, big-endian); may be repeated."""
     while source.peek(1):
         if source.peek(len(XERIAL)) == XERIAL:
             source.exactly(_XERIAL_HEADER, "snappy")
@@ -46,9 +47,9 @@ def xerial(source: Source) -> Iterator[bytes]:
 
 
 def is_hadoop(head: bytes) -> bool:
-    """Whether content begins as Hadoop's blocks do, which have no mark but lengths that agree."""
+    """Whether content begins with a Hadoop block, which has no signature but consistent lengths."""
     if len(head) < 10:
-        return head == bytes(4)  # nothing, packed
+        return head == bytes(4)  # empty content, compressed
     block, chunk, declared = _length(head), _length(head[4:]), _declared(head[8:])
     if declared is None:
         return False
@@ -58,7 +59,10 @@ def is_hadoop(head: bytes) -> bool:
 
 
 def hadoop(source: Source) -> Iterator[bytes]:
-    """Blocks with their unpacked length, each of chunks with their packed length; all in four bytes, big-endian."""
+    """Decompresses Hadoop's format: blocks with their decompressed length, made of chunks with their compressed length.
+
+    All lengths have four bytes, big-endian.
+    """
     while source.peek(1):
         at, left = source.position, _length(source.exactly(4, "snappy"))
         while left > 0:
@@ -66,13 +70,13 @@ def hadoop(source: Source) -> Iterator[bytes]:
             left -= len(piece)
             yield piece
         if left < 0:
-            raise DamagedError(f"snappy corrupt near byte {at}: a block longer than it says")
+            raise DamagedError(f"snappy corrupt near byte {at}: a block is longer than its declared length")
 
 
 def whole_block(source: Source) -> Optional[bytes]:
-    """The content, if it is one raw block of at most `CHUNK_MAX` bytes; None when it may be anything else.
+    """The decompressed content, if it is one raw block of at most `CHUNK_MAX` bytes, else None.
 
-    A raw block has no mark: it is taken for one if it is no text, and unpacks to exactly the length that it says.
+    A raw block has no signature; content counts as one if it is not text and decompresses to its declared length.
     """
     head = source.peek(64)
     declared = _declared(head) if _NO_TEXT.search(head[:-3] or head) else None
@@ -96,21 +100,21 @@ def _chunk(source: Source) -> bytes:
 
 
 def unpacked(data: bytes, at: int) -> bytes:
-    """What is in one raw block, which stands at this byte of the file."""
+    """The content of one raw block; `at` is its position in the file, for errors."""
     declared = _declared(data)
     if declared is None or declared[0] > CHUNK_MAX:
-        raise DamagedError(f"snappy corrupt near byte {at}: no raw block")
+        raise DamagedError(f"snappy corrupt near byte {at}: not a raw block")
     if not declared[0]:
         return b""
     try:
         plain: bytes = pa.Codec("snappy").decompress(data, declared[0], asbytes=True)
     except OSError:
-        raise DamagedError(f"snappy corrupt near byte {at}: no raw block") from None
+        raise DamagedError(f"snappy corrupt near byte {at}: not a raw block") from None
     return plain
 
 
 def _declared(data: bytes) -> Optional[tuple[int, int]]:
-    """The unpacked length with which a raw block begins, seven bits in a byte, and how many bytes that takes."""
+    """The decompressed length at the start of a raw block (a varint), and the number of bytes that it takes."""
     size = 0
     for at, byte in enumerate(data[:5]):
         size |= (byte & 0x7F) << 7 * at
@@ -124,5 +128,5 @@ def _length(data: bytes) -> int:
 
 
 def _packed_max(size: int) -> int:
-    """As the format's own library bounds it."""
+    """The maximum compressed size, as in Snappy's MaxCompressedLength."""
     return 32 + size + size // 6

@@ -1,4 +1,4 @@
-"""An object's bytes, taken in any amounts, with the place to which they are read."""
+"""An object's bytes as a forward-only stream that knows its position and the damage in it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Optional
 
 
 class DamagedError(Exception):
-    """The rest of the content cannot be read; the text says what is wrong and where."""
+    """The rest of the content cannot be read; the message says what is wrong and where."""
 
 
 class Source:
-    """Bytes that arrive in parts, as a file that is read forwards.
+    """A forward-only stream over bytes that arrive in parts.
 
-    Parts that end in a `DamagedError` are read up to it first: it is raised where nothing else is left.
+    If the parts end with a `DamagedError`, it is raised only after all bytes before it have been taken.
     """
 
-    closed = False  # what pyarrow asks of a file
+    closed = False  # required by pyarrow, as are read, readable, writable, seekable and close
 
     def __init__(self, parts: Iterable[bytes], position: int = 0) -> None:
         self._parts = iter(parts)
         self._held, self._at = b"", 0
-        self.damage: Optional[DamagedError] = None  # behind what is held
+        self.damage: Optional[DamagedError] = None  # follows the bytes held
         self.position = position  # of the next byte
-        self.failed = False  # the parts themselves could not be had
+        self.failed = False  # whether the parts themselves raised an error
 
     def peek(self, count: int) -> bytes:
-        """As many bytes as that from here on, fewer only at the end; they stay."""
+        """The next `count` bytes (fewer only at the end) without consuming them."""
         if len(self._held) - self._at < count:
             left = self._held[self._at :]
             gathered = [left] if left else []
@@ -41,39 +41,39 @@ class Source:
         return self._held[self._at : self._at + count]
 
     def take(self, count: int) -> bytes:
-        """The same, and they are gone."""
+        """The next `count` bytes (fewer only at the end), consumed."""
         taken = self.peek(count)
         self._go(len(taken))
         return taken
 
     def exactly(self, count: int, kind: str) -> bytes:
-        """So many bytes; `DamagedError` when there are fewer."""
+        """The next `count` bytes, consumed; `DamagedError` if there are fewer."""
         taken = self.take(count)
         if len(taken) < count:
             raise self.damage or DamagedError(f"{kind} truncated at byte {self.position}")
         return taken
 
     def read(self, count: int) -> bytes:
-        """The same as `take`, under the name that pyarrow asks for."""
+        """The same as `take`, under the name that pyarrow uses."""
         return self.take(count)
 
     def step_back(self, count: int) -> None:
-        """So many of the bytes just taken were too many."""
+        """Put back the last `count` bytes taken."""
         self._go(-count)
 
     def skip(self, byte: bytes) -> None:
-        """Go behind all of this byte that stand here."""
+        """Skip all repetitions of this byte from here on."""
         while self.peek(1) == byte:
             held = self._held[self._at :]
             self._go(len(held) - len(held.lstrip(byte)))
 
     def rest(self) -> Iterator[bytes]:
-        """All that follows, in the parts in which it arrives."""
+        """All remaining bytes, in the parts in which they arrive."""
         while self.peek(1):
             yield self.take(len(self._held) - self._at)
 
     def part(self, count: int, kind: str) -> Iterator[bytes]:
-        """The next so many bytes, in pieces; `DamagedError` behind the last of them when there are fewer."""
+        """The next `count` bytes, in pieces; `DamagedError` after the last of them if there are fewer."""
         while count:
             piece = self.take(min(count, _PIECE))
             if not piece:
@@ -86,19 +86,19 @@ class Source:
         self.position += count
 
     def readable(self) -> bool:
-        """What pyarrow asks of a file."""
+        """Required by pyarrow."""
         return True
 
     def writable(self) -> bool:
-        """What pyarrow asks of a file."""
+        """Required by pyarrow."""
         return False
 
     def seekable(self) -> bool:
-        """What pyarrow asks of a file."""
+        """Required by pyarrow."""
         return False
 
     def close(self) -> None:
-        """What pyarrow asks of a file; the parts belong to whoever made them."""
+        """Required by pyarrow; does nothing, because the caller owns the parts."""
 
     def _next(self) -> bytes | None:
         try:
@@ -115,7 +115,7 @@ _PIECE = 1 << 20
 
 
 class Content:
-    """What one of several that stand behind one another holds, and whether it could be read to its end."""
+    """The content of one of several consecutive streams or entries, and whether it could be read to its end."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -129,23 +129,23 @@ class Content:
             raise
 
     def passed(self) -> bool:
-        """Go behind what a reader left of it; whether what follows can be found."""
+        """Skip what the reader has not consumed; whether the end was reached, so that the next one can be found."""
         try:
             for _ in self:
                 pass
         except DamagedError:
-            pass  # a reader that does not read to the end has said why
+            pass  # a reader that stopped early has reported its own reason
         return self.damage is None
 
 
 def failing(error: DamagedError) -> Iterator[bytes]:
-    """Content of which nothing can be read."""
+    """Content that cannot be read at all."""
     yield b""
     raise error
 
 
-def told_apart(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[str]]]:
-    """The blocks, each with whether it is the last, and what damage follows it."""
+def with_last_flag(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool, Optional[str]]]:
+    """Each block with whether it is the last, and the damage that follows it, if any."""
     held = b""
     try:
         held = next(blocks, b"")

@@ -1,7 +1,7 @@
-"""The files within an object: what an archive holds, and what was joined, each with its own content.
+"""The files within an object: the entries of an archive and files that were concatenated, unpacked at all depths.
 
-An entry of a zip is a file. So is a stream in another encoding than the one before it; any other stream of gzip and its
-like goes on where the last one ended, since writers cut them anywhere. What is packed within is unpacked as well.
+A zip entry is a file. A compressed stream whose text encoding differs from that of the previous stream is a file, too;
+any other stream continues the previous one, because writers split streams at arbitrary positions.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ from typing import NamedTuple, Optional
 
 from spark_jobs.engine.decompression import compression, zipped
 from spark_jobs.engine.decompression.compression import inflated
-from spark_jobs.engine.decompression.decoding import encoding_behind
+from spark_jobs.engine.decompression.decoding import next_encoding
 from spark_jobs.engine.decompression.source import Content, DamagedError, Source, failing
 
-#: Bytes to which one object may unpack, at all depths together; what is beyond is left unread, and a problem of it.
+#: Maximum bytes to which one object may unpack, summed over all depths; the rest is not read and becomes its problem.
 UNPACKED_MAX = 32 << 30
-#: How often content may be packed: a gzip within a zip within a gzip is three times.
+#: Maximum nesting of compression: a gzip within a zip within a gzip is three.
 DEPTH_MAX = 4
 
 
 class Member(NamedTuple):
-    """A file within an object; to be read before the next one is asked for."""
+    """A file within an object; it must be read before the next one."""
 
-    name: str  # of the entry, and of those around it; empty for what is the object itself
-    parts: Iterator[bytes]  # of its content; `DamagedError` after all that could be read
+    name: str  # of the entry and its enclosing entries, joined by "!"; empty for the object itself
+    parts: Iterator[bytes]  # of its content; `DamagedError` after the last readable byte
 
 
 def members(parts: Iterable[bytes], encoding: Optional[str] = None) -> Iterator[Member]:
-    """At least one. `encoding` is the text's, if it says nothing itself; None for what is no text.
+    """The object's files, at least one. `encoding` applies to text without a byte order mark; None for binary formats.
 
-    What is wrong with the container, not with a member, is the damage of a member without content.
+    Damage to the container itself is reported as that of a member without content.
     """
     return _Unpacking(encoding).members("", Source(parts), 0)
 
 
 class _Unpacking:
-    """One object on its way, and how much of it was unpacked."""
+    """The unpacking of one object, and the bytes that it may still unpack to."""
 
     def __init__(self, encoding: Optional[str]) -> None:
         self._encoding = encoding
         self._left = UNPACKED_MAX
 
     def members(self, name: str, source: Source, depth: int) -> Iterator[Member]:
-        """What the source holds, which stands within so many containers, by that name."""
+        """The files in the source, which is called `name` and is nested in `depth` containers."""
         try:
             inner = self._inner(source, depth)
             if inner is None:
@@ -63,7 +63,7 @@ class _Unpacking:
             yield Member(name, failing(error))
 
     def _inner(self, source: Source, depth: int) -> Optional[Iterator[tuple[str, Iterable[bytes]]]]:
-        """The name and the content of all that is packed here; None when nothing is."""
+        """Name and content of the entries or streams packed in the source; None if it is not compressed."""
         kind = compression.packing(source.peek(compression.HEAD))
         if kind and depth == DEPTH_MAX:
             raise DamagedError(f"packed more than {DEPTH_MAX} times")
@@ -73,12 +73,12 @@ class _Unpacking:
         return None if streams is None else self._files(streams)
 
     def _files(self, streams: Iterator[Content]) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """The streams, those that are one file together."""
+        """The files made up of the streams: consecutive streams in the same encoding are one file."""
         if self._encoding is None:
             yield "", (piece for stream in streams for piece in stream)
             return
-        told = groupby(_with_encoding(streams, self._encoding), key=lambda one: one[0])
-        for number, (_, group) in enumerate(told, 1):
+        files = groupby(_with_encoding(streams, self._encoding), key=lambda one: one[0])
+        for number, (_, group) in enumerate(files, 1):
             yield f"stream {number}" if number > 1 else "", (piece for _, stream in group for piece in stream)
 
     def _counted(self, content: Iterable[bytes]) -> Iterator[bytes]:
@@ -90,18 +90,18 @@ class _Unpacking:
 
 
 def _with_encoding(streams: Iterator[Content], declared: str) -> Iterator[tuple[tuple[int, str], Iterator[bytes]]]:
-    """The streams' content, each with a number that is another where the encoding changes."""
+    """The streams' content, each with a file number (which increases when the encoding changes) and the encoding."""
     encoding, number = "", 0
     for stream in streams:
         source = Source(stream)
         head = source.peek(_HEAD)
         if head:
-            told = encoding_behind(encoding, head, declared)
-            number, encoding = number + (told != encoding), told
+            following = next_encoding(encoding, head, declared)
+            number, encoding = number + (following != encoding), following
         yield (number, encoding), source.rest()
 
 
-_HEAD = 64  # bytes tell a text's encoding
+_HEAD = 64  # bytes that identify a text's encoding
 
 
 def _joined(outer: str, inner: str) -> str:

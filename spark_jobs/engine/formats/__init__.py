@@ -1,4 +1,4 @@
-"""Which reader reads files of a format."""
+"""Readers for the file formats."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tidemark.core.dataset import Field, Format
 
 
 class FileReader(Protocol):
-    """What reads one file after the other, and keeps nothing between them."""
+    """Reads files one after the other, without state between them."""
 
-    schema: pa.Schema  # the declared fields in their order, then `_rescued`
+    schema: pa.Schema  # the declared fields in order, then `_rescued`
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """Everything that an object's bytes hold, in order, and at last its `End`."""
+        """All content of an object's bytes in order, followed by its `End`."""
         ...
 
 
 def reader_for(format_: Format, fields: Sequence[Field]) -> FileReader:
-    """The reader of files of that format with these fields."""
+    """The reader for files in this format with these fields."""
     if format_.type in ("csv", "tsv"):
         return DelimitedReader(format_, fields)
     if format_.type in ("parquet", "orc"):

@@ -1,7 +1,7 @@
-"""From an Avro object container file to Arrow tables of good records, and rejected ones with number and reason.
+"""Reads Avro object container files: Arrow tables of valid records, and rejected records with number and reason.
 
-The container is taken apart here: so damage costs its own block alone, and the codecs come with Python and pyarrow.
-fastavro reads a block's records. No Spark, no S3.
+This module itself parses the container, so that damage affects only its own block, and uses the codecs of Python and
+pyarrow. fastavro reads a block's records. No Spark, no S3.
 """
 
 from __future__ import annotations
@@ -31,29 +31,27 @@ from spark_jobs.engine.formats.records import End, Piece
 from tidemark.core.dataset import Field
 from tidemark.core.job import Rejected
 
-BLOCK_MAX = 256 << 20  # bytes of a block, packed or not; writers make them of 16 KB to a few MB
+BLOCK_MAX = 256 << 20  # bytes of a block, compressed or not; writers make blocks of 16 KB to a few MB
 
 _MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
-_PART_BYTES = 1 << 16  # a block is taken from parts of this size, whatever the size in which they arrive
+_PART_BYTES = 1 << 16  # incoming parts are cut to this size
 _ROWS = 8_192
-
-
 _ADDRESS = re.compile(r" from <[^<>]* at 0x[0-9a-f]+>")
 
 
 class _Header(NamedTuple):
     names: list[str]  # of a record's fields
-    schema: Any  # of a record, as fastavro takes it
+    schema: Any  # of a record, as parsed by fastavro
     read: Callable[..., Any]  # fastavro's reader of a record
     unpack: Callable[[bytes], bytes]
-    sync: bytes  # stands behind every block
+    sync: bytes  # the marker after every block
 
 
 class _Block(NamedTuple):
     at: int  # byte in the file
     records: int
-    data: bytes  # packed
+    data: bytes  # compressed
 
 
 class AvroReader:
@@ -64,11 +62,11 @@ class AvroReader:
         self.schema = record_schema(fields)
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
+        """All content of an object's bytes in order; whatever cannot be read is reported."""
         return read_members(parts, None, self.read_member)
 
     def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """The same of the content of one file within the object; behind it others may stand, joined by hand."""
+        """The same for one file within the object; other Avro files may be concatenated to it."""
         source = Source(_cut(parts))
         first, problem = 0, None
         try:
@@ -108,7 +106,7 @@ def _header(source: Source) -> _Header:
     try:
         meta: Any = fastavro.schemaless_reader(_Lengths(source), {"type": "map", "values": "bytes"}, None)  # type: ignore[arg-type]
         schema = fastavro.parse_schema(logical.renamed(json.loads(meta["avro.schema"])))
-    except Exception as error:  # whatever a library makes of damaged bytes
+    except Exception as error:  # libraries raise many kinds of errors for damaged bytes
         if source.failed:
             raise
         raise source.damage or DamagedError(f"Avro damaged in its header: {_brief(error)}") from None
@@ -119,14 +117,14 @@ def _header(source: Source) -> _Header:
         raise DamagedError("expected Avro records, found values of another type")
     shape = shape_of(schema)
     if shape.unbounded:
-        raise DamagedError("expected items that take bytes in an Avro array, which could else be of any length")
+        raise DamagedError("expected an Avro array's items to take bytes, as it could otherwise have any length")
     names = [field["name"] for field in schema["fields"]]
     read = read_deep if shape.recursive else fastavro.schemaless_reader
     return _Header(names, schema, read, _CODECS[codec], source.exactly(_SYNC_BYTES, "Avro"))
 
 
 def _blocks(source: Source, sync: bytes) -> Iterator[_Block]:
-    # No block begins as a file does: its number of records would be negative.
+    # A block cannot begin with the magic bytes of a file, because its number of records would be negative.
     while source.peek(1) and source.peek(len(_MAGIC)) != _MAGIC:
         at = source.position
         count, size = _long(source), _long(source)
@@ -136,25 +134,25 @@ def _blocks(source: Source, sync: bytes) -> Iterator[_Block]:
             raise DamagedError(f"Avro damaged at byte {at}: a block of more than {BLOCK_MAX} bytes")
         data = source.exactly(size, "Avro")
         if source.exactly(_SYNC_BYTES, "Avro") != sync:
-            raise DamagedError(f"Avro damaged at byte {at}: no mark behind the block")
-        yield _Block(at, min(count, BLOCK_MAX + 1), data)  # a record takes a byte
+            raise DamagedError(f"Avro damaged at byte {at}: no sync marker after the block")
+        yield _Block(at, min(count, BLOCK_MAX + 1), data)  # a record takes at least a byte
 
 
 class _Lengths:
-    """A source of which a header takes what a length can be, and not all that follows."""
+    """A source that rejects implausible lengths, so that a damaged header does not read all that follows."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
 
     def read(self, count: int) -> bytes:
-        """What fastavro asks of a file."""
+        """Required by fastavro."""
         if not 0 <= count <= BLOCK_MAX:
             raise DamagedError(f"a length of {count} bytes")
         return self._source.read(count)
 
 
 def _long(source: Source) -> int:
-    """A number as Avro writes it: seven bits in a byte, the lowest first, its sign in the last bit."""
+    """A long in Avro's encoding: a varint with zigzag sign."""
     value = 0
     for at, byte in enumerate(source.peek(10)):
         value |= (byte & 0x7F) << 7 * at
@@ -165,7 +163,7 @@ def _long(source: Source) -> int:
 
 
 def _records(block: _Block, header: _Header) -> tuple[list[dict[str, Any]], str]:
-    """The block's records, up to where it is damaged, and how it is."""
+    """The block's records before any damage, and a description of the damage or ""."""
     records: list[dict[str, Any]] = []
     try:
         data = _bounded(header.unpack(block.data))
@@ -176,21 +174,21 @@ def _records(block: _Block, header: _Header) -> tuple[list[dict[str, Any]], str]
             record = header.read(stream, header.schema, None, handle_unicode_errors="surrogateescape")
             records.append(record)
         left = len(data) - stream.tell()
-    except Exception as error:  # noqa: BLE001 -- whatever a library makes of damaged bytes
+    except Exception as error:  # noqa: BLE001 -- libraries raise many kinds of errors for damaged bytes
         return records, _brief(error)
-    return (records, "") if not left else ([], f"{left} bytes left behind the records")
+    return (records, "") if not left else ([], f"{left} bytes left after the records")
 
 
 def _brief(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    # fastavro names the stream that it read from by its address in memory, which tells nobody anything.
+    # fastavro's messages contain the memory address of the stream, which is useless.
     line = _ADDRESS.sub("", str(error).strip().partition("\n")[0])
     return line or type(error).__name__
 
 
 def _column(values: list[Any]) -> Values:
-    """An Arrow column where all values are of one type, else the values themselves."""
+    """An Arrow column if all values have one type, else the values themselves."""
     types = {type(value) for value in values} - {type(None)}
     if not types:
         return pa.nulls(len(values))
@@ -206,7 +204,7 @@ _SIMPLE = {bool, int, float, str, bytes, date, datetime, Decimal}
 
 
 def _undecoded(text: str) -> Union[str, bytes]:
-    """The bytes of a text that was no UTF-8."""
+    """The text, or its bytes if it was not valid UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -221,7 +219,7 @@ def _bounded(data: bytes) -> bytes:
 
 
 def _snappy(data: bytes) -> bytes:
-    """A raw block, and behind it the checksum of what is in it."""
+    """Decompresses a raw block that is followed by the checksum of its content."""
     packed, checksum = data[:-4], data[-4:]
     unpacked = snappy.unpacked(packed, 0)
     if zlib.crc32(unpacked).to_bytes(4, "big") != checksum:
@@ -230,12 +228,12 @@ def _snappy(data: bytes) -> bytes:
 
 
 def _whole(unpack: Any, data: bytes, spare: int = 0) -> bytes:
-    """What is packed, behind which the data ends, or so many bytes later."""
+    """Decompresses a stream that ends with the data, except for at most `spare` bytes."""
     unpacked: bytes = unpack.decompress(data, BLOCK_MAX + 1)
     if len(unpacked) <= BLOCK_MAX and not unpack.eof:
-        raise DamagedError("the packed block is cut off")
+        raise DamagedError("the compressed block is truncated")
     if len(unpack.unused_data) > spare:
-        raise DamagedError(f"{len(unpack.unused_data)} bytes left behind what is packed")
+        raise DamagedError(f"{len(unpack.unused_data)} bytes left after the compressed data")
     return unpacked
 
 
@@ -246,7 +244,7 @@ def _zstandard(data: bytes) -> bytes:
 
 _CODECS: dict[str, Callable[[bytes], bytes]] = {
     "null": bytes,
-    # fastavro leaves three bytes of the checksum that zlib's own format has.
+    # fastavro writes a part of the zlib format's checksum after the stream.
     "deflate": lambda data: _whole(zlib.decompressobj(-15), data, spare=4),
     "snappy": _snappy,
     "zstandard": _zstandard,

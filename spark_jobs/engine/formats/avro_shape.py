@@ -1,6 +1,6 @@
-"""What an Avro schema allows that takes no bytes of a file: nesting and lists without an end.
+"""Detects dangerous Avro schemas: recursive types, and arrays whose items take no bytes.
 
-fastavro's compiled reader recurses without looking how deeply, which ends the process; its Python does look.
+fastavro's compiled reader does not limit its recursion, which crashes the process; its Python reader does.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ read_deep = _read_py.schemaless_reader
 
 
 class Shape(NamedTuple):
-    recursive: bool  # a value may hold values of its own type
-    unbounded: bool  # an array may hold any number of items in no bytes
+    recursive: bool  # a value may contain values of its own type
+    unbounded: bool  # an array may have any number of items in zero bytes
 
 
 def shape_of(schema: Any) -> Shape:
-    """The shape of a schema that fastavro has parsed: where a named type comes again, its name stands."""
+    """The shape of a schema parsed by fastavro, in which repeated named types are replaced by their names."""
     walk = _Walk()
     walk.takes_bytes(schema, ())
     return Shape(walk.recursive, walk.unbounded)
@@ -30,9 +30,9 @@ class _Walk:
         self._named: dict[str, bool] = {}  # whether values of the type take bytes
 
     def takes_bytes(self, schema: Any, within: tuple[str, ...]) -> bool:
-        """Whether each value of the schema takes at least a byte; `within` are the records around it."""
+        """Whether each value of the schema takes at least a byte; `within` has the names of the enclosing records."""
         if isinstance(schema, list):
-            return bool([self.takes_bytes(part, within) for part in schema])  # a number says which it is
+            return bool([self.takes_bytes(part, within) for part in schema])  # a union's value begins with an index
         if isinstance(schema, str):
             self.recursive |= schema in within
             return self._named.get(schema, schema != "null")

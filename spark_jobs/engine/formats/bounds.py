@@ -1,4 +1,4 @@
-"""How many records of one file are rejected one by one, and how long a reason may be. No Spark, no S3."""
+"""Limits the number of rejected records per file and the length of reasons. No Spark, no S3."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from spark_jobs.engine.decompression.decoding import on_one_line
 from spark_jobs.engine.formats.records import End, Piece
 from tidemark.core.job import Rejected
 
-#: Beyond so many in a file, what is rejected is counted, and one more record stands for all of it.
+#: Rejected records per file that are listed; all others are counted and represented by one more record.
 REJECTED_MAX = 100_000
-REASON_MAX = 1_000  # characters: a header of eight million quotes is no help to a reader
+REASON_MAX = 1_000  # characters; a reason that quotes a header of eight million quotes would help no reader
 
 
 def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece]:
-    """The pieces of one file, with at most `most` rejected records and one for all that come behind them.
+    """The pieces of one file, with at most `most` rejected records and one that represents all further ones.
 
-    That they are not listed one by one is a problem of the file, so its count is not taken for theirs.
+    The `End` reports that records are not listed as a problem of the file, because its count is then too low.
     """
     listed, more = 0, 0
     first: Optional[Rejected] = None
@@ -27,13 +27,13 @@ def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece
                 yield [
                     first._replace(reason=f"{more} more rejected records, the first of them: {_brief(first.reason)}")
                 ]
-                problem = f"{listed + more} rejected records, of which {more} are not listed and count as one"
+                problem = f"{listed + more} rejected records; {more} of them are not listed and count as one"
                 piece_problem = f"{_brief(piece.problem)}; {problem}" if piece.problem else problem
                 yield piece._replace(problem=piece_problem)
             else:
                 yield piece._replace(problem=piece.problem and _brief(piece.problem))
         elif isinstance(piece, list):
-            kept, rest = _parted(piece, most - listed)
+            kept, rest = _split(piece, most - listed)
             listed, more, first = listed + len(kept), more + len(rest), first or (rest[0] if rest else None)
             if kept:
                 yield kept
@@ -41,11 +41,11 @@ def bounded(pieces: Iterable[Piece], most: int = REJECTED_MAX) -> Iterator[Piece
             yield piece
 
 
-def _parted(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], list[Rejected]]:
+def _split(rejected: Sequence[Rejected], room: int) -> tuple[list[Rejected], list[Rejected]]:
     kept = [one._replace(reason=_brief(one.reason)) for one in rejected[:room]]
     return kept, list(rejected[room:])
 
 
 def _brief(reason: str) -> str:
-    """The reason as one line of bounded length: it may quote names that the file gives to its columns."""
+    """The reason on one line and with bounded length, as it may quote column names from the file."""
     return on_one_line(reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…")

@@ -1,7 +1,7 @@
-"""From a Parquet or ORC file to Arrow tables of good records, and rejected ones with row and reason.
+"""Reads Parquet and ORC files: Arrow tables of valid records, and rejected records with row number and reason.
 
-Both have their table of contents at the end, so an object is spooled before it is read, by batches of rows. No Spark,
-no S3.
+Both formats have their metadata at the end, so an object is spooled before it is read in batches of rows. No Spark, no
+S3.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from spark_jobs.engine.formats.records import End, Piece
 from tidemark.core.dataset import Field
 from tidemark.core.job import Rejected
 
-ROWS = 8_192  # in a batch
-ROWS_MAX = 1 << 40  # in a group
-SPOOL_BYTES = 64 << 20  # of an object stay in memory; a larger one goes to disk
+ROWS = 8_192  # per batch
+ROWS_MAX = 1 << 40  # per group
+SPOOL_BYTES = 64 << 20  # objects up to this size stay in memory; larger ones go to disk
 
 _NAMES = {"parquet": "Parquet", "orc": "ORC"}
 _MAGIC = {"parquet": b"PAR1", "orc": b"ORC"}
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError)
 
-#: How many rows belong together, and the rows: damage costs its own group alone.
+#: A group of rows and its declared size; damage affects only its own group.
 _Group = tuple[int, Iterator[pa.RecordBatch]]
-#: How many rows a file says that it has, and its groups.
+#: A file's declared number of rows, and its groups.
 _Opened = tuple[int, list[_Group]]
 
 
@@ -49,12 +49,12 @@ class ColumnarReader:
         self.schema = record_schema(fields)
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
+        """All content of an object's bytes in order; whatever cannot be read is reported."""
         return read_members(parts, None, self.read_member)
 
     def read_member(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """The same of the content of one file within the object; it may be several, joined by hand."""
-        # Without a buffer, for a process of its own moves in the same file, behind a buffer's back.
+        """The same for one file within the object, which may itself be several concatenated files."""
+        # Unbuffered, because a child process seeks in the same open file, which a buffer would not notice.
         with SpooledTemporaryFile(SPOOL_BYTES, buffering=0) as spool:
             damage = _spooled(parts, spool)
             files = joined.files(spool, self._type)
@@ -67,10 +67,10 @@ class ColumnarReader:
 
     def _file(self, file: Any, state: _State, *, last: bool) -> Iterator[Piece]:
         try:
-            rows_said, groups = self._groups(file)
+            declared_rows, groups = self._groups(file)
         except DamagedError as error:
-            torn = last and state.damage
-            yield state.rejected(torn or str(error), _head(file))
+            truncation = last and state.damage
+            yield state.rejected(truncation or str(error), _head(file))
             return
         first = state.row
         for count, batches in groups:
@@ -80,45 +80,45 @@ class ColumnarReader:
                     yield from rows.pieces(_columns(batch), batch.num_rows, state.row, self._fields)
                     state.row += batch.num_rows
                 if state.row < end:
-                    raise DamagedError("fewer rows than the file says")
+                    raise DamagedError("fewer rows than the file declares")
             except DamagedError as error:
                 yield state.rejected(f"{self._name} damaged in rows {state.row + 1} to {end}: {error}", "")
             state.row = end
-        if state.row - first != rows_said:
-            yield state.rejected(f"{self._name} damaged: expected {rows_said} rows, found {state.row - first}", "")
+        if state.row - first != declared_rows:
+            yield state.rejected(f"{self._name} damaged: expected {declared_rows} rows, found {state.row - first}", "")
 
     def _groups(self, file: Any) -> _Opened:
-        """What the file says it holds; `DamagedError` when it is no such file, or not the declared one."""
+        """The file's number of rows and its groups; `DamagedError` if it has another format or lacks columns."""
         file.seek(0)
         head = file.read(decompression.HEAD)
         if not head.startswith(_MAGIC[self._type]):
             raise DamagedError(f"not {self._name} but {decompression.foreign(head) or 'something else'}")
         opened = {"parquet": _parquet, "orc": _orc}[self._type]
         try:
-            names, found = opened(pa.PythonFile(file, "r"))
+            names, contents = opened(pa.PythonFile(file, "r"))
         except (*_UNREADABLE, LookupError) as error:
             raise DamagedError(f"{self._name} damaged: {_brief(error)}") from None
         rows.same_names(names, self._fields)
-        return found
+        return contents
 
 
 class _State:
-    """How far a member is read, and what was wrong with it."""
+    """The reading position within a member, and its problems."""
 
     def __init__(self, damage: Optional[str]) -> None:
-        self.damage = damage  # of what it is packed in
+        self.damage = damage  # of the container around it
         self.row = 0
         self.problems = [damage] if damage else []
 
     def rejected(self, reason: str, raw: str) -> list[Rejected]:
-        """The record that stands for what cannot be read from here on."""
+        """One rejected record that represents everything unreadable from this row on."""
         if reason not in self.problems:
             self.problems.append(reason)
         return [Rejected(self.row, self.row + 1, reason, raw)]
 
 
 def _spooled(parts: Iterable[bytes], spool: Any) -> Optional[str]:
-    """What is wrong with the rest of the parts, all others of which are in the spool."""
+    """Write the parts to the spool up to any damage; a description of the damage, or None."""
     try:
         for part in parts:
             spool.write(part)
@@ -128,7 +128,7 @@ def _spooled(parts: Iterable[bytes], spool: Any) -> Optional[str]:
 
 
 def _parquet(source: pa.NativeFile) -> tuple[list[str], _Opened]:
-    # What old writers call INT96 would else be read as nanoseconds, which end in 2262.
+    # INT96 timestamps of old writers would otherwise be read as nanoseconds, which end in 2262.
     file = ParquetFile(source, coerce_int96_timestamp_unit="us", page_checksum_verification=True)
     meta = file.metadata
     groups = [
@@ -140,24 +140,24 @@ def _parquet(source: pa.NativeFile) -> tuple[list[str], _Opened]:
 
 def _orc(source: pa.NativeFile) -> tuple[list[str], _Opened]:
     try:
-        names, said, is_beyond = answered(lambda: _orc_footer(source))
+        names, declared_rows, is_beyond = answered(lambda: _orc_footer(source))
     except DamagedError as error:
         raise pa.ArrowInvalid(str(error)) from None
     if is_beyond:
-        raise DamagedError("moments before 1677 or after 2262, which cannot be read from ORC")
-    count = _count(said)
+        raise DamagedError("timestamps before 1677 or after 2262, which cannot be read from ORC")
+    count = _count(declared_rows)
     return names, (count, [(count, isolated(lambda: _stripes(source)))])
 
 
 def _orc_footer(source: pa.NativeFile) -> tuple[list[str], int, bool]:
-    """Names, number of rows, and whether there are moments that nanoseconds cannot tell."""
+    """The column names, the number of rows, and whether there are timestamps outside the range of nanoseconds."""
     file = ORCFile(source)
     return file.schema.names, file.nrows, beyond_nanoseconds(file, source)
 
 
-def _count(said: int) -> int:
-    """How many rows belong together, as far as that can be: the number may be damaged."""
-    return min(max(0, said), ROWS_MAX)
+def _count(declared_rows: int) -> int:
+    """The declared number of rows, limited to a plausible range because it may be damaged."""
+    return min(max(0, declared_rows), ROWS_MAX)
 
 
 def _stripes(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
@@ -179,11 +179,11 @@ def _guarded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _brief(error: BaseException) -> str:
-    """The first line of what a library says."""
+    """The first line of a library's error message."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _head(file: Any) -> str:
-    """Enough for a person to see what it is."""
+    """The first bytes, enough for a person to recognize the content."""
     file.seek(0)
     return str(file.read(64).decode("utf-8", "backslashreplace"))

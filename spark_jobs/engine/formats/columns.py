@@ -1,7 +1,7 @@
-"""Arrow columns of the declared types: which type, which values fit, and how a column of another type becomes one.
+"""Arrow columns of the declared types: their Arrow types, the values that fit, and conversion from other types.
 
-A whole column is converted where Arrow's conversion is exact; else its values are checked one by one, so what fits and
-what does not is the same as for JSON.
+A whole column is converted at once if Arrow's conversion is exact. Otherwise its values are checked one by one, so that
+the same values fit as in JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from spark_jobs.engine.formats.rescue import plain, rescued
 from tidemark.core.column_types import ColumnType, Family
 from tidemark.core.dataset import RESCUED, Column, Field
 
-#: From which types Arrow converts exactly, or says that it cannot: every value reads as the checks would read it.
+#: Types from which Arrow converts exactly or fails: each value becomes what the checks would make of it.
 _EXACT = {
     Family.TEXT: (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary, pt.is_integer, pt.is_boolean),
     Family.INTEGER: (pt.is_integer,),
@@ -32,12 +32,12 @@ _EXACT = {
     Family.TIMESTAMP: (pt.is_timestamp, pt.is_date),
 }
 
-#: A column as it came: Arrow's, or Python values where no one type holds them.
+#: A column as read: an Arrow array, or Python values if no single type fits them.
 Values = Union[pa.Array, Sequence[Any]]
 
 
 def arrow_type(type_: ColumnType) -> pa.DataType:
-    """The Arrow type that Spark takes for a declared one."""
+    """The Arrow type that Spark expects for a declared type."""
     return _constructed(type_.arrow)
 
 
@@ -47,7 +47,7 @@ def _constructed(call: str) -> pa.DataType:
 
 
 def _evaluated(node: ast.expr) -> Any:
-    """What a constructor of pyarrow gives for its arguments: literals, or types that are constructed likewise."""
+    """The result of a call of a pyarrow constructor, whose arguments are literals or other such calls."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return getattr(pa, node.func.id)(*map(_evaluated, node.args))
     return ast.literal_eval(node)
@@ -59,12 +59,12 @@ def schema_of(columns: Iterable[Union[Column, Field]]) -> pa.Schema:
 
 
 def record_schema(fields: Sequence[Field]) -> pa.Schema:
-    """What a file reader's tables have: the declared fields, then what else the record held."""
+    """The schema of a file reader's tables: the declared fields, then `_rescued` for the undeclared ones."""
     return schema_of([*fields, RESCUED])
 
 
 def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
-    """What Arrow does not check by itself: lengths, ranges, declared values. The column is of the declared type."""
+    """Whether a column of the declared type meets what Arrow does not check: lengths, ranges, declared values."""
     longest = field.type.bytes_max
     if longest is not None:
         short = (pc.max(pc.binary_length(column)).as_py() or 0) <= longest
@@ -80,7 +80,7 @@ def fits(field: Field, column: Union[pa.Array, pa.ChunkedArray]) -> bool:
 
 
 def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
-    """Whether a text has a zero byte. A column's bytes are looked at all at once before its texts are."""
+    """Whether a text has a zero byte. Searches the column's whole buffer first, because that is faster."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     buffers = [buffer for chunk in chunks for buffer in chunk.buffers()[2:] if buffer]
     suspect = any(b"\0" in buffer.to_pybytes() for buffer in buffers)
@@ -88,11 +88,11 @@ def _has_zeros(column: Union[pa.Array, pa.ChunkedArray]) -> bool:
 
 
 def since_epoch(column: pa.Array, unit: str) -> pa.Array:
-    """Whole numbers of that unit since 1970 as moments, cut to the microsecond; `ArrowInvalid` beyond its range."""
-    moments = column.cast(pa.int64()).cast(pa.timestamp(unit))
+    """Integers in that unit since 1970 as timestamps, truncated to microseconds; `ArrowInvalid` if out of range."""
+    timestamps = column.cast(pa.int64()).cast(pa.timestamp(unit))
     if unit == "ns":
-        moments = pc.floor_temporal(moments, unit="microsecond")
-    return moments.cast(pa.timestamp("us")).cast(arrow_type(ColumnType("timestamp")))
+        timestamps = pc.floor_temporal(timestamps, unit="microsecond")
+    return timestamps.cast(pa.timestamp("us")).cast(arrow_type(ColumnType("timestamp")))
 
 
 def _all(true: Union[pa.Array, pa.ChunkedArray]) -> bool:
@@ -101,12 +101,12 @@ def _all(true: Union[pa.Array, pa.ChunkedArray]) -> bool:
 
 @cache
 def _bounds(type_: ColumnType) -> Optional[tuple[pa.Scalar, pa.Scalar]]:
-    """The least and the greatest value, where Arrow lets others through."""
+    """The smallest and the largest value, for types whose range Arrow does not enforce."""
     if type_.family is Family.DECIMAL:
-        # The JSON parser checks the digits that are written, not those that the scale appends.
+        # The JSON parser checks the digits as written, not those that the scale appends.
         precision, scale = type_.arguments
         most = Decimal((0, (9,) * precision, -scale))
-        least = most.copy_negate()  # exactly: `-most` would round to 28 digits
+        least = most.copy_negate()  # exact, whereas `-most` would round to 28 digits
         return pa.scalar(least, arrow_type(type_)), pa.scalar(most, arrow_type(type_))
     if type_.row.bounds is None:
         return None
@@ -115,22 +115,22 @@ def _bounds(type_: ColumnType) -> Optional[tuple[pa.Scalar, pa.Scalar]]:
 
 
 def typed(columns: Mapping[str, Values], rows: int, fields: Sequence[Field]) -> tuple[pa.Table, dict[int, str]]:
-    """Columns by their raw names → a table of all rows in the declared types, and by row why it is to be rejected.
+    """Columns by raw name → a table of all rows in the declared types, and the reasons for rejection by row.
 
-    A null of a column that nobody declared is left out of `_rescued`: in these formats every row has every column.
+    Nulls of undeclared columns are omitted from `_rescued`, because in these formats every row has every column.
     """
     raw = {field.raw for field in fields}
     outcomes = [_typed(columns.get(field.raw, pa.nulls(rows)), field) for field in fields]
     outcomes.append(_rescued({name: column for name, column in columns.items() if name not in raw}, rows))
     table = pa.table([array for array, _ in outcomes], schema=record_schema(fields))
     reasons: dict[int, str] = {}
-    for _, unfit in reversed(outcomes):  # the first field's reason stands
+    for _, unfit in reversed(outcomes):  # so that the first field's reason wins
         reasons.update(unfit)
     return table, reasons
 
 
 def _typed(column: Values, field: Field) -> tuple[pa.Array, dict[int, str]]:
-    """The column in its field's type; a value that does not fit is null there, and has a reason."""
+    """The column in its field's type; a value that does not fit becomes null and has a reason."""
     array = _converted(column, field) if isinstance(column, pa.Array) else None
     reasons: dict[int, str] = {}
     if array is None:
@@ -145,9 +145,9 @@ def _typed(column: Values, field: Field) -> tuple[pa.Array, dict[int, str]]:
 
 
 def _outcome(check: Callable[[Any], Any], value: Any) -> tuple[Any, str]:
-    """What the check makes of a value, or why it refuses it."""
+    """The checked value, or the reason why it does not fit."""
     if isinstance(value, bytes):
-        return None, "bytes that are no UTF-8"
+        return None, "invalid UTF-8"
     try:
         return None if value is None else check(value), ""
     except UnfitError as error:
@@ -155,7 +155,7 @@ def _outcome(check: Callable[[Any], Any], value: Any) -> tuple[Any, str]:
 
 
 def _converted(column: pa.Array, field: Field) -> Optional[pa.Array]:
-    """The whole column at once, or None when that would not be exact or a value does not fit."""
+    """The column, converted as a whole; None if that would not be exact or a value does not fit."""
     column = _stored(column)
     counted = bool(field.unit) and pt.is_integer(column.type)
     exact = pt.is_null(column.type) or any(is_one(column.type) for is_one in _EXACT[field.type.family])
@@ -165,14 +165,14 @@ def _converted(column: pa.Array, field: Field) -> Optional[pa.Array]:
         if counted or (pt.is_timestamp(column.type) and column.type.unit == "ns"):
             column = since_epoch(column, field.unit if counted else "ns")
         array = column.cast(arrow_type(field.type))
-        array.validate(full=True)  # Parquet's text can be anything
+        array.validate(full=True)  # text in Parquet may be invalid UTF-8
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     return array if fits(field, array) else None
 
 
 def shown(column: Values) -> list[Any]:
-    """The values as JSON would have them; what Python cannot hold, such as the year 10000, as Arrow prints it."""
+    """The values as in JSON; a value that Python cannot represent, such as the year 10000, as Arrow prints it."""
     if not isinstance(column, pa.Array):
         return [plain(value) for value in column]
     column = _stored(column)
@@ -180,11 +180,11 @@ def shown(column: Values) -> list[Any]:
     try:
         return [plain(value) for value in column.to_pylist(maps_as_pydicts="strict")]
     except (ValueError, OverflowError, LookupError, TypeError):
-        return [shown(column.slice(row, 1))[0] for row in range(len(column))] if len(column) > 1 else [_alone(column)]
+        return [shown(column.slice(row, 1))[0] for row in range(len(column))] if len(column) > 1 else [_single(column)]
 
 
-def _alone(column: pa.Array) -> Any:
-    """A value that Python cannot hold as it is: maps with equal keys or keys of structs stay lists of pairs."""
+def _single(column: pa.Array) -> Any:
+    """A single value; a map with equal keys or struct keys remains a list of pairs."""
     try:
         return plain(column[0].as_py())
     except (ValueError, OverflowError, TypeError):
@@ -192,7 +192,7 @@ def _alone(column: pa.Array) -> Any:
 
 
 def _undecoded(type_: pa.DataType) -> pa.DataType:
-    """The type with bytes instead of texts: what a file says is text may be none."""
+    """The type with bytes instead of strings, because strings in a file may be invalid UTF-8."""
     if pt.is_string(type_) or pt.is_large_string(type_):
         return pa.large_binary()
     if pt.is_struct(type_):
@@ -213,7 +213,7 @@ def _part(field: pa.Field) -> pa.Field:
 
 
 def _stored(column: pa.Array) -> pa.Array:
-    """The values themselves; UUIDs are more than the bytes by which they are stored."""
+    """The storage values of extension types (except UUIDs) and the decoded values of dictionaries."""
     if isinstance(column, pa.ExtensionArray) and column.type.extension_name != "arrow.uuid":
         column = column.storage
     return column.dictionary_decode() if pt.is_dictionary(column.type) else column
@@ -227,7 +227,7 @@ def _printed(column: pa.Array) -> str:
 
 
 def _rescued(columns: Mapping[str, Values], rows: int) -> tuple[pa.Array, dict[int, str]]:
-    """The unknown columns as JSON by row; where that would be too long it is null, and there is a reason."""
+    """The undeclared columns as JSON by row; null with a reason if the JSON would be too long."""
     if not columns:
         return pa.nulls(rows, pa.string()), {}
     records = zip(*map(shown, columns.values()))

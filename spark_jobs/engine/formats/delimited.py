@@ -1,7 +1,7 @@
-"""From a CSV or TSV file to Arrow tables of good records, and rejected ones with place and reason. No Spark, no S3.
+"""Reads CSV and TSV files: Arrow tables of valid records, and rejected records with position and reason.
 
-A file is split by the rules of RFC 4180 (`splitting`) and typed a column at a time (`columns`). A field in quotes is
-the same as one without: where the empty text is among the format's `nulls`, `""` is null, too.
+A file is split by RFC 4180 (`splitting`) and typed column by column (`columns`). Quotes do not change a field's
+meaning: if the format's `nulls` include the empty text, `""` is null, too. No Spark, no S3.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from spark_jobs.engine.formats.headers import MARK, Headers, column_names, unfit
 from spark_jobs.engine.formats.members import read_members
 from spark_jobs.engine.formats.records import RAW_MAX, RECORD_MAX, End, Piece
 from spark_jobs.engine.formats.scanner import Budget
-from spark_jobs.engine.formats.splitting import GLUED, HEADER, Found, dialect, split
+from spark_jobs.engine.formats.splitting import GLUED, HEADER, SplitRecord, dialect, split
 from spark_jobs.engine.formats.texts import read_as
 from tidemark.core.dataset import Field, Format
 from tidemark.core.job import Rejected
@@ -39,20 +39,20 @@ class DelimitedReader:
         self.schema = record_schema(fields)
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """Everything that an object's bytes hold, in order; nothing is skipped in silence.
+        """All content of an object's bytes in order; whatever cannot be read is reported.
 
-        Not rejected, because it says nothing: empty lines, fields behind the last column that are empty, and a
-        repetition of the header, which files that were joined have.
+        Ignored because they have no content: empty lines, empty fields after the last column, and repetitions of the
+        header, which concatenated files have.
         """
         return read_members(parts, self._format.encoding, partial(self.read_member, budget=Budget()))
 
     def read_member(self, parts: Iterable[bytes], budget: Budget) -> Iterator[Piece]:
-        """The same of the content of one file within the object; it may be several, joined by hand.
+        """The same for one file within the object, which may itself be several concatenated files.
 
-        The budget is for quotes that nobody closes, and all files of the object share it.
+        `budget` limits the work on unclosed quotes; all files of the object share it.
         """
         file: Optional[_File] = None
-        for block, final, damage in decompression.told_apart(decompression.plain_blocks(parts)):
+        for block, final, damage in decompression.with_last_flag(decompression.plain_blocks(parts)):
             if file is None:
                 kind = decompression.foreign(block[: decompression.HEAD])
                 if kind:
@@ -68,24 +68,24 @@ class DelimitedReader:
 
 
 class _File:
-    """One file on its way: what is not yet settled, where that begins, and what the header said."""
+    """The state of reading one file: the unsettled text, its position, and the header's columns."""
 
     def __init__(self, head: bytes, format_: Format, fields: Sequence[Field], budget: Budget) -> None:
         self.read = 0  # bytes
-        self.refused = ""  # why the rest is not read
+        self.refused = ""  # the reason why the rest is not read
         self._format, self._fields, self._how = format_, fields, dialect(format_)
         self._decoding = Decoding(head, format_.encoding)
         self._position, self._line = 0, 1
         self._text, self._enough = "", 0
-        self._done = 0  # characters of the text that are settled
+        self._done = 0  # settled characters of the text
         self._budget = budget
-        self._headers: Optional[Headers] = None  # what may stand among the records
+        self._headers: Optional[Headers] = None  # detects further headers among the records
         self._rejected_header: list[Rejected] = []
         self._names = [] if format_.header else [field.raw for field in fields]
-        self._skipping = False  # what is left of a line that was rejected for its length
+        self._skipping = False  # whether the text begins within a line that was rejected for its length
 
     def more(self, block: bytes, *, final: bool, damaged: bool) -> Iterator[Piece]:
-        """What the next block settles."""
+        """The pieces that the next block completes."""
         text = self._decoding.text(block, final=final)
         if not self.read and text.startswith(MARK):
             self._position, text = self._decoding.size(text[0]), text[1:]
@@ -95,7 +95,7 @@ class _File:
             return
         before = self._position
         yield from self._settled(final=final, damaged=damaged)
-        # A long record is not split again for every block.
+        # Avoids splitting a long record again for every block.
         self._enough = 0 if self._position > before else 2 * len(self._text)
 
     def _settled(self, *, final: bool, damaged: bool) -> Iterator[Piece]:
@@ -120,16 +120,16 @@ class _File:
     def _one_file(
         self, lines: list[str], at: int, *, marked: bool, final: bool, overlong: bool
     ) -> Generator[Piece, None, int]:
-        """What the lines hold from one on, up to another header; returns the line at which that begins."""
+        """The pieces from line `at` up to the next header; returns the line where that header begins."""
         how: dict[str, Any] = {"marked": marked, "final": final, "overlong": overlong}
         if not self._names:
             at = self._past_header(lines, at, how)
         if not self._names:
             return len(lines)
         width = len(self._names)
-        found, done = split(lines, self._how, width, self._budget, start=at, headers=self._headers, **how)
-        ends = found.pop() if found and found[-1].reason in (HEADER, GLUED) else None
-        yield from self._pieces(lines, range(at, done), found)
+        records, done = split(lines, self._how, width, self._budget, start=at, headers=self._headers, **how)
+        ends = records.pop() if records and records[-1].reason in (HEADER, GLUED) else None
+        yield from self._pieces(lines, range(at, done), records)
         self._advance(lines[at:done])
         if ends is None:
             return len(lines)
@@ -138,20 +138,20 @@ class _File:
         self._names = []
         return done
 
-    def _glued(self, lines: list[str], ends: Found) -> Generator[Piece, None, int]:
-        """The record in the lines where a file ends; what stands behind it, on the last of them, is left there."""
-        assert self._headers  # they found it
+    def _glued(self, lines: list[str], ends: SplitRecord) -> Generator[Piece, None, int]:
+        """The last record of a file whose last line does not end; the next file's header stays in `lines`."""
+        assert self._headers  # GLUED is found only with headers
         last = lines[ends.end - 1]
         at = self._headers.glued_at(last)
         record = [*lines[ends.first : ends.end - 1], last[:at]]
-        found, _ = split(record, self._how, len(self._names), self._budget, final=True, marked=True)
-        yield from self._pieces(record, range(len(record)), found)
+        records, _ = split(record, self._how, len(self._names), self._budget, final=True, marked=True)
+        yield from self._pieces(record, range(len(record)), records)
         self._advance(record, lines=len(record) - 1)
         lines[ends.end - 1] = last[at:]
         return ends.end - 1
 
     def _skip(self) -> None:
-        """Past the rest of a line that was rejected for its length."""
+        """Skip the rest of a line that was rejected for its length."""
         line = next(io.StringIO(self._text, newline=""), "")
         ended = line.endswith(("\n", "\r")) and len(line) < len(self._text)
         self._advance([line], lines=int(ended))
@@ -165,20 +165,20 @@ class _File:
         self._done += len(passed)
 
     def _cut(self) -> None:
-        """Forget the text that is settled."""
+        """Drop the settled text."""
         self._text, self._done = self._text[self._done :], 0
 
     def _past_header(self, lines: list[str], at: int, how: dict[str, Any]) -> int:
-        """The line behind the header, once that is whole; the columns are known then, or the file is refused."""
-        found, done = split(lines, self._how, None, self._budget, start=at, most=1, **how)
-        if not found:
+        """Read the header if it is complete, and set the columns or refuse the file; the line after it."""
+        records, done = split(lines, self._how, None, self._budget, start=at, most=1, **how)
+        if not records:
             self._advance(lines[at:done])
             return done
-        (header,) = found
+        (header,) = records
         self._advance(lines[at : header.first])
         written = "".join(lines[header.first : header.end])
         names = column_names(header.fields)
-        problem = header.reason or ("bytes that are no text" if NO_TEXT.search(written) else "")
+        problem = header.reason or (f"invalid {self._decoding.name.upper()}" if NO_TEXT.search(written) else "")
         problem = problem or unfit(names, self._fields)
         if problem:
             self.refused = f"header: {problem}"
@@ -188,11 +188,11 @@ class _File:
         self._advance(lines[header.first : header.end])
         return header.end
 
-    def _pieces(self, lines: Sequence[str], stretch: range, found: Sequence[Found]) -> Iterator[Piece]:
-        """Typed rows and rejected records of what was found in a stretch of lines, at which the file's place is."""
+    def _pieces(self, lines: Sequence[str], stretch: range, records: Sequence[SplitRecord]) -> Iterator[Piece]:
+        """The typed rows and the rejected records of a stretch of lines, which begins at the file's position."""
         good, bad = [], []
         noise = any(map(_unreadable, lines[stretch.start : stretch.stop]))
-        for one in found:
+        for one in records:
             reason = (self._noise(lines[one.first : one.end]) if noise else "") or one.reason
             if reason:
                 bad.append((one, reason))
@@ -214,8 +214,8 @@ class _File:
             return f"invalid {self._decoding.name.upper()}"
         return "a zero byte" if "\0" in text else ""
 
-    def _columns(self, good: Sequence[Found]) -> dict[str, Values]:
-        """The records' fields by column, as text without nulls or already typed."""
+    def _columns(self, good: Sequence[SplitRecord]) -> dict[str, Values]:
+        """The records' fields by column, as nullable text or already typed."""
         nulls = pa.array(self._format.nulls, pa.string())
         columns: dict[str, Values] = {}
         for name, values in zip(self._names, zip(*(one.fields for one in good))):
@@ -227,7 +227,7 @@ class _File:
             columns[name] = read_as(column, fields) if fields else column
         return columns
 
-    def _rejected(self, lines: Sequence[str], stretch: range, bad: Iterable[tuple[Found, str]]) -> list[Rejected]:
+    def _rejected(self, lines: Sequence[str], stretch: range, bad: Iterable[tuple[SplitRecord, str]]) -> list[Rejected]:
         sizes = map(self._decoding.size, lines[stretch.start : stretch.stop])
         starts, line = list(accumulate(sizes, initial=self._position)), self._line
         placed = ((one, one.first - stretch.start, reason) for one, reason in bad)
@@ -238,7 +238,7 @@ class _File:
 
 
 def _lines_end(text: str) -> int:
-    """Where the last whole line ends; of a carriage return at the very end it is not known what follows."""
+    """The end of the last complete line; a carriage return at the very end may be followed by a line feed."""
     end = len(text) - text.endswith("\r")
     return max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1
 

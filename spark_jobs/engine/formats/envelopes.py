@@ -1,7 +1,7 @@
-"""Records inside of other objects: where a declared path finds them, and how an undeclared envelope looks.
+"""Records nested in other objects: extraction by a declared path, and detection of undeclared envelopes.
 
-CloudTrail lands `{"Records": [...]}`, CloudWatch Logs `{"logEvents": [...]}`, DynamoDB's export `{"Item": {...}}`,
-SNS and SQS an object whose `Message` or `body` is a text of JSON. Pure.
+CloudTrail writes `{"Records": [...]}`, CloudWatch Logs `{"logEvents": [...]}`, DynamoDB's export `{"Item": {...}}`,
+SNS and SQS an object whose `Message` or `body` is JSON text. Pure.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from collections.abc import Iterator, Mapping
 from json import JSONDecodeError
 from typing import Any, NamedTuple, Optional
 
-from spark_jobs.engine.formats.scanner import CREDIT, EARNED, Budget, Found, Number, Shape, read_value, scan
+from spark_jobs.engine.formats.scanner import CREDIT, EARNED, Budget, Number, Shape, Stretch, read_value, scan
 from tidemark.core.path import Path, Step, written_path
 
-#: What a text inside of another may spend in advance: enough for an error page, too little to add up.
+#: The initial budget of a nested text: enough for an error page, but small enough not to add up over many texts.
 _CREDIT = 1 << 13
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class Element(NamedTuple):
-    """What stands where a record should: its value, or the reason why it is none."""
+    """A record's value, or the reason why the element is not a record."""
 
     value: Optional[dict[str, Any]]
     reason: str
-    raw: str  # its own text; empty where that is what the scanner found
+    raw: str  # its own text; empty if that is the scanner's whole stretch
 
 
 def elements(text: str, value: dict[str, Any], path: Path, shape: Shape) -> Iterator[Element]:
-    """The records that the path finds in an object, whose text it is; what is missing on the way has a reason."""
+    """The records at the path in an object with this text; a path that matches nothing gives a reason."""
     return _below(text, value, path, (), shape)
 
 
 def salvaged(text: str, reason: str, path: Path, shape: Shape) -> Iterator[Element]:
-    """The records of an envelope that is no JSON for the reason given: those that its list holds nevertheless."""
+    """The readable records of an envelope that is not valid JSON for the given reason, from the list in its text."""
     listed = _list_of(text, path)
     ones = _scanned(text[listed:], shape) if listed else []
     if all(one.value is not None for one in ones):
@@ -44,20 +44,20 @@ def salvaged(text: str, reason: str, path: Path, shape: Shape) -> Iterator[Eleme
 
 
 def _list_of(text: str, path: Path) -> int:
-    """Where the list begins at which the path ends; 0 where it does not."""
+    """The position of the list at which the path ends; 0 if the path does not end at a named list."""
     if path[-1] is not None or not isinstance(path[-2], str):
         return 0
-    found = re.search(re.escape(json.dumps(path[-2])) + r"\s*:\s*(?=\[)", text)
-    return found.end() if found else 0
+    match = re.search(re.escape(json.dumps(path[-2])) + r"\s*:\s*(?=\[)", text)
+    return match.end() if match else 0
 
 
-def _scanned(text: str, shape: Shape) -> list[Found]:
-    """What stands in a text; the work on what is broken is bounded by its length."""
+def _scanned(text: str, shape: Shape) -> list[Stretch]:
+    """The scanned text; the work on malformed parts is bounded by its length."""
     return scan(text, shape, final=True, budget=Budget(min(CREDIT, _CREDIT + 4 * EARNED * len(text))))[0]
 
 
 def _below(text: str, value: Any, path: Path, passed: Path, shape: Shape) -> Iterator[Element]:
-    """What the rest of the path finds in a value."""
+    """The elements at the rest of the path in a value; `passed` is the path to the value."""
     if isinstance(value, str) and not isinstance(value, Number):
         yield from _in_text(value, path, passed, shape)
     elif not path:
@@ -65,13 +65,13 @@ def _below(text: str, value: Any, path: Path, passed: Path, shape: Shape) -> Ite
     else:
         parts = _parts(text, path[0])
         if not parts:
-            yield Element(None, f"{written_path((*passed, *path))} finds nothing: {_found(value, passed)}", text)
+            yield Element(None, f"{written_path((*passed, *path))} matches nothing: {_what(value, passed)}", text)
         for part in parts:
             yield from _below(part.text, part.value, path[1:], (*passed, part.step), shape)
 
 
 def _in_text(inner: str, path: Path, passed: Path, shape: Shape) -> Iterator[Element]:
-    """A text on the way is JSON: of a list into which the path leads, or of objects however they are joined."""
+    """The elements in a nested JSON text: a list that the path enters, or concatenated objects."""
     if path and not isinstance(path[0], str) and inner.lstrip()[:1] == "[":
         yield from _in_list(inner.strip(), path, passed, shape)
         return
@@ -104,8 +104,8 @@ def _record(text: str, value: Any, passed: Path) -> Element:
     return Element(None, f"{written_path(passed)}: expected an object, found {_kind(value)}{more}", text)
 
 
-def _found(value: Any, passed: Path) -> str:
-    """What stands where the path goes on, in a few words."""
+def _what(value: Any, passed: Path) -> str:
+    """A short description of the value at which the path fails."""
     place = f"{written_path(passed)} is " if passed else ""
     if isinstance(value, dict) and value:
         return f"{place}an object of {names(value)}"
@@ -113,7 +113,7 @@ def _found(value: Any, passed: Path) -> str:
 
 
 def names(record: Mapping[str, Any]) -> str:
-    """The first names of a record, as a reason shows them."""
+    """The first field names of a record, as shown in a reason."""
     shown = [name if name.isprintable() and len(name) <= 40 else repr(name[:40]) for name in list(record)[:5]]
     return ", ".join([*shown, "…"] if len(record) > 5 else shown)
 
@@ -133,17 +133,17 @@ class _Part(NamedTuple):
 
 
 def _parts(text: str, step: Step) -> list[_Part]:
-    """The parts of an object or a list, whose text it is, to which the step leads."""
+    """The parts of an object or list with this text that the step selects."""
     parts = list(_all_parts(text))
     if step is None:
         return parts
     if isinstance(step, str):
-        return [part for part in parts if part.step == step and text[0] == "{"][-1:]  # of equal names the last counts
+        return [part for part in parts if part.step == step and text[0] == "{"][-1:]  # the last of equal names wins
     return [parts[step]] if text[0] == "[" and -len(parts) <= step < len(parts) else []
 
 
 def _all_parts(text: str) -> Iterator[_Part]:
-    """All members or elements, with their names or indexes."""
+    """All members or elements with their names or indexes."""
     if text[0] not in "{[":
         return
     at, index = _space(text, 1), 0
@@ -159,17 +159,17 @@ def _all_parts(text: str) -> Iterator[_Part]:
 
 
 def _space(text: str, at: int) -> int:
-    """Behind the white space."""
-    return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
+    """The position after any white space."""
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # also matches the empty text
 
 
 def hint(record: Mapping[str, Any], known: frozenset[str], path: Path) -> str:
-    """Which path to declare where a record without a needed field looks like an envelope of records; else empty.
+    """Suggests a path if a record that lacks a required field looks like an envelope of records; else empty.
 
-    `path` is the one that is declared, and that led to the record.
+    `path` is the declared path to the record.
     """
-    found = [(name, *_inside(value)) for name, value in record.items() if name not in known]
-    inner = [(name, steps, one) for name, steps, one in found if one]
+    unknown = [(name, *_inside(value)) for name, value in record.items() if name not in known]
+    inner = [(name, steps, one) for name, steps, one in unknown if one]
     ways = (
         [(name, steps) for name, steps, one in inner if not known.isdisjoint(one)],
         [(name, steps) for name, steps, _ in inner if steps and known.isdisjoint(record)],
@@ -182,7 +182,7 @@ def hint(record: Mapping[str, Any], known: frozenset[str], path: Path) -> str:
 
 
 def _inside(value: Any) -> tuple[Path, Mapping[str, Any]]:
-    """How objects in a value are reached, and the first of them; empty where there is none."""
+    """The path to objects in a value, and the first of them; empty if there is none."""
     if isinstance(value, list) and value:
         steps, inner = _inside(value[0])
         return (None, *steps), inner

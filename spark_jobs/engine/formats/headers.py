@@ -1,4 +1,4 @@
-"""Headers of CSV and TSV: which columns one names, and which lines among the records are headers of joined files."""
+"""Headers of CSV and TSV: their column names, and detection of further headers in concatenated files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARK = "\ufeff"  # byte order
 
 
 def column_names(header: Sequence[str]) -> list[str]:
-    """The names; blanks around them do not count, nor do empty fields behind the last."""
+    """The column names, without surrounding blanks and without trailing empty fields."""
     names = [name.strip() for name in header]
     while names and not names[-1]:
         names.pop()
@@ -19,7 +19,7 @@ def column_names(header: Sequence[str]) -> list[str]:
 
 
 def unfit(names: Sequence[str], fields: Sequence[Field]) -> str:
-    """Why a header with these names is none for these fields."""
+    """The reason why a header with these names does not fit the fields; empty if it does."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         return f"expected each column once, found {twice[0]!r} again"
@@ -31,12 +31,12 @@ def unfit(names: Sequence[str], fields: Sequence[Field]) -> str:
 
 
 class Headers:
-    """What tells a header that stands behind the one whose fields are `written`."""
+    """Detects headers after a file's first header, whose fields are `written`."""
 
     def __init__(self, written: Sequence[str], fields: Sequence[Field], delimiter: str) -> None:
         self._names, self._delimiter = column_names(written), delimiter
         self._declared = frozenset(field.raw for field in fields)
-        #: A record that has none of them is no header, as nearly all are not.
+        #: A record with none of these words is not a header; this quickly excludes nearly all records.
         self.words = self._declared.union(self._names, written)
 
     def same(self, record: Sequence[str]) -> bool:
@@ -44,10 +44,10 @@ class Headers:
         return column_names(record) == self._names
 
     def other(self, record: Sequence[str]) -> bool:
-        """Whether the record is a header with other columns, or with the same ones in another order.
+        """Whether the record is a header with other columns, or with the same columns in another order.
 
-        One that holds nothing but names is. So is one with two declared names or more, if they are all that the header
-        before it had, or at least half of what it holds.
+        It is one if all its fields are known names. It also is one if it has at least two declared names and these
+        include all declared names of the previous header or make up at least half of its fields.
         """
         names = column_names(record)
         if len(names) < 2 or len(set(names)) < len(names):
@@ -57,9 +57,9 @@ class Headers:
         return (len(declared) > 1 and enough) or (len(declared) > 0 and self.words.issuperset(names))
 
     def glued_at(self, line: str) -> int:
-        """Where in the line a header begins that stands behind a record; 0 when none does.
+        """The position in the line where a header follows a record; 0 if none does.
 
-        That is where a file whose last line did not end was joined with another.
+        This happens when a file without a line break at its end is concatenated with another.
         """
         marked = line.find(MARK, 1)
         if marked > 0 and self._begins([part.strip(_AROUND) for part in line[marked + 1 :].split(self._delimiter)]):
@@ -77,7 +77,7 @@ class Headers:
         return len(record) + 1 if whole else 0
 
     def _first_name(self, text: str, names: Sequence[str]) -> str:
-        """With which name, in quotes or not, the text ends that makes a header of these names; empty when with none."""
+        """The name (perhaps in quotes) at the end of the text that, followed by `names`, is a header; else empty."""
         missing = sorted(filter(None, self.words.difference(names)), key=len, reverse=True)
         return next(
             (

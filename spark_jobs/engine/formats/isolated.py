@@ -1,7 +1,7 @@
-"""Arrow batches from a process of their own, for a library that damaged files can take down.
+"""Runs a library that damaged files can crash in a child process, and returns its Arrow batches.
 
-A batch of files that brings down its worker is tried again and halved until the one file is found; so that file costs
-itself alone, as any other does that is damaged.
+If the library crashed the Spark worker, the whole batch would be retried and bisected until the damaged file is found.
+In a child process, a crash affects only its own file.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ import pyarrow as pa
 
 from spark_jobs.engine.decompression.source import DamagedError
 
-#: Seconds for all batches of a file; damage can make a library turn in a circle.
+#: Seconds for all batches of a file, because damage can cause an endless loop.
 SECONDS_MAX = 3_600
-#: By these the child ends, whatever its parent does with them.
+#: Signals that must end the child, regardless of the parent's handlers.
 _ENDS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGALRM)
 _BATCH, _ERROR, _END = b"B", b"E", b"."
-_LENGTH = 8  # bytes of a message's length, which stands behind its kind
+_LENGTH = 8  # bytes of a message's length, which follows its kind
 
 
 def isolated(read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """What `read` gives; `DamagedError` with what it raises, and where its process ends before it does."""
+    """The batches of `read`, run in a child process; `DamagedError` if it raises an error or its process crashes."""
     from_child, to_parent = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # a child that waits for a lock ends by its alarm
+        warnings.simplefilter("ignore", DeprecationWarning)  # if the child deadlocks, its alarm ends it
         child = os.fork()
     if not child:
-        os.close(from_child)  # or a pipe that the parent closes would still have a reader
+        os.close(from_child)  # otherwise the pipe would still have a reader after the parent closes it
         _serve(read, to_parent)
     os.close(to_parent)
     try:
         with os.fdopen(from_child, "rb") as pipe:
             yield from _received(pipe)
     finally:
-        os.waitpid(child, 0)  # who writes to a pipe that is closed ends, too
+        os.waitpid(child, 0)  # the child also ends when it writes to the closed pipe
 
 
 def answered(ask: Callable[[], Any]) -> Any:
-    """What `ask` returns, which JSON can write, from a process of its own; errors as of `isolated`."""
+    """The JSON-serializable result of `ask`, run in a child process; errors as in `isolated`."""
     [batch] = isolated(lambda: iter([pa.record_batch({"answer": [json.dumps(ask())]})]))
     return json.loads(batch["answer"][0].as_py())
 
 
 def _serve(read: Callable[[], Iterator[pa.RecordBatch]], to_parent: int) -> None:
-    """All that the child does. It leaves at once, since everything around it belongs to the parent."""
+    """The child's program. It exits without cleaning up, because all surrounding state belongs to the parent."""
     for number in _ENDS:
         signal.signal(number, signal.SIG_DFL)
     signal.alarm(SECONDS_MAX)
@@ -69,7 +69,7 @@ def _messages(read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[tuple[by
             with pa.ipc.new_stream(sink, batch.schema) as stream:
                 stream.write_batch(batch)
             yield _BATCH, sink.getvalue()
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the parent is told
+    except Exception as error:  # noqa: BLE001 -- the parent receives every error
         yield _ERROR, (str(error).strip() or type(error).__name__).encode("utf-8", "replace")
     else:
         yield _END, b""
@@ -90,5 +90,5 @@ def _message(pipe: IO[bytes]) -> tuple[bytes, bytes]:
     size = int.from_bytes(head[1:], "big")
     content = pipe.read(size)
     if len(head) < 1 + _LENGTH or len(content) < size:
-        raise DamagedError("its reader broke down")
+        raise DamagedError("its reader crashed")
     return head[:1], content

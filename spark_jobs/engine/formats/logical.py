@@ -1,7 +1,7 @@
-"""Avro's logical types, read exactly: no value is rounded, and none that Python cannot hold breaks off a block.
+"""Reads Avro's logical types exactly: no value is rounded, and an unrepresentable value does not end its block.
 
-fastavro's own readers round a decimal to the schema's precision and fail on the year 10000, where only the rest of
-the block could be given up. A value that cannot be held is the text of its number instead, which no check accepts.
+fastavro's own readers round decimals to the schema's precision and fail on the year 10000, which would lose the rest of
+the block. Here, a value that Python cannot represent becomes a text that describes it and that no check accepts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fastavro.read import LOGICAL_READERS
 _PREFIX = "tidemark-"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
-#: Of a decimal: ten thousand digits. To write so many takes time by their square.
+#: The size of a decimal with about ten thousand digits; converting it to text takes quadratic time.
 _DECIMAL_BYTES_MAX = 4_096
 _UNROUNDED = Context(prec=10_000, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
@@ -26,7 +26,7 @@ Read = Callable[[Any, Any], Any]
 
 
 def renamed(schema: Any) -> Any:
-    """The parsed JSON of a schema, with the logical types that are read here under names of their own."""
+    """The parsed JSON of a schema, in which the logical types that this module reads are renamed."""
     if isinstance(schema, list):
         return [renamed(part) for part in schema]
     if not isinstance(schema, dict):
@@ -37,7 +37,7 @@ def renamed(schema: Any) -> Any:
     return parts
 
 
-def _moment(per_second: int, *, zone: bool) -> Read:
+def _timestamp(per_second: int, *, zone: bool) -> Read:
     epoch = _EPOCH if zone else _EPOCH.replace(tzinfo=None)
 
     def read(value: int, _: Any) -> Any:
@@ -76,23 +76,23 @@ def _uuid(value: bytes, _: Any) -> Any:
     return UUID(bytes=value) if len(value) == 16 else value
 
 
-def _as_it_is(value: Any, _: Any) -> Any:
+def _unchanged(value: Any, _: Any) -> Any:
     return value
 
 
 _READ: dict[str, Read] = {
-    "long-timestamp-millis": _moment(1_000, zone=True),
-    "long-timestamp-micros": _moment(1_000_000, zone=True),
-    "long-timestamp-nanos": _moment(1_000_000_000, zone=True),
-    "long-local-timestamp-millis": _moment(1_000, zone=False),
-    "long-local-timestamp-micros": _moment(1_000_000, zone=False),
-    "long-local-timestamp-nanos": _moment(1_000_000_000, zone=False),
+    "long-timestamp-millis": _timestamp(1_000, zone=True),
+    "long-timestamp-micros": _timestamp(1_000_000, zone=True),
+    "long-timestamp-nanos": _timestamp(1_000_000_000, zone=True),
+    "long-local-timestamp-millis": _timestamp(1_000, zone=False),
+    "long-local-timestamp-micros": _timestamp(1_000_000, zone=False),
+    "long-local-timestamp-nanos": _timestamp(1_000_000_000, zone=False),
     "int-date": _date,
     "int-time-millis": _time(1_000),
     "long-time-micros": _time(1_000_000),
     "bytes-decimal": _decimal,
     "fixed-decimal": _decimal,
-    "string-uuid": _as_it_is,
+    "string-uuid": _unchanged,
     "fixed-uuid": _uuid,
 }
 
@@ -103,7 +103,7 @@ def _register(name: str, read: Read) -> None:
     def called(value: Any, schema: Any, _: Any = None) -> Any:
         return read(value, schema)
 
-    for readers in (LOGICAL_READERS, _read_py.LOGICAL_READERS):  # type: ignore[attr-defined]  # compiled, and not
+    for readers in (LOGICAL_READERS, _read_py.LOGICAL_READERS):  # type: ignore[attr-defined]  # the compiled and the Python reader
         readers[f"{of}-{_PREFIX}{type_}"] = called
 
 

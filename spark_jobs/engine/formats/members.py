@@ -1,4 +1,4 @@
-"""From an object to what its members hold: each is read as a file of its own, and the object has one end."""
+"""Reads each member of an object as a separate file, and combines their ends into one for the object."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 ReadMember = Callable[[Iterator[bytes]], "Iterator[Piece]"]
 
-_PROBLEMS_MAX = 10  # of a file's that are told in full
+_PROBLEMS_MAX = 10  # problems of a file that are listed in full
 
 
 def read_members(parts: Iterable[bytes], encoding: Optional[str], read_member: ReadMember) -> Iterator[Piece]:
-    """All that an object's bytes hold; `encoding` is that of text which does not say it, None for what is no text.
+    """All content of an object. `encoding` applies to text without a byte order mark; None for binary formats.
 
-    What is said of a member in an archive names it; positions and lines count within the member.
+    Reasons and problems name the member in an archive; positions and lines count within the member.
     """
     size, problems = 0, []
     for member in decompression.members(parts, encoding):
@@ -33,7 +33,7 @@ def read_members(parts: Iterable[bytes], encoding: Optional[str], read_member: R
                 size += piece.bytes
                 problems += [_named(piece.problem, member.name)] if piece.problem else []
                 end = piece
-    yield end._replace(bytes=size, problem=one_line(problems))  # an object has a member, and a member an end
+    yield end._replace(bytes=size, problem=one_line(problems))  # every object has a member, and every member an end
 
 
 def _named(text: str, name: str) -> str:
@@ -41,7 +41,7 @@ def _named(text: str, name: str) -> str:
 
 
 def one_line(problems: Sequence[str]) -> Optional[str]:
-    """All that is wrong with a file; of many the first, and how many more there are. None when nothing is."""
+    """The problems of a file on one line, at most `_PROBLEMS_MAX` of them and the number of the others; else None."""
     more = len(problems) - _PROBLEMS_MAX
-    told = "; ".join(problems[:_PROBLEMS_MAX])
-    return (f"{told}; and {more} more" if more > 0 else told) or None
+    listed = "; ".join(problems[:_PROBLEMS_MAX])
+    return (f"{listed}; and {more} more" if more > 0 else listed) or None

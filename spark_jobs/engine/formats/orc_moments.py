@@ -1,7 +1,7 @@
-"""What pyarrow does not say of an ORC file, from its footer: whether it holds moments that pyarrow would misread, which
-counts nanoseconds, and those end in the year 2262; and how far the file reaches.
+"""Reads from an ORC file's footer what pyarrow does not expose: the range of timestamps, and the file's extent.
 
-The footer is made of protocol buffers (https://orc.apache.org/specification), of which this reads what it needs.
+pyarrow reads ORC timestamps as nanoseconds, which end in the year 2262, and would misread later ones. The footer
+consists of protocol buffers (https://orc.apache.org/specification); this module parses only what it needs.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pyarrow.orc import ORCFile
 from spark_jobs.engine.decompression import snappy
 from spark_jobs.engine.formats.varints import signed, varint
 
-#: Milliseconds since 1970, on either side, that nanoseconds in 64 bits can count.
+#: The largest distance from 1970, in milliseconds, that 64-bit nanoseconds can represent.
 MILLISECONDS_MAX = (1 << 63) // 1_000_000
 _STRIPES, _STATISTICS, _OF_TIMESTAMPS = 3, 7, 9  # fields of the footer, and of a column's statistics
-_STRIPE = (1, 2, 3, 4)  # fields of a stripe: where it stands, and the lengths of its three parts
-_HEAD = 3  # bytes
+_STRIPE = (1, 2, 3, 4)  # fields of a stripe: its offset and the lengths of its three parts
+_HEAD = 3  # bytes of the header
 _ORIGINAL = 1
 
 
 def beyond_nanoseconds(file: ORCFile, source: pa.NativeFile) -> bool:
-    """Whether the footer tells of a moment that cannot be read; a writer may have left the statistics out."""
+    """Whether the footer's statistics, which are optional, include a timestamp that nanoseconds cannot represent."""
     if "timestamp" not in str(file.schema):
         return False
     return any(
@@ -38,7 +38,7 @@ def beyond_nanoseconds(file: ORCFile, source: pa.NativeFile) -> bool:
 
 
 def content_end(file: ORCFile, source: pa.NativeFile) -> int:
-    """The byte of the file behind its last stripe."""
+    """The position after the file's last stripe."""
     return max((_stripe_end(stripe) for stripe in _parts(_footer(file, source), _STRIPES)), default=_HEAD)
 
 
@@ -52,7 +52,7 @@ def _footer(file: ORCFile, source: pa.NativeFile) -> bytes:
 
 
 def _unpacked(data: bytes, codec: str, block: int) -> bytes:
-    """Chunks with their packed length, and whether they are packed at all, in three bytes."""
+    """Decompresses chunks, each with a three-byte header: its length, and whether it is uncompressed."""
     if codec == "UNCOMPRESSED":
         return data
     unpacked = []
@@ -72,7 +72,7 @@ def _chunk(data: bytes, codec: str, block: int) -> bytes:
 
 
 def _lz4(data: bytes, most: int) -> bytes:
-    """A raw block does not say its length: it is the least for which there is room enough."""
+    """Decompresses a raw block, whose length is not stored: finds the smallest sufficient one by binary search."""
     codec, least = pa.Codec("lz4_raw"), 1
     while least < most:
         middle = (least + most) // 2
@@ -89,7 +89,7 @@ def _parts(message: bytes, number: int) -> Iterator[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Union[int, bytes]]]:
-    """The numbered fields of a message: a number, or bytes."""
+    """The fields of a message: field number, and an integer or bytes."""
     at = 0
     while at < len(message):
         key, at = varint(message, at)

@@ -1,8 +1,8 @@
-"""How far a Parquet file reaches before its footer, which tells where the file begins when another stands before it.
+"""Computes the length of a Parquet file's content before the footer, to find its beginning in concatenated files.
 
-pyarrow does not say where page indexes and Bloom filters stand, so the footer is read here: Thrift's compact protocol
-(https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md) with the field numbers of
-https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
+pyarrow does not expose the positions of page indexes and Bloom filters, so this module parses the footer: Thrift's
+compact protocol (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md) with the field
+numbers of https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from spark_jobs.engine.formats.varints import signed, varint
 
-_ROW_GROUPS, _COLUMNS, _META = 4, 1, 3  # of the file, of a row group, of a column
-_SIZE, _DATA, _INDEX, _DICTIONARY = 7, 9, 10, 11  # of a column's own data
-#: Where the other things stand that belong to a column, and how long each is: of the column, and of its own data.
+_ROW_GROUPS, _COLUMNS, _META = 4, 1, 3  # fields of the file, of a row group, and of a column chunk
+_SIZE, _DATA, _INDEX, _DICTIONARY = 7, 9, 10, 11  # fields of a column chunk's metadata
+#: Fields with offset and length of indexes and Bloom filters: of a column chunk, and of its metadata.
 _OF_COLUMN, _OF_META = ((4, 5), (6, 7)), ((14, 15),)
 _DEPTH_MAX = 32
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = 1, 2, 3, 7, 8, 9, 10, 11, 12, 13
@@ -22,25 +22,25 @@ _INTEGERS = (4, 5, 6)
 
 
 def extent(footer: bytes) -> int:
-    """The byte of the file behind the last thing that the footer names; `ValueError` when it is none."""
+    """The end of the last content that the footer refers to; `ValueError` if it is not a valid footer."""
     try:
         file, _ = _struct(footer, 0, 0)
         columns = (column for group in file.get(_ROW_GROUPS, ()) for column in group.get(_COLUMNS, ()))
         return max((end for column in columns for end in _ends(column)), default=4)
     except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError("no Parquet footer") from error
+        raise ValueError("not a Parquet footer") from error
 
 
 def _ends(column: dict[int, Any]) -> Iterator[int]:
     meta = column.get(_META, {})
     if _SIZE in meta:
         yield min(meta[at] for at in (_DATA, _INDEX, _DICTIONARY) if meta.get(at)) + meta[_SIZE]
-    for of, places in ((column, _OF_COLUMN), (meta, _OF_META)):
-        yield from (of[at] + of.get(size, 0) for at, size in places if at in of)
+    for of, ranges in ((column, _OF_COLUMN), (meta, _OF_META)):
+        yield from (of[at] + of.get(size, 0) for at, size in ranges if at in of)
 
 
 def _struct(data: bytes, at: int, depth: int) -> tuple[dict[int, Any], int]:
-    """The fields of a struct by their numbers, and the byte behind it."""
+    """The fields of a struct by number, and the position after it."""
     fields: dict[int, Any] = {}
     number = 0
     while True:
@@ -67,14 +67,14 @@ def _value(data: bytes, at: int, type_: int, depth: int) -> tuple[Any, int]:
     if type_ in (_TRUE, _FALSE, _BYTE, _DOUBLE, _UUID):
         return None, at + {_DOUBLE: 8, _UUID: 16}.get(type_, 1)
     if depth == _DEPTH_MAX:
-        raise ValueError("no Parquet footer: nested too deeply")
+        raise ValueError("not a Parquet footer: nested too deeply")
     if type_ == _STRUCT:
         return _struct(data, at, depth + 1)
     if type_ == _MAP:
         return _map(data, at, depth + 1)
     if type_ in (_LIST, _SET):
         return _list(data, at, depth + 1)
-    raise ValueError(f"no Parquet footer: a value of type {type_}")
+    raise ValueError(f"not a Parquet footer: a value of type {type_}")
 
 
 def _list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
@@ -100,7 +100,7 @@ def _map(data: bytes, at: int, depth: int) -> tuple[None, int]:
 
 def _within(data: bytes, at: int) -> int:
     if at > len(data):
-        raise ValueError("no Parquet footer: it ends too early")
+        raise ValueError("not a Parquet footer: it ends too early")
     return at
 
 

@@ -1,8 +1,8 @@
-"""From one file's text to Arrow tables of good records, and rejected ones with place and reason. No Spark, no S3.
+"""Reads JSON files: Arrow tables of valid records, and rejected records with position and reason. No Spark, no S3.
 
-The good way is vectorised: pyarrow parses a block with the declared schema. Only a block in which something is
-wrong goes to the exact scanner. Whatever the vectorised parser accepts, the scanner reads to the same values, so a
-record's fate does not depend on its neighbours.
+The fast path is vectorised: pyarrow parses a block with the declared schema. Only a block with a problem goes to the
+exact scanner. The scanner reads everything that the vectorised parser accepts to the same values, so the treatment of a
+record does not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spark_jobs.engine.formats.columns import fits, record_schema
 from spark_jobs.engine.formats.envelopes import Element, elements, hint, names, salvaged
 from spark_jobs.engine.formats.members import read_members
 from spark_jobs.engine.formats.rescue import rescued, rescued_of_objects
-from spark_jobs.engine.formats.scanner import Budget, Found, Shape, scan
+from spark_jobs.engine.formats.scanner import Budget, Shape, Stretch, scan
 from tidemark.core.column_types import Family
 from tidemark.core.dataset import Field
 from tidemark.core.job import Rejected
@@ -33,13 +33,13 @@ RAW_MAX = 4_096  # characters of a rejected record that are kept
 #: A record longer than this many bytes is rejected in pieces instead of being gathered in memory.
 RECORD_MAX = 64 << 20
 
-#: A null that no comma or bracket follows stands at the top level, and would become a row of nulls. At the very
-#: beginning it crashes the parser of pyarrow 21.
+#: A null without a following comma or bracket is at the top level, and pyarrow would make it a row of nulls. At the
+#: very beginning, it crashes pyarrow 21's parser.
 _LEADING_NULL = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*null")
 _TOP_LEVEL_NULL = re.compile(rb"null[ \t\r\n]*(?:[^ \t\r\n,}\]]|\Z)")
-#: Halves of surrogate pairs that stand for no byte: text that stood in a text may have them.
+#: Unpaired surrogates that do not represent an undecodable byte; they can come from escapes in nested JSON text.
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-#: Ends of records by which a block can be cut; a wrong guess costs the vectorised way, never a record.
+#: Ends of records at which to cut a block; a wrong guess only prevents the fast path, and never loses a record.
 _ENDS = (b"}\n{", b"}\r\n{", b"}{", b"} {")
 _TAIL = 1 << 16
 
@@ -48,7 +48,7 @@ class End(NamedTuple):
     """The end of a file."""
 
     bytes: int  # of decompressed content that was read
-    problem: Optional[str]  # why the file could not be read to its end
+    problem: Optional[str]  # the reason why the file could not be read to its end
 
 
 Piece = Union[pa.Table, list[Rejected], End]
@@ -58,29 +58,29 @@ class RecordReader:
     """Reads files of one declared shape; stateless between files."""
 
     def __init__(self, fields: Sequence[Field], path: Path = ()) -> None:
-        """`path` leads to the records in each object; without one the object is the record."""
+        """`path` selects the records in each object; without a path, the object is the record."""
         self._path = path
         self._fields = tuple(fields)
         self.schema = record_schema(fields)
         self._known = frozenset(field.raw for field in fields)
         self._shape = Shape(frozenset(field.raw for field in fields if field.required), self._known)
         self._row = row_check(fields)
-        # The parser multiplies a decimal to its scale without looking whether 38 digits are enough.
+        # The parser scales a decimal without checking whether 38 digits suffice.
         exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.family is Family.DECIMAL)
         self._vectorised = exact and len(self._known) == len(self._fields) and not path
         self._outer = Shape(frozenset(path[:1]), frozenset(path[:1])) if path else self._shape  # type: ignore[arg-type]
-        # pyarrow reads a date only from a number of days: take its text, and convert it afterwards.
+        # pyarrow reads dates only from numbers of days, so they are read as text and converted afterwards.
         types = [pa.string() if type_ == pa.date32() else type_ for type_ in self.schema.types[:-1]]
         self._parsed = pa.schema(zip((field.raw for field in fields), types))
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
-        """Everything that an object's bytes hold, in order; nothing is skipped in silence."""
+        """All content of an object's bytes in order; whatever cannot be read is reported."""
         return read_members(parts, "utf-8", partial(self.read_member, budget=Budget()))
 
     def read_member(self, parts: Iterable[bytes], budget: Budget) -> Iterator[Piece]:
-        """The same of the content of one file within the object, whose scanning all files of it share."""
-        place, buffer, enough = _Place(), b"", 0
-        for number, (block, final, damage) in enumerate(decompression.told_apart(decompression.blocks(parts))):
+        """The same for one file within the object; all its files share the `budget` for scanning."""
+        place, buffer, enough = _Position(), b"", 0
+        for number, (block, final, damage) in enumerate(decompression.with_last_flag(decompression.blocks(parts))):
             kind = "" if number else decompression.foreign(block[: decompression.HEAD])
             if kind:
                 yield _foreign(block, kind)
@@ -91,13 +91,13 @@ class RecordReader:
                 done, pieces = self._some(buffer, place, budget, final=final or len(buffer) > RECORD_MAX)
                 yield from pieces
                 buffer = buffer[done:]
-                # What is not settled is scanned again when there is twice as much of it, not for every block.
+                # Unsettled text is scanned again only once it has doubled, not for every block.
                 enough = min(2 * len(buffer), RECORD_MAX + 1)
             if final:
                 yield End(place.position, damage or place.unsearched)
 
-    def _some(self, buffer: bytes, place: _Place, budget: Budget, *, final: bool) -> tuple[int, list[Piece]]:
-        """Read from the front of the buffer: how many bytes are settled, and what they hold."""
+    def _some(self, buffer: bytes, place: _Position, budget: Budget, *, final: bool) -> tuple[int, list[Piece]]:
+        """Read from the beginning of the buffer: the number of settled bytes, and their pieces."""
         cut = len(buffer) if final else _last_end(buffer)
         table = self._parse(buffer[:cut]) if cut else None
         if table is not None:
@@ -105,18 +105,18 @@ class RecordReader:
             budget.settle(cut)
             return cut, [table] if table.num_rows else []
         text = buffer.decode("utf-8", "surrogateescape")
-        found, end = scan(text, self._outer, final=final, budget=budget)
-        pieces = self._checked(text, found, place)
+        stretches, end = scan(text, self._outer, final=final, budget=budget)
+        pieces = self._checked(text, stretches, place)
         done = len(buffer) if end == len(text) else _size(text[:end])
         place.advance(buffer, done)
         return done, pieces
 
     def _parse(self, data: bytes) -> Optional[pa.Table]:
-        """The vectorised way; None whenever anything at all is out of the ordinary."""
+        """The vectorised fast path; None if anything in the data is out of the ordinary."""
         if not self._vectorised or _LEADING_NULL.match(data) or _TOP_LEVEL_NULL.search(data):
             return None
         try:
-            text = None if data.isascii() else data.decode()  # pyarrow lets invalid UTF-8 through in unknown fields
+            text = None if data.isascii() else data.decode()  # pyarrow accepts invalid UTF-8 in unknown fields
             try:
                 columns = self._columns(data, unexpected="error")
                 rest = pa.nulls(columns[0].length() if columns else 0, pa.string())
@@ -131,7 +131,7 @@ class RecordReader:
         return table
 
     def _columns(self, data: bytes, *, unexpected: str) -> list[pa.ChunkedArray]:
-        """The declared columns in their types; `ArrowInvalid` when a value does not fit, or a field is unexpected."""
+        """The declared columns in their types; `ArrowInvalid` if a value does not fit or a field is unexpected."""
         table = pj.read_json(
             pa.py_buffer(data),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 64),
@@ -146,15 +146,15 @@ class RecordReader:
                 raise pa.ArrowInvalid(f"{field.raw} does not fit")
             columns.append(column)
         if unexpected == "error" and not self._shape.required and _has_empty(columns):
-            raise pa.ArrowInvalid("a record of nulls: perhaps without any declared field")
+            raise pa.ArrowInvalid("a record of nulls, which may have no declared field")
         return columns
 
-    def _checked(self, text: str, found: Sequence[Found], place: _Place) -> list[Piece]:
-        """Typed rows and rejected records of what the scanner found."""
+    def _checked(self, text: str, stretches: Sequence[Stretch], place: _Position) -> list[Piece]:
+        """The typed rows and the rejected records of scanned stretches."""
         rows: list[list[Any]] = []
         rejected: list[Rejected] = []
         locate = _locator(text, place)
-        for one in found:
+        for one in stretches:
             for value, reason, raw in self._elements(text, one):
                 row = reason if value is None else self._typed(value)
                 if not isinstance(row, str):
@@ -175,8 +175,8 @@ class RecordReader:
             pieces.append(pa.Table.from_arrays(arrays, schema=self.schema))
         return [*pieces, rejected] if rejected else pieces
 
-    def _elements(self, text: str, one: Found) -> Iterable[Element]:
-        """The records in what the scanner found, which itself is one where no path is declared."""
+    def _elements(self, text: str, one: Stretch) -> Iterable[Element]:
+        """The records in a scanned stretch, which is itself the record if no path is declared."""
         if not self._path:
             return (Element(one.value, one.reason, ""),)
         whole = text[one.start : one.end]
@@ -185,7 +185,7 @@ class RecordReader:
         return elements(whole, one.value, self._path, self._shape)
 
     def _typed(self, record: dict[str, Any]) -> Union[list[Any], str]:
-        """The record's row, or why it has none."""
+        """The record's row, or the reason for its rejection."""
         try:
             if not self._shape.required and self._known.isdisjoint(record):
                 raise MissingError(f"no declared field, found {names(record) or 'an empty object'}")
@@ -202,12 +202,12 @@ def _foreign(head: bytes, kind: str) -> list[Rejected]:
     return [Rejected(0, 1, f"not JSON but {kind}", raw)]
 
 
-class _Place:
-    """Where in the file the buffer begins, and from where on not all before it was searched."""
+class _Position:
+    """The buffer's position in the file, and the problem if some broken text was not searched."""
 
     def __init__(self) -> None:
         self.position, self.line = 0, 1
-        self.unsearched: Optional[str] = None  # the problem of the file
+        self.unsearched: Optional[str] = None  # the file's problem
 
     def advance(self, buffer: bytes, count: int) -> None:
         self.position += count
@@ -215,16 +215,16 @@ class _Place:
 
 
 def _last_end(buffer: bytes) -> int:
-    """Where the last record begins, as far as one can tell without parsing; 0 when one cannot."""
-    for start in (max(0, len(buffer) - _TAIL), 0):  # searching backwards is slow where there is nothing to find
+    """The beginning of the last record, guessed without parsing; 0 if there is no guess."""
+    for start in (max(0, len(buffer) - _TAIL), 0):  # searching the whole buffer backwards is slow if nothing matches
         end = max(buffer.rfind(end, start) for end in _ENDS)
         if end >= 0 or not start:
             break
     return end + 1
 
 
-def _locator(text: str, place: _Place) -> Callable[[int], tuple[int, int]]:
-    """A function from rising character offsets to (byte position, line) in the file."""
+def _locator(text: str, place: _Position) -> Callable[[int], tuple[int, int]]:
+    """A function from increasing character offsets to (byte position, line) in the file."""
     at, position, line = 0, place.position, place.line
 
     def locate(offset: int) -> tuple[int, int]:
@@ -237,19 +237,19 @@ def _locator(text: str, place: _Place) -> Callable[[int], tuple[int, int]]:
 
 
 def _size(text: str) -> int:
-    """Bytes of a text that was decoded with `surrogateescape`."""
+    """The size in bytes of a text that was decoded with `surrogateescape`."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
 
 
 def _has_empty(columns: Sequence[pa.ChunkedArray]) -> bool:
-    """Whether a row has nothing but nulls."""
+    """Whether a row has only nulls."""
     if not all(column.null_count for column in columns):
         return False
     return bool(pc.any(reduce(pc.and_, (column.is_null() for column in columns))).as_py())
 
 
 def _readable(text: str) -> str:
-    """A rejected record as people can read it: bytes that are no UTF-8 stay visible, and so are halves of pairs."""
+    """A rejected record in readable form: invalid UTF-8 and unpaired surrogates are shown as escapes."""
     shown = text[:RAW_MAX].rstrip()
     if shown.isascii():
         return shown

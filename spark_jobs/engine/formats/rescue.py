@@ -1,7 +1,7 @@
-"""Fields of a record that its declaration does not know, kept as the text of a JSON object. Pure.
+"""Keeps a record's undeclared fields as the text of a JSON object. Pure.
 
-A value is what the exact scanner reads, or what a library of another format gives; `plain` turns the latter into the
-former. Numbers stand as they were written, the fields in their order.
+Values come from the exact scanner or from another format's library; `plain` converts the latter to the former. Numbers
+keep their spelling, and fields their order.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from spark_jobs.engine.formats.checks import UnfitError
 from spark_jobs.engine.formats.scanner import BETWEEN, Number, read_value
 from tidemark.core.column_types import STRING_BYTES_MAX
 
-#: How deep lists and objects may stand in each other: far below what breaks a reader, on whichever Python.
+#: Maximum nesting of lists and objects, far below the recursion limit of any supported Python.
 DEPTH_MAX = 200
-#: A decimal with more zeros than these before its digits or behind them is written with an exponent.
+#: A decimal with more leading or trailing zeros than this is written with an exponent.
 _ZEROS_MAX = 400
 
 
 def rescued(unknown: Mapping[str, Any]) -> Optional[str]:
-    """The fields as JSON, or None when there are none; `UnfitError` when the column could not hold them whole."""
+    """The fields as JSON, or None if there are none; `UnfitError` if the JSON is too long for the column."""
     if not unknown:
         return None
     text = written(dict(unknown))
@@ -39,35 +39,35 @@ def rescued(unknown: Mapping[str, Any]) -> Optional[str]:
 
 
 def rescued_of_objects(text: str, known: frozenset[str], *, strangers: bool = True) -> list[Optional[str]]:
-    """`rescued` for each of the objects that stand in the text one behind the other.
+    """`rescued` for each of the concatenated objects in the text.
 
-    Raises `json.JSONDecodeError` where something else stands, and `UnfitError` as `rescued` does. So it does, unless
-    there may be `strangers`, for an object that has nothing known.
+    Raises `json.JSONDecodeError` for anything but objects, and `UnfitError` as `rescued` does. Without `strangers`,
+    also raises `UnfitError` for an object without a known field.
     """
 
-    @lru_cache(1_024)  # most records have the fields of the one before
+    @lru_cache(1_024)  # most records have the same fields as the previous one
     def unknown(*names: str) -> tuple[str, ...]:
         if not strangers and known.isdisjoint(names):
             raise UnfitError("no declared field")
         return tuple(name for name in names if name not in known)
 
-    found: list[Optional[str]] = []
+    texts: list[Optional[str]] = []
     at, space = 0, BETWEEN.match
     while True:
-        at = space(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
+        at = space(text, at).end()  # type: ignore[union-attr]  # also matches the empty text
         if at == len(text):
-            return found
+            return texts
         value, at = read_value(text, at)
-        found.append(rescued({name: value[name] for name in unknown(*value)}))
+        texts.append(rescued({name: value[name] for name in unknown(*value)}))
 
 
 def written(value: Any) -> str:
-    """A value's JSON; `UnfitError` when it is nested too deeply."""
+    """A value as JSON; `UnfitError` if it is nested too deeply."""
     return _written(value, 0)
 
 
 def _written(value: Any, depth: int) -> str:
-    if isinstance(value, Number):  # NaN and Infinity are no JSON
+    if isinstance(value, Number):  # NaN and Infinity are not valid JSON
         return value if value[-1].isdigit() else f'"{value}"'
     if isinstance(value, str):
         return _quoted(value)
@@ -91,15 +91,15 @@ def _quoted(text: str) -> str:
     if not quoted.isascii():
         try:
             quoted.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can hold
+        except UnicodeEncodeError:  # an unpaired surrogate, which only an escape can represent
             return str(encode_basestring_ascii(text))
     return quoted
 
 
 def plain(value: Any) -> Any:
-    """A Python value as JSON would have it: numbers as `Number`, moments as ISO-8601 in UTC, or else without a zone.
+    """A Python value as in JSON: numbers as `Number`, timestamps as ISO-8601, in UTC if they have a zone.
 
-    Bytes become text where they are UTF-8, and stay bytes where they are not. A list of pairs is a map.
+    Bytes become text if they are UTF-8, else they stay bytes. A list of pairs becomes an object.
     """
     return _plain(value, 0)
 
@@ -116,17 +116,17 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _nested(value: Any, depth: int) -> Any:
-    if depth > DEPTH_MAX:  # is never looked at: a level above is already refused
+    if depth > DEPTH_MAX:  # the value is not needed, because `written` rejects this depth
         return []
     if isinstance(value, list) and value and all(isinstance(part, tuple) and len(part) == 2 for part in value):
-        value = dict((_key(name), part) for name, part in value)  # noqa: C402 -- names are not known before
+        value = dict((_key(name), part) for name, part in value)  # noqa: C402 -- a comprehension cannot call _key on unhashable names first
     if isinstance(value, dict):
         return {_key(name): _plain(part, depth + 1) for name, part in value.items()}
     return [_plain(part, depth + 1) for part in value]
 
 
 def _key(name: Any) -> str:
-    """A map's key, as the value would be written, without quotes."""
+    """A map's key as text: the JSON of the value without quotes."""
     if isinstance(name, str) and name.isascii():
         return name
     key = plain(name)
@@ -141,7 +141,7 @@ def _float(value: float) -> Number:
     return Number("NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity")
 
 
-def _moment(value: datetime) -> str:
+def _timestamp(value: datetime) -> str:
     if value.tzinfo is None:
         return value.isoformat()
     return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
@@ -154,7 +154,7 @@ def _decimal(value: Decimal) -> Number:
 
 
 def _decoded(value: str) -> Any:
-    """The text, or the bytes that were no text: `surrogateescape` shows them so."""
+    """The text, or its bytes if `surrogateescape` has replaced invalid UTF-8 in it."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -171,10 +171,10 @@ def _text(value: bytes) -> Any:
 
 _PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (str, _decoded),
-    (int, lambda value: Number(Decimal(value))),  # str(value) ends at 4,300 digits
+    (int, lambda value: Number(Decimal(value))),  # str(value) is limited to 4,300 digits
     (float, _float),
     (Decimal, _decimal),
-    (datetime, _moment),
+    (datetime, _timestamp),
     ((date, time), lambda value: value.isoformat()),
     (timedelta, lambda value: _float(value.total_seconds())),
     (bytes, _text),

@@ -1,4 +1,4 @@
-"""Rows that came in columns, as a file reader gives them out: good ones typed, the others with number and reason."""
+"""Converts columns of rows to a file reader's pieces: typed tables, and rejected rows with number and reason."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tidemark.core.job import Rejected
 
 
 def same_names(names: Sequence[str], fields: Sequence[Field]) -> None:
-    """`DamagedError` when no row could be kept, or when a column is there twice.
+    """Raises `DamagedError` if a required column or all declared columns are missing, or if a column occurs twice.
 
-    A file that lacks a required column, or has none of the declared ones, has no record of this dataset.
+    A file with missing columns has no records of this dataset.
     """
     for field in fields:
         if field.required and field.raw not in names:
@@ -33,10 +33,10 @@ def same_names(names: Sequence[str], fields: Sequence[Field]) -> None:
 
 
 def pieces(columns: Mapping[str, Values], rows: int, first: int, fields: Sequence[Field]) -> list[Piece]:
-    """Columns by their raw names, each of `rows` values; the first row has the number `first` in its file.
+    """The pieces for columns by raw name, each with `rows` values; `first` is the first row's number in its file.
 
-    Such a file has neither lines nor a text: a rejected row's position is its number from 0, its line that from 1,
-    and its raw text is written as JSON.
+    Such files have neither lines nor text: a rejected row's position is its number from 0, its line the number from 1,
+    and its raw text the row as JSON.
     """
     table, reasons = typed(columns, rows, fields)
     rejected = [

@@ -1,10 +1,10 @@
-"""From lines to records of fields, by RFC 4180: quotes hold delimiters, line breaks and doubled quotes.
+"""Splits lines into records of fields by RFC 4180: quoted fields may have delimiters, line breaks and doubled quotes.
 
-Where files were joined, a header stands among the records. Splitting ends there: from it on others are the columns.
+In concatenated files, a header occurs among the records. Splitting stops there, because the columns may change.
 
-What is no record costs its own line alone: after a quote that nobody closes, or that swallowed lines which then do not
-make a record, reading goes on at the line behind the one that opened it. Text can be made so that each line swallows
-all others; what that costs is bounded by a `Budget`, beyond which a record is looked for in its own line alone.
+A malformed record affects only its own line: after an unclosed quote, or a quoted field whose lines do not make up a
+valid record, splitting continues at the line after the one with the opening quote. Malicious text can make each line's
+quote extend over all following lines. A `Budget` limits this cost; beyond it, a record must be on a single line.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from spark_jobs.engine.formats.headers import MARK, Headers
 from spark_jobs.engine.formats.scanner import Budget
 from tidemark.core.dataset import Format
 
-#: Of a field, in characters. Python's own limit is a process's, and 128 KB.
+#: Maximum characters of a field. Python's limit is set per process; its default is 128 KB.
 FIELD_MAX = 64 << 20
 csv.field_size_limit(FIELD_MAX)
 
 UNCLOSED = "quote not closed"
 _REASONS = (
     ("unexpected end of data", UNCLOSED),
-    ("expected after", "text behind a closing quote"),
+    ("expected after", "text after a closing quote"),
     ("field larger", f"a field of more than {FIELD_MAX} characters"),
     ("NUL", "a zero byte"),  # before Python 3.11
 )
 
 
-#: Reasons of what is not rejected, but stands where other columns begin.
+#: Reasons that do not reject a record, but mark the beginning of another header.
 HEADER = "a header"
-GLUED = "a header behind a record whose line does not end"
+GLUED = "a header after a record whose line does not end"
 
 
-class Found(NamedTuple):
-    """One record, or a line that is none."""
+class SplitRecord(NamedTuple):
+    """One record, or a line that is not a record."""
 
     first: int  # line
-    end: int  # the line behind it
+    end: int  # the line after it
     fields: list[str]
-    reason: str  # why it is none
+    reason: str  # why it is not a record, or empty
 
 
 def dialect(format_: Format) -> dict[str, Any]:
-    """What the format declares, as `csv` wants it."""
+    """The format's declaration as keyword arguments for `csv.reader`."""
     return {"delimiter": format_.delimiter, "skipinitialspace": format_.trim, "strict": True}
 
 
@@ -62,42 +62,43 @@ def split(
     marked: bool = False,
     overlong: bool = False,
     most: Optional[int] = None,
-) -> tuple[list[Found], int]:
-    """The records of whole lines from `start` on, and up to which line all is settled; one that is open waits for more.
+) -> tuple[list[SplitRecord], int]:
+    """The records of complete lines from `start` on, and the line up to which they are settled.
 
-    `width` is the number of fields, if it is known. Not `final`, but `overlong`: the first record waited long enough.
-    At `most` so many are looked for. `marked`: a byte order mark may begin a line. Where `headers` tells of others,
-    nothing more is looked for: `HEADER` or `GLUED`, which is not settled, is the last that is found.
+    `width` is the number of fields, if known. Unless the lines are `final`, a record with an open quote waits for more
+    lines; with `overlong`, the first record no longer waits. Returns at `most` that many records. With `marked`, a
+    record may begin with a byte order mark. If `headers` detects another header, the last record has the reason
+    `HEADER` or `GLUED`, and is not settled.
     """
-    found: list[Found] = []
+    records: list[SplitRecord] = []
     done = start
-    while done < len(lines) and (most is None or len(found) < most):
+    while done < len(lines) and (most is None or len(records) < most):
         opened, far = done, budget.left > 0
         stretch = range(opened, len(lines) if far else opened + 1)
         try:
             for one in islice(_records(lines, stretch, how, width, headers, marked=marked), most):
                 done = one.end
                 if one.reason in (HEADER, GLUED):
-                    return [*found, one], one.first
+                    return [*records, one], one.first
                 if one.reason and one.end - one.first > 1:
                     done = one.first + 1
-                    found.append(one._replace(end=done))
+                    records.append(one._replace(end=done))
                     budget.settle(0, _characters(lines, one.first, one.end))
                     break
-                found.append(one)
+                records.append(one)
             else:
-                done = done if most and found else stretch.stop
+                done = done if most and records else stretch.stop
         except _BrokenError as error:
             waits = error.reason == UNCLOSED and not final and far and not (overlong and error.first == start)
             if waits:
-                return found, error.first
+                return records, error.first
             done = error.first + 1
             if headers and headers.glued_at(lines[error.first]):
-                return [*found, Found(error.first, done, [], GLUED)], error.first
-            found.append(Found(error.first, done, [], error.reason))
+                return [*records, SplitRecord(error.first, done, [], GLUED)], error.first
+            records.append(SplitRecord(error.first, done, [], error.reason))
             budget.settle(0, _characters(lines, done, error.end))
         budget.settle(_characters(lines, opened, done))
-    return found, done
+    return records, done
 
 
 def _characters(lines: Sequence[str], start: int, end: int) -> int:
@@ -105,7 +106,7 @@ def _characters(lines: Sequence[str], start: int, end: int) -> int:
 
 
 class _BrokenError(Exception):
-    """No record begins at the line `first`; that was seen at the line before `end`."""
+    """The text from line `first` on is not a record; the error was detected in the line before `end`."""
 
     def __init__(self, first: int, end: int, reason: str) -> None:
         self.first, self.end, self.reason = first, end, reason
@@ -119,8 +120,8 @@ def _records(
     headers: Optional[Headers],
     *,
     marked: bool,
-) -> Iterator[Found]:
-    """The records in a stretch of lines; empty lines are none, nor is a header that repeats the one before."""
+) -> Iterator[SplitRecord]:
+    """The records in a stretch of lines, without empty lines and repetitions of the previous header."""
     start, feed = stretch.start, (lines[number] for number in stretch)
     unmarked = _Unmarked(feed) if marked else None
     reader = csv.reader(unmarked or feed, **how)
@@ -135,11 +136,11 @@ def _records(
             )
             if header:
                 if header != _REPEATED:
-                    yield Found(first, end, fields, header)
+                    yield SplitRecord(first, end, fields, header)
             elif len(fields) == width or (width is None and "".join(fields).strip()):
-                yield Found(first, end, fields, "")
+                yield SplitRecord(first, end, fields, "")
             elif width is not None and (len(fields) > 1 or (fields and fields[0].strip())):
-                yield Found(first, end, fields[:width], _unequal(fields, width))
+                yield SplitRecord(first, end, fields[:width], _unequal(fields, width))
             first = end
             if unmarked:
                 unmarked.opens = True
@@ -149,11 +150,11 @@ def _records(
 
 
 def _header(fields: list[str], line: str, width: Optional[int], headers: Headers) -> str:
-    """Whether the record, which ends with this line, is a header or ends with one."""
+    """`HEADER`, `GLUED` or `_REPEATED` if the record, which ends with this line, is a header or ends with one."""
     if headers.same(fields):
         return _REPEATED
     at = headers.glued_at(line)
-    # A record of as many fields as it should have ends with a header only if a mark or a quote says so.
+    # A record with the right number of fields ends with a header only if a byte order mark or a quote separates them.
     if at and (len(fields) != width or not {MARK, '"'}.isdisjoint(line[at - 1 : at + 1])):
         return GLUED
     return HEADER if headers.other(fields) else ""
@@ -163,11 +164,11 @@ _REPEATED = "the header again"
 
 
 class _Unmarked:
-    """Lines without the byte order mark with which a record may begin: that of a file which was joined."""
+    """Removes the byte order marks at the beginning of records, which come from concatenated files."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
-        self.opens = True  # the next line begins a record
+        self.opens = True  # whether the next line begins a record
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -179,7 +180,7 @@ class _Unmarked:
 
 
 def _unequal(fields: Sequence[str], width: int) -> str:
-    """Why these are not as many as there should be; fields behind the last that are empty lose nothing."""
+    """The reason for a wrong number of fields; empty if there are only additional empty fields."""
     if len(fields) > width and not "".join(fields[width:]).strip():
         return ""
     return f"expected {width} fields, found {len(fields)}"

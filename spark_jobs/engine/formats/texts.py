@@ -1,7 +1,7 @@
-"""Columns of text in the declared types: all at once where Arrow reads every value as the checks would.
+"""Converts text columns to the declared types as a whole if Arrow reads every value as the checks would.
 
-Each type has patterns of what Arrow and the checks read alike; a column with anything else stays text, and its values
-are checked one by one.
+Each type has patterns of texts that Arrow and the checks read the same. A column with any other text stays text, and
+its values are checked one by one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _true(column: pa.Array, _: pa.DataType) -> pa.Array:
     return pc.if_else(pc.is_null(column), None, pc.is_in(pc.ascii_lower(column), _TRUE))
 
 
-def _moment(column: pa.Array, type_: pa.DataType) -> pa.Array:
+def _timestamp(column: pa.Array, type_: pa.DataType) -> pa.Array:
     return pc.utf8_rtrim(column, "Z").cast(pa.timestamp("us")).cast(type_)
 
 
@@ -43,28 +43,27 @@ def _whole_part(column: pa.Array, type_: pa.DataType) -> pa.Array:
     return pc.replace_substring_regex(column, r"\.0+$", "").cast(type_)
 
 
-#: `17850.0` is how pandas writes a whole number of a column with nulls.
+#: pandas writes the whole numbers of a column with nulls as `17850.0`.
 _WHOLE = ((r"-?\d{1,18}", _cast), (r"-?\d{1,18}(\.0+)?", _whole_part))
 _WAYS: dict[Family, tuple[tuple[str, Convert], ...]] = {
     Family.INTEGER: _WHOLE,
     Family.FLOAT: ((r"-?\d{1,300}(\.\d+)?", _cast),),
     Family.BOOLEAN: ((rf"(?i:{'|'.join((*TRUE, *FALSE))}|[01]\.0)", _true),),
     Family.DATE: ((r"\d{4}-\d\d-\d\d", _cast),),
-    Family.TIMESTAMP: ((r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?", _moment),),
+    Family.TIMESTAMP: ((r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?", _timestamp),),
 }
-#: All such numbers lie where their unit is guessed: from 2001 to 2100, as seconds and as milliseconds.
+#: Numbers whose unit can be guessed, because they lie between 2001 and 2100 as seconds or as milliseconds.
 _GUESSED = ((r"[1-3]\d{9}", _since_epoch("s")), (r"[1-3]\d{12}", _since_epoch("ms")))
 _COUNTED = {unit: ((r"-?\d{1,18}", _since_epoch(unit)),) for unit in EPOCH_UNITS}
 
 
 def read_as(column: pa.Array, fields: Sequence[Field]) -> Values:
-    """The column of text in the type of its one field, if that has all its values; else as it is, for the checks."""
+    """The text column in the type of its single field if all values can be converted; else as values for the checks."""
     whole = _whole(column, fields[0]) if len(fields) == 1 else None
     if whole is not None:
         return whole
-    if any(
-        field.type.family is Family.TIMESTAMP for field in fields
-    ):  # digits are a moment, which quoted ones in JSON are not
+    if any(field.type.family is Family.TIMESTAMP for field in fields):
+        # Digits are a timestamp here, unlike quoted digits in JSON.
         return [Number(text) if text and NUMBER.fullmatch(text) else text for text in column.to_pylist()]
     return column
 

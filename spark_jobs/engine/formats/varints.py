@@ -1,10 +1,10 @@
-"""Numbers as Thrift and protocol buffers write them: seven bits in a byte, the lowest first."""
+"""Varints, the integers of Thrift and protocol buffers: seven bits per byte, the lowest first."""
 
 from __future__ import annotations
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that stands here, and the byte behind it; `IndexError` where the data ends too early."""
+    """The varint at `at` and the position after it; `IndexError` if the data ends too early."""
     value = shift = 0
     while True:
         byte = data[at]
@@ -14,5 +14,5 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def signed(value: int) -> int:
-    """The number whose sign was written in the last bit."""
+    """The signed number of a zigzag-encoded one, whose lowest bit is the sign."""
     return (value >> 1) ^ -(value & 1)

@@ -57,7 +57,7 @@ def test_a_functions_dead_letters_get_the_bare_event(stage: Stage) -> None:
 
 
 def test_what_cannot_be_delivered_goes_to_the_targets_dead_letters(stage: Stage) -> None:
-    """A queue that is gone: the event waits in the dead-letter queue of the target."""
+    """If a queue is missing, the event goes to the target's dead-letter queue."""
     dead = stage.queue("-dead")
     target = Target(ARN.format("sqs", "gone"), dead_letters=dead)
     dispatcher = stage.run(rules=(rule({"source": ["aws.x"]}, target),))

@@ -86,7 +86,7 @@ def test_what_was_written_before_the_start_is_read_too(stage: Stage) -> None:
 
 
 def test_a_poisonous_record_is_isolated_and_given_up(stage: Stage) -> None:
-    """Bisecting leaves it alone, its retries run out, its batch's facts go to the destination, the rest goes on."""
+    """Bisecting isolates it; after its retries, its batch's positions go to the destination and the others go on."""
     arn, dead = stage.stream(), stage.queue("-dead")
 
     def answer(event: Any) -> None:

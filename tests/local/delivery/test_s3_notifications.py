@@ -79,7 +79,7 @@ def test_version_ids_are_those_of_versioned_buckets_alone(stage: Stage) -> None:
 
 
 def test_an_upload_in_parts_is_one_event(stage: Stage) -> None:
-    """CompleteMultipartUpload, with the whole size; moto tells of it twice."""
+    """CompleteMultipartUpload, with the total size; moto reports it twice."""
     bucket = stage.bucket()
 
     def act(s3: Any) -> None:
@@ -94,7 +94,7 @@ def test_an_upload_in_parts_is_one_event(stage: Stage) -> None:
 
 
 def test_a_copy_is_one_event(stage: Stage) -> None:
-    """CopyObject, for the new key alone."""
+    """CopyObject, only for the new key."""
     bucket = stage.bucket()
     stage.client("s3").put_object(Bucket=bucket, Key="old", Body=b"1")
     (event,) = s3_events(stage, bucket, lambda s3: s3.copy_object(Bucket=bucket, Key="new", CopySource=f"{bucket}/old"))

@@ -40,7 +40,7 @@ def test_speed_divides_the_period(stage: Stage) -> None:
 
 
 def test_a_schedule_can_be_fired_by_hand(stage: Stage) -> None:
-    """fire works whether or not schedules run on their own; an unknown name is told with the known ones."""
+    """`fire` works even without automatic schedules; the error for an unknown name lists the known ones."""
     dispatcher = stage.run(
         schedules=(schedule("cron(0 3 * * ? *)"), replace(schedule("rate(1 day)"), logical_id="Other"))
     )

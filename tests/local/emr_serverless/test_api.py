@@ -1,4 +1,4 @@
-"""EMR Serverless stand-in, driven by boto3; jobs are played by a runner that obeys the test."""
+"""EMR Serverless stand-in, driven by boto3; a runner under the test's control simulates the jobs."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def test_the_runner_gets_the_job_as_it_was_asked_for(emr: Any, owner: str, runne
 
 
 def test_the_same_token_is_the_same_run(emr: Any, owner: str, app: EmrServerlessApp) -> None:
-    """A client token starts one run however often it is sent, until AWS forgets it."""
+    """A client token starts only one run, even if it is sent repeatedly, until AWS forgets it."""
     first = start(emr, owner, "token")
     assert start(emr, owner, "token") == first
     app.forget_client_tokens()

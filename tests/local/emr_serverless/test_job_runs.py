@@ -18,7 +18,7 @@ STATE_CHANGE = "EMR Serverless Job Run State Change"
 
 
 def test_a_run_goes_through_all_states_to_success(emr: Any, owner: str, runner: ObedientRunner, events: Events) -> None:
-    """A run passes PENDING, SCHEDULED and RUNNING, and each change is told once, with AWS's members."""
+    """A run passes PENDING, SCHEDULED and RUNNING, with one event per change that has AWS's members."""
     run = start(emr, owner)
     reach(emr, owner, run, "RUNNING")
     runner.finish()

@@ -88,7 +88,7 @@ class Port:
         self.host = f"127.0.0.1:{self.number}"
 
     def ask(self, method: str, path: str, body: str = "", **headers: str) -> HTTPResponse:
-        """The answer to exactly these headers; underscores in their names stand for hyphens."""
+        """The answer to a request with exactly these headers; underscores in their names become hyphens."""
         connection = HTTPConnection("127.0.0.1", self.number, timeout=10)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in ({"Host": self.host, "Content_Length": str(len(body))} | headers).items():
@@ -124,7 +124,7 @@ def port() -> Iterator[Port]:
 
 
 def refused(port: Port, answer: HTTPResponse) -> str:
-    """What the answer says: a 4xx in a sentence, without permissions for any page, and no service was asked."""
+    """The error message: the answer is a 4xx with one sentence and no CORS headers, and no service was called."""
     assert 400 <= answer.status < 500
     assert not [name for name, _ in answer.getheaders() if name.lower().startswith("access-control-")]
     assert port.calls == []
@@ -138,7 +138,7 @@ def nothing_asked(port: Port) -> None:
 
 @KINDS
 def test_a_foreign_origin_is_refused_on_every_path(port: Port, service: str, method: str, path: str, body: str) -> None:
-    """However well the call is signed."""
+    """It is refused even if the call is signed correctly."""
     headers = signed(port, service, method, path, body)
     said = refused(port, port.ask(method, path, body, **headers, Origin="https://example.com"))
     assert "web pages are not let in" in said
@@ -153,7 +153,7 @@ def test_every_other_origin_is_foreign(port: Port, origin: str) -> None:
 
 @KINDS
 def test_a_foreign_host_is_refused_on_every_path(port: Port, service: str, method: str, path: str, body: str) -> None:
-    """A name that was made to point to this machine, with the port that it is asked at."""
+    """A DNS name that was pointed at this machine is refused, even with the right port."""
     headers = signed(port, service, method, path, body)
     said = refused(port, port.ask(method, path, body, **headers | {"Host": f"example.com:{port.number}"}))
     assert "expected the Host 127.0.0.1:" in said
@@ -183,7 +183,7 @@ def test_every_other_host_is_foreign(port: Port, host: str) -> None:
 
 @KINDS
 def test_an_unsigned_call_is_refused_on_every_path(port: Port, service: str, method: str, path: str, body: str) -> None:
-    """Whatever else an AWS client would have sent along."""
+    """It is refused even with all other headers of an AWS client."""
     headers = signed(port, service, method, path, body)
     port.calls.clear()
     answer = port.ask(method, path, body, **{name: value for name, value in headers.items() if name != "Authorization"})
@@ -225,7 +225,7 @@ def test_a_web_socket_of_a_page_is_refused(port: Port) -> None:
 
 @KINDS
 def test_a_preflight_is_refused_on_every_path(port: Port, service: str, method: str, path: str, body: str) -> None:
-    """So no page may send the header that a signature stands in, not even one of this port."""
+    """So no page can send the signature's header, not even a page from this port."""
     wish = {"Access_Control_Request_Method": method, "Access_Control_Request_Headers": "authorization"}
     for origin in ({}, {"Origin": "https://example.com"}, {"Origin": f"http://{port.host}"}):
         refused(port, port.ask("OPTIONS", path, **wish, **origin))
@@ -252,7 +252,7 @@ def test_another_authorization_is_no_signature(port: Port, service: str, path: s
 
 @pytest.mark.parametrize("service", ["sqs", "iam", "execute-api", "redshift-data"])
 def test_only_objects_have_presigned_links(port: Port, service: str) -> None:
-    """A link is all that a page can make up, and by a link alone nothing of the other services is changed."""
+    """A page can forge a link, so a link must not change anything in the other services."""
     query = (
         f"Action=ListQueues&X-Amz-Credential=local/20261128/us-east-1/{service}/aws4_request&X-Amz-Signature={'0' * 64}"
     )
@@ -264,7 +264,7 @@ def test_only_objects_have_presigned_links(port: Port, service: str) -> None:
 )
 @pytest.mark.parametrize("service", ["sqs", "iam", "sns"])
 def test_a_link_of_s3_leads_to_s3_whatever_its_path_says(port: Port, service: str, link: str) -> None:
-    """moto alone would take the service from such a path."""
+    """moto would guess another service from such a path."""
     answer = port.ask("GET", f"/{service}_us-east-1/?Action=List&{link}")
     assert answer.status == 404
     assert "NoSuchBucket" in answer.text  # type: ignore[attr-defined]
@@ -288,7 +288,7 @@ def test_port_80_may_go_without_saying() -> None:
 
 
 def test_answers_are_of_no_use_to_a_page(port: Port) -> None:
-    """A page that was landed as an object may run nothing and be framed nowhere; moto's permissions are gone."""
+    """A page stored as an object can run no script and cannot be framed; moto's CORS headers are removed."""
     s3 = boto3.client("s3", endpoint_url=port.endpoint.url, region_name="us-east-1", **KEYS)
     s3.create_bucket(Bucket="pages")
     rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}
@@ -369,7 +369,7 @@ SIGNATURE = (
     ],
 )
 def test_a_malformed_request_is_refused_with_a_4xx(port: Port, head: str) -> None:
-    """Odd targets, names that climb, bad escapes, endless headers, lengths and chunks that are none."""
+    """Odd targets, paths that climb, bad escapes, endless headers, invalid lengths and chunks are refused."""
     first, _, rest = head.replace("{port}", str(port.number)).partition("\r\n")
     fields = f"Host: {port.host}\r\n" + SIGNATURE.format(service="s3") + (f"{rest}\r\n" if rest else "")
     answer = port.raw(f"{first}\r\n{fields}\r\n")

@@ -51,7 +51,7 @@ def raise_counter(pk: str) -> dict[str, Any]:
 
 
 def test_a_failing_transaction_loses_no_concurrent_write(client: Any, table: str) -> None:
-    """Every acknowledged increment is stored, however many transactions fail meanwhile."""
+    """Every acknowledged increment is stored, even while other transactions fail."""
     dynamodb, over = client("dynamodb"), threading.Event()
 
     def fail() -> int:
@@ -92,7 +92,7 @@ def test_a_failed_transaction_leaves_items_as_they_were(client: Any, table: str)
 
 
 def test_a_stream_reader_sees_nothing_of_a_failed_transaction_and_all_that_follows(client: Any, table: str) -> None:
-    """An iterator from before the rollback goes on with the committed records alone."""
+    """An iterator from before the rollback continues with only the committed records."""
     dynamodb, streams = client("dynamodb"), client("dynamodbstreams")
     arn = streams.list_streams(TableName=table)["Streams"][0]["StreamArn"]
     shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]

@@ -28,7 +28,7 @@ from local.endpoint.server import Call
 def test_a_call_is_told_with_key_service_and_operation(
     aws: Any, service: str, operation: str, arguments: dict[str, Any]
 ) -> None:
-    """Whatever the protocol, the operation is recognised, and the access key tells who called."""
+    """The operation is recognised in every protocol, and the access key identifies the caller."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="named")
     s3.put_object(Bucket="named", Key="x/y", Body=b"1")

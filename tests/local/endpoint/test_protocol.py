@@ -124,7 +124,7 @@ def test_a_defect_is_an_internal_error(caplog: pytest.LogCaptureFixture) -> None
 
 def test_operations_that_nobody_plays_say_so() -> None:
     """An operation of the model without a handler is a clear 501, an unknown path an UnknownOperationException."""
-    with served(application("emr-serverless", {})) as url, pytest.raises(ClientError, match="not played locally"):
+    with served(application("emr-serverless", {})) as url, pytest.raises(ClientError, match="not supported locally"):
         client("emr-serverless", url).list_applications()
     answer = Client(application("emr-serverless", {})).get("/nowhere")
     assert answer.headers["x-amzn-errortype"] == "UnknownOperationException"

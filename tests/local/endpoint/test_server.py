@@ -12,7 +12,7 @@ from local.endpoint.server import Call
 
 
 def test_put_events_goes_to_our_own_bus(aws: Any, client: Any) -> None:
-    """moto's bus, which fires disabled rules and fails on Lambda targets, is never asked."""
+    """Events never reach moto's bus, which fires disabled rules and fails on Lambda targets."""
     entry = {"Source": "tidemark", "DetailType": "Batch Due", "Detail": '{"state": "PLANNED"}'}
     answer = client("events").put_events(Entries=[entry])
     assert (answer["FailedEntryCount"], answer["Entries"]) == (0, [{"EventId": "0"}])

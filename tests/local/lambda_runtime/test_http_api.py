@@ -22,7 +22,7 @@ ROUTES = (
 
 
 class Seen:
-    """An API whose functions note what they are handed, and answer as told."""
+    """An API whose functions record their events and return a given answer."""
 
     def __init__(self, payload: Any = None, error: bool = False) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -119,7 +119,7 @@ def test_headers_and_cookies_of_an_answer_arrive() -> None:
     ],
 )
 def test_a_request_may_not_be_larger_than_lambda_takes(kind: str, size: int, status: int) -> None:
-    """Six mebibytes of event, of which the body is a part, in base64 if it is binary; the function is not called."""
+    """The limit of six mebibytes is for the event with its body (in base64 if binary); the function is not called."""
     seen = Seen()
     response = seen.client.post("/predict", data=b"x" * size, content_type=kind, headers=SIGNED)
     assert (response.status_code, len(seen.events)) == (status, int(status == 204))

@@ -24,7 +24,7 @@ def test_a_handler_gets_its_event_and_a_context(functions: Functions) -> None:
 
 
 def test_an_exception_is_told_as_lambda_tells_it(functions: Functions) -> None:
-    """errorType, errorMessage and a stack trace of the handler's frames alone."""
+    """It has errorType, errorMessage and a stack trace with only the handler's frames."""
     response = functions.invoke("Work", {"do": "fail"})
     assert response.error
     assert (response.payload["errorType"], response.payload["errorMessage"]) == ("ValueError", "as told")
@@ -33,7 +33,7 @@ def test_an_exception_is_told_as_lambda_tells_it(functions: Functions) -> None:
 
 
 def test_what_a_handler_prints_goes_to_its_log(functions: Functions, tmp_path: Path) -> None:
-    """Prints never disturb the answer; START, the text and REPORT stand in the log, in order."""
+    """Prints never disturb the answer; the log has START, the text and REPORT in order."""
     assert functions.invoke("Work", {"x": "naïve\n"}).payload == {"x": "naïve\n"}
     lines = (tmp_path / "logs" / "Work.log").read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["START", "work", "END", "REPORT"]

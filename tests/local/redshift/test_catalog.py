@@ -6,7 +6,7 @@ from tests.local.redshift.conftest import WHERE, run
 
 
 def test_the_catalogue_is_listed(redshift: Any) -> None:
-    """Schemas, tables and columns can be asked for, lengths included."""
+    """Schemas, tables and columns, including lengths, can be listed."""
     run(
         redshift,
         "CREATE SCHEMA tidemark",

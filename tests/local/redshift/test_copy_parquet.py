@@ -120,7 +120,7 @@ def test_named_columns_are_filled(lake: Lake) -> None:
 
 
 def test_a_file_listed_twice_is_loaded_twice(lake: Lake) -> None:
-    """COPY appends what it is told, without a memory of its own."""
+    """COPY appends all listed files, and does not remember those it has loaded."""
     entry = lake.put("a.parquet", rows_table(ROW))
     assert lake.copy(entry, entry)["ResultRows"] == 2
     lake.copy(entry)
@@ -218,7 +218,7 @@ def test_missing_files_count_if_mandatory(lake: Lake) -> None:
     ],
 )
 def test_other_formats_and_options_are_refused(lake: Lake, options: str, words: str) -> None:
-    """Nothing else than Parquet with a manifest is played, and no option is ignored in silence."""
+    """Only Parquet with a manifest is supported, and no option is silently ignored."""
     assert words in failed(lake.copy(lake.put("a.parquet", rows_table(ROW)), options=options))
 
 
@@ -229,7 +229,7 @@ def test_a_role_is_required(lake: Lake) -> None:
 
 @pytest.mark.parametrize("body", [b"not json", b"{}", b'{"entries": []}', b'{"entries": [{}]}'])
 def test_a_broken_manifest_fails(lake: Lake, body: bytes) -> None:
-    """A manifest that is missing, not JSON, or empty is told by its URI."""
+    """The error for a manifest that is missing, not JSON, or empty names its URI."""
     lake.s3.put_object(Bucket="lake", Key="broken", Body=body)
     copy = "COPY x FROM 's3://lake/{}' IAM_ROLE default FORMAT AS PARQUET MANIFEST"
     assert "s3://lake/broken" in failed(lake.run(copy.format("broken")))

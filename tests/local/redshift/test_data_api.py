@@ -11,7 +11,7 @@ from tests.local.stand_ins import Events, client, served
 
 
 def test_a_statement_is_described(redshift: Any) -> None:
-    """DescribeStatement tells status, rows, a duration in nanoseconds and the SQL."""
+    """DescribeStatement returns status, rows, a duration in nanoseconds and the SQL."""
     done = run(redshift, "SELECT 1 AS one UNION ALL SELECT 2")
     assert (done["Status"], done["ResultRows"], done["HasResultSet"]) == ("FINISHED", 2, True)
     assert done["QueryString"] == "SELECT 1 AS one UNION ALL SELECT 2"
@@ -74,12 +74,12 @@ def test_parameters_take_the_type_of_their_place(redshift: Any) -> None:
         ({"ClientToken": "x" * 65}, "length less than or equal to 64"),
         ({"Database": ""}, "Database is required"),
         ({"WorkgroupName": "WAREHOUSE"}, "regular expression"),
-        ({"SessionKeepAliveSeconds": 60}, "not played locally"),
-        ({"ResultFormat": "CSV"}, "not played locally"),
+        ({"SessionKeepAliveSeconds": 60}, "not supported locally"),
+        ({"ResultFormat": "CSV"}, "not supported locally"),
     ],
 )
 def test_what_aws_would_refuse_is_refused(redshift: Any, asked: dict[str, Any], words: str) -> None:
-    """Limits of the Data API and everything that is not played here are ValidationExceptions."""
+    """Violated limits of the Data API and unsupported parameters are ValidationExceptions."""
     said = refused(lambda: redshift.batch_execute_statement(**({"Sqls": ["SELECT 1"]} | WHERE | asked)))
     assert said.startswith("ValidationException")
     assert words in said.replace("Member must have ", "")
@@ -92,7 +92,7 @@ def test_a_workgroup_or_a_cluster_is_needed(redshift: Any) -> None:
 
 
 def test_unknown_statements_are_not_found(redshift: Any) -> None:
-    """boto3 raises its typed exception for an id that nobody made."""
+    """boto3 raises its typed exception for an unknown id."""
     with pytest.raises(redshift.exceptions.ResourceNotFoundException, match="does not exist"):
         redshift.describe_statement(Id="00000000-0000-0000-0000-000000000000")
 

@@ -21,7 +21,7 @@ def test_a_waiting_statement_can_be_cancelled(redshift: Any, app: RedshiftDataAp
 
 
 def test_batches_that_lock_different_tables_do_not_wait_for_each_other(redshift: Any, app: RedshiftDataApp) -> None:
-    """Somebody holds `t`: a batch that locks `u` ends, and one that locks `t` waits, as does one that locks nothing."""
+    """While `t` is locked, a batch that locks `u` finishes; batches that lock `t`, or name no lock, wait."""
     run(redshift, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)")
     insert = "INSERT INTO {} VALUES (1)"
 
@@ -39,7 +39,7 @@ def test_batches_that_lock_different_tables_do_not_wait_for_each_other(redshift:
 
 
 def test_concurrent_batches_do_not_collide(redshift: Any) -> None:
-    """Ten batches that replace the same row succeed one after another, as behind Redshift's table lock."""
+    """Ten batches that replace the same row succeed one after another, as with Redshift's table lock."""
     run(redshift, "CREATE TABLE t (k INT, v INT)")
     made: list[str] = []
 

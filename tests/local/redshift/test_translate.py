@@ -157,7 +157,7 @@ def test_what_is_not_understood_is_refused(sql: str) -> None:
     ],
 )
 def test_errors_speak_like_redshift(session: Session, sql: str, words: str) -> None:
-    """Missing and duplicate relations, schemas and columns are told in Redshift's words."""
+    """Errors for missing and duplicate relations, schemas and columns have Redshift's wording."""
     run(session, "CREATE TABLE t (a INT)")
     assert fails(session, sql) == words
 
@@ -241,7 +241,7 @@ ESCAPES = [
 
 @pytest.mark.parametrize("sql", ESCAPES)
 def test_a_statement_sees_tables_and_nothing_else(session: Session, tmp_path: Path, sql: str) -> None:
-    """No file of the laptop is read or written, nothing is attached, installed or unlocked, however it is asked."""
+    """No statement can read or write the laptop's files, or attach, install or unlock anything."""
     secret = tmp_path / "secret.csv"
     secret.write_text("a\nhush\n")
     run(session, "CREATE TABLE t (a VARCHAR(9))")

@@ -23,7 +23,7 @@ def content(landed: LandedObject) -> str:
 
 
 def objects_in(text: str) -> list[dict[str, Any]]:
-    """JSON objects that stand one behind the other; fails where there is anything else."""
+    """The concatenated JSON objects; fails for anything else."""
     found, at, decoder = [], 0, json.JSONDecoder()
     while at < len(text):
         record, at = decoder.raw_decode(text, at)
@@ -32,7 +32,7 @@ def objects_in(text: str) -> list[dict[str, Any]]:
 
 
 def rows_of(landed: LandedObject) -> list[list[str]]:
-    """The lines of an export behind its header line."""
+    """The lines of an export after its header line."""
     header, *rows = csv.reader(content(landed).splitlines())
     assert header[0] == "household_id"
     return rows

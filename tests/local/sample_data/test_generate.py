@@ -18,7 +18,7 @@ FIREHOSE_NAME = re.compile(r"(\d{4}/\d\d/\d\d/\d\d)/([a-z-]+)-1-(\d{4}(?:-\d\d){
 
 
 def lines_read(text: str) -> tuple[list[dict[str, Any]], int]:
-    """Objects on lines of their own, and how many lines are none."""
+    """The objects on separate lines, and the number of lines that are not objects."""
     good, bad = [], 0
     for line in text.splitlines():
         try:
@@ -30,7 +30,7 @@ def lines_read(text: str) -> tuple[list[dict[str, Any]], int]:
 
 @pytest.mark.parametrize("dataset", SOURCES)
 def test_the_same_seed_lands_the_same_bytes(dataset: str) -> None:
-    """A failure seen once can be seen again; another seed tells another story."""
+    """A failure can be reproduced, and another seed gives other data."""
     first, again, other = (list(generate(dataset, seed, 300, START, dirt=0.1)) for seed in (7, 7, 8))
     assert first == again
     assert first != other
@@ -73,7 +73,7 @@ def test_the_totals_are_those_of_the_files(dataset: str) -> None:
 
 @pytest.mark.parametrize("dataset", SOURCES)
 def test_history_is_whole_days_that_are_past(dataset: str) -> None:
-    """Each day has records, or nearly each an export; none is of today, at whatever hour of today one asks."""
+    """Each day has records or, nearly always, an export; none is from today, at any hour of today."""
     landed = list(history(dataset, 1, 3_000, 14, datetime(2026, 3, 15, 7, 30, tzinfo=UTC)))
     assert landed == list(history(dataset, 1, 3_000, 14, datetime(2026, 3, 15, 23, 59, tzinfo=UTC)))
     days = Counter(each.key.removeprefix(f"{dataset}/")[:10] for each in landed)
@@ -111,7 +111,7 @@ def test_late_records_arrive_now_and_happened_before() -> None:
 
 
 def test_writing_lays_the_objects_out_by_key(tmp_path: Path) -> None:
-    """A directory can be synchronised to a bucket as it is."""
+    """The directory can be synchronised to a bucket."""
     landed = list(generate("transactions", 1, 100, START, per_file=40))
     expected = write(landed, tmp_path)
     assert expected == Expected.total(landed)
@@ -121,12 +121,12 @@ def test_writing_lays_the_objects_out_by_key(tmp_path: Path) -> None:
 
 
 def test_a_dataset_without_generator_is_a_clear_error() -> None:
-    """The message names what was asked for and what there is."""
+    """The message names the requested dataset and the available ones."""
     with pytest.raises(UnknownDatasetError, match=r"'weather'.*content, customers, transactions, web_logs"):
         generate("weather", 1, 1, START)
 
 
 def test_a_start_without_zone_is_refused() -> None:
     """Hours in keys are UTC; a naive time would be anybody's."""
-    with pytest.raises(ValueError, match="aware of its zone"):
+    with pytest.raises(ValueError, match="timezone-aware"):
         generate("web_logs", 1, 1, datetime(2026, 1, 1))  # noqa: DTZ001 - the point of the test

@@ -15,7 +15,7 @@ from tests.local.sample_data.conftest import START, STREAMS, content, objects_in
 
 
 def test_a_later_export_says_something_else_of_a_household() -> None:
-    """Else nobody would see that the latest row of a household wins."""
+    """Otherwise, the sample data would not show that a household's latest row wins."""
     first, *later = generate("customers", 1, 1_000, START, per_file=EXPORT_WHOLE)
     said = {row[0]: row for row in rows_of(first)}
     changed = [row for each in later for row in rows_of(each) if row != said.get(row[0], row)]

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(180)]
 
 
 def test_cancelling_kills_the_job(warm: WarmRunner, cloud: Cloud) -> None:
-    """A cancelled job ends within a second whatever it does, and the next one finds a fresh driver."""
+    """A cancelled job ends within a second even if it hangs, and the next one gets a new driver."""
     stubborn = (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('on')\nwhile True: time.sleep(1)"
     )

@@ -32,6 +32,6 @@ def test_a_failing_job_tells_why_and_leaves_only_its_story(warm: WarmRunner, clo
 
 
 def test_missing_code_is_a_failure(warm: WarmRunner, cloud: Cloud) -> None:
-    """An entry point that is not in S3 fails by its URI; the driver is not asked."""
+    """The error for an entry point that is not in S3 names its URI; the driver is not called."""
     outcome = run(warm, JobSpec("none", "s3://control/none.py"))
     assert (outcome.exit_code, "s3://control/none.py" in outcome.details) == (1, True)

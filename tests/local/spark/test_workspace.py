@@ -2,11 +2,11 @@
 
 import pytest
 
-from local.spark.workspace import essence, local_properties, submit_options
+from local.spark.workspace import error_lines, local_properties, submit_options
 
 
 def test_options_that_are_not_played_are_refused() -> None:
-    """Unknown sparkSubmitParameters are errors; only what has a meaning on EMR alone is left out."""
+    """Unknown sparkSubmitParameters are errors; only settings that apply just to EMR are ignored."""
     words = (
         "--conf",
         "spark.a=b=c",
@@ -33,4 +33,4 @@ def test_the_essence_of_an_error_has_no_frames() -> None:
     """Java's and Python's stack frames are dropped, the causes stay, the last one last."""
     python = 'Traceback:\n  File "x.py", line 1\n    boom()\n    ^^^^^^\n'
     text = python + "Py4JJavaError\n\tat a.b(C.java:1)\n\t... 3 more\nCaused by: X: full\n"
-    assert essence(text).splitlines()[-2:] == ["Py4JJavaError", "Caused by: X: full"]
+    assert error_lines(text).splitlines()[-2:] == ["Py4JJavaError", "Caused by: X: full"]

@@ -25,8 +25,8 @@ def _api(path: str = "/a", **changes: Any) -> dict[str, Any]:
     ("resource", "message"),
     [
         (_api("/a/{id}"), r"Body.paths./a/\{id\}.post: only fixed paths"),
-        (_api(security=[]), "only the authorizer AWS_IAM"),
-        (_api(**{"x-amazon-apigateway-cors": {}}), "x-amazon-apigateway-cors is not played"),
+        (_api(security=[]), "only the AWS_IAM authorizer"),
+        (_api(**{"x-amazon-apigateway-cors": {}}), "x-amazon-apigateway-cors is not supported"),
         (_api() | {"Properties": {"Body": {"paths": {}}, "CorsConfiguration": {}}}, "property CorsConfiguration"),
         ({"Type": "AWS::ApiGatewayV2::Stage", "Properties": {"StageName": "prod"}}, r"only \$default"),
     ],

@@ -101,8 +101,8 @@ def test_intrinsics_are_resolved(node: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("node", "message"),
     [
-        ({"Fn::Cidr": ["10.0.0.0/8", 1, 8]}, "Bucket.Name: intrinsic Fn::Cidr is not played"),
-        ({"Fn::ImportValue": "x"}, "Bucket.Name: intrinsic Fn::ImportValue is not played"),
+        ({"Fn::Cidr": ["10.0.0.0/8", 1, 8]}, "Bucket.Name: intrinsic Fn::Cidr is not supported"),
+        ({"Fn::ImportValue": "x"}, "Bucket.Name: intrinsic Fn::ImportValue is not supported"),
         ({"Ref": "Nowhere"}, "Bucket.Name: Nowhere is neither a parameter nor a created resource"),
         ({"Fn::GetAtt": ["Queue", "Size"]}, "Bucket.Name: Queue .* has no attribute Size"),
         ({"Fn::Sub": "${Nowhere}"}, "Bucket.Name: Nowhere"),

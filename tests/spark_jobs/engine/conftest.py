@@ -78,7 +78,7 @@ def totals(*rows: tuple[str | None, int, str]) -> pa.Table:
 
 @pytest.fixture
 def probe(monkeypatch: pytest.MonkeyPatch) -> Given:
-    """The job `probe`, with whatever it is to compute."""
+    """The job `probe` with a given computation."""
 
     def given(compute: Callable[[Night], Mapping[str, DataFrame]]) -> Dataset:
         module = ModuleType("spark_jobs.nightly.probe")

@@ -1,4 +1,4 @@
-"""A field that nobody declared is kept, and fills its column when it is declared later and the files are replayed."""
+"""An undeclared field is kept, and fills its column when it is declared later and the files are replayed."""
 
 from __future__ import annotations
 

@@ -36,11 +36,11 @@ def in_task(raised: str) -> str:
 
 
 class Py4JJavaError(Exception):
-    """Stands for py4j's own, which needs a JVM."""
+    """Replaces py4j's own class, which needs a JVM."""
 
 
 class AnalysisException(Exception):
-    """Stands for Spark's own."""
+    """Replaces Spark's own class."""
 
 
 SPARK = (

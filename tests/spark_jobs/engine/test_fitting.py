@@ -28,7 +28,7 @@ def fitted(spark: SparkSession, expression: str, declared: str) -> Any:
 
 
 def test_spark_parses_the_form_of_every_type(spark: SparkSession) -> None:
-    """A frame with a column of every type has the types that were asked for."""
+    """A frame with a column of every type has the declared types."""
     types = [ColumnType.parse(one) for one in EXAMPLES]
     columns = [Column(f"c{number}", type_) for number, type_ in enumerate(types)]
     frame = spark.createDataFrame([], reader.ddl(columns))
@@ -106,7 +106,7 @@ def test_a_value_that_does_not_fit_ends_the_run_by_name(
 def test_a_type_that_might_lose_something_is_refused_before_the_run(
     spark: SparkSession, expression: str, declared: str
 ) -> None:
-    """Digits behind the point, and whatever only a cast could turn into the declared type."""
+    """Types with more decimals, and types that only a cast could convert to the declared one."""
     with pytest.raises(DeclarationError, match=r"^stays\.v: expected .*, found ") as raised:
         fitted(spark, expression, declared)
     assert failures.of(raised.value).kind == "beyond"

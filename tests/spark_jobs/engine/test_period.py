@@ -46,7 +46,7 @@ def test_pinned_files_become_tables_and_a_result(nights: Any, probe: Given) -> N
 
 
 def test_a_job_knows_its_period_and_leaves_artifacts(nights: Any, probe: Given) -> None:
-    """Text, bytes, or what Spark writes by itself: each is in the report with its address."""
+    """Artifacts are text, bytes or written by Spark; the report has the address of each."""
 
     def compute(night: Night) -> dict[str, DataFrame]:
         night.save("model.json", json.dumps({"as_of": night.period.name, "days": len(night.period.days)}))

@@ -66,7 +66,7 @@ def ids(body: bytes | Iterable[bytes]) -> list[str]:
     ids=["plain", "gzip", "two members", "padded members", "bom", "bom crlf gzip", "utf-16", "utf-16-le", "utf-16-be"],
 )
 def test_what_the_bytes_are_is_told_by_the_bytes(body: bytes) -> None:
-    """No name is asked: compressed or not, and in which encoding, shows in the content."""
+    """The content, not the name, shows the compression and the encoding."""
     rows, rejected, end = read(body)
     assert (rows, rejected, end.problem) == ([{"id": "a", "n": 1, "note": None, "_rescued": None}] * 2, [], None)
 
@@ -91,7 +91,7 @@ def test_of_a_truncated_gzip_all_that_is_readable_is_read() -> None:
 
 
 def test_of_a_corrupt_gzip_all_before_the_damage_is_read() -> None:
-    """A wrong checksum is found at the very end; a broken block where it stands."""
+    """A wrong checksum is found at the very end, a damaged block at its position."""
     body = gzip.compress(GOOD * 3)
     wrong_sum = body[:-8] + b"\1\2\3\4" + body[-4:]
     assert ids(wrong_sum) == ["a", "a", "a"]
@@ -134,7 +134,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
     rows, rejected, _ = read(gzip.compress(body))
     assert [row["id"] for row in rows] == ["é"]
     assert rejected == [
-        Rejected(13, 3, "n: 'n/a' is no number", '{"id":"b","n":"n/a"}'),
+        Rejected(13, 3, "n: 'n/a' is not a number", '{"id":"b","n":"n/a"}'),
         Rejected(33, 3, "id is missing", '{"id":null}'),
         Rejected(45, 4, "JSON cut off", '{"id":"c"'),
     ]
@@ -225,19 +225,19 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("int", "200.0", 200),
         ("int", "2e2", 200),
         ("int", '"200"', 200),
-        ("int", "200.5", "200.5 is no whole number"),
+        ("int", "200.5", "200.5 is not a whole number"),
         ("int", "2147483648", "2147483648 is out of range for int"),
         ("int", "1e999999999", "1e999999999 is out of range for int"),
-        ("int", '"n/a"', "'n/a' is no number"),
-        ("int", "true", "true is no number"),
-        ("int", "[1]", "a list is no number"),
-        ("int", "NaN", "NaN is no number"),
+        ("int", '"n/a"', "'n/a' is not a number"),
+        ("int", "true", "true is not a number"),
+        ("int", "[1]", "a list is not a number"),
+        ("int", "NaN", "NaN is not a number"),
         ("bigint", "-9223372036854775808", -(2**63)),
         ("bigint", "9223372036854775808", "9223372036854775808 is out of range for bigint"),
         ("double", "0.1", 0.1),
         ("double", "1e400", "1e400 is out of range for double"),
-        ("double", "NaN", "NaN is no number"),
-        ("double", "Infinity", "Infinity is no number"),
+        ("double", "NaN", "NaN is not a number"),
+        ("double", "Infinity", "Infinity is not a number"),
         ("decimal(12,2)", "0.1", Decimal("0.10")),
         ("decimal(12,2)", "9999999999.99", Decimal("9999999999.99")),
         ("decimal(12,2)", '"1.10"', Decimal("1.10")),
@@ -252,15 +252,15 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("string(4)", '"ééé"', "6 bytes, at most 4"),
         ("string(8)", "1.50", "1.50"),
         ("string(8)", "false", "false"),
-        ("string(8)", '{"a":1}', "an object is no string"),
-        ("string(8)", '"\\ud800"', "half of a surrogate pair"),
+        ("string(8)", '{"a":1}', "an object is not a string"),
+        ("string(8)", '"\\ud800"', "an unpaired surrogate"),
         ("boolean", "true", True),
         ("boolean", '"false"', False),
         ("boolean", "1", True),
         ("boolean", "2", "2 is neither true nor false"),
         ("date", '"2015-05-17"', date(2015, 5, 17)),
-        ("date", '"2015-02-29"', "'2015-02-29' is no date"),
-        ("date", "16572", "16572 is no date"),
+        ("date", '"2015-02-29"', "'2015-02-29' is not a date"),
+        ("date", "16572", "16572 is not a date"),
         ("timestamp", '"2015-05-17T10:05:03Z"', MOMENT),
         ("timestamp", '"2015-05-17T10:05:03.000Z"', MOMENT),
         ("timestamp", '"2015-05-17 10:05:03"', MOMENT),
@@ -272,11 +272,11 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("timestamp", "1431857103000", MOMENT),
         ("timestamp", "1431857103.5", MOMENT.replace(microsecond=500000)),
         ("timestamp", "1431857103000000", MOMENT),
-        ("timestamp", '"1431857103"', "'1431857103' is no timestamp"),
-        ("timestamp", '"17/May/2015:10:05:03"', "'17/May/2015:10:05:03' is no timestamp"),
-        ("timestamp", '"0000-01-01T00:00:00Z"', "'0000-01-01T00:00:00Z' is no timestamp"),
-        ("timestamp", '"2015-05-17T10:05:60Z"', "'2015-05-17T10:05:60Z' is no timestamp"),
-        ("timestamp", "true", "true is no timestamp"),
+        ("timestamp", '"1431857103"', "'1431857103' is not a timestamp"),
+        ("timestamp", '"17/May/2015:10:05:03"', "'17/May/2015:10:05:03' is not a timestamp"),
+        ("timestamp", '"0000-01-01T00:00:00Z"', "'0000-01-01T00:00:00Z' is not a timestamp"),
+        ("timestamp", '"2015-05-17T10:05:60Z"', "'2015-05-17T10:05:60Z' is not a timestamp"),
+        ("timestamp", "true", "true is not a timestamp"),
     ],
 )
 def test_a_value_fits_its_type_or_says_why_not(type_: str, text: str, expected: object) -> None:
@@ -328,7 +328,7 @@ UNKNOWN = st.one_of(JSON_VALUES, st.sampled_from(ODDITIES))
 @example([[("y", "null")], []])
 @example([[("y", "1"), ("y", "1.0")]])
 def test_what_is_rescued_does_not_depend_on_the_neighbours(records: list[list[tuple[str, str]]]) -> None:
-    """Fields that nobody declared are the same text, whichever way the record was read."""
+    """Undeclared fields give the same text on the vectorised and the exact path."""
     texts = ["{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in record) + "}" for record in records]
     same_alone_and_together((field("x", "int"),), texts)
 

@@ -32,7 +32,7 @@ def test_a_file_of_an_unversioned_bucket_is_known_by_its_etag(job: Job) -> None:
 
 
 def test_a_large_object_is_read_in_ranges(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lies in memory stays bounded, files stay in order, and one that is left early is skipped to its end."""
+    """Memory is bounded, files stay in order, and the rest of a file that is not read to the end is skipped."""
     monkeypatch.setattr(s3_objects, "PART", 1_000)
     bodies = [bytes([number]) * size for number, size in enumerate((2_500, 10, 0, 1_000, 20_000))]
     files = [FileVersion.from_json(raw.put(f"web_logs/part{number}", body)) for number, body in enumerate(bodies)]

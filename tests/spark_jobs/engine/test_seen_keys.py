@@ -70,7 +70,7 @@ def counts(result: Result) -> list[tuple[int, int, int]]:
 
 
 def test_what_another_batch_has_seen_came_first(spark: SparkSession) -> None:
-    """Every copy in the batch repeats a key that was seen, however often it was seen; other keys keep their first."""
+    """All records with a seen key are duplicates; of other keys, the first record is kept."""
     frame = spark.createDataFrame(
         [(0, 0, 7, None), (0, 1, 7, None), (1, 0, 8, None), (1, 1, 8, None), (1, 2, None, None), (1, None, None, (7,))],
         "_source int, _ordinal bigint, id bigint, _rejected struct<position bigint>",
@@ -85,7 +85,7 @@ def test_what_another_batch_has_seen_came_first(spark: SparkSession) -> None:
 
 
 def test_a_key_that_another_batch_kept_is_not_kept_again(run: RunBatch, lake: Path) -> None:
-    """The second copy counts as repeated, and reaches neither the facts nor the sums."""
+    """The second copy counts as a duplicate, and is in neither the facts nor the sums."""
     first = run(sale("t1") + sale("t2"))
     second = run(sale("t1", "9.00") + sale("t3", "3.00"), sale("t3", "4.00") + sale("t2", "8.00"), seen=(first,))
     assert counts(second) == [(2, 1, 1), (2, 0, 2)]

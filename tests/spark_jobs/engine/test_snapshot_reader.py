@@ -16,7 +16,7 @@ from tidemark.core.job import RunFailure
 
 
 def test_a_column_that_an_older_file_lacks_is_null(nights: Any, probe: Given) -> None:
-    """And one that is declared no more, or wider than it was, is no trouble."""
+    """A column that is no longer declared, or declared wider, causes no problem."""
     older = visits(("/", FIRST, 1), more=pa.array([1])).drop_columns("bytes")
     narrow = visits(("/", FIRST, 0)).set_column(2, "bytes", pa.array([5], pa.int32()))
     inputs = pinned(nights, older, narrow, visits(("/", FIRST, 2)))
@@ -45,7 +45,7 @@ def test_tables_without_files_are_empty(nights: Any, probe: Given) -> None:
 def test_a_pinned_file_that_is_gone_or_damaged_is_named_and_not_to_blame(
     nights: Any, probe: Given, body: bytes | None
 ) -> None:
-    """Nobody can set aside a part of a table: the reason names the file, the batch's retry is a plain one."""
+    """A table's file cannot be quarantined, so the reason names the file and the batch is simply retried."""
     file = nights.put_bytes(body or b"", 1)
     if body is None:
         nights.s3.delete_object(Bucket=file.bucket, Key=file.key)

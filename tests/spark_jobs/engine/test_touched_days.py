@@ -49,7 +49,7 @@ def test_a_table_without_a_day_has_no_days(spark: SparkSession) -> None:
 
 
 def test_the_days_of_rows_that_an_empty_plan_never_had_are_told_at_once(spark: SparkSession, tmp_path: Path) -> None:
-    """Spark leaves out what cannot have rows; nobody waits for it."""
+    """Spark omits a plan that cannot have rows, so its observation would never arrive."""
     empty = spark.createDataFrame([("a", date(2026, 11, 20))], "id string, at date").where("false")
     frame, told = touched_days.observed(empty, EVENTS)
     frame.coalesce(1).write.parquet(str(tmp_path / "out"))

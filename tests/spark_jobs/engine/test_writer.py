@@ -89,7 +89,7 @@ def test_every_type_partitions(spark: SparkSession, lake: Path, declared: str, v
 
 
 def test_a_column_may_be_called_like_the_folder(spark: SparkSession, lake: Path) -> None:
-    """`by_v` beside the partition `v` is a column like any other."""
+    """`by_v` is an ordinary column even if the partition is `v`."""
     columns = (Column("v", ColumnType("int")), Column("by_v", ColumnType("int")))
     frame = spark.createDataFrame([(1, 2)], "v int, by_v int")
     table = Table("t", "report", columns, partition="v")
@@ -104,7 +104,7 @@ def test_a_column_may_be_called_like_the_folder(spark: SparkSession, lake: Path)
         (lambda frame: frame.drop("events"), "user_activity: expected a column `events`, found user_id, event_date"),
         (
             lambda frame: frame.withColumn("x", F.lit(1)),
-            "expected user_id, event_date, events, found a column `x` more",
+            "expected user_id, event_date, events, found an extra column `x`",
         ),
         (
             lambda frame: frame.withColumn("events", F.col("events").cast("string")),

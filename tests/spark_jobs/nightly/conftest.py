@@ -64,7 +64,7 @@ class Both:
 
     @staticmethod
     def rows(frame: DataFrame) -> list[tuple[Any, ...]]:
-        """What Spark answers, sorted likewise."""
+        """Spark's rows, sorted in the same way."""
         return sorted(map(tuple, frame.collect()), key=str)
 
 
@@ -109,7 +109,7 @@ class Nights(Attempt):
         return [file["uri"] for file in self.result["tables"][table]["files"]]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of the files that the result lists, without what tells one attempt from another."""
+        """The rows of the files in the result, without the columns that differ between attempts."""
         paths = [self.local(uri) for uri in self.uris(table)]
         found = [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
         assert {(row.pop("_batch_id"), row.pop("_attempt")) for row in found} <= {

@@ -68,7 +68,7 @@ def test_an_hours_error_rate_is_compared_with_the_same_hour_of_other_days(judge:
 
 
 def test_few_events_prove_little(judge: Judge) -> None:
-    """Two errors of four events are no news where none is usual; two hundred of four hundred are."""
+    """Two errors in four events are not an anomaly where errors are rare; two hundred in four hundred are."""
     past = [(day, hour, 400, 0.0) for day in days_before(SUNDAY, 28) for hour in (3, 4)]
     assert [row[1] for row in judge(rates=[*past, (SUNDAY, 3, 4, 0.5), (SUNDAY, 4, 400, 0.5)])] == [4]
 
@@ -83,7 +83,7 @@ def test_a_day_is_compared_with_its_weekday(judge: Judge) -> None:
 
 
 def test_where_a_weekday_is_rare_all_days_are_compared(judge: Judge) -> None:
-    """With fewer than four Sundays before, Sunday is a day like others; with fewer than seven days, none is judged."""
+    """With fewer than four past Sundays, a Sunday is compared with all days; with fewer than seven days, not at all."""
     past = [(day, 10_000, 5_000 if day.weekday() == 6 else 1_000) for day in days_before(SUNDAY, 27)]
     assert [row[4] for row in judge(sales=[*past, (SUNDAY, 10_000, 5_000)])] == [1_000.0]
     assert len(judge(sales=[*past[-7:], (SUNDAY, 10_000, 9_000)])) == 1
@@ -91,7 +91,7 @@ def test_where_a_weekday_is_rare_all_days_are_compared(judge: Judge) -> None:
 
 
 def test_neither_later_days_nor_earlier_anomalies_move_the_band(judge: Judge) -> None:
-    """Of 28 values, 13 wild ones leave the median where it is; the future does not exist, nor does what is long ago."""
+    """13 outliers among 28 values do not move the median; later and much older days are ignored."""
     past = [(day, 3, 1_000, 0.9 if number < 13 else 0.1) for number, day in enumerate(days_before(SUNDAY, 28))]
     other = [(SUNDAY + timedelta(days=ago), 3, 1_000, 0.9) for ago in (*range(1, 40), *range(-90, -28))]
     found = judge(rates=[*past, *other, (SUNDAY, 3, 1_000, 0.3)])

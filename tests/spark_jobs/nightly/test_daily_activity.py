@@ -37,7 +37,7 @@ def events(spark: SparkSession, *rows: tuple[float, str, int]) -> DataFrame:
 def test_a_session_ends_with_a_pause_of_more_than_half_an_hour(
     spark: SparkSession, night: Callable[..., Night], both: Any
 ) -> None:
-    """Exactly 30 minutes still belong to it; sessions of others do not count in; nor does the order of rows."""
+    """A gap of exactly 30 minutes does not end it; other users' events and the order of rows do not matter."""
     microsecond = 1 / 60_000_000
     given = events(
         spark, (120 + 30 + microsecond, "u1", 200), (60, "u1", 200), (120, "u1", 200), (90, "u1", 200), (95, "u2", 200)
@@ -46,7 +46,7 @@ def test_a_session_ends_with_a_pause_of_more_than_half_an_hour(
 
 
 def test_midnight_ends_a_session(spark: SparkSession, night: Callable[..., Night], both: Any) -> None:
-    """A day is computed from its own events alone, so that late events restate that day and no other."""
+    """A day is computed only from its own events, so that late events restate only that day."""
     given = events(spark, (23 * 60 + 59, "u1", 200), (24 * 60 + 1, "u1", 200))
     assert both.rows(compute(night("daily_activity", DAY, web_events=given))["daily_activity"]) == [
         (DAY, 1, 1, 1),
@@ -57,7 +57,7 @@ def test_midnight_ends_a_session(spark: SparkSession, night: Callable[..., Night
 def test_errors_are_counted_by_hour_from_status_400_on(
     spark: SparkSession, night: Callable[..., Night], both: Any
 ) -> None:
-    """399 is none; an hour without events has no row."""
+    """Status 399 is not an error; an hour without events has no row."""
     given = events(spark, (0, "u1", 399), (59, "u1", 400), (59.9, "u2", 500), (10, "u2", 200), (23 * 60, "u1", 404))
     assert both.rows(compute(night("daily_activity", DAY, web_events=given))["hourly_errors"]) == [
         (DAY, 0, 4, 2, 0.5),

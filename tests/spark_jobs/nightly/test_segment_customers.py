@@ -111,7 +111,7 @@ def test_purchases_of_the_window_are_counted_by_day_and_net_of_refunds(spark: Sp
 
 
 def test_who_bought_nothing_is_kept_with_a_recency_as_long_as_the_window(spark: SparkSession) -> None:
-    """Every customer once, in the order of keys; buyers whom nobody knows are left out."""
+    """All customers occur once, ordered by key; buyers who are not customers are omitted."""
     customers = spark.createDataFrame([("c", *SINGLE), ("a", *FAMILY), ("b", *ELDERLY)], CUSTOMERS)
     items = [bought("a", "5.00", 3), bought("b", "-7.00", 2), bought("stranger", "1.00", 1)]
     history = clusters.purchases(spark.createDataFrame(items, TRANSACTIONS), SUNDAY, 90)
@@ -155,7 +155,7 @@ def test_scales_are_those_of_independent_sql(spark: SparkSession, both: Any) -> 
 
 
 def test_planted_groups_are_found_and_numbered_by_what_they_spend(groups: Outcome) -> None:
-    """Three groups: k is 3, nobody is in the wrong one, and the big spenders are segment 1."""
+    """For three groups, k is 3, every customer is in the right group, and the big spenders are segment 1."""
     assert {(household[0], row["segment"]) for household, row in groups.segments.items()} == {
         ("f", 1),
         ("s", 2),

@@ -13,7 +13,7 @@ DAY, NEXT_DAY = date(2026, 7, 1), date(2026, 7, 2)
 
 
 def test_web_events_are_the_records_with_their_day(requests: dict[str, DataFrame]) -> None:
-    """Days are UTC days, whatever the machine's zone."""
+    """Days are UTC days, regardless of the machine's time zone."""
     events = requests["web_events"]
     assert [name for name, _ in schema(events)][:2] == ["event_time", "user_id"]
     assert schema(events)[-2:] == [("event_date", "date"), ("_file", "string")]

@@ -1,4 +1,4 @@
-"""Does what its event says: tell its surroundings, fail, hang, die, print."""
+"""Does what its event says: return its environment, fail, hang, die, print."""
 
 import os
 import sys

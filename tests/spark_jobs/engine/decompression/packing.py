@@ -57,7 +57,7 @@ def framed(plain: bytes) -> bytes:
 
 
 def zipped(*entries: bytes, method: int = zipfile.ZIP_DEFLATED, seekable: bool = True, zip64: bool = False) -> bytes:
-    """By Python's own writer, which puts the sizes behind an entry when it cannot go back."""
+    """A zip by Python's writer, which stores sizes after an entry if it cannot seek back."""
     sink = io.BytesIO()
 
     class Forwards(io.RawIOBase):
@@ -75,7 +75,7 @@ def zipped(*entries: bytes, method: int = zipfile.ZIP_DEFLATED, seekable: bool =
 
 
 def plain(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The content of all members, one behind the other."""
+    """The content of all members, concatenated."""
     return (piece for member in decompression.members(parts) for piece in member.parts)
 
 

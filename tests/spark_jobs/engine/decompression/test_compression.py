@@ -78,7 +78,7 @@ JOINED = ("gzip", "bzip2", "zstd", "lz4", "snappy framed", "snappy xerial", "sna
 @pytest.mark.parametrize("name", PACKERS)
 @pytest.mark.parametrize("plain", [CONTENT, b'{"id":1}'], ids=["large", "small"])
 def test_content_comes_out_as_it_went_in(name: str, plain: bytes) -> None:
-    """Whatever it is packed with."""
+    """Content is unchanged by every compression."""
     assert unpacked(PACKERS[name](plain)) == (plain, "")
 
 
@@ -111,7 +111,7 @@ def test_where_the_parts_are_cut_does_not_matter(name: str, records: list[bytes]
     "command", [["bzip2", "-c"], ["zstd", "-c", "-q"], ["lz4", "-c", "-q"], ["gzip", "-c"], ["zip", "-q", "-", "-"]]
 )
 def test_what_the_tools_of_the_system_pack_is_unpacked(command: list[str]) -> None:
-    """They write what pyarrow and Python would not: other levels, checksums, sizes behind."""
+    """They use other levels, checksums and trailing sizes than pyarrow and Python."""
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not here")
     body = subprocess.run(command, input=CONTENT, capture_output=True, check=True).stdout
@@ -120,7 +120,7 @@ def test_what_the_tools_of_the_system_pack_is_unpacked(command: list[str]) -> No
 
 @pytest.mark.parametrize("codec", ["gzip", "bzip2", "snappy"])
 def test_what_spark_writes_is_unpacked(spark: SparkSession, tmp_path: Path, codec: str) -> None:
-    """Hadoop's own codecs, of which Snappy has the blocks that Firehose calls HADOOP_SNAPPY."""
+    """Hadoop's codecs, including Snappy in the blocks that Firehose calls HADOOP_SNAPPY."""
     records = spark.createDataFrame([(record.decode().rstrip(),) for record in RECORDS], "value string")
     records.coalesce(1).write.option("compression", codec).text(str(tmp_path / "out"))
     (file,) = (tmp_path / "out").glob("part-*")
@@ -162,7 +162,7 @@ def test_of_a_damaged_file_what_stands_before_comes_out(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "zstd", "lz4", "zip"])
 def test_a_bomb_is_unpacked_in_pieces(name: str) -> None:
-    """What unpacks to a thousand times its size never stands in memory whole."""
+    """Content that unpacks to a thousand times its size is never in memory as a whole."""
     body = PACKERS[name](bytes(100 << 20))
     assert len(body) < 1 << 20
     sizes = [len(piece) for piece in plain([body])]

@@ -10,7 +10,7 @@ from tests.spark_jobs.engine.decompression.packing import CONTENT, by_arrow, pla
 
 
 def test_what_fails_on_the_way_is_no_damage() -> None:
-    """A connection that breaks is an error of the moment, also where pyarrow reads."""
+    """A broken connection is a transient error, also when pyarrow reads."""
 
     def parts() -> Iterator[bytes]:
         yield by_arrow("zstd")(CONTENT)[:1_000]

@@ -80,7 +80,7 @@ def test_a_damaged_entry_costs_no_other() -> None:
 
 
 def test_an_entry_that_cannot_be_unpacked_costs_no_other() -> None:
-    """It is named, and the ones behind it are read."""
+    """The error names it, and the entries after it are read."""
     body = bytearray(archive_of(a_csv=b"a", b_csv=b"b"))
     body[6] |= 1
     assert told(bytes(body)) == [("a.csv", b"", "encrypted"), ("b.csv", b"b", "")]
@@ -95,7 +95,7 @@ def test_a_stream_that_is_torn_anywhere_says_so(pack: Callable[[bytes], bytes]) 
 
 
 def test_what_the_finder_of_macos_leaves_is_passed_over() -> None:
-    """It holds no records; a file of that folder which is none of its kind is read."""
+    """Its metadata files contain no records; other files in their folder are read."""
     body = archive(("__MACOSX/._a.csv", b"\0\5\x16\7"), ("d/.DS_Store", b"Bud1"), ("a.csv", b"A"), ("__MACOSX/b", b"B"))
     assert told(body) == [("a.csv", b"A", ""), ("__MACOSX/b", b"B", "")]
 

@@ -34,7 +34,7 @@ def with_flag(body: bytes, flag: int) -> bytes:
     ids=["encrypted", "method", "no size"],
 )
 def test_an_entry_that_cannot_be_read_says_why(body: bytes, problem: str) -> None:
-    """Whoever sent it can change that."""
+    """The reason helps the sender to fix it."""
     first, *_ = decompression.members([body])
     with pytest.raises(DamagedError, match=f"^{problem}$"):
         list(first.parts)
@@ -47,7 +47,7 @@ def test_each_entry_of_a_zip_is_a_file() -> None:
 
 
 def test_archives_may_follow_one_another() -> None:
-    """Behind the first one's directory stands the second."""
+    """The second archive begins after the directory of the first."""
     assert told(archive_of(a=b"A") + archive_of(b=b"B")) == [("a", b"A", ""), ("b", b"B", "")]
 
 
@@ -59,13 +59,13 @@ def test_what_stands_behind_an_archive_is_a_problem(behind: bytes) -> None:
 
 
 def test_an_archive_that_is_torn_anywhere_says_so() -> None:
-    """In an entry, between two, or in the directory: whatever is missing."""
+    """Truncation is reported within an entry, between two entries, and in the directory."""
     body = archive_of(a=b"A" * 9, b=b"B" * 9)
     assert [at for at in range(4, len(body)) if not any(damage for *_, damage in told(body[:at]))] == []
 
 
 def test_an_archive_that_lacks_entries_of_which_it_knows_says_so() -> None:
-    """Its end tells how many there were; what stands before it may have been cut off at the front."""
+    """Its end states the number of entries, so a truncated beginning is noticed."""
     body = archive(("a", b"A"), ("b", b"B"), ("c", b"C"))
     second, end = body.index(b"PK\x03\x04", 4), body.index(b"PK\x05\x06")
     assert told(body[second:]) == [("b", b"B", ""), ("c", b"C", ""), ("", b"", "zip: expected 3 entries, found 2")]

@@ -49,7 +49,7 @@ def container(schema: dict[str, Any], *blocks: tuple[int, bytes], codec: str = "
 
 
 def longs(*numbers: int) -> bytes:
-    """As they stand in a block."""
+    """The longs as encoded in a block."""
     data = io.BytesIO()
     for number in numbers:
         fastavro.schemaless_writer(data, "long", number)

@@ -30,7 +30,7 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_fields_are_matched_by_their_raw_names_and_others_are_kept() -> None:
-    """What nobody declared is rescued, nested or not; its nulls say nothing, since all records have all fields."""
+    """Undeclared fields, nested or not, are rescued, except nulls, as all records have all fields."""
     nested = {"type": "record", "name": "N", "fields": [{"name": "tags", "type": {"type": "array", "items": "string"}}]}
     schema = record(
         Amount="double", id="long", more=["null", nested], kind={"type": "enum", "name": "E", "symbols": ["A"]}
@@ -57,7 +57,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
     assert rows == [{"id": 1, "n": 2, "_rescued": None}]
     assert rejected == [
         Rejected(1, 2, "id is missing", '{"n":3}'),
-        Rejected(2, 3, "n: 'x' is no number", '{"id":3,"n":"x"}'),
+        Rejected(2, 3, "n: 'x' is not a number", '{"id":3,"n":"x"}'),
     ]
 
 
@@ -77,10 +77,10 @@ def test_a_rejected_record_says_where_and_why() -> None:
             {"type": "long", "logicalType": "timestamp-millis"},
             2**60,
             "timestamp",
-            f"'{2**60}/1000 seconds since 1970' is no timestamp",
+            f"'{2**60}/1000 seconds since 1970' is not a timestamp",
         ),
         ({"type": "int", "logicalType": "date"}, date(2026, 1, 2), "date", date(2026, 1, 2)),
-        ({"type": "int", "logicalType": "date"}, 2**31 - 1, "date", "'2147483647 days since 1970' is no date"),
+        ({"type": "int", "logicalType": "date"}, 2**31 - 1, "date", "'2147483647 days since 1970' is not a date"),
         (
             {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
             Decimal("-1.50"),
@@ -103,16 +103,16 @@ def test_a_rejected_record_says_where_and_why() -> None:
         ({"type": "int", "logicalType": "time-millis"}, 3_723_004, "string", "01:02:03.004000"),
         ({"type": "long", "logicalType": "time-micros"}, -1, "string", "-1/1000000 seconds of a day"),
         ("bytes", b"text", "string", "text"),
-        ("bytes", b"\xff", "string", "bytes that are no UTF-8"),
+        ("bytes", b"\xff", "string", "invalid UTF-8"),
         ("long", 2**40, "int", f"{2**40} is out of range for int"),
         ("float", 0.5, "double", 0.5),
         (["null", "boolean"], None, "boolean", None),
-        ({"type": "array", "items": "int"}, [1], "string", "a list is no string"),
+        ({"type": "array", "items": "int"}, [1], "string", "a list is not a string"),
     ],
     ids=str,
 )
 def test_a_value_fits_its_type_or_says_why_not(avro_type: Any, value: Any, type_: str, expected: object) -> None:
-    """As in JSON; a value that Python cannot hold costs its record alone, and none is rounded."""
+    """As in JSON; a value that Python cannot represent rejects only its record, and no value is rounded."""
     as_stored = not isinstance(value, (int, bytes)) or isinstance(avro_type, str)
     data = io.BytesIO()
     fastavro.schemaless_writer(data, avro_type if as_stored else {**avro_type, "logicalType": "none"}, value)
@@ -125,7 +125,7 @@ def test_text_that_is_no_utf8_is_rejected() -> None:
     text = b"\x04ok\x04\xff\xff\x04ok"
     rows, rejected, _ = read(container(record(x="string"), (3, text)), field("x", "string"))
     assert [row["x"] for row in rows] == ["ok", "ok"]
-    assert [one.reason for one in rejected] == ["x: bytes that are no UTF-8"]
+    assert [one.reason for one in rejected] == ["x: invalid UTF-8"]
 
 
 # ---------------------------------------------------------------------------------------------- codecs
@@ -156,7 +156,7 @@ def test_every_codec_of_the_specification_is_read(codec: str) -> None:
 
 @pytest.mark.parametrize("codec", list(CODECS))
 def test_a_block_that_holds_too_much_is_refused(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few bytes can claim gigabytes; what stands before them is read."""
+    """A few bytes can claim gigabytes; the records before them are read."""
     monkeypatch.setattr(avro, "BLOCK_MAX", 10_000)
     pack = CODECS[codec]
     body = container(record(id="long"), (1, pack(longs(1))), (20_000, pack(bytes(20_000))), codec=codec)
@@ -171,7 +171,7 @@ def test_a_block_that_holds_too_much_is_refused(codec: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_bytes_may_come_in_any_parts_and_compressed(size: int) -> None:
-    """The container may itself be gzipped, whatever its name says."""
+    """The container may itself be gzipped, regardless of its name."""
     body = gzip.compress(written(record(id="long"), *({"id": number} for number in range(3_000)), sync_interval=500))
     rows, _, end = read((body[at : at + size] for at in range(0, len(body), size)), ID)
     assert ([row["id"] for row in rows], end.problem) == (list(range(3_000)), None)
@@ -200,7 +200,7 @@ def test_an_empty_object_and_an_empty_container_hold_nothing() -> None:
     ids=["json", "parquet", "magic", "header", "mark", "schema", "codec", "no records", "column"],
 )
 def test_a_file_that_cannot_be_read_is_one_rejected_record_and_a_problem(body: bytes, problem: str) -> None:
-    """It costs itself alone: the batch goes on."""
+    """It affects only itself, and the batch goes on."""
     rows, [rejected], end = read(body, ID)
     assert rows == []
     assert rejected.reason == end.problem
@@ -238,7 +238,7 @@ def test_a_reason_is_the_same_at_every_reading() -> None:
     ("codec", "block", "reason"),
     [
         ("snappy", (1, snappy(longs(1))[:-1] + b"?"), "a wrong checksum"),
-        ("null", (1, longs(1, 2)), "1 bytes left behind the records"),
+        ("null", (1, longs(1, 2)), "1 bytes left after the records"),
         ("null", (9, longs(1)), "1 bytes"),
     ],
     ids=["checksum", "too few", "too many"],
@@ -265,7 +265,7 @@ def test_what_fails_on_the_way_is_no_damage(size: int) -> None:
 
 @given(st.data())
 def test_no_damage_stops_a_batch(data: st.DataObject) -> None:
-    """Whatever bytes are other ones, or missing: the reader comes to an end, and says so."""
+    """For any changed or missing bytes, the reader finishes and reports the damage."""
     schema = record(
         id="long", x=["null", "string"], d={"type": "int", "logicalType": "date"}, m={"type": "map", "values": "double"}
     )
@@ -283,7 +283,7 @@ def test_no_damage_stops_a_batch(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("size", [1, 4, 100])
 def test_a_length_that_is_none_is_damage_of_the_header(size: int) -> None:
-    """Lengths have a sign in Avro; what stands there is the same however the bytes come in."""
+    """Lengths are signed in Avro; the result does not depend on how the bytes arrive."""
     body = b"Obj\x01\x02\x61" + b"x" * 40
     _, rejected, end = read([body[at : at + size] for at in range(0, len(body), size)], ID)
     assert end.problem == rejected[0].reason == "Avro damaged in its header: a length of -49 bytes"
@@ -303,7 +303,7 @@ def test_what_stands_behind_a_packed_block_or_is_missing_of_it_is_damage(codec: 
     """Such bytes would be passed over without a word."""
     packed = CODECS[codec](longs(1))
     followed, torn = (container(record(id="long"), (1, data), codec=codec) for data in (packed + b"five.", packed[:-1]))
-    assert str(read(followed, ID)[2].problem).endswith("5 bytes left behind what is packed")
+    assert str(read(followed, ID)[2].problem).endswith("5 bytes left after the compressed data")
     assert read(torn, ID)[2].problem
 
 

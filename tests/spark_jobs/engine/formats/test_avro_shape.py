@@ -36,19 +36,19 @@ def test_nesting_without_an_end_is_damage() -> None:
     ],
 )
 def test_a_list_of_what_takes_no_bytes_is_refused(items: Any) -> None:
-    """Few bytes would say that there are a billion; nobody writes such lists."""
+    """A few bytes could claim a billion items, and real writers do not write such arrays."""
     items = {**items, "name": "E"} if isinstance(items, dict) else items
     schema = record(id="long", list={"type": "array", "items": items})
     _, (rejected,), end = read(container(schema, (1, longs(1, 10**12, 0))), ID)
     assert rejected.reason == end.problem
-    assert end.problem == "expected items that take bytes in an Avro array, which could else be of any length"
+    assert end.problem == "expected an Avro array's items to take bytes, as it could otherwise have any length"
 
 
 @pytest.mark.parametrize(
     "items", [["null", "long"], {"type": "map", "values": "null"}, {**record(a="int"), "name": "E"}]
 )
 def test_a_list_of_anything_else_is_kept(items: Any) -> None:
-    """An empty one takes a byte, whatever it is a list of."""
+    """An empty array takes a byte, for any type of items."""
     schema = record(id="long", list={"type": "array", "items": items})
     rows, rejected, _ = read(written(schema, {"id": 1, "list": []}), ID)
     assert ([row["_rescued"] for row in rows], rejected) == (['{"list":[]}'], [])

@@ -19,17 +19,17 @@ def test_few_rejected_records_are_passed_on_as_they_are() -> None:
 
 
 def test_of_too_many_one_stands_for_the_rest() -> None:
-    """It says how many, where the first stood and why; good records behind it are kept, and the file has a problem."""
+    """It has their number and the first one's position and reason; later valid records are kept."""
     pieces = list(bounded([BAD[:2], BAD[2:4], TABLE, BAD[4:], End(9, None)], most=3))
     more = Rejected(3, 4, "2 more rejected records, the first of them: reason 3", "x")
-    problem = "5 rejected records, of which 2 are not listed and count as one"
+    problem = "5 rejected records; 2 of them are not listed and count as one"
     assert pieces == [BAD[:2], [BAD[2]], TABLE, [more], End(9, problem)]
 
 
 def test_another_problem_of_the_file_is_still_told() -> None:
-    """Both stand in one line."""
+    """The problem has both on one line."""
     *_, end = bounded([BAD, End(9, "gzip corrupt near byte 7")], most=4)
-    assert end == End(9, "gzip corrupt near byte 7; 5 rejected records, of which 1 are not listed and count as one")
+    assert end == End(9, "gzip corrupt near byte 7; 5 rejected records; 1 of them are not listed and count as one")
 
 
 def test_a_reason_is_short() -> None:

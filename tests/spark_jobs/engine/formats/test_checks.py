@@ -39,10 +39,10 @@ NOT_JSON = b"oops\n"  # sends its whole block the exact way
 
 @pytest.mark.parametrize("said", ["hover", "View", "", "view "])
 def test_a_value_that_is_not_declared_is_named_beside_those_that_are(said: str) -> None:
-    """Whoever reads the reason sees what came and what may come; case and blanks count."""
+    """The reason shows the value and the declared values; case and blanks are significant."""
     with pytest.raises(UnfitError) as raised:
         row_check([EVENT_TYPE])({"event_type": said})
-    assert str(raised.value) == f"event_type: {said!r} is none of view, click"
+    assert str(raised.value) == f"event_type: {said!r} is not one of view, click"
 
 
 def test_a_declared_value_passes_as_it_is() -> None:
@@ -52,22 +52,22 @@ def test_a_declared_value_passes_as_it_is() -> None:
 
 
 def test_a_field_without_values_says_anything() -> None:
-    """An empty enumeration would allow nothing; it means that there is none."""
+    """An empty list of values means no restriction, since it would otherwise allow nothing."""
     assert field_check(Field("event_type", STRING))("hover") == "hover"
 
 
 @pytest.mark.parametrize("neighbour", [b"", NOT_JSON], ids=["fast", "exact"])
 def test_only_records_with_declared_values_are_kept(neighbour: bytes) -> None:
-    """The vectorised parser lets no value through that the exact way rejects, nor the other way round."""
+    """The vectorised parser and the exact scanner accept the same values."""
     said = ["view", "hover", None, "click", "CLICK"]
     lines = b"".join(json.dumps({"event_type": one}).encode() + b"\n" for one in said)
     *pieces, _ = RecordReader([EVENT_TYPE]).read([neighbour + lines])
     kept = [row["event_type"] for piece in pieces if isinstance(piece, pa.Table) for row in piece.to_pylist()]
     rejected: list[Rejected] = [one for piece in pieces if isinstance(piece, list) for one in piece]
     assert kept == ["view", None, "click"]
-    assert [one.reason for one in rejected if "none of" in one.reason] == [
-        "event_type: 'hover' is none of view, click",
-        "event_type: 'CLICK' is none of view, click",
+    assert [one.reason for one in rejected if "not one of" in one.reason] == [
+        "event_type: 'hover' is not one of view, click",
+        "event_type: 'CLICK' is not one of view, click",
     ]
     assert len(rejected) == (3 if neighbour else 2)
 
@@ -87,7 +87,7 @@ UNDECLARED = "may count seconds or parts of them since 1970: declare the field's
 
 
 def moment(value: Any, unit: str = "") -> Any:
-    """The moment, or why there is none."""
+    """The timestamp, or the reason for its rejection."""
     try:
         return EPOCH + timedelta(microseconds=value_check(ColumnType("timestamp"), unit)(value))
     except UnfitError as error:
@@ -120,14 +120,14 @@ def of(*numbers: int) -> datetime:
         ("4102444800", "", f"4102444800 {UNDECLARED}"),
         ("4102444800", "s", of(2100, 1, 1)),
         ("253402300799", "s", of(9999, 12, 31, 23, 59, 59)),
-        ("253402300800", "s", "253402300800 seconds since 1970 are no timestamp"),
-        ("1e400", "ms", "1e400 milliseconds since 1970 are no timestamp"),
+        ("253402300800", "s", "253402300800 seconds since 1970 are out of range for timestamp"),
+        ("1e400", "ms", "1e400 milliseconds since 1970 are out of range for timestamp"),
         ("1E-400", "s", EPOCH),
-        ("NaN", "s", "NaN is no timestamp"),
+        ("NaN", "s", "NaN is not a timestamp"),
     ],
 )
 def test_a_number_counts_its_declared_unit_or_one_that_it_can_only_mean(number: str, unit: str, expected: Any) -> None:
-    """Without a unit, what lies from March 1973 to 2100 in none is rejected, and says what to declare."""
+    """Without a unit, a number that lies outside March 1973 to 2100 in all units is rejected with a hint."""
     assert moment(Number(number), unit) == expected
 
 
@@ -142,9 +142,9 @@ def test_no_number_is_guessed_in_two_ways() -> None:
 
 
 def test_a_declared_unit_is_for_numbers_alone() -> None:
-    """Digits in quotes count; a moment as text needs none."""
+    """It also applies to digits in quotes; a timestamp as text needs no unit."""
     assert moment("73872000000", "ms") == of(1972, 5, 5)
-    assert moment("73872000000") == "'73872000000' is no timestamp"
+    assert moment("73872000000") == "'73872000000' is not a timestamp"
     assert moment("1972-05-05", "ms") == of(1972, 5, 5)
 
 
@@ -166,7 +166,7 @@ def avro(numbers: list[int]) -> bytes:
     st.sampled_from(["", "s", "ms", "us", "ns"]),
 )
 def test_a_number_is_the_same_moment_in_every_format(numbers: list[int], unit: str) -> None:
-    """Or rejected in every one, whether a whole column is read at once or each value by itself."""
+    """Or it is rejected in all of them, whether a whole column is converted or each value is checked."""
     from spark_jobs.engine.formats.avro import AvroReader
     from spark_jobs.engine.formats.columnar import ColumnarReader
 
@@ -197,7 +197,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize(("meant", "spelling"), [(meant, one) for meant, some in SPELLINGS.items() for one in some])
 def test_true_and_false_are_read_in_their_usual_spellings(meant: bool, spelling: str) -> None:
-    """As text of JSON and CSV, in a column by itself or beside a spelling that only the checks know."""
+    """In JSON and CSV, and in a column with or without spellings that only the checks accept."""
     field = Field("ok", ColumnType("boolean"))
     assert value_check(field.type)(spelling) is meant
     assert sorted_out(RecordReader([field]), f'{{"ok":"{spelling}"}}'.encode())[0][0]["ok"] is meant
@@ -269,11 +269,11 @@ def test_a_zero_byte_is_found_in_every_kind_of_text_column() -> None:
     ],
 )
 def test_a_moment_over_the_edge_is_its_own_records_rejection(text: str) -> None:
-    """A zone can push a moment out of the years that every engine can hold; 24:00 and leap seconds are no moments."""
+    """An offset can move a timestamp out of the supported years; 24:00 and leap seconds are not accepted."""
     body = f'{{"at":"0001-01-01"}}{{"at":"{text}"}}{{"at":"9999-12-31T23:59:59.999999Z"}}'.encode()
     rows, rejected, _ = sorted_out(RecordReader([Field("at", ColumnType("timestamp"))]), body)
     assert [row["at"] for row in rows] == [of(1, 1, 1), of(9999, 12, 31, 23, 59, 59, 999999)]
-    assert [one.reason for one in rejected] == [f"at: {text!r} is no timestamp"]
+    assert [one.reason for one in rejected] == [f"at: {text!r} is not a timestamp"]
     assert [(row["at"] - EPOCH) // timedelta(microseconds=1) for row in rows] == [TIMESTAMP_MIN, TIMESTAMP_MAX]
 
 
@@ -293,7 +293,7 @@ def test_a_moment_over_the_edge_is_its_own_records_rejection(text: str) -> None:
     ],
 )
 def test_a_number_of_any_size_is_a_value_or_a_reason(type_: str, number: str) -> None:
-    """It breaks nothing, whatever its exponent and however many digits it has."""
+    """No exponent and no number of digits raises another error."""
     rows, rejected, end = sorted_out(RecordReader([Field("x", ColumnType.parse(type_))]), f'{{"x":{number}}}'.encode())
     assert (len(rows) + len(rejected), end.problem) == (1, None)
     if rejected:

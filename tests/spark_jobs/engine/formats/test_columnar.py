@@ -33,7 +33,7 @@ from tests.spark_jobs.engine.formats.columns_read import ID, MOMENT, column, fie
 
 @pytest.mark.parametrize("format_", ["parquet", "orc"])
 def test_columns_are_matched_by_their_raw_names(format_: str) -> None:
-    """Whatever their order in the file; one that is missing and not required is null."""
+    """Their order in the file does not matter; a missing optional column is null."""
     table = pa.table({"Amount": [Decimal("1.50")], "id": [7]})
     body = parquet(table) if format_ == "parquet" else orc(table)
     amount = field("amount", "decimal(12,2)", source="Amount")
@@ -85,7 +85,7 @@ def test_a_rejected_row_says_where_and_why() -> None:
 
 
 def test_row_numbers_go_on_over_groups_and_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A position means the same, however the writer cut the file."""
+    """A position does not depend on the writer's row groups."""
     monkeypatch.setattr(columnar, "ROWS", 7)
     table = pa.table({"id": [None if row % 10 == 0 else row for row in range(100)]})
     for format_, body in (("parquet", parquet(table, row_group_size=33)), ("orc", orc(table))):
@@ -102,9 +102,9 @@ def test_row_numbers_go_on_over_groups_and_batches(monkeypatch: pytest.MonkeyPat
     [
         (pa.array([1, 255], pa.uint8()), "int", [1, 255]),
         (pa.array([2**63 - 1, 2**63], pa.uint64()), "bigint", [2**63 - 1, f"{2**63} is out of range for bigint"]),
-        (pa.array([2.0, 2.5, None]), "int", [2, "2.5 is no whole number", None]),
-        (pa.array(["7", "n/a"]), "int", [7, "'n/a' is no number"]),
-        (pa.array([0.5, float("nan")], pa.float32()), "double", [0.5, "NaN is no number"]),
+        (pa.array([2.0, 2.5, None]), "int", [2, "2.5 is not a whole number", None]),
+        (pa.array(["7", "n/a"]), "int", [7, "'n/a' is not a number"]),
+        (pa.array([0.5, float("nan")], pa.float32()), "double", [0.5, "NaN is not a number"]),
         (pa.array([2**53 + 1]), "double", [float(2**53 + 1)]),
         (
             pa.array([Decimal("1.250"), Decimal("1.255")]),
@@ -115,18 +115,18 @@ def test_row_numbers_go_on_over_groups_and_batches(monkeypatch: pytest.MonkeyPat
         (pa.array([0.1, 1000.0]), "decimal(4,2)", [Decimal("0.10"), "1000.0 is out of range for decimal(4,2)"]),
         (pa.array(["ab", "éé", "abc"], pa.large_string()), "string(3)", ["ab", "4 bytes, at most 3", "abc"]),
         (pa.array(["a", "b", "a"]).dictionary_encode(), "string(1)", ["a", "b", "a"]),
-        (pa.array([b"ab", b"\xff"]), "string", ["ab", "bytes that are no UTF-8"]),
+        (pa.array([b"ab", b"\xff"]), "string", ["ab", "invalid UTF-8"]),
         (pa.array([b"0123456789abcdef"], pa.binary(16)), "string", ["0123456789abcdef"]),
         (pa.array([1.5, 100.0]), "string", ["1.5", "100.0"]),
         (pa.array([True, None]), "string", ["true", None]),
-        (pa.array([[1]]), "string", ["a list is no string"]),
+        (pa.array([[1]]), "string", ["a list is not a string"]),
         (pa.array([True, False]), "boolean", [True, False]),
         (pa.array([1, 0]), "boolean", [True, False]),
         (pa.array([2]), "boolean", ["2 is neither true nor false"]),
         (pa.array([date(2026, 1, 2)]), "date", [date(2026, 1, 2)]),
-        (pa.array([0, 4_000_000], pa.date32()), "date", [date(1970, 1, 1), "'12921-08-18' is no date"]),
+        (pa.array([0, 4_000_000], pa.date32()), "date", [date(1970, 1, 1), "'12921-08-18' is not a date"]),
         (pa.array([date(2026, 1, 2)], pa.date64()), "date", [date(2026, 1, 2)]),
-        (pa.array([MOMENT]), "date", ["'2026-01-02T03:04:05Z' is no date"]),
+        (pa.array([MOMENT]), "date", ["'2026-01-02T03:04:05Z' is not a date"]),
         (pa.array([date(2026, 1, 2)]), "timestamp", [datetime(2026, 1, 2, tzinfo=UTC)]),
         (pa.array([MOMENT.replace(tzinfo=None)], pa.timestamp("ms")), "timestamp", [MOMENT]),
         (pa.array([MOMENT], pa.timestamp("us", "Asia/Tokyo")), "timestamp", [MOMENT]),
@@ -135,7 +135,7 @@ def test_row_numbers_go_on_over_groups_and_batches(monkeypatch: pytest.MonkeyPat
             "timestamp",
             [datetime(1970, 1, 1, 0, 0, 0, 1, UTC), datetime(1969, 12, 31, 23, 59, 59, 999999, UTC)],
         ),
-        (pa.array([253402300800], pa.timestamp("s")), "timestamp", ["'10000-01-01 00:00:00.000' is no timestamp"]),
+        (pa.array([253402300800], pa.timestamp("s")), "timestamp", ["'10000-01-01 00:00:00.000' is not a timestamp"]),
         (pa.array([1767323045, 1767323045000]), "timestamp", [MOMENT, MOMENT]),
         (pa.array(["2026-01-02 03:04:05"]), "timestamp", [MOMENT]),
         (pa.nulls(2), "timestamp", [None, None]),
@@ -148,9 +148,9 @@ def test_a_value_fits_its_type_or_says_why_not(values: pa.Array, type_: str, exp
 
 
 def test_text_that_is_no_utf8_is_rejected() -> None:
-    """A writer may say that its bytes are text; nobody checks that before us."""
+    """Writers may declare bytes as text without checking them."""
     lie = pa.Array.from_buffers(pa.string(), 2, pa.array([b"ok", b"\xff"], pa.binary()).buffers())
-    assert column(lie, "string") == ["ok", "bytes that are no UTF-8"]
+    assert column(lie, "string") == ["ok", "invalid UTF-8"]
 
 
 # ---------------------------------------------------------------------------------------------- foreign writers
@@ -229,7 +229,7 @@ def test_what_fails_on_the_way_is_no_damage() -> None:
 
 @pytest.mark.parametrize("format_", ["parquet", "orc"])
 def test_what_spark_writes_is_read(spark: SparkSession, tmp_path: Path, format_: str) -> None:
-    """Decimals, dates, what is nested; and moments, of which ORC keeps the clock on the wall of Spark's Java."""
+    """Decimals, dates, nested values, and timestamps, which ORC stores as wall-clock time of Spark's JVM."""
     frame = spark.range(3).select(
         "id",
         F.expr("timestamp'2026-01-02 03:04:05' + make_interval(0, 0, 0, 0, 0, 0, id)").alias("at"),
@@ -280,7 +280,7 @@ def test_an_orc_file_that_takes_its_library_down_costs_itself(module: Any, monke
     rows, rejected, end = read(orc(pa.table({"id": [1, 2]})), field("id", "bigint"), type_="orc")
     broken = module is columnar
     assert ([row["id"] for row in rows], len(rejected)) == (([], 1) if broken else ([1, 2], 0))
-    assert end.problem == ("ORC damaged: its reader broke down" if broken else None)
+    assert end.problem == ("ORC damaged: its reader crashed" if broken else None)
 
 
 @pytest.mark.parametrize("type_", ["parquet", "orc"])
@@ -306,7 +306,7 @@ WHOLE = parquet(pa.table({"id": range(100)}))
     ids=["json", "other", "cut", "footer", "orc", "gzip", "twice"],
 )
 def test_a_file_that_cannot_be_read_is_one_rejected_record_and_a_problem(body: bytes, type_: str, problem: str) -> None:
-    """It costs itself alone: the batch goes on."""
+    """It affects only itself, and the batch goes on."""
     rows, [record], end = read(body, ID, type_=type_)
     assert rows == []
     assert record.reason == end.problem
@@ -329,7 +329,7 @@ def test_damage_costs_its_row_group_alone() -> None:
 @pytest.mark.parametrize("type_", ["parquet", "orc"])
 @given(st.data())
 def test_no_damage_stops_a_batch(type_: str, data: st.DataObject) -> None:
-    """Whatever bytes are other ones, or missing: the reader comes to the file's end, and says so."""
+    """For any changed or missing bytes, the reader reaches the file's end and reports the damage."""
     table = pa.table({"id": range(50), "x": [str(number) for number in range(50)]})
     body = bytearray(parquet(table) if type_ == "parquet" else orc(table))
     for at in data.draw(st.lists(st.integers(0, len(body) - 1), max_size=4)):
@@ -341,7 +341,7 @@ def test_no_damage_stops_a_batch(type_: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(("said", "expected"), [(0, 61), (60, 61 + 30)])
 def test_a_row_group_that_says_it_has_fewer_rows_is_not_believed(said: int, expected: int) -> None:
-    """One bit of its number would lose rows without a word; the file's own number tells."""
+    """A flipped bit in its count could silently lose rows; the file's total reveals it."""
     body = bytearray(parquet(pa.table({"id": range(122)}), row_group_size=61))
     body[body.rindex(b"\x16\x7a") + 1] = said  # Thrift's 61 in the last group, behind the field that it is
     rows, rejected, end = read(bytes(body), ID)

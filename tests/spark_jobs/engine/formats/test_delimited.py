@@ -84,7 +84,7 @@ def test_what_stands_in_a_field_stays_as_it_is(written: str, note: str) -> None:
     [b"  \n", b",\n", b",,,\r\n", b'""\n', b'""," "\n', b"\t\n\n", b"\xef\xbb\xbf,,\n", b"\xef\xbb\xbf\n\xef\xbb\xbf"],
 )
 def test_lines_that_say_nothing_may_stand_before_the_header(before: bytes) -> None:
-    """Excel writes an empty first row as delimiters alone."""
+    """Excel writes an empty first row as delimiters only."""
     rows, (one,), end = read(before + b"id,n,note\na,1,x\n,2,\n")
     assert (rows, end.problem) == ([{"id": "a", "n": 1, "note": "x"}], None)
     assert (one.reason, one.line) == ("id is missing", before.count(b"\n") + 3)
@@ -105,7 +105,7 @@ def test_without_a_header_no_line_is_one() -> None:
     "body", [b"", b"\n\r\n", b"\xef\xbb\xbf", b"id,n,note\n", b"id,n,note", gzip.compress(b"", mtime=0)]
 )
 def test_an_empty_file_holds_nothing_and_is_no_problem(body: bytes) -> None:
-    """A header alone is the day on which nothing happened."""
+    """A file with only a header is normal on a day without events."""
     rows, rejected, end = read(body)
     assert (rows, rejected, end.problem) == ([], [], None)
 
@@ -116,15 +116,15 @@ def test_without_a_header_the_columns_are_those_declared_in_their_order() -> Non
 
 
 def test_a_column_is_found_under_its_raw_name() -> None:
-    """And a reason names it so, since whoever mends the file sees that name."""
+    """A reason uses the raw name, too, because that is the name in the file to fix."""
     fields = (field("id", source="Invoice No", required=True), field("n", "int", source="N"))
     rows, rejected, _ = read(b"N,Invoice No\n1,a\nx,b\n1,\n", fields)
     assert rows == [{"id": "a", "n": 1}]
-    assert [one.reason for one in rejected] == ["N: 'x' is no number", "Invoice No is missing"]
+    assert [one.reason for one in rejected] == ["N: 'x' is not a number", "Invoice No is missing"]
 
 
 def test_one_column_may_become_two_fields() -> None:
-    """Each in its own type; digits are a moment and still a text."""
+    """Each has its own type; the same digits can be a timestamp and a text."""
     fields = (field("at", "timestamp", source="time"), field("text", source="time"))
     assert read(b"time\n0\n", fields)[0] == [{"at": datetime(1970, 1, 1, tzinfo=UTC), "text": "0"}]
 
@@ -168,7 +168,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
     rows, rejected, _ = read(gzip.compress(body))
     assert [row["id"] for row in rows] == ["é", "e"]
     assert rejected == [
-        Rejected(27, 4, "n: 'x' is no number", "b,x,y"),
+        Rejected(27, 4, "n: 'x' is not a number", "b,x,y"),
         Rejected(34, 6, "expected 3 fields, found 2", "c,1"),
         Rejected(38, 7, "expected 3 fields, found 4", "d,1,x,y"),
         Rejected(46, 8, "id is missing", ",1,x"),
@@ -194,7 +194,7 @@ def test_bytes_that_are_no_text_reject_their_record() -> None:
 
 
 def test_a_zero_byte_rejects_its_record() -> None:
-    """No text has one; it tells of a torn disk or of another encoding."""
+    """Text has no zero bytes; they indicate a damaged disk or another encoding."""
     assert reasons(b"id,n,note\na,1,\0\0\nb,2,y\n") == [(2, "a zero byte")]
 
 
@@ -222,7 +222,7 @@ def test_of_a_truncated_file_the_torn_record_is_rejected_even_if_it_looks_whole(
 
 
 def test_a_line_beyond_reason_is_rejected_once_and_reading_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many pieces it arrives in, and whatever these look like."""
+    """The number and content of the blocks in which it arrives do not matter."""
     monkeypatch.setattr(delimited, "RECORD_MAX", 100)
     monkeypatch.setattr(decompression, "BLOCK", 40)
     body = b"id,n,note\na,1,x\n" + b"b,2,y" * 200 + b"\nc,3,z\n"
@@ -245,12 +245,12 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("int", "-007", -7),
         ("int", "17850.0", 17850),
         ("int", "2e2", 200),
-        ("int", "0x10", "'0x10' is no number"),
-        ("int", " 5", "' 5' is no number"),
+        ("int", "0x10", "'0x10' is not a number"),
+        ("int", " 5", "' 5' is not a number"),
         ("int", "2147483648", "'2147483648' is out of range for int"),
         ("bigint", "9223372036854775807", 2**63 - 1),
         ("double", "0.1", 0.1),
-        ("double", "inf", "'inf' is no number"),
+        ("double", "inf", "'inf' is not a number"),
         ("decimal(12,2)", "12.5", Decimal("12.50")),
         ("decimal(12,2)", '"12.50"', Decimal("12.50")),
         ("decimal(12,2)", "12.505", "'12.505' has more than 2 decimals"),
@@ -259,19 +259,19 @@ MOMENT = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
         ("boolean", "TRUE", True),
         ("boolean", "maybe", "'maybe' is neither true nor false"),
         ("date", "2015-05-17", date(2015, 5, 17)),
-        ("date", "2015-02-29", "'2015-02-29' is no date"),
+        ("date", "2015-02-29", "'2015-02-29' is not a date"),
         ("timestamp", "2015-05-17 10:05:03", MOMENT),
         ("timestamp", "2015-05-17T10:05:03.000Z", MOMENT),
         ("timestamp", "2015-05-17T12:05:03+02:00", MOMENT),
         ("timestamp", "1431857103", MOMENT),
         ("timestamp", "1431857103000", MOMENT),
         ("timestamp", "1431857103.5", MOMENT.replace(microsecond=500000)),
-        ("timestamp", "17/May/2015", "'17/May/2015' is no timestamp"),
+        ("timestamp", "17/May/2015", "'17/May/2015' is not a timestamp"),
         ("string(4)", "ééé", "6 bytes, at most 4"),
     ],
 )
 def test_a_value_fits_its_type_or_says_why_not(type_: str, text: str, expected: object) -> None:
-    """As for texts in JSON; digits are a moment as well, since nothing in CSV has a type of its own."""
+    """As for texts in JSON; but digits can also be timestamps, because CSV values have no types."""
     assert value(type_, text) == expected
 
 
@@ -294,7 +294,7 @@ VALUES = st.one_of(NUMBERS, MOMENTS, st.sampled_from(["true", "false", "True", "
 @example("timestamp", ["0", "2015-05-17 10:05:03"])
 @example("int", ["1", "1.0", "x"])
 def test_a_records_fate_does_not_depend_on_its_neighbours(type_: str, texts: list[str]) -> None:
-    """A column typed at once and each of its values checked by itself give the same values and the same reasons."""
+    """Converting a column as a whole and checking each of its values give the same values and reasons."""
     fields = (field("id", required=True), field("x", type_))
     lines = [f"{number},{text}\n".encode() for number, text in enumerate(texts)]
     together = read(b"".join(lines), fields, BARE)

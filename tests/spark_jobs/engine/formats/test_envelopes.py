@@ -1,4 +1,4 @@
-"""Records inside of other objects, by a declared path; and envelopes that nobody declared."""
+"""Records nested in other objects, by a declared path; and detection of undeclared envelopes."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_records_are_found_where_the_path_says(envelope: Any, path: str) -> None
 
 
 def test_each_element_is_a_record_of_its_own() -> None:
-    """A bad one is rejected alone, with the envelope's place and its own text; unknown fields are its own, too."""
+    """An invalid element is rejected alone, with the envelope's position, its own text and its own unknown fields."""
     body = 'x\n{"Records": [{"id":"a","more":1.50}, {"id":"b","n":"?"},7]}\n{"Records":[{"id":"c"}]}'
     rows, rejected, _ = read(body, "Records[*]")
     assert [(row["id"], row["_rescued"]) for row in rows] == [("a", '{"more":1.50}'), ("c", None)]
     assert rejected == [
         Rejected(0, 1, "not a JSON object", "x"),
-        Rejected(2, 2, "n: '?' is no number", '{"id":"b","n":"?"}'),
+        Rejected(2, 2, "n: '?' is not a number", '{"id":"b","n":"?"}'),
         Rejected(2, 2, "Records[2]: expected an object, found the number 7", "7"),
     ]
 
@@ -81,12 +81,12 @@ def test_each_element_is_a_record_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("envelope", "path", "reason"),
     [
-        ({"Records": []}, "Records[*]", "Records[*] finds nothing: Records is an empty list"),
-        ({"Event": "s3:TestEvent"}, "Records[*]", "Records[*] finds nothing: an object of Event"),
-        ({"Records": {}}, "Records[*]", "Records[*] finds nothing: Records is an empty object"),
-        ({"Records": None}, "Records[*]", "Records[*] finds nothing: Records is null"),
+        ({"Records": []}, "Records[*]", "Records[*] matches nothing: Records is an empty list"),
+        ({"Event": "s3:TestEvent"}, "Records[*]", "Records[*] matches nothing: an object of Event"),
+        ({"Records": {}}, "Records[*]", "Records[*] matches nothing: Records is an empty object"),
+        ({"Records": None}, "Records[*]", "Records[*] matches nothing: Records is null"),
         ({"Records": [A]}, "Records", "Records: expected an object, found a list; declare Records[*]"),
-        ({"Records": [A]}, "Records[1]", "Records[1] finds nothing: Records is a list"),
+        ({"Records": [A]}, "Records[1]", "Records[1] matches nothing: Records is a list"),
         ({"Message": "hello"}, "Message", "Message: not a JSON object"),
         ({"Message": ""}, "Message", "Message: an empty text"),
         ({"Message": "[1,"}, "Message[*]", "Message: not a JSON list"),
@@ -150,7 +150,7 @@ def test_what_does_not_look_like_one_is_not_taken_for_one(record: Any) -> None:
 
 @pytest.mark.parametrize("neighbour", ["", "oops\n"], ids=["fast", "exact"])
 def test_a_record_with_no_declared_field_is_rejected(neighbour: str) -> None:
-    """It would be a row of nulls; one that has a declared field, though null, is kept."""
+    """It would be a row of nulls; a record with a declared field is kept even if that is null."""
     body = neighbour + '{"id":null}\n{"x":1,"y":2}\n{}\n{"n":1,"x":1}\n'
     rows, rejected, _ = read(body, fields=OPTIONAL)
     assert [(row["n"], row["_rescued"]) for row in rows] == [(None, None), (1, '{"x":1}')]
@@ -168,7 +168,7 @@ ELEMENTS = st.lists(OTHERS | st.builds(dict, id=st.text("ab", max_size=2)), min_
 def test_every_element_is_kept_or_rejected_however_the_file_is_cut(
     envelopes: list[tuple[list[Any], bool]], block: int
 ) -> None:
-    """As many records are told as there are elements, in lists and in texts of lists; the good ones are kept."""
+    """Each element of a list or of a list's text gives one record, and the valid ones are kept."""
     bodies = [{"Records": json.dumps(parts) if text else parts} for parts, text in envelopes]
     body = "\n".join(json.dumps(one) for one in bodies)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Formats from objects to tables: which reader is taken, what a transform is given, and of which days the rows are."""
+"""Formats from objects to tables: the choice of the reader, the transform's input, and the days of the rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIELDS = (Field("id", ColumnType.parse("string(64)"), True), Field("at", ColumnT
 
 @pytest.mark.parametrize("type_", ["json", "csv", "tsv", "parquet", "orc", "avro"])
 def test_every_format_has_a_reader_that_reads_nothing_from_nothing(type_: str) -> None:
-    """All give the same columns, and of an empty object its end alone."""
+    """All return the same columns and, for an empty object, only its end."""
     reader = reader_for(Format(type_), FIELDS)
     assert reader.schema.names == ["id", "at", "_rescued"]
     (end,) = reader.read([])

@@ -32,7 +32,7 @@ def test_what_stands_behind_another_header_is_read_by_it(second: bytes, expected
 
 
 def test_another_header_that_does_not_fit_is_a_problem_and_costs_what_follows() -> None:
-    """The records before it are kept, and its place is told."""
+    """The records before it are kept, and its position is reported."""
     rows, (one,), end = read(b"id,n,note\na,1,x\nn,note\n2,y\n")
     assert [row["id"] for row in rows] == ["a"]
     assert (one.position, one.line, one.reason) == (16, 3, "header: expected a column id, found n, note")
@@ -55,7 +55,7 @@ def test_a_value_may_be_the_name_of_a_column(line: str) -> None:
         (b"n,note\n1,x\n", "header: expected a column id, found n, note"),
         (b"id;n;note\na;1;x\n", "header: expected a column id, found id;n;note"),
         (b'id,"n\na,1\n', "header: quote not closed"),
-        (b"id,\xff\na,1\n", "header: bytes that are no text"),
+        (b"id,\xff\na,1\n", "header: invalid UTF-8"),
         (b"PAR1" + bytes(200), "not CSV but a Parquet file"),
         (b"a.csv".ljust(257, b"\0") + b"ustar\x0000", "not CSV but a tar archive"),
     ],

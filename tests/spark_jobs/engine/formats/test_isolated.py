@@ -1,4 +1,4 @@
-"""Batches from a process of their own, however that ends."""
+"""Batches from a child process, for every way in which it can end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_what_is_read_comes_as_it_is() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGALRM])
 def test_a_library_that_ends_its_process_costs_what_is_behind(number: int) -> None:
-    """What came before is read; the process that asked goes on."""
+    """The batches before it are read, and the parent process goes on."""
 
     def read() -> Iterator[pa.RecordBatch]:
         yield BATCHES[0]
@@ -31,7 +31,7 @@ def test_a_library_that_ends_its_process_costs_what_is_behind(number: int) -> No
         os.kill(os.getpid(), number)
 
     batches = isolated(read)
-    with pytest.raises(DamagedError, match="its reader broke down"):
+    with pytest.raises(DamagedError, match="its reader crashed"):
         list(batches)
 
 
@@ -49,7 +49,7 @@ def test_what_it_says_is_told_in_a_line() -> None:
 
 
 def test_who_asks_for_no_more_ends_the_process() -> None:
-    """None is left behind, however much it could have given."""
+    """No process remains, even if it had more batches."""
 
     def read() -> Iterator[pa.RecordBatch]:
         for _ in range(1_000):
@@ -68,5 +68,5 @@ def test_an_answer_comes_as_json_tells_it() -> None:
     assert answered(lambda: [["a", "b"], 7, False]) == [["a", "b"], 7, False]
     with pytest.raises(DamagedError, match=r"^bad footer$"):
         answered(lambda: (_ for _ in ()).throw(OSError("bad footer")))
-    with pytest.raises(DamagedError, match="its reader broke down"):
+    with pytest.raises(DamagedError, match="its reader crashed"):
         answered(lambda: os.kill(os.getpid(), signal.SIGSEGV))

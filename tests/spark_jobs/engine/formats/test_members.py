@@ -1,4 +1,4 @@
-"""Objects that hold several files, in every format: however records are spread over them, all come out once."""
+"""Objects that contain several files, in every format: all records are read once, in any distribution."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORMATS = {"json": Format("json"), "csv": Format("csv"), "tsv": Format("tsv", de
 
 
 def text(rows: Sequence[Row], delimiter: str, *, turned: bool) -> bytes:
-    """A file with a header; `turned`, its columns stand the other way round, and a byte order mark before them."""
+    """A file with a header; with `turned`, its columns are reversed and follow a byte order mark."""
     lines = [("id", "note"), *rows]
     body = "".join(delimiter.join(line[::-1] if turned else line) + "\n" for line in lines)
     return body.encode("utf-8-sig" if turned else "utf-8")
@@ -139,7 +139,7 @@ def test_the_same_records_come_out_however_they_are_spread_over_files(
 def test_files_whose_last_line_does_not_end_are_told_apart(
     type_: str, files: list[list[Row]], turned: list[bool], part: int
 ) -> None:
-    """`cat` puts a header behind the last record, on the same line."""
+    """`cat` puts a header after the last record, on the same line."""
     bodies = [WRITERS[type_](rows, turned=turn).rstrip(b"\n") for rows, turn in zip(files, turned, strict=False)]
     rows, rejected, end = read(b"".join(bodies), type_)
     assert [(row["id"], row["note"]) for row in rows] == [row for file in files for row in file]
@@ -190,7 +190,7 @@ def test_a_rejected_record_says_in_which_entry_it_stands() -> None:
 
 
 def test_of_many_problems_the_first_are_told() -> None:
-    """The line about a file stays one that a person can read; each entry has its rejected record."""
+    """The problem of a file remains readable; each entry has its rejected record."""
     _, rejected, end = read(archive([b"nothing\n"] * 12), "csv")
     problem = str(end.problem)
     assert (len(rejected), problem.count("entry "), problem.endswith("; and 2 more")) == (12, 10, True)
@@ -198,7 +198,7 @@ def test_of_many_problems_the_first_are_told() -> None:
 
 @pytest.mark.parametrize("type_", ["parquet", "orc"])
 def test_a_torn_file_among_joined_ones_costs_no_other(type_: str) -> None:
-    """Whether it stands first or last: its footer is missing, which the others have."""
+    """Only its footer is missing, whether it is the first or the last file."""
     a, b = (WRITERS[type_]([(name, "x")], turned=False) for name in "ab")
     for body, kept in ((a[:-30] + b, "b"), (a + b[:-12], "a")):
         rows, rejected, end = read(body, type_)

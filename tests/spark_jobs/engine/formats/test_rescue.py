@@ -1,4 +1,4 @@
-"""The text of fields that nobody declared."""
+"""The JSON text of undeclared fields."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_where_nothing_is_unknown_nothing_is_kept() -> None:
 
 
 def test_numbers_stand_as_they_were_written() -> None:
-    """Neither digits nor zeros nor exponents change, however deep the number stands."""
+    """Digits, zeros and exponents do not change, at any depth."""
     unknown = {"cents": Number("1.50"), "id": Number("123456789012345678901"), "deep": [{"e": Number("1E+2")}]}
     assert rescued(unknown) == '{"cents":1.50,"id":123456789012345678901,"deep":[{"e":1E+2}]}'
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_what_json_has_no_number_for_is_kept_as_text(text: str) -> None:
-    """So that whoever reads the column can parse it."""
+    """So readers of the column can parse it."""
     assert rescued({"x": Number(text)}) == f'{{"x":"{text}"}}'
 
 
@@ -140,7 +140,7 @@ def test_bytes_that_are_no_text_are_kept_in_base64() -> None:
 
 
 def kept_of_parquet(column: pa.Array) -> list[str | None]:
-    """What is rescued of a column that nobody declared."""
+    """The rescued text of an undeclared column."""
     sink = io.BytesIO()
     pq.write_table(pa.table({"id": pa.array(range(len(column))), "u": column}), sink)
     rows, rejected, end = sorted_out(ColumnarReader("parquet", [Field("id", ColumnType("bigint"))]), sink.getvalue())
@@ -172,5 +172,5 @@ NO_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.p
     ids=lambda value: value if isinstance(value, str) else str(value.type),
 )
 def test_what_parquet_holds_is_spelled_as_json_spells_it(column: pa.Array, kept: str) -> None:
-    """Keys of any type, equal keys, bytes, texts that are none, and numbers that JSON lacks, however deep."""
+    """Keys of any type, equal keys, bytes, invalid texts, and numbers that JSON lacks, at any depth."""
     assert kept_of_parquet(column) == [f'{{"u":{kept}}}']

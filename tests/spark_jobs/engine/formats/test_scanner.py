@@ -1,4 +1,4 @@
-"""The exact scanner: what it finds in a text, however the records are joined or broken."""
+"""The exact scanner: the records that it finds in a text, with any separators and any damage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spark_jobs.engine.formats import records, scanner
 from spark_jobs.engine.formats.records import RecordReader
-from spark_jobs.engine.formats.scanner import BETWEEN, EARNED, UNSEARCHED, Budget, Found, Shape, scan
+from spark_jobs.engine.formats.scanner import BETWEEN, EARNED, UNSEARCHED, Budget, Shape, Stretch, scan
 from tests.spark_jobs.reading import sorted_out
 from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Field
@@ -19,7 +19,7 @@ SHAPE = Shape(required=frozenset({"a"}), known=frozenset({"a", "b"}))
 
 
 def found(text: str, shape: Shape = SHAPE) -> list[object]:
-    """Records as values; what is none as (reason, text)."""
+    """The records as values, and everything else as (reason, text)."""
     items, end = scan(text, shape, final=True)
     assert end == len(text)
     return [item.value if item.value is not None else (item.reason, text[item.start : item.end]) for item in items]
@@ -43,7 +43,7 @@ def found(text: str, shape: Shape = SHAPE) -> list[object]:
     ],
 )
 def test_records_are_found_however_they_are_joined(text: str) -> None:
-    """One behind the other, on lines, indented, in arrays: the same two records."""
+    """Concatenated, on lines, indented, or in arrays: the same two records."""
     assert found(text) == [{"a": "1"}, {"a": "2"}]
 
 
@@ -89,7 +89,7 @@ def test_of_two_equal_keys_the_last_one_counts() -> None:
 )
 @pytest.mark.parametrize("joint", ["", "\n", " "])
 def test_a_record_that_is_cut_off_costs_itself_alone(cut: str, joint: str) -> None:
-    """The record glued behind it is read, and so is everything after it."""
+    """The record directly after it is read, and so is everything that follows."""
     items = found('{"a":0}' + joint + cut + joint + '{"a":1,"b":{"c":2}}' + joint + '{"a":2}')
     assert [item for item in items if isinstance(item, dict)] == [{"a": "0"}, {"a": "1", "b": {"c": "2"}}, {"a": "2"}]
     assert [item[1].strip() for item in items if isinstance(item, tuple)] == [cut]
@@ -124,7 +124,7 @@ def test_two_cut_off_records_in_a_row_are_two() -> None:
     ],
 )
 def test_an_object_nested_in_a_cut_off_record_is_no_record(cut: str) -> None:
-    """Even with the fields of one: its surroundings tell. Beside the cut itself, its fields do."""
+    """It is not a record even if it has a record's fields, because its surroundings or its fields show it."""
     assert [item for item in found(cut + '{"a":2}') if isinstance(item, dict)] == [{"a": "2"}]
 
 
@@ -153,7 +153,7 @@ def test_in_an_array_a_broken_element_costs_itself_alone() -> None:
     ],
 )
 def test_what_is_no_record_is_rejected_and_the_rest_is_read(text: str, rejected: list[str]) -> None:
-    """Error pages, stray text, scalars, zeros: each stands alone, the good record beside it is kept."""
+    """Error pages, stray text, scalars and zeros are each rejected alone; the valid record next to them is kept."""
     items = found(text)
     assert [item for item in items if isinstance(item, dict)] == [{"a": "1"}]
     assert [item[1].strip() for item in items if isinstance(item, tuple)] == rejected
@@ -173,7 +173,7 @@ def test_an_object_nested_too_deeply_is_rejected() -> None:
 @pytest.mark.parametrize("tail", ['{"a":1', '{"a":"x', '{"a":tr', '{"a":1,"b":"x{"a":', "<htm", '{"a":1,"b":"x{"a":1}'])
 def test_an_unfinished_end_is_left_for_the_next_block(tail: str) -> None:
     """More text could still make it a record, or its end could be another place."""
-    assert scan('{"a":0}\n' + tail, SHAPE, final=False) == ([Found(0, 7, {"a": "0"})], 8)
+    assert scan('{"a":0}\n' + tail, SHAPE, final=False) == ([Stretch(0, 7, {"a": "0"})], 8)
 
 
 def test_a_dataset_without_required_fields_still_tells_records_from_nested_objects() -> None:
@@ -186,7 +186,7 @@ def test_a_dataset_without_required_fields_still_tells_records_from_nested_objec
 
 
 def test_the_cut_ends_do_not_matter_to_a_scan_in_two_steps() -> None:
-    """Whatever was settled in the first step, the second one goes on with the same result."""
+    """The second step continues with the same result, regardless of what the first one has settled."""
     text = '{"a":1,"b":"so{"a":2}\n{"a":n/a}\n<html>x</html>[{"a":3},{"a":"é"}]'
     whole = found(text)
     for cut in range(len(text)):
@@ -250,7 +250,7 @@ class Work:
 def test_work_grows_with_the_size_of_a_text_and_not_faster(
     monkeypatch: pytest.MonkeyPatch, kind: str, end: str
 ) -> None:
-    """Whatever the text is made of: a few attempts in advance, then no more than its characters pay for."""
+    """For any text, the work is limited to an initial budget plus what its characters earn."""
     work, budget = Work(monkeypatch), Budget(credit := 20_000)
     text = HOSTILE[kind] * (SIZE // len(HOSTILE[kind]))
     text += "1" + "]}" * text.count("[") + end
@@ -299,7 +299,7 @@ def test_many_broken_lines_among_good_ones_are_searched_to_the_end() -> None:
 @pytest.mark.parametrize("depth", [150, 990, 5_000, 200_000])
 @pytest.mark.parametrize("inner", ['{"x":%s}', "[%s]"])
 def test_a_record_of_any_depth_is_kept_or_rejected_by_itself(depth: int, inner: str) -> None:
-    """It neither ends the process nor costs its neighbours."""
+    """It does not crash the process or affect its neighbours."""
     before, after = inner.split("%s")
     body = '{"a":1}\n{"a":2,"u":' + before * depth + "1" + after * depth + '}\n{"a":3}\n'
     rows, rejected, _ = sorted_out(RecordReader([Field("a", ColumnType("int"))]), body.encode())
@@ -339,7 +339,7 @@ TEXTS = st.lists(PARTS, max_size=30).map("".join)
 @given(TEXTS, st.sampled_from([1, 700, scanner.CREDIT]))
 @example('{"a":"x\ny', 1)
 def test_every_character_belongs_to_one_record_or_stands_between_two(text: str, credit: int) -> None:
-    """Nothing is left out and nothing is read twice; a value is what stands there."""
+    """Nothing is omitted and nothing is read twice; a value is exactly the text's."""
     items, end = scan(text, SHAPE, final=True, budget=Budget(credit))
     assert end == len(text)
     at = 0
@@ -376,7 +376,7 @@ def test_what_is_found_does_not_depend_on_the_cuts(text: str, credit: int, sizes
 def test_that_a_record_is_listed_is_known_wherever_the_text_is_cut(
     monkeypatch: pytest.MonkeyPatch, block: int, indent: str
 ) -> None:
-    """The bracket or comma before a broken record tells that what follows it in the array are records, too."""
+    """The bracket or comma before a broken record shows that the following objects are records of the array, too."""
     monkeypatch.setattr(records.decompression, "BLOCK", block)
     body = f'[{indent}{{"a"1:1}},{indent}{{"a":2}},{indent}{{"a":3}}\n]'.encode()
     rows, rejected, _ = sorted_out(RecordReader([Field("a", ColumnType("int"))]), body)

@@ -17,7 +17,7 @@ from tests.spark_jobs.engine.formats.delimited_read import BARE, ids, read, reas
 
 
 def test_a_quote_that_nobody_closes_costs_its_own_line_alone() -> None:
-    """The lines behind it are records again, and none of them vanishes."""
+    """The lines after it are records again, and none of them is lost."""
     body = b'id,n,note\na,1,x\nb,2,"never\nc,3,y\nd,4,z\n'
     rows, rejected, _ = read(body)
     assert [row["id"] for row in rows] == ["a", "c", "d"]
@@ -27,10 +27,10 @@ def test_a_quote_that_nobody_closes_costs_its_own_line_alone() -> None:
 @pytest.mark.parametrize(
     ("body", "kept", "expected"),
     [
-        (b'b,2,"never\nc,3,"y"\nd,4,z\n', ["c", "d"], [(2, "text behind a closing quote")]),
-        (b'b,2,"never\nc,3,y\n"d",4,z\n', ["c", "d"], [(2, "text behind a closing quote")]),
+        (b'b,2,"never\nc,3,"y"\nd,4,z\n', ["c", "d"], [(2, "text after a closing quote")]),
+        (b'b,2,"never\nc,3,y\n"d",4,z\n', ["c", "d"], [(2, "text after a closing quote")]),
         (b'b,2,"never\nc,3,y\nd,4,",z"\ne,5,z\n', ["c", "d", "e"], [(2, "expected 3 fields, found 4")]),
-        (b'b,2,"x"y\nc,3,z\n', ["c"], [(2, "text behind a closing quote")]),
+        (b'b,2,"x"y\nc,3,z\n', ["c"], [(2, "text after a closing quote")]),
     ],
 )
 def test_a_quote_out_of_place_never_swallows_records(
@@ -52,7 +52,7 @@ def test_a_quote_that_stays_open_beyond_reason_is_not_waited_for(monkeypatch: py
 
 @given(st.text(alphabet='a,"\n', max_size=60))
 def test_every_line_is_part_of_a_record_or_rejected(text: str) -> None:
-    """Whatever quotes do, no line vanishes."""
+    """No line is lost, for any placement of quotes."""
     lines = list(io.StringIO(text, newline=""))
     found, done = splitting.split(lines, splitting.dialect(BARE), 2, Budget(), final=True)
     covered = Counter(number for one in found for number in range(one.first, one.end))
@@ -63,7 +63,7 @@ def test_every_line_is_part_of_a_record_or_rejected(text: str) -> None:
 
 @pytest.mark.parametrize("end", ["", 'x"\n', 'x"y\n', "1,2\n"])
 def test_lines_that_each_swallow_all_others_cost_a_bound_of_their_size(end: str) -> None:
-    """Each closes a quote and opens another: to the end, to a record of too many fields, or to one that is none."""
+    """Each line closes a quote and opens another, which extends to the end or to an invalid record."""
     lines, budget = ['1,a","b\n'] * 3_000 + [end] * bool(end), Budget(10_000)
     found, done = splitting.split(lines, splitting.dialect(BARE), 2, budget, final=True)
     size = sum(map(len, lines))

@@ -1,4 +1,4 @@
-"""What is packed, or no text at all, behind text: found wherever it begins, and never in text itself."""
+"""Binary or compressed content after text is found wherever it begins, and never in text itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from spark_jobs.engine.decompression.behind import packed_in, text_alone
+from spark_jobs.engine.decompression.binary_after_text import packed_in, text_before_binary
 from spark_jobs.engine.decompression.source import DamagedError
 from spark_jobs.engine.formats import reader_for
 from tests.spark_jobs.reading import sorted_out
@@ -75,7 +75,7 @@ def test_what_stands_before_is_read_and_the_rest_is_a_problem(kind: str, type_: 
     """A line that does not end may have been cut by it; nothing of what is packed becomes a row."""
     rows, rejected, last = sorted_out(reader_for(Format(type_), FIELDS), text + end + BEHIND[kind])
     assert [row["id"] for row in rows] == [1, 2]
-    assert last.problem == f"{kind} from byte {len(text + end)} on, behind text"
+    assert last.problem == f"{kind} from byte {len(text + end)} on, after text"
     assert [one.reason for one in rejected] == ([] if end else ["record cut off"])
 
 
@@ -85,16 +85,16 @@ def test_it_is_found_however_the_bytes_are_cut(kind: str, size: int) -> None:
     """The text before it is whole, and not a byte of what is packed comes along, even after a single letter."""
     for text in (b"B", b'{"id": 1}\n' * 20):
         data = text + BEHIND[kind]
-        parts = text_alone(data[start : start + size] for start in range(0, len(data), size))
+        parts = text_before_binary(data[start : start + size] for start in range(0, len(data), size))
         read = []
-        with pytest.raises(DamagedError, match=f"^{kind} from byte {len(text)} on, behind text$"):
+        with pytest.raises(DamagedError, match=f"^{kind} from byte {len(text)} on, after text$"):
             read.extend(parts)
         assert b"".join(read) == text
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_damage_of_the_text_itself_follows_all_of_it(size: int) -> None:
-    """What waited for the bytes after it is handed over before the damage is told."""
+    """Text that was held back for following bytes is yielded before the damage is raised."""
     text = b'{"id": 1}\n' * 20
 
     def damaged() -> Iterator[bytes]:
@@ -103,7 +103,7 @@ def test_damage_of_the_text_itself_follows_all_of_it(size: int) -> None:
 
     read = []
     with pytest.raises(DamagedError, match=r"^cut off$"):
-        read.extend(text_alone(damaged()))
+        read.extend(text_before_binary(damaged()))
     assert b"".join(read) == text
 
 
@@ -122,4 +122,4 @@ def test_text_that_only_looks_so_is_text(text: bytes) -> None:
 
 def test_how_the_text_begins_is_not_asked() -> None:
     """What is packed from its first byte on has been unpacked before, or is named as a foreign format."""
-    assert b"".join(text_alone([BEHIND["xz"]])) == BEHIND["xz"]
+    assert b"".join(text_before_binary([BEHIND["xz"]])) == BEHIND["xz"]
