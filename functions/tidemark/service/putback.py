@@ -10,7 +10,7 @@ from tidemark.core.dataset_lock import needs_lock
 from tidemark.core.files import FileVersion, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
-from tidemark.core.naming import born_at
+from tidemark.core.naming import born_at, dataset_name
 from tidemark.core.recovery import Held, files_of, in_order, is_loaded, listed, set_aside
 from tidemark.core.traces import Trace
 from tidemark.core.warehouse_ddl import declared_shape, relations
@@ -114,5 +114,5 @@ def _note_load(world: World, seen: Evidence, batch: Batch) -> None:
             for attempt, load_id in loads.items()
             if load_id == batch.load_id
         )
-        datasets = tuple(sorted({name.split(".")[0] for name, _ in members}))
+        datasets = tuple(sorted({dataset_name(name) for name, _ in members}))
         world.ledger.save_load(Load(batch.load_id, born_at(batch.load_id), members, datasets, state="FINISHED"))

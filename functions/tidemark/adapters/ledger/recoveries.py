@@ -10,6 +10,7 @@ from tidemark.adapters.ledger.files import Files, claim_values, refused_key, ref
 from tidemark.adapters.ledger.items import pending_key, to_item
 from tidemark.clock import iso
 from tidemark.core.files import FileVersion, Holder
+from tidemark.core.naming import dataset_name
 
 SEAL = "SEAL"
 
@@ -32,13 +33,13 @@ class Recoveries(Files, Controls):
 
         Raises `Conflict` when that is so no longer: two recoveries at once, or one beside a pipeline that goes on.
         """
-        values = claim_values("FILE", file, batch_id.split(".", maxsplit=1)[0], batch_id, now)
+        values = claim_values("FILE", file, dataset_name(batch_id), batch_id, now)
         condition = still(instead) if instead else {"ConditionExpression": "attribute_not_exists(pk)"}
         self._transact([{"Put": {"TableName": self.table, "Item": to_item(values), **condition}}])
 
     def hold_older(self, file: FileVersion, batch_id: str, now: datetime) -> None:
         """Let the batch hold the version as an older one. Repeating it changes nothing."""
-        self._put(claim_values(f"V#{file.version}", file, batch_id.split(".", maxsplit=1)[0], batch_id, now))
+        self._put(claim_values(f"V#{file.version}", file, dataset_name(batch_id), batch_id, now))
 
     def free_segment(self, dataset: str, sk: str, background: bool) -> None:
         """Take a batch's mark off a pending segment, so that a planner looks at its files again."""
