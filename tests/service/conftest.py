@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.service.lost import Shop
 from tests.service.nights import SETTINGS, Hints, NightWorld, Now, Runs
 
 INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
@@ -29,6 +30,12 @@ def world(endpoint: str) -> Iterator[NightWorld]:
     for bucket in ("control", "lake"):
         for found in clients["s3"].list_objects_v2(Bucket=bucket).get("Contents", ()):
             clients["s3"].delete_object(Bucket=bucket, Key=found["Key"])
+
+
+@pytest.fixture
+def shop(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """An empty ledger, and what the test leaves outside of it."""
+    return Shop(world, monkeypatch.setitem)
 
 
 def _make_ledger(dynamodb: Any) -> None:

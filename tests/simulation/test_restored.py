@@ -41,9 +41,9 @@ def test_keys_are_remembered_by_a_ledger_that_was_set_back() -> None:
 
 
 def test_ledgers_are_lost_and_recoveries_die() -> None:
-    """What is to be borne happens: a ledger that is set back, one that is lost, a recovery that is killed."""
+    """Every kind occurs: a ledger set back, lost, or recovered anyway; recovery killed; a disagreement accepted."""
     faults: Counter[str] = Counter()
-    wanted = {"ledger_set_back", "ledger_lost", "recovery_killed"}
+    wanted = {"ledger_set_back", "ledger_lost", "recovery_killed", "recovered_anyway", "disagreement_accepted"}
     for seed in range(100, 130):
         faults.update(run(seed, ROUGH).faults)
         if wanted <= set(faults):
@@ -54,6 +54,8 @@ def test_ledgers_are_lost_and_recoveries_die() -> None:
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "claims nothing": lambda: [(putback_module, "_claim", lambda *_: None)],
     "puts no batch back": lambda: [(recover_module, "_batches", lambda *_: [])],
+    "sets no file aside": lambda: [(putback_module, "_set_aside", lambda *_: None)],
+    "does not compare rows with results": lambda: [(recover_module, "_unequal", lambda *_: [])],
     "goes on by whatever ledger there is": lambda: [(seal_module, "look", lambda _: seal_module.Seal.WHOLE)],
 }
 
