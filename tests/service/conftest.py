@@ -33,9 +33,9 @@ def world(endpoint: str) -> Iterator[NightWorld]:
 
 
 @pytest.fixture
-def shop(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop() -> Shop:
     """An empty ledger, and what the test leaves outside of it."""
-    return Shop(world, monkeypatch.setitem)
+    return Shop()
 
 
 def _make_ledger(dynamodb: Any) -> None:

@@ -1,4 +1,7 @@
-"""A shop whose ledger can be lost: what its batches have left in buckets, lake, warehouse and EMR, as a test says."""
+"""A shop whose ledger can be lost: what its batches have left in buckets, lake, warehouse and EMR, as a test says.
+
+All of it lies in memory, in the simulation's clients, or in doubles of the few methods that recovery asks.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.service.nights import DATASETS, NightWorld
+from tests.service.nights import DATASETS, SETTINGS, NightWorld, Now
+from tests.simulation.dynamodb import SimDynamoDB
+from tests.simulation.job import DataStore
+from tests.simulation.s3 import SimS3
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import Terminal
 from tidemark.core.files import FileVersion
@@ -63,14 +69,20 @@ class ListedRuns:
         return {"jobRuns": self.runs}
 
 
+def undisturbed(_: str, effect: Callable[[], Any], once: bool = False) -> Any:
+    """A call of a simulated client, without any fault."""
+    return effect()
+
+
 class Shop:
     """The world, and what lies outside of its ledger."""
 
-    def __init__(self, world: NightWorld, put: Callable[[Any, str, Any], None]) -> None:
-        self.world, self.lake, self.warehouse, self.emr = world, Tally(), Tables(), ListedRuns()
-        put(world.__dict__, "lake", self.lake)
-        put(world.__dict__, "warehouse", self.warehouse)
-        put(world.clients, "emr-serverless", self.emr)
+    def __init__(self) -> None:
+        clock, self.lake, self.warehouse, self.emr = Now(), Tally(), Tables(), ListedRuns()
+        dynamodb = SimDynamoDB(undisturbed, clock.now, lambda: 0.0, lambda *_: None, lambda: False)
+        s3 = SimS3(undisturbed, clock.now, DataStore())
+        self.world = NightWorld(SETTINGS, clock, {"dynamodb": dynamodb, "s3": s3, "emr-serverless": self.emr}, "")
+        self.world.__dict__.update(lake=self.lake, warehouse=self.warehouse)
 
     def form(self, batch_id: str, *files: FileVersion, attempt: int = 1, changes: int = 0) -> None:
         """Leave a manifest."""

@@ -229,8 +229,8 @@ def plans(simulation: Simulation) -> list[Plan]:
     rng = simulation.rng
     after = rng.uniform(300, 2700)
     moments = (0.0, rng.uniform(1, after), max(1.0, after - rng.uniform(30, 300)))
-    to = None if rng.random() < 0.15 else rng.choice(moments)
-    first = Plan(after, to, _away(rng), rows_deleted=after > 1200 and rng.random() < 0.5)
+    to = None if rng.random() < 0.2 else rng.choice(moments)
+    first = Plan(after, to, _away(rng), rows_deleted=after > 1200 and rng.random() < 0.7)
     if rng.random() < 0.8:
         return [first]
     later = after + rng.uniform(60, 2400)

@@ -14,7 +14,7 @@ import tidemark.service.seal as seal_module
 from tests.simulation.mutants import ROUGH, hunt
 from tests.simulation.patches import Patch
 from tests.simulation.repeats import tell_story
-from tests.simulation.restored import SetBackOnce, run
+from tests.simulation.restored import Plan, SetBackOnce, run
 
 #: CI plays these, and a tenth of the `TIDEMARK_SEEDS` that one asks for.
 SEEDS = max(12, int(os.environ.get("TIDEMARK_SEEDS", "60")) // 10)
@@ -54,10 +54,16 @@ def test_ledgers_are_lost_and_recoveries_die() -> None:
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "claims nothing": lambda: [(putback_module, "_claim", lambda *_: None)],
     "puts no batch back": lambda: [(recover_module, "_batches", lambda *_: [])],
-    "sets no file aside": lambda: [(putback_module, "_set_aside", lambda *_: None)],
-    "does not compare rows with results": lambda: [(recover_module, "_unequal", lambda *_: [])],
     "goes on by whatever ledger there is": lambda: [(seal_module, "look", lambda _: seal_module.Seal.WHOLE)],
 }
+
+
+def test_a_recovery_that_compares_no_rows_is_noticed() -> None:
+    """Rows that were deleted from the warehouse stay away, for no person is asked."""
+    mutant = [(recover_module, "_unequal", lambda *_: [])]
+    plan = Plan(after=2400, to=None, away=30, rows_deleted=True)
+    tries, _ = hunt(lambda: mutant, range(20), lambda seed: run(seed, chosen=lambda _: [plan]))
+    assert tries
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

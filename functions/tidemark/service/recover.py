@@ -108,18 +108,21 @@ def roots(seen: Evidence) -> dict[str, str]:
 
 
 def _batches(seen: Evidence, traces: Mapping[str, Trace], now: datetime) -> list[Batch]:
-    """Parents before their children."""
+    """The batches as they are to be, and children that are formed anew.
+
+    The ledger may have a SPLIT batch without its child: a recovery may have died between the two, and a backup may hold
+    only a part of a transaction.
+    """
     parents = {child: one for one in seen.left for child in children_of(one)}
     found = []
     for trace in sorted(traces.values(), key=lambda one: one.created_at):
-        children = children_of(trace.batch_id)
-        split = any(child in seen.left for child in children)
+        split = any(child in seen.left for child in children_of(trace.batch_id))
         known = seen.known.get(trace.batch_id)
-        batch = rebuilt(trace, known, split, parents.get(trace.batch_id, ""), now)
-        found.append(batch)
-        if split:
-            halves = [half for half, child in enumerate(children) if child not in seen.left and child not in seen.known]
-            found += [missing_child(batch, half, now) for half in halves]
+        found.append(rebuilt(trace, known, split, parents.get(trace.batch_id, ""), now))
+    everything = {**seen.known, **{batch.batch_id: batch for batch in found}}
+    for parent in (batch for batch in everything.values() if batch.state is State.SPLIT):
+        gone = [child not in seen.left and child not in everything for child in parent.children]
+        found += [missing_child(parent, half, now) for half, is_gone in enumerate(gone) if is_gone]
     return found
 
 
