@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -140,7 +140,7 @@ class Shop:
         now = self.world.clock.now()
         return Batch(batch_id, dataset_name(batch_id), now, now, due_at=now)
 
-    def know(self, batch_id: str, state: State, attempt: int = 1) -> Batch:
+    def know(self, batch_id: str, state: State, attempt: int = 1, rows: Mapping[str, int] | None = None) -> Batch:
         """Have the ledger know a batch."""
-        batch = replace(self.new(batch_id), state=state, attempt=attempt)
+        batch = replace(self.new(batch_id), state=state, attempt=attempt, rows=rows or {})
         return self.world.ledger.save(replace(batch, due_at=None) if batch.at_rest else batch)

@@ -93,6 +93,29 @@ def test_rows_missing_from_a_batch_that_the_ledger_knows_are_found_as_well(shop:
     assert line == f"{ONE}: lake, sales: expected 2 rows of attempt 1, found no rows"
 
 
+@pytest.mark.parametrize("state", [State.PUBLISHED, State.LOADING, State.LOADED])
+def test_what_the_warehouse_has_recorded_as_loaded_is_compared(shop: Shop, state: State) -> None:
+    """The restored ledger may be older than the load: settle would believe the load's own count."""
+    shop.load(ONE, A)
+    shop.know(ONE, state, rows={"sales": 2})
+    assert recover(shop.world).disagreements == ()
+    shop.warehouse.database.execute("DELETE FROM sales WHERE rowid = 1")
+    assert recover(shop.world).disagreements == (LOST_ROWS,)
+
+
+@pytest.mark.parametrize("state", [State.PUBLISHED, State.LOADING])
+def test_what_is_not_loaded_yet_is_compared_in_the_lake_only(shop: Shop, state: State) -> None:
+    """The warehouse gets it in time."""
+    shop.form(ONE, A)
+    shop.order(ONE)
+    shop.show(ONE, 2)
+    shop.know(ONE, state, rows={"sales": 2})
+    assert recover(shop.world).disagreements == ()
+    shop.lake.tables["sales"] = {}
+    [line] = recover(shop.world).disagreements
+    assert line == f"{ONE}: lake, sales: expected 2 rows of attempt 1, found no rows"
+
+
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_rows_that_nothing_else_knows_of_are_for_a_person(shop: Shop, attempt: int) -> None:
     """Of a batch, or of an attempt, without any document: to form it anew would have its rows twice."""

@@ -17,13 +17,15 @@ from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.recovery import Held, files_of, held_twice, left_out, missing_child, rebuilt
 from tidemark.core.traces import Trace, children_of, differences
-from tidemark.service.evidence import READS_AT_ONCE, Evidence, gather
+from tidemark.service.evidence import READS_AT_ONCE, Evidence, Rows, gather
 from tidemark.service.putback import put_back
 
 #: The longest timeout of the template, and a minute: whoever began before the seal was broken has ended by then.
 HANDLERS_END_AFTER = timedelta(minutes=16)
 #: Controls by which reconcile would pass over files that landed in the time that the ledger has lost.
 PLACES = ("RECONCILE#", "RECONCILED#")
+#: States in which the lake has all rows of the batch's present attempt.
+SHOWN = (State.PUBLISHED, State.LOADING, State.LOADED)
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,21 @@ def _latest_known(seen: Evidence, batch_id: str) -> int:
 
 
 def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
-    """A line for each table that does not show what a loaded batch has in it."""
+    """A line for each table that does not show what a batch has in it."""
     now = {**seen.known, **{batch.batch_id: batch for batch in batches}}
     lines = []
-    for batch in (one for one in now.values() if one.state is State.LOADED):
-        for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
-            shown = {table: found[batch.batch_id] for table, found in tables.items() if batch.batch_id in found}
-            found = differences(where, seen.datasets[batch.dataset], batch.rows, batch.attempt, shown)
-            lines += [f"{batch.batch_id}: {line}" for line in found]
+    for batch in (one for one in now.values() if one.state in SHOWN):
+        for where, tables in _places(seen, batch):
+            shown = {table: rows[batch.batch_id] for table, rows in tables.items() if batch.batch_id in rows}
+            unequal = differences(where, seen.datasets[batch.dataset], batch.rows, batch.attempt, shown)
+            lines += [f"{batch.batch_id}: {line}" for line in unequal]
     return lines
+
+
+def _places(seen: Evidence, batch: Batch) -> list[tuple[str, Mapping[str, Rows]]]:
+    """Where the rows of a published batch have to be: in the lake, and once they are loaded in the warehouse, too."""
+    is_loaded = batch.state is State.LOADED or batch.attempt in seen.loads.get(batch.batch_id, {})
+    return [("lake", seen.lake), *([("warehouse", seen.warehouse)] if is_loaded else [])]
 
 
 def _holders(world: World, traces: Iterable[Trace]) -> list[Held]:
