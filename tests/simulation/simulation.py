@@ -21,7 +21,6 @@ from tests.simulation.outages import Outages
 from tests.simulation.redshift import SimRedshift
 from tests.simulation.s3 import Landed, SimS3
 from tests.simulation.stage import POOL, Stage, Worker
-from tests.simulation.stream import Ended, Reader
 from tests.simulation.world import (
     CONTEXT,
     ROUTES,
@@ -80,7 +79,6 @@ class Simulation:
         now = self.stage.now
         self.outages = Outages(now, self.rng)
         self.lag = lag
-        self.streams = {function: self._reader(function) for function in ("submit", "nightly")}
         self.dynamodb = self.new_ledger()
         self.s3 = SimS3(self.call, now, self.data)
         self.emr = SimEMR(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
@@ -298,22 +296,25 @@ class Simulation:
         of_night = bool(state and "period" in new)
         self.night_news += pk.startswith("MARK#") or (of_night and state not in ("LOADING", "LOADED"))
         if state == "PLANNED" or pk.startswith("KEYS#"):
-            self._stream("submit", pk, new)
+            self._stream("submit", new, 5)
         elif state == "PUBLISHED" and of_night:
-            self._stream("nightly", pk, new)
+            self._stream("nightly", new, 5)
 
-    def _stream(self, function: str, pk: str, image: dict[str, Any]) -> None:
-        """A record of the ledger's stream; one that is dropped is past its retries."""
-        if not self.events_lost and not self.faults.chance("event_dropped"):
-            self.streams[function].put(pk, image, 2 if self.faults.chance("event_doubled") else 1)
+    def _stream(self, function: str, image: dict[str, Any], retries: int) -> None:
+        if self.events_lost or self.faults.chance("event_dropped"):
+            return
+        copies = 2 if self.faults.chance("event_doubled") else 1
+        record = {"eventID": image["batch_id"]["S"], "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
 
-    def _reader(self, function: str) -> Reader:
-        def invoke(event: dict[str, Any], ended: Ended) -> None:
-            batches = [record["dynamodb"]["NewImage"]["batch_id"]["S"] for record in event["Records"]]
-            self.note(f"{function} {' '.join(batches)} (stream)")
-            self.invoke(function, event, ended)
+        def deliver(left: int) -> None:
+            def ended(error: BaseException | None, answer: Any) -> None:
+                if (error is not None or answer["batchItemFailures"]) and left:
+                    self.stage.after(2, "stream again", lambda: deliver(left - 1))
 
-        return Reader(self.stage, self.rng.uniform, invoke)
+            self.note(f"{function} {image['batch_id']['S']} (stream)")
+            self.invoke(function, {"Records": [record] * copies}, ended)
+
+        self.stage.after(self.rng.uniform(0.2, 5), "stream", lambda: deliver(retries))
 
     # ── landing and the queue ───────────────────────────────────────────────────────────────────────────────
 
