@@ -57,6 +57,13 @@ def test_children_keep_the_name_and_time_of_their_parent() -> None:
     assert len(family) == 7
 
 
+@given(DATASETS, PARTS)
+def test_a_batch_and_its_children_name_their_dataset(dataset: str, segments: list[str]) -> None:
+    """The warehouse's record and lost ledgers know batches by their ids alone."""
+    batch = naming.batch_id(dataset, segments, NOW)
+    assert naming.dataset_name(batch) == naming.dataset_name(naming.child_id(batch, 1)) == dataset
+
+
 @given(DATASETS, PARTS, st.integers(1, 99_999))
 def test_a_run_name_tells_batch_and_attempt(dataset: str, segments: list[str], attempt: int) -> None:
     """EMR gives the name back, and nothing else says whose run it is."""

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cli.main import main
 from local.cloud import Cloud
 from local.drive import Progress, drive
 from local.sample_data.generate import LandedObject
@@ -138,4 +140,46 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         yield Laptop(cloud)
 
 
-__all__ = ["Laptop", "LaptopWorld"]
+@dataclass(frozen=True)
+class Answer:
+    """What a command leaves a person with; `out` with single spaces, for columns are padded and long lines folded."""
+
+    status: int
+    out: str
+    err: str
+
+
+Tidemark = Callable[..., Answer]
+
+
+def environment(laptop: Laptop) -> dict[str, str]:
+    """What `tidemark local up` tells a person to export."""
+    return {
+        "AWS_ENDPOINT_URL": laptop.cloud.url,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+@pytest.fixture
+def tidemark(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidemark:
+    """The command, run in this process against the cloud."""
+    for name, value in environment(laptop).items():
+        monkeypatch.setenv(name, value)
+    for name in ("POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"):  # set by the command; put back afterwards
+        monkeypatch.setenv(name, "")
+
+    def run(*words: str) -> Answer:
+        capsys.readouterr()
+        try:
+            status = main(list(words))
+        except SystemExit as leaving:
+            status = int(str(leaving.code))
+        captured = capsys.readouterr()
+        return Answer(status, " ".join(captured.out.split()), captured.err)
+
+    return run
+
+
+__all__ = ["Answer", "Laptop", "LaptopWorld", "Tidemark", "environment"]

@@ -8,60 +8,18 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from moto.s3 import notifications
 
-from cli.main import main
-from tests.e2e.conftest import Laptop
+from tests.e2e.conftest import Laptop, Tidemark, environment
 from tidemark.core.lifecycle import State
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
 PROGRAM = Path(sys.executable).with_name("tidemark")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command leaves a person with; `out` with single spaces, for columns are padded and long lines folded."""
-
-    status: int
-    out: str
-    err: str
-
-
-Tidemark = Callable[..., Answer]
-
-
-def environment(laptop: Laptop) -> dict[str, str]:
-    """What `tidemark local up` tells a person to export."""
-    return {
-        "AWS_ENDPOINT_URL": laptop.cloud.url,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-
-
-@pytest.fixture
-def tidemark(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidemark:
-    """The command, run in this process against the cloud."""
-    for name, value in environment(laptop).items():
-        monkeypatch.setenv(name, value)
-    for name in ("POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"):  # set by the command; put back afterwards
-        monkeypatch.setenv(name, "")
-
-    def run(*words: str) -> Answer:
-        capsys.readouterr()
-        status = main(list(words))
-        captured = capsys.readouterr()
-        return Answer(status, " ".join(captured.out.split()), captured.err)
-
-    return run
 
 
 def request(user: str, path: str) -> bytes:

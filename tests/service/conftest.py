@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.service.lost import Shop
 from tests.service.nights import SETTINGS, Hints, NightWorld, Now, Runs
 from tests.simulation.invariants import Invariants
 from tests.simulation.quiet import quiet
@@ -40,6 +41,12 @@ def hand() -> Iterator[Hand]:
     simulation = Raced()
     with quiet(simulation):
         yield Hand(simulation, Invariants(simulation))
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """An empty ledger, and what the test leaves outside of it."""
+    return Shop()
 
 
 def _make_ledger(dynamodb: Any) -> None:

@@ -184,6 +184,24 @@ def a_column_comes_while_a_run_is_started(it: OpenWorld) -> None:
     it.expect(it.in_warehouse() == {"k"}, "the row is lost")
 
 
+def a_publisher_is_overtaken(it: OpenWorld) -> None:
+    """Two batches have a row of one user, and the second shows its own while the first is about to commit."""
+    it.sim.deploy("orders", on_overwrite="supersede", max_files=1, max_running=2, newest_by="")
+    it.sim.emr.run_seconds = lambda: 30.0
+    commit, slept = it.sim.catalog.commit, list[str]()
+
+    def late(name: tuple[str, ...], *arguments: Any) -> None:
+        if name[-1] == "orders_latest" and not slept:
+            slept.append(name[-1])
+            it.sim.pause(60.0)
+        commit(name, *arguments)
+
+    with applied([(it.sim.catalog, "commit", late)]):
+        it.land("orders/1", row("first"))
+        it.land("orders/2", row("second"))
+        it.until_rest()
+
+
 # ── what is taken out ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -196,6 +214,16 @@ def _unsliced() -> list[Patch]:
     return [(claim_module, "inherited", whole)]
 
 
+def _chooses_once() -> list[Patch]:
+    original = iceberg_module.latest_rows
+    chosen: dict[str, Any] = {}
+
+    def stubborn(table: Any, shown: Any, stored: Any, batch_id: str) -> Any:
+        return chosen.setdefault(batch_id, original(table, shown, stored, batch_id))
+
+    return [(iceberg_module, "latest_rows", stubborn)]
+
+
 HARMS = {
     "lets an older version supersede": Harm(
         lambda: [(claim_module, "is_newer", lambda *_: True)], an_older_version_is_heard_of_last
@@ -203,6 +231,7 @@ HARMS = {
     "does not slice a child's part when the holder of a key is sought": Harm(
         _unsliced, a_file_of_the_second_half_is_overwritten
     ),
+    "commits the latest rows that it chose before it was overtaken": Harm(_chooses_once, a_publisher_is_overtaken),
     "applies a batch's changes in the order of their names": Harm(
         lambda: [
             rewritten(files_module.Files, "changes", 'sorted(later, key=lambda change: change["number"])', "later")

@@ -176,7 +176,6 @@ RARELY_CAUGHT = frozenset(
         "lets a mark fall",
         "leaves the warehouse's latest row where its batch has lost it",
         "leaves the lake's latest row where its batch has lost it",
-        "commits the latest rows that it chose before it was overtaken",
     }
 )
 

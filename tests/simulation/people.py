@@ -13,6 +13,7 @@ from tidemark.core.errors import TidemarkError
 from tidemark.core.lifecycle import Batch
 from tidemark.service import operate
 from tidemark.service.reconcile import reconcile
+from tidemark.service.seal import sealed
 
 T = TypeVar("T")
 RECENT = 30
@@ -67,7 +68,7 @@ def command(simulation: Simulation) -> None:
     if name == "quarantine release FILE" and rng.random() < 0.7:
         heal(simulation)
     for _ in range(rng.choice((1, 1, 1, 2))):
-        simulation.person(name, lambda world: COMMANDS[name](world, rng))
+        simulation.person(name, lambda world: COMMANDS[name](sealed(world), rng))
 
 
 def pause(simulation: Simulation) -> None:

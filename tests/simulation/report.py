@@ -15,6 +15,7 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
+from tests.simulation import restored
 from tests.simulation.harms import HARMS, suffer
 from tests.simulation.interleavings import CAUGHT_IN, Caught, catch, explore
 from tests.simulation.killpoints import KINDS, STORIES, coverage, points
@@ -23,6 +24,18 @@ from tests.simulation.peers import PEERS, play
 from tests.simulation.scenario import CHAOS_SECONDS, Outcome, run
 from tests.simulation.schedules import Explored
 from tests.simulation.small_worlds import WORLDS
+
+#: Of so many seeds one more is played in which the ledger is restored.
+RESTORED_EVERY = 10
+#: What happens in these, as it is counted and as the page says it.
+RESTORED = {
+    "ledger_set_back": "ledgers set back",
+    "ledger_lost": "ledgers lost",
+    "recovered_anyway": "recoveries though nothing was lost",
+    "recovery_killed": "recoveries that died",
+    "rows_deleted": "batches whose rows somebody deleted from the warehouse",
+    "disagreement_accepted": "disagreements that a person accepted",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -38,6 +51,7 @@ def main(arguments: list[str]) -> int:
         seeds = range(options.first, options.first + options.seeds)
         outcomes = list(_progress(pool.imap_unordered(run, seeds, chunksize=10), options.seeds))
         seconds = time.monotonic() - started
+        recovered = pool.map(restored.run, range(options.first, options.first + options.seeds // RESTORED_EVERY))
         mutants = pool.map(_hunt, MUTANTS, chunksize=1)
         harms = dict(zip(HARMS, pool.map(suffer, HARMS, chunksize=1), strict=True))
         days = [point for found in pool.map(_points, product(STORIES, KINDS), chunksize=1) for point in found]
@@ -46,8 +60,9 @@ def main(arguments: list[str]) -> int:
         peers = pool.map(_peer, PEERS, chunksize=1)
     failed = sorted((one for one in outcomes if one.problem), key=lambda one: one.seed)
     lines = [
-        *_head(options.first, outcomes, seconds, options.processes), *_broken(failed), *_faults(outcomes),
-        *_mutants(mutants), *_harms(harms), *_days(days), *_races(races), *_caught(caught), *_peers(peers),
+        *_head(options.first, outcomes, recovered, seconds, options.processes), *_broken(failed), *_faults(outcomes),
+        *_restored(recovered), *_mutants(mutants), *_harms(harms), *_days(days), *_races(races), *_caught(caught),
+        *_peers(peers),
     ]  # fmt: skip
     text = "\n".join(lines) + "\n"
     if options.out:
@@ -55,7 +70,8 @@ def main(arguments: list[str]) -> int:
         options.out.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
-    broken = bool(failed) or any(point.problem for point in days) or any(found.broken for found in races.values())
+    broken = bool(failed) or any(one.problem for one in (*recovered, *days))
+    broken |= any(found.broken for found in races.values())
     return int(broken or not all(tries for _, tries, _ in mutants) or not all(one.problem for one in caught))
 
 
@@ -82,7 +98,7 @@ def _peer(name: str) -> tuple[str, int, int, int]:
     return name, *(sum(column) for column in zip(*played, strict=True))  # type: ignore[return-value]
 
 
-def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -> list[str]:
+def _head(first: int, outcomes: list[Outcome], recovered: list[Outcome], seconds: float, processes: int) -> list[str]:
     files, hours = sum(one.files for one in outcomes), sum(one.hours for one in outcomes)
     broken = Counter(kind_of(one.problem) for one in outcomes if one.problem)
     return [
@@ -103,6 +119,7 @@ def _head(first: int, outcomes: list[Outcome], seconds: float, processes: int) -
         f"| seeds | {first:,} to {first + len(outcomes) - 1:,} |",
         f"| file versions | {files:,} |",
         f"| batches | {sum(one.batches for one in outcomes):,} |",
+        f"| ledgers restored | {_times(recovered, 'ledger_set_back', 'ledger_lost'):,} |",
         f"| handler invocations | {sum(one.invocations for one in outcomes):,} |",
         f"| AWS calls | {sum(one.calls for one in outcomes):,} |",
         f"| simulated time | {hours:,.0f} h |",
@@ -144,6 +161,22 @@ def _faults(outcomes: list[Outcome]) -> list[str]:
         faults.update(one.faults)
     rows = [f"| {kind.replace('_', ' ')} | {times:,} |" for kind, times in faults.most_common()]
     return ["## Faults injected", "", "| fault | times |", "|---|--:|", *rows, ""]
+
+
+def _restored(recovered: list[Outcome]) -> list[str]:
+    wrong = [one for one in recovered if one.problem]
+    text = (
+        f"In {len(recovered):,} seeds more, the ledger becomes what it was some time ago, as a new table, or is empty,"
+        " once or twice among the faults. A person recovers it, and then every promise has to hold as if nothing had"
+        f" happened (tests/simulation/restored.py): **{len(wrong)}** seeds ended wrong."
+    )
+    rows = [f"| {what} | {_times(recovered, kind):,} |" for kind, what in RESTORED.items()]
+    listed = [f"- restored seed {one.seed}: {one.problem}" for one in wrong]
+    return ["## Ledgers restored", "", text, "", "| | |", "|---|--:|", *rows, "", *listed, *([""] if listed else [])]
+
+
+def _times(outcomes: list[Outcome], *kinds: str) -> int:
+    return sum(one.faults.get(kind, 0) for one in outcomes for kind in kinds)
 
 
 def _mutants(mutants: list[tuple[str, int, str]]) -> list[str]:

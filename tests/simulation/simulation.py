@@ -36,14 +36,7 @@ from tests.simulation.world import (
 from tidemark.adapters.ledger.items import parse_batch
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
-from tidemark.core.warehouse_ddl import (
-    HISTORY,
-    HISTORY_SHAPE,
-    declared_shape,
-    history_statements,
-    relations,
-    table_changes,
-)
+from tidemark.service.load import ensure_tables
 
 
 @dataclass
@@ -136,13 +129,9 @@ class Simulation:
         """Make every table of the warehouse, as the first loads would: in most seeds it is not new."""
         rates = self.faults.rates
         self.faults.use(CALM)
-        self.redshift.make(history_statements())
-        self.world.ledger.warehouse_tables.put_columns(HISTORY, HISTORY_SHAPE)
-        for table in (table for dataset in self.declared.values() for table in dataset.tables):
-            for relation in relations(table):
-                for statements in table_changes(table, relation, None):
-                    self.redshift.make(statements)
-                self.world.ledger.warehouse_tables.put_columns(relation, declared_shape(table, relation))
+        warehouse = SimpleNamespace(apply=lambda _, statements: self.redshift.make(statements))
+        before: Any = SimpleNamespace(ledger=self.world.ledger, warehouse=warehouse)
+        ensure_tables(before, (table for dataset in self.declared.values() for table in dataset.tables))
         self.faults.use(rates)
 
     def new_ledger(self) -> SimDynamoDB:

@@ -82,17 +82,6 @@ def _shows_what_went() -> list[Patch]:
     return [(iceberg_module, "latest_rows", lax)]
 
 
-def _chooses_once() -> list[Patch]:
-    original = iceberg_module.latest_rows
-    chosen: dict[Any, Any] = {}
-
-    def stubborn(table: Any, shown: Any, stored: Any, batch_id: str) -> Any:
-        files = tuple(file for file in stored.contents.files if batch_id in file)
-        return chosen.setdefault((id(shown.catalog), files), original(table, shown, stored, batch_id))
-
-    return [(iceberg_module, "latest_rows", stubborn)]
-
-
 TABLE_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "marks the days only after the batch is PUBLISHED": _marks_last,
     "marks the days of new rows, and not those of replaced ones": lambda: [
@@ -103,5 +92,4 @@ TABLE_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "points at the artifacts that were published last": _points_anywhere,
     "leaves the warehouse's latest row where its batch has lost it": _keeps_what_went,
     "leaves the lake's latest row where its batch has lost it": _shows_what_went,
-    "commits the latest rows that it chose before it was overtaken": _chooses_once,
 }

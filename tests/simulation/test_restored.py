@@ -14,11 +14,13 @@ import tidemark.service.seal as seal_module
 from tests.simulation.mutants import ROUGH, hunt
 from tests.simulation.patches import Patch
 from tests.simulation.repeats import tell_story
-from tests.simulation.restored import SetBackOnce, run
+from tests.simulation.restored import Plan, SetBackOnce, run
 
 #: CI plays these, and a tenth of the `TIDEMARK_SEEDS` that one asks for.
 SEEDS = max(12, int(os.environ.get("TIDEMARK_SEEDS", "60")) // 10)
 CHUNKS = 4
+ROWS_DELETED = Plan(after=2400, to=None, away=30, rows_deleted=True)
+LOSSES = (Plan(after=1500, to=900, away=60), Plan(after=1500, to=0, away=60), ROWS_DELETED)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -41,11 +43,11 @@ def test_keys_are_remembered_by_a_ledger_that_was_set_back() -> None:
 
 
 def test_ledgers_are_lost_and_recoveries_die() -> None:
-    """What is to be borne happens: a ledger that is set back, one that is lost, a recovery that is killed."""
+    """Every kind occurs: a ledger set back, lost, or recovered anyway; recovery killed; a disagreement accepted."""
     faults: Counter[str] = Counter()
-    wanted = {"ledger_set_back", "ledger_lost", "recovery_killed"}
-    for seed in range(100, 130):
-        faults.update(run(seed, ROUGH).faults)
+    wanted = {"ledger_set_back", "ledger_lost", "recovery_killed", "recovered_anyway", "disagreement_accepted"}
+    for seed in range(12):
+        faults.update(run(seed, chosen=lambda _, seed=seed: [LOSSES[seed % 3]]).faults)
         if wanted <= set(faults):
             return
     assert wanted <= set(faults)
@@ -56,6 +58,13 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "puts no batch back": lambda: [(recover_module, "_batches", lambda *_: [])],
     "goes on by whatever ledger there is": lambda: [(seal_module, "look", lambda _: seal_module.Seal.WHOLE)],
 }
+
+
+def test_a_recovery_that_compares_no_rows_is_noticed() -> None:
+    """Rows that were deleted from the warehouse stay away, for no person is asked."""
+    mutant = [(recover_module, "_unequal", lambda *_: [])]
+    tries, _ = hunt(lambda: mutant, range(20), lambda seed: run(seed, chosen=lambda _: [ROWS_DELETED]))
+    assert tries
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

@@ -48,6 +48,11 @@ def parse_run_name(name: str) -> tuple[str, int] | None:
     return (batch, int(attempt)) if batch.count(".") == 2 and attempt.isascii() and attempt.isdigit() else None
 
 
+def dataset_name(batch: str) -> str:
+    """The dataset that a batch belongs to."""
+    return batch.split(".", maxsplit=1)[0]
+
+
 def born_at(batch: str) -> datetime:
     """When a batch was created, to the second; for a nightly batch, when its period begins."""
     return datetime.strptime(batch.split(".")[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)

@@ -97,18 +97,16 @@ def holding_batch(world: World, batch_id: str, bucket: str, key: str) -> Batch |
     batch = world.ledger.batches.get(batch_id)
     if batch is None or batch.state is not State.SPLIT:
         return batch
-    heirs = list(_heirs(world, batch))
+    heirs = [one for one in split_into(world, batch) if one.state is not State.SPLIT]
     has_key = (one for one in heirs if _has(world, one, bucket, key))
     return next(has_key, None) or min(heirs, key=lambda one: one.state is State.QUARANTINED)
 
 
-def _heirs(world: World, batch: Batch) -> Iterator[Batch]:
-    """Yields the batches that a batch was split into and that were not split again, in the order of their files."""
-    if batch.state is not State.SPLIT:
-        yield batch
-        return
+def split_into(world: World, batch: Batch) -> Iterator[Batch]:
+    """Yields the batch's descendants in the order of their files, each before its parent, and the batch itself last."""
     for child in filter(None, map(world.ledger.batches.get, batch.children)):
-        yield from _heirs(world, child)
+        yield from split_into(world, child)
+    yield batch
 
 
 def _has(world: World, batch: Batch, bucket: str, key: str) -> bool:

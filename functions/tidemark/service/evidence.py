@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -25,8 +26,8 @@ from tidemark.service.seal import BATCHES
 from tidemark.service.transitions import known_datasets
 
 READS_AT_ONCE = 8
-#: What the warehouse says of a table that nothing was ever loaded into.
-NO_TABLE = "does not exist"
+#: What the warehouse says of a table that nothing was ever loaded into; a missing column is another matter.
+NO_TABLE = re.compile(r'(?<!of )(relation|schema) "[^"]+" does not exist')
 
 Rows = dict[str, dict[int, int]]  # batch → attempt → number of rows, in one table
 
@@ -103,7 +104,7 @@ def _read(world: World, sql: str) -> list[tuple[Any, ...]]:
     try:
         return world.warehouse.read(sql)
     except Terminal as error:
-        if NO_TABLE in str(error):
+        if NO_TABLE.search(str(error)):
             return []
         raise
 

@@ -13,7 +13,7 @@ from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Termin
 from tidemark.core.job import DataFile, Result
 from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
 from tidemark.core.loading import Load, due_loads, with_one_layout
-from tidemark.core.naming import load_id, load_manifest_key
+from tidemark.core.naming import dataset_name, load_id, load_manifest_key
 from tidemark.core.warehouse_ddl import (
     HISTORY,
     HISTORY_SHAPE,
@@ -124,10 +124,10 @@ def _find(world: World, opened: Load) -> str | None:
 
 
 def _start(world: World, found: Load) -> str:
-    batches = [LoadBatch(name.split(".")[0], name, attempt) for name, attempt in found.batches]
+    batches = [LoadBatch(dataset_name(name), name, attempt) for name, attempt in found.batches]
     results = {batch: _result(world, batch) for batch in batches}
     tables = list(_tables(world, found.load_id, results))
-    _ensure_tables(world, [load.table for load in tables])
+    ensure_tables(world, [load.table for load in tables])
     statements = load_statements(found.load_id, batches, tables, world.settings.copy_role_arn)
     return world.warehouse.start(found.load_id, statements)
 
@@ -175,7 +175,7 @@ def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataF
     return f"s3://{world.settings.control_bucket}/{key}"
 
 
-def _ensure_tables(world: World, tables: list[Table]) -> None:
+def ensure_tables(world: World, tables: Iterable[Table]) -> None:
     """Bring the warehouse's tables to their declarations, if the ledger doesn't say that they are."""
     if world.ledger.warehouse_tables.columns(HISTORY) != HISTORY_SHAPE:
         world.warehouse.apply("tidemark-history", history_statements())

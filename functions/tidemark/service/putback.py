@@ -9,7 +9,7 @@ from tidemark.core.dataset_lock import needs_lock
 from tidemark.core.files import FileVersion, Holder, undecided_keys
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
-from tidemark.core.naming import born_at
+from tidemark.core.naming import born_at, dataset_name
 from tidemark.core.recovery import files_of, is_loaded, listed, refused_files, versions_in_order
 from tidemark.core.traces import Trace
 from tidemark.core.warehouse_ddl import declared_shape, relations
@@ -113,5 +113,5 @@ def _record_load(world: World, seen: Evidence, batch: Batch) -> None:
             for attempt, load_id in loads.items()
             if load_id == batch.load_id
         )
-        datasets = tuple(sorted({name.split(".")[0] for name, _ in members}))
+        datasets = tuple(sorted({dataset_name(name) for name, _ in members}))
         world.ledger.loads.save(Load(batch.load_id, born_at(batch.load_id), members, datasets, state="FINISHED"))

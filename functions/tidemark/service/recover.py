@@ -18,13 +18,15 @@ from tidemark.core.files import Holder
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.recovery import abandoned_batches, claimed_twice, files_of, missing_child, rebuilt
 from tidemark.core.traces import Trace, children_of, differences
-from tidemark.service.evidence import READS_AT_ONCE, Evidence, gather
+from tidemark.service.evidence import READS_AT_ONCE, Evidence, Rows, gather
 from tidemark.service.putback import put_back
 
 #: The longest timeout in the template, and a minute: every handler that began before the seal was broken has ended.
 HANDLERS_END_AFTER = timedelta(minutes=16)
 #: Controls with which reconcile would skip files that landed in the time that the ledger has lost.
 PLACES = ("RECONCILE#", "RECONCILED#")
+#: States in which the lake has all rows of the batch's present attempt.
+SHOWN = (State.PUBLISHED, State.LOADING, State.LOADED)
 
 
 @dataclass(frozen=True)
@@ -109,18 +111,21 @@ def roots(seen: Evidence) -> dict[str, str]:
 
 
 def _batches(seen: Evidence, traces: Mapping[str, Trace], now: datetime) -> list[Batch]:
-    """Parents before their children."""
+    """The batches as they are to be, and children that are formed anew.
+
+    The ledger may have a SPLIT batch without its child: a recovery may have died between the two, and a backup may hold
+    only a part of a transaction.
+    """
     parents = {child: one for one in seen.left for child in children_of(one)}
     found = []
     for trace in sorted(traces.values(), key=lambda one: one.created_at):
-        children = children_of(trace.batch_id)
-        split = any(child in seen.left for child in children)
+        split = any(child in seen.left for child in children_of(trace.batch_id))
         known = seen.known.get(trace.batch_id)
-        batch = rebuilt(trace, known, split, parents.get(trace.batch_id, ""), now)
-        found.append(batch)
-        if split:
-            halves = [half for half, child in enumerate(children) if child not in seen.left and child not in seen.known]
-            found += [missing_child(batch, half, now) for half in halves]
+        found.append(rebuilt(trace, known, split, parents.get(trace.batch_id, ""), now))
+    everything = {**seen.known, **{batch.batch_id: batch for batch in found}}
+    for parent in (batch for batch in everything.values() if batch.state is State.SPLIT):
+        gone = [child not in seen.left and child not in everything for child in parent.children]
+        found += [missing_child(parent, half, now) for half, is_gone in enumerate(gone) if is_gone]
     return found
 
 
@@ -142,15 +147,21 @@ def _latest_known(seen: Evidence, batch_id: str) -> int:
 
 
 def _unequal(seen: Evidence, batches: Iterable[Batch]) -> list[str]:
-    """Returns a line for each table whose rows differ from the counts of a loaded batch."""
+    """Returns a line for each table that does not show what a batch has in it."""
     recovered = {**seen.known, **{batch.batch_id: batch for batch in batches}}
     lines = []
-    for batch in (batch for batch in recovered.values() if batch.state is State.LOADED):
-        for where, tables in (("lake", seen.lake), ("warehouse", seen.warehouse)):
+    for batch in (batch for batch in recovered.values() if batch.state in SHOWN):
+        for where, tables in _places(seen, batch):
             shown = {table: rows[batch.batch_id] for table, rows in tables.items() if batch.batch_id in rows}
             unequal = differences(where, seen.datasets[batch.dataset], batch.counts.rows, batch.attempt, shown)
             lines += [f"{batch.batch_id}: {line}" for line in unequal]
     return lines
+
+
+def _places(seen: Evidence, batch: Batch) -> list[tuple[str, Mapping[str, Rows]]]:
+    """Where the rows of a published batch have to be: in the lake, and once they are loaded in the warehouse, too."""
+    is_loaded = batch.state is State.LOADED or batch.attempt in seen.loads.get(batch.batch_id, {})
+    return [("lake", seen.lake), *([("warehouse", seen.warehouse)] if is_loaded else [])]
 
 
 def _holders(world: World, traces: Iterable[Trace]) -> list[Holder]:

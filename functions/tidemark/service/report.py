@@ -15,6 +15,7 @@ from tidemark.core.job import FileCount
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.manifest import Manifest
+from tidemark.service.claim import split_into
 from tidemark.service.documents import read_result
 
 RECENT = 200  # latest batches in a dataset's status
@@ -103,19 +104,18 @@ def explain(world: World, bucket: str, key: str) -> list[FileHistory]:
 
 
 def _history(world: World, holder: Holder, refusals: Mapping[str, str]) -> FileHistory:
-    batch = _batch_of(world, holder.batch_id, holder)
+    batch = _batch_of(world, holder)
     attempts = world.ledger.batches.attempts(batch.batch_id) if batch else []
     histories = tuple(_attempt(world, *pair, holder) for pair in zip_longest(attempts, attempts[1:]))
     return FileHistory(holder, batch, histories, refusals.get(holder.file.version, ""))
 
 
-def _batch_of(world: World, batch_id: str, holder: Holder) -> Batch | None:
+def _batch_of(world: World, holder: Holder) -> Batch | None:
     """Returns the batch that has the file: the one that claimed it or, if that was split, a descendant of it."""
-    batch = world.ledger.batches.get(batch_id)
+    batch = world.ledger.batches.get(holder.batch_id)
     if batch is None or batch.state is not State.SPLIT:
         return batch
-    children = (_batch_of(world, child, holder) for child in batch.children)
-    return next((child for child in children if child and _lists(world, child, holder)), batch)
+    return next((one for one in split_into(world, batch) if _lists(world, one, holder)), batch)
 
 
 def _lists(world: World, batch: Batch, holder: Holder) -> bool:

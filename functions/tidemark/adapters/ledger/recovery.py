@@ -11,6 +11,7 @@ from tidemark.adapters.ledger.items import to_item
 from tidemark.adapters.ledger.table import Table
 from tidemark.clock import iso
 from tidemark.core.files import FileVersion, Holder
+from tidemark.core.naming import dataset_name
 
 SEAL = "SEAL"
 
@@ -36,13 +37,13 @@ class Recovery:
 
         Closes the race with another recovery, or with a pipeline that still runs: the second gets `Conflict`.
         """
-        values = claim_values("FILE", file, batch_id.split(".", maxsplit=1)[0], batch_id, now)
+        values = claim_values("FILE", file, dataset_name(batch_id), batch_id, now)
         condition = held_as(instead) if instead else {"ConditionExpression": "attribute_not_exists(pk)"}
         self.table.transact([{"Put": {"TableName": self.table.name, "Item": to_item(values), **condition}}])
 
     def hold_older(self, file: FileVersion, batch_id: str, now: datetime) -> None:
         """Makes the batch the holder of the version, as an older one of its key. Repeating it changes nothing."""
-        self.table.put(claim_values(f"V#{file.version}", file, batch_id.split(".", maxsplit=1)[0], batch_id, now))
+        self.table.put(claim_values(f"V#{file.version}", file, dataset_name(batch_id), batch_id, now))
 
     def set_aside(self, file: FileVersion, batch_id: str, reason: str, now: datetime) -> None:
         """Puts the file in quarantine, unless the ledger has an item for it: a person may have decided already."""
