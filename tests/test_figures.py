@@ -423,7 +423,7 @@ FIGURES = {
         said(sweep.LOOK_MAX, 1_000, "batches that wait for a person, up to a thousand"),
         f"{10**6 // reconcile.LOOKUP_MAX:,} reads of {reconcile.LOOKUP_MAX} keys",
         f"180 s × {gigabytes('Reconcile')} GB × $16.67/million",
-        said(hours(health.LATELY), 1, "within the last hour: rings again"),
+        said(hours(health.RECENTLY), 1, "within the last hour: rings again"),
         (
             f"while runs take longer than {minutes(PATIENCE[State.RUNNING])} minutes or batches wait more than"
             f" {minutes(PATIENCE[State.PUBLISHED])} for their load"
