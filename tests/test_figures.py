@@ -310,13 +310,13 @@ FIGURES = {
             for field, band in (("age", "65+"), ("income", "250K+"), ("household_size", "5+"), ("kids_count", "3+"))
         ),
         f"**Fewer than {clusters.CUSTOMERS_MIN} households**",
-        f"at least {profiles.MUCH} times the average of all households",
-        f"at most {profiles.LITTLE} times",
+        f"at least {profiles.HIGH} times the average of all households",
+        f"at most {profiles.LOW} times",
         f"nests deeper than {predict.DEPTH_MAX} levels",
         f"more than {predict.CUSTOMERS_MAX:,} customers or {predict.BODY_BYTES_MAX // MB} MiB",
         f"the first {predict.PROBLEMS_MAX}, and `error` says how many more",
         f"more than {of('HttpApi')['DefaultRouteSettings']['ThrottlingRateLimit']} requests a second",
-        f"reads the pointer again after {registry.LOOK_AGAIN.seconds} seconds",
+        f"reads the pointer again after {registry.CHECK_EVERY.seconds} seconds",
     ],
     "docs/evidence/not-simulated.md": [
         f"{CHAOS_SECONDS // 60} minutes in which anything may go wrong",
@@ -406,7 +406,7 @@ FIGURES = {
             f"by more than {hours(health.STUCK_AFTER[State.FORMING])} hour in FORMING or PLANNED,"
             f" {hours(health.STUCK_AFTER[State.RUNNING])} in RUNNING, {hours(health.STUCK_AFTER[State.LOADING])} in"
             f" LOADING, {hours(health.STUCK_AFTER[State.PUBLISHED])} plus `load.every` in PUBLISHED, or"
-            f" {hours(health.NIGHTS_WAIT)} for a nightly batch"
+            f" {hours(health.NIGHTLY_STUCK_AFTER)} for a nightly batch"
         ),
         f"`NightAlarmSeconds` ({parameter('NightAlarmSeconds') // 3600} hours)",
         f"`ReconcileAlarmSeconds` ({parameter('ReconcileAlarmSeconds') // 3600} hours)",
@@ -423,7 +423,7 @@ FIGURES = {
         said(sweep.LOOK_MAX, 1_000, "batches that wait for a person, up to a thousand"),
         f"{10**6 // reconcile.LOOKUP_MAX:,} reads of {reconcile.LOOKUP_MAX} keys",
         f"180 s × {gigabytes('Reconcile')} GB × $16.67/million",
-        said(hours(health.LATELY), 1, "within the last hour: rings again"),
+        said(hours(health.RECENTLY), 1, "within the last hour: rings again"),
         (
             f"while runs take longer than {minutes(PATIENCE[State.RUNNING])} minutes or batches wait more than"
             f" {minutes(PATIENCE[State.PUBLISHED])} for their load"

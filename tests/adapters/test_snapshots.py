@@ -29,33 +29,33 @@ def uris(lake: Lake, s3: Any) -> list[str]:
 
 def test_a_pin_names_the_files_of_the_snapshot(lake: Lake, uris: list[str]) -> None:
     """With sizes and rows, so that the job can tell whether it has read them all."""
-    pinned = Snapshots(lake).pin(SALES, None)
-    assert [(file.bucket, file.key) for file in pinned.files] == sorted(map(split_uri, uris))
-    assert sorted(file.rows for file in pinned.files) == [1, 2]
-    assert min(file.size for file in pinned.files) > 0
-    assert (pinned.table, pinned.sequence, pinned.days) == (SALES.name, 2, None)
+    snapshot = Snapshots(lake).current(SALES, None)
+    assert [(file.bucket, file.key) for file in snapshot.files] == sorted(map(split_uri, uris))
+    assert sorted(file.rows for file in snapshot.files) == [1, 2]
+    assert min(file.size for file in snapshot.files) > 0
+    assert (snapshot.table, snapshot.sequence, snapshot.days) == (SALES.name, 2, None)
 
 
 def test_a_pin_of_days_leaves_out_files_of_other_days(lake: Lake, uris: list[str]) -> None:
     """From the first to before the second."""
-    pinned = Snapshots(lake).pin(SALES, (SECOND, THIRD))
-    assert [(file.bucket, file.key) for file in pinned.files] == [split_uri(uris[1])]
-    assert (pinned.day, pinned.days) == (SALES.day, (SECOND, THIRD))
+    snapshot = Snapshots(lake).current(SALES, (SECOND, THIRD))
+    assert [(file.bucket, file.key) for file in snapshot.files] == [split_uri(uris[1])]
+    assert (snapshot.day, snapshot.days) == (SALES.day, (SECOND, THIRD))
 
 
 def test_a_pin_stays_as_it_is_while_the_table_changes(lake: Lake, s3: Any, uris: list[str]) -> None:
     """The next one has a later sequence number and other files."""
-    before = Snapshots(lake).pin(SALES, None)
+    before = Snapshots(lake).current(SALES, None)
     lake.publish(SALES, "web.t.1", 2, [wrote(s3, "web.t.1", 2, ["9"], f"{FIRST}")], 1)
-    after = Snapshots(lake).pin(SALES, None)
+    after = Snapshots(lake).current(SALES, None)
     assert (before.sequence, after.sequence > before.sequence) == (2, True)
     assert {file.key for file in after.files} != {file.key for file in before.files}
 
 
 def test_a_table_that_was_never_made_has_no_files(lake: Lake) -> None:
     """Nothing has been published yet."""
-    pinned = Snapshots(lake).pin(replace(SALES, name="unknown"), None)
-    assert (pinned.snapshot, pinned.sequence, pinned.files) == (None, 0, ())
+    snapshot = Snapshots(lake).current(replace(SALES, name="unknown"), None)
+    assert (snapshot.snapshot, snapshot.sequence, snapshot.files) == (None, 0, ())
 
 
 @pytest.mark.parametrize(("kind", "shown"), [("facts", "sales"), ("additive", "sales_by_batch"), ("latest", "sales")])
