@@ -420,7 +420,7 @@ FIGURES = {
         f"for {rings_after('OrphansAlarm')} minutes, something",
         f"above `LagAlarmSeconds` for {rings_after('LagAlarm')} minutes",
         f"or missing for {rings_after('NightMissedAlarm')} minutes",
-        said(sweep.LOOK_MAX, 1_000, "batches that wait for a person, up to a thousand"),
+        said(sweep.LOOK_MAX, 1_000, "batches in quarantine, up to a thousand"),
         f"{10**6 // reconcile.LOOKUP_MAX:,} reads of {reconcile.LOOKUP_MAX} keys",
         f"180 s × {gigabytes('Reconcile')} GB × $16.67/million",
         said(hours(health.RECENTLY), 1, "within the last hour: rings again"),
