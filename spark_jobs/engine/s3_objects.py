@@ -6,6 +6,7 @@ Spark's own readers cannot do this: they do not support versions, skip keys that
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -72,14 +73,17 @@ class _Part:
 
 @lru_cache(maxsize=1)
 def client() -> Any:
-    """The process's S3 client; it uses AWS_ENDPOINT_URL."""
+    """The process's S3 client; it uses AWS_ENDPOINT_URL.
+
+    The region is given, because boto3 reads AWS_DEFAULT_REGION alone, and EMR Serverless sets AWS_REGION alone.
+    """
     import boto3
     from botocore.config import Config
 
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 6}, max_pool_connections=THREADS, connect_timeout=10
     )
-    return boto3.client("s3", config=config)
+    return boto3.client("s3", config=config, region_name=os.environ.get("AWS_REGION"))
 
 
 def fetch(files: Iterable[tuple[int, FileVersion]]) -> Iterator[tuple[int, FileVersion, Iterator[bytes]]]:

@@ -227,6 +227,17 @@ def test_what_no_try_and_no_half_would_cure_goes_to_a_person(changes: dict[str, 
 
 LOAD_PASSING = [
     "ERROR: 1023 DETAIL: Serializable isolation violation on table",
+    "ERROR: Could not complete because of conflict with concurrent transaction [SQLState: XX000]",
+    "ERROR: permission denied for database warehouse",
+    "ERROR: permission denied for schema public",
+    "ERROR: User arn:aws:redshift:us-east-1:123456789012:dbuser:w/IAMR:Load is not authorized to assume IAM Role",
+    "ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied",
+    "ERROR: S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown",
+    'ERROR: relation "public.web_events" does not exist',
+    'ERROR: schema "tidemark" does not exist',
+    "ERROR: Query reached usage limit",
+    "The workgroup is paused",
+    "InsufficientCapacityException: not enough capacity to run the query",
     "deadlock detected",
     "ThrottlingException",
     "the statement was ABORTED",
@@ -237,6 +248,7 @@ LOAD_PASSING = [
     "Problem reading manifest file - S3ServiceException:NoSuchKey s3://control/loads/load.1/events.manifest",
 ]
 LOAD_LASTING = [
+    'ERROR: column "colour" of relation "web_events" has another type',
     "ERROR: String length exceeds DDL length",
     "Spectrum Scan Error code 15007: incompatible Parquet schema",
     "S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey",

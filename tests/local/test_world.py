@@ -24,7 +24,7 @@ def test_every_client_is_the_clouds(cloud: Any, monkeypatch: pytest.MonkeyPatch)
     """Whatever address the environment names."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     world = laptop_world(cloud)
-    assert (world.client("s3"), world.store.client, world.ledger.client) == (
+    assert (world.client("s3"), world.store.client, world.ledger.table.client) == (
         "the cloud's s3", "the cloud's s3", "the cloud's dynamodb",
     )  # fmt: skip
     assert (world.settings.ledger_table, world.settings.runs_at_once) == ("1", 11)

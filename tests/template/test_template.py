@@ -165,6 +165,19 @@ def test_every_function_has_the_environment_that_settings_ask_for_and_none_of_it
     assert len(FUNCTIONS) > 5
 
 
+def test_a_job_knows_its_region_by_both_names() -> None:
+    """Libraries read one of two variables, in driver and executors: another region's service must never be asked."""
+    [defaults] = RESOURCES["SparkApplication"]["Properties"]["RuntimeConfiguration"]
+    for place in ("spark.emr-serverless.driverEnv", "spark.executorEnv"):
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            assert defaults["Properties"][f"{place}.{name}"] == {"Ref": "AWS::Region"}
+
+
+def test_no_log_level_silences_the_metrics() -> None:
+    """Metrics are lines without a level, which Lambda counts as INFO, so its own filter must let INFO pass."""
+    assert {function["LoggingConfig"]["ApplicationLogLevel"] for function in FUNCTIONS.values()} == {"DEBUG"}
+
+
 def test_the_settings_parameter_tells_the_command_line_what_the_functions_know() -> None:
     """The command line builds the same `Settings` from it."""
     text = RESOURCES["SettingsParameter"]["Properties"]["Value"]["Fn::Sub"]

@@ -71,10 +71,14 @@ TRANSIENT_JOB = re.compile(
     r"|\bconnection reset\b|\b(Socket|Read|Connect)Timeout(Error|Exception)\b|unrelated to the running tasks",
     re.IGNORECASE,
 )
-#: Redshift's own words; error 1023 is a conflict (docs/aws-facts.md#serializable-conflicts-in-redshift).
+#: Redshift's own words. Conflicts have two texts, one for each isolation level
+#: (docs/aws-facts.md#serializable-conflicts-in-redshift). A missing grant, a dropped table, a paused warehouse and a
+#: usage limit are no batch's fault: the load is repeated, and an alarm rings, until somebody acts.
 TRANSIENT_LOAD = re.compile(
-    r"throttl|rate exceeded|serializable isolation|deadlock|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)"
-    r"|resum|unavailable|connection|internal ?(server ?)?(error|exception)|disk full|out of memory|too many"
+    r"throttl|rate exceeded|serializable isolation|conflict with concurrent transaction|deadlock"
+    r"|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)|resum|pause|unavailable|connection|too many"
+    r"|internal ?(server ?)?(error|exception)|disk full|out of memory|usage limit|insufficient ?capacity|slow ?down"
+    r"|permission denied|access ?denied|not authori[sz]ed|(relation|schema) .{0,200}does not exist"
     # Each load writes its manifest anew.
     r"|problem reading manifest",
     re.IGNORECASE,

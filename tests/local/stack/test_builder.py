@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.account import TemplateError
-from local.stack.builder import Building, arn, as_bool, camel, only, played, subset
+from local.stack.builder import StackBuilder, arn, as_bool, camel, only, resource_type, subset
 from local.stack.deployment import Created
 
 
@@ -18,16 +18,16 @@ def create(*_: Any) -> Created:
 
 def test_only_what_takes_effect_is_handed_on() -> None:
     """A property of neither list is an error that names resource, type and property."""
-    kind = played(create, "Name Size", {"Tags": "nobody looks at them here"})
+    kind = resource_type(create, "Name Size", {"Tags": "nobody looks at them here"})
     assert kind.effective("Box", "AWS::X::Y", {"Name": "a", "Tags": []}) == {"Name": "a"}
-    with pytest.raises(TemplateError, match=r"^Box \(AWS::X::Y\): property Colour is not played"):
+    with pytest.raises(TemplateError, match=r"^Box \(AWS::X::Y\): property Colour is not supported"):
         kind.effective("Box", "AWS::X::Y", {"Colour": "red"})
 
 
 def test_a_nested_property_that_is_not_played_is_named_with_its_path() -> None:
     """The first of them, by the alphabet."""
     only("Box", "Lid", {"A": 1}, ["A", "B"])
-    with pytest.raises(TemplateError, match=r"^Box: property Lid\.C is not played"):
+    with pytest.raises(TemplateError, match=r"^Box: property Lid\.C is not supported"):
         only("Box", "Lid", {"D": 1, "C": 1}, ["A", "B"])
 
 
@@ -48,4 +48,4 @@ def test_names_are_spelled_as_the_apis_spell_them() -> None:
 
 def test_an_unnamed_resource_is_named_after_stack_and_logical_id() -> None:
     """AWS would add random letters, which no test could wait for."""
-    assert Building("tide", Path(), False, lambda service: None).name("Box") == "tide-Box"
+    assert StackBuilder("tide", Path(), False, lambda service: None).name("Box") == "tide-Box"

@@ -39,3 +39,10 @@ def test_a_large_object_is_read_in_ranges(raw: Any, monkeypatch: pytest.MonkeyPa
     got = [(index, b"".join(parts)) for index, _, parts in s3_objects.fetch(enumerate(files))]
     assert got == list(enumerate(bodies))
     assert [len(next(parts)) for _, _, parts in s3_objects.fetch(enumerate(files))] == [1_000, 10, 0, 1_000, 1_000]
+
+
+def test_the_region_is_the_one_that_emr_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMR Serverless sets AWS_REGION alone, which boto3 does not read: it would ask us-east-1 for every file."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert s3_objects.client.__wrapped__().meta.region_name == "eu-central-1"

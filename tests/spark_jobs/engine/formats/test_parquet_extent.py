@@ -47,7 +47,7 @@ def test_a_file_without_groups_of_rows_reaches_to_its_mark() -> None:
 @pytest.mark.parametrize("body", [b"", b"\x1f", b"\x19" * 40, b"\x1c" * 100])
 def test_what_is_no_footer_is_an_error(body: bytes) -> None:
     """Empty, cut off, of an unknown type, nested without an end."""
-    with pytest.raises(ValueError, match="no Parquet footer"):
+    with pytest.raises(ValueError, match="not a Parquet footer"):
         extent(body)
 
 
