@@ -112,8 +112,8 @@ def _states(status: DatasetStatus, now: datetime) -> Text:
 def _counted(status: DatasetStatus, which: State, now: datetime) -> Text:
     notes = []
     if which is State.PLANNED and status.waiting_for_lock:
-        waits = "waits for its" if status.waiting_for_lock == 1 else "wait for their"
-        notes.append(f"{status.waiting_for_lock} {waits} turn")
+        waits = "waits" if status.waiting_for_lock == 1 else "wait"
+        notes.append(f"{status.waiting_for_lock} {waits} for the lock")
     if which in status.oldest:
         notes.append(f"for {duration(now - status.oldest[which])}")
     return line(state(which), f" {status.states[which]}", f" ({', '.join(notes)})" if notes else "")

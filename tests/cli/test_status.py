@@ -1,4 +1,4 @@
-"""`tidemark status`: what waits for its turn, how far the nights are, and that it fits a terminal."""
+"""`tidemark status`: what waits for the lock, how far the nights are, and that it fits a terminal."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def test_batches_that_wait_for_their_turn_say_so(world: NightWorld) -> None:
     assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 3 (for 0.0 s) 0 0 0 0 never"
     submit(shop, first.batch_id)
     world.clock.moment += timedelta(minutes=3)  # type: ignore[attr-defined]
-    waiting = "PLANNED 2 (2 wait for their turn, for 3.0 min), RUNNING 1 (for 3.0 min)"
+    waiting = "PLANNED 2 (2 wait for the lock, for 3.0 min), RUNNING 1 (for 3.0 min)"
     assert status(shop)["shop"] == f"shop 0 0 B – – {waiting} 0 0 0 0 never"
     running = shop.ledger.batches.get(first.batch_id)
     assert running
     shop.ledger.batches.save(replace(running, state=State.LOADED))
     assert status(shop)["shop"] == "shop 0 0 B – – PLANNED 2 (for 3.0 min), LOADED 1 0 0 0 0 never"
     submit(shop, second.batch_id)
-    now = "PLANNED 1 (1 waits for its turn, for 3.0 min), RUNNING 1 (for 0.0 s), LOADED 1"
+    now = "PLANNED 1 (1 waits for the lock, for 3.0 min), RUNNING 1 (for 0.0 s), LOADED 1"
     assert status(shop)["shop"].endswith(f"{now} 0 0 0 0 never")
 
 
