@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tests.simulation import mutants, repeats
 from tests.simulation.course import course
+from tests.simulation.harms import HARMS
 from tests.simulation.patches import Patch, applied
 from tests.simulation.schedules import Allowed, Crash, Explored, Explorer, Played, Schedule
 from tests.simulation.small_worlds import WORLDS
@@ -33,7 +34,11 @@ CAUGHT_IN = {
     "commits the latest rows that it chose before it was overtaken": "publish, publish: latest rows of one user",
     "takes over a lock that is still held": "submit, submit: in turn",
 }
-MUTANTS: dict[str, Callable[[], list[Patch]]] = {**mutants.MUTANTS, **repeats.MUTANTS}
+MUTANTS: dict[str, Callable[[], list[Patch]]] = {
+    **mutants.MUTANTS,
+    **repeats.MUTANTS,
+    **{name: harm.mutant for name, harm in HARMS.items()},
+}
 
 
 @dataclass(frozen=True)
