@@ -144,7 +144,7 @@ def test_a_ledger_that_was_lost_is_made_whole(laptop: Laptop, tidemark: Tidemark
     laptop.land("transactions/33.json", purchases(31, 33))
     laptop.rest_in_time()
     assert laptop.batch("transactions/31.json").state is State.LOADED
-    assert laptop.batch("transactions/33.json").duplicate_records == 1
+    assert laptop.batch("transactions/33.json").counts.duplicate_records == 1
     after = sorted([*before, "t33"])
     assert (transactions(laptop)["lake"], transactions(laptop)["warehouse"]) == (after, after)
     assert tidemark("recover").out.startswith("the ledger is whole")
