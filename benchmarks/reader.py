@@ -1,9 +1,10 @@
 """Compares the reader's speed with that of Spark's: `python -m benchmarks.reader [--megabytes 250] [--rounds 3]`
 
-Both read the same clean, newline-delimited web logs, all of which Spark's reader can read, into the same columns: many
-small gzip files (2,000 for 250 MB) and four large uncompressed ones. Spark reads from a folder, ours by HTTP as from
-S3. Then only ours reads the small files with the records concatenated as by Firehose, of which Spark would read only
-the first of each file. Prints median seconds and their ratio. The first round is a warm-up and does not count.
+Both read the same web logs into the same columns: clean, newline-delimited JSON, which Spark's reader can read. There
+are many small gzip files (2,000 for 250 MB) and four large uncompressed ones. Spark reads from a folder, ours by HTTP
+as from S3. Then ours alone reads the small files with records that are concatenated, as Firehose delivers them; Spark
+would read only the first record of each file. Prints median seconds and their ratio. The first round is a warm-up and
+does not count.
 """
 
 from __future__ import annotations

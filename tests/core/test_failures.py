@@ -249,6 +249,8 @@ LOAD_PASSING = [
 ]
 LOAD_LASTING = [
     'ERROR: column "colour" of relation "web_events" has another type',
+    'ERROR: column "colour" of relation "web_events" does not exist',
+    'ERROR: column "paused_at" is of type date but expression is of type bigint',
     "ERROR: String length exceeds DDL length",
     "Spectrum Scan Error code 15007: incompatible Parquet schema",
     "S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey",

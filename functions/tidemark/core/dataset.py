@@ -71,7 +71,7 @@ class Table:
     columns: tuple[Column, ...]
     partition: Optional[str] = None  # column of the lake table's identity partition
     day: Optional[str] = None  # the date column by which nightly jobs select rows
-    deduplicate: Optional[str] = None  # facts, latest: the key of which a batch keeps only one record
+    deduplicate: Optional[str] = None  # facts, latest: a batch keeps one record of each value of this key
     deduplication_window: Optional[timedelta] = None  # and of which all batches within this time keep only one record
     sums: tuple[str, ...] = ()  # additive: the columns that are summed; the others are the keys
     ratios: tuple[Ratio, ...] = ()  # additive: quotients in the view

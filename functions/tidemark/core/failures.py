@@ -76,9 +76,10 @@ TRANSIENT_JOB = re.compile(
 #: usage limit are no batch's fault: the load is repeated, and an alarm rings, until somebody acts.
 TRANSIENT_LOAD = re.compile(
     r"throttl|rate exceeded|serializable isolation|conflict with concurrent transaction|deadlock"
-    r"|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)|resum|pause|unavailable|connection|too many"
+    r"|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)|resum|unavailable|connection|too many"
+    r"|(warehouse|workgroup|cluster) .{0,80}paused"
     r"|internal ?(server ?)?(error|exception)|disk full|out of memory|usage limit|insufficient ?capacity|slow ?down"
-    r"|permission denied|access ?denied|not authori[sz]ed|(relation|schema) .{0,200}does not exist"
+    r"|permission denied|access ?denied|not authori[sz]ed|(?<!of )(relation|schema) .{0,200}does not exist"
     # Each load writes its manifest anew.
     r"|problem reading manifest",
     re.IGNORECASE,

@@ -1,4 +1,4 @@
-"""Batches and their attempts. Each save succeeds only if nobody else has written the batch since it was read."""
+"""Batches and their attempts. A save fails if the batch was written since it was read."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Batches:
             yield from map(parse_batch, self.table.get_all(keys[start : start + KEYS_MAX], consistent=True))
 
     def save(self, batch: Batch, also: Iterable[dict[str, Any]] = ()) -> Batch:
-        """Writes the batch and its attempt's item, if nobody else has written the batch since it was read.
+        """Writes the batch and its attempt's item, unless the batch was written since it was read.
 
         Closes the race between two handlers that advance one batch: the second gets `Conflict`. `also` holds further
         writes for the same transaction.

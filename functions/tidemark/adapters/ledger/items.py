@@ -45,8 +45,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(element) for element in value]
     if is_dataclass(value):
-        return {entry.name: getattr(value, entry.name) for entry in fields(value)}
+        return _attributes(value)
     return str(value) if isinstance(value, State) else value
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    return {entry.name: getattr(value, entry.name) for entry in fields(value)}
 
 
 def _python(value: Any) -> Any:
@@ -61,7 +65,7 @@ def _python(value: Any) -> Any:
 
 def batch_item(batch: Batch) -> Item:
     """Returns the batch's item; it has `open` only while the batch is not at rest or is listed for people."""
-    values = {entry.name: getattr(batch, entry.name) for entry in fields(Batch)}
+    values = _attributes(batch)
     keys = {"pk": batch_key(batch.batch_id), "sk": "BATCH"}
     return to_item({**values, **keys, **_indexed(batch)})
 
@@ -77,7 +81,7 @@ def _indexed(batch: Batch) -> dict[str, Any]:
 
 def attempt_item(batch: Batch) -> Item:
     """Returns the attempt's item, which is kept for ever: the batch as this attempt last wrote it."""
-    values = {entry.name: getattr(batch, entry.name) for entry in fields(Batch)}
+    values = _attributes(batch)
     dropped = {"due_at": None, "dataset": None, "batch_dataset": batch.dataset}
     return to_item({**values, **dropped, "pk": batch_key(batch.batch_id), "sk": f"ATTEMPT#{batch.attempt:06d}"})
 
@@ -100,7 +104,7 @@ def parse_batch(item: Item) -> Batch:
 
 def load_item(load: Load) -> Item:
     """Returns the load's item; it is in the `open` index until the load is closed."""
-    values = {entry.name: getattr(load, entry.name) for entry in fields(Load)}
+    values = _attributes(load)
     indexed = {"open": LOADS, "due_at": iso(load.created_at)} if load.state == "OPEN" else {}
     return to_item({**values, **indexed, "pk": load_key(load.load_id), "sk": "LOAD"})
 
@@ -117,7 +121,7 @@ def parse_load(item: Item) -> Load:
 
 def file_values(file: FileVersion) -> dict[str, Any]:
     """Returns the attributes of a file version, by name."""
-    return {entry.name: getattr(file, entry.name) for entry in fields(FileVersion)}
+    return _attributes(file)
 
 
 def parse_file(values: Mapping[str, Any]) -> FileVersion:

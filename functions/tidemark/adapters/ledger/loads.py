@@ -32,7 +32,7 @@ class Loads:
         return parse_load(item) if item else None
 
     def save(self, load: Load) -> Load:
-        """Writes the load, if nobody else has written it since it was read.
+        """Writes the load, unless it was written since it was read.
 
         Closes the race between two loaders or settlers: the second gets `Conflict`.
         """
