@@ -250,6 +250,7 @@ LOAD_PASSING = [
 LOAD_LASTING = [
     'ERROR: column "colour" of relation "web_events" has another type',
     'ERROR: column "colour" of relation "web_events" does not exist',
+    'ERROR: value too long for column "connection_timeout" of type character varying(8)',
     'ERROR: column "paused_at" is of type date but expression is of type bigint',
     "ERROR: String length exceeds DDL length",
     "Spectrum Scan Error code 15007: incompatible Parquet schema",

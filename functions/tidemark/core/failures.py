@@ -71,6 +71,8 @@ TRANSIENT_JOB = re.compile(
     r"|\bconnection reset\b|\b(Socket|Read|Connect)Timeout(Error|Exception)\b|unrelated to the running tasks",
     re.IGNORECASE,
 )
+#: Names in a message of Redshift: a column that is called `connection` says nothing about the warehouse.
+QUOTED_NAME = re.compile(r'"[^"]*"')
 #: Redshift's own words. Conflicts have two texts, one for each isolation level
 #: (docs/aws-facts.md#serializable-conflicts-in-redshift). A missing grant, a dropped table, a paused warehouse and a
 #: usage limit are no batch's fault: the load is repeated, and an alarm rings, until somebody acts.
@@ -146,7 +148,7 @@ def _is_slow_half(batch: Batch, failure: RunFailure) -> bool:
 
 def may_pass(message: str) -> bool:
     """Whether the warehouse's message describes a passing fault of its own, not a fault of the rows or files."""
-    return bool(TRANSIENT_LOAD.search(message))
+    return bool(TRANSIENT_LOAD.search(QUOTED_NAME.sub("", message)))
 
 
 def after_vanished(batch: Batch, file: str) -> Vanished | LoadRefused:
