@@ -381,7 +381,7 @@ FIGURES = {
         f"plan's claims, {WORDS[plan.CLAIMS_AT_ONCE]} at once",
         said(iceberg.SNAPSHOTS_KEPT.days, 1, "they expire after a day"),
         f"{len(WORLDS)} small worlds play two handlers at a time",
-        f"played {SEEDS:,} seeds and {FILES_SIMULATED} in {simulated('real time') / 60:.0f} minutes",
+        f"played {SEEDS:,} seeds and {FILES_SIMULATED}",
     ],
     "docs/operations.md": [
         f"counts the latest {report.RECENT} batches",

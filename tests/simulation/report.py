@@ -8,9 +8,7 @@ import platform
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -19,12 +17,15 @@ from tests.simulation import restored
 from tests.simulation.harms import HARMS, suffer
 from tests.simulation.interleavings import CAUGHT_IN, Caught, catch, explore
 from tests.simulation.killpoints import KINDS, STORIES, coverage, points
+from tests.simulation.long_run import play_all
 from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.peers import PEERS, play
 from tests.simulation.scenario import CHAOS_SECONDS, Outcome, run
 from tests.simulation.schedules import Explored
 from tests.simulation.small_worlds import WORLDS
 
+#: Where outcomes are kept, in a folder for each commit: a run that was stopped goes on there.
+KEPT = Path("build/simulation")
 #: Of so many seeds one more is played in which the ledger is restored.
 RESTORED_EVERY = 10
 #: What happens in these, as it is counted and as the page says it.
@@ -45,13 +46,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--kept", type=Path, default=KEPT, help="folder of the outcomes that are not played again")
     options = parser.parse_args(arguments)
-    started = time.monotonic()
+    seeds = range(options.first, options.first + options.seeds)
+    kept, processes = options.kept / _commit(), options.processes
+    outcomes = play_all(run, seeds, processes, kept / "seeds.jsonl")
+    recovered = play_all(restored.run, seeds[: options.seeds // RESTORED_EVERY], processes, kept / "restored.jsonl")
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        seeds = range(options.first, options.first + options.seeds)
-        outcomes = list(_progress(pool.imap_unordered(run, seeds, chunksize=10), options.seeds))
-        seconds = time.monotonic() - started
-        recovered = pool.map(restored.run, range(options.first, options.first + options.seeds // RESTORED_EVERY))
         mutants = pool.map(_hunt, MUTANTS, chunksize=1)
         harms = dict(zip(HARMS, pool.map(suffer, HARMS, chunksize=1), strict=True))
         days = [point for found in pool.map(_points, product(STORIES, KINDS), chunksize=1) for point in found]
@@ -60,7 +61,7 @@ def main(arguments: list[str]) -> int:
         peers = pool.map(_peer, PEERS, chunksize=1)
     failed = sorted((one for one in outcomes if one.problem), key=lambda one: one.seed)
     lines = [
-        *_head(options.first, outcomes, recovered, seconds, options.processes), *_broken(failed), *_faults(outcomes),
+        *_head(options.first, outcomes, recovered), *_broken(failed), *_faults(outcomes),
         *_restored(recovered), *_mutants(mutants), *_harms(harms), *_days(days), *_races(races), *_caught(caught),
         *_peers(peers),
     ]  # fmt: skip
@@ -73,15 +74,6 @@ def main(arguments: list[str]) -> int:
     broken = bool(failed) or any(one.problem for one in (*recovered, *days))
     broken |= any(found.broken for found in races.values())
     return int(broken or not all(tries for _, tries, _ in mutants) or not all(one.problem for one in caught))
-
-
-def _progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
-    for number, outcome in enumerate(outcomes, start=1):
-        if outcome.problem:
-            sys.stderr.write(f"seed {outcome.seed}: {outcome.problem}\n")
-        if number % 500 == 0:
-            sys.stderr.write(f"{number} of {total}\n")
-        yield outcome
 
 
 def _hunt(mutant: str) -> tuple[str, int, str]:
@@ -98,7 +90,7 @@ def _peer(name: str) -> tuple[str, int, int, int]:
     return name, *(sum(column) for column in zip(*played, strict=True))  # type: ignore[return-value]
 
 
-def _head(first: int, outcomes: list[Outcome], recovered: list[Outcome], seconds: float, processes: int) -> list[str]:
+def _head(first: int, outcomes: list[Outcome], recovered: list[Outcome]) -> list[str]:
     files, hours = sum(one.files for one in outcomes), sum(one.hours for one in outcomes)
     broken = Counter(kind_of(one.problem) for one in outcomes if one.problem)
     return [
@@ -123,7 +115,6 @@ def _head(first: int, outcomes: list[Outcome], recovered: list[Outcome], seconds
         f"| handler invocations | {sum(one.invocations for one in outcomes):,} |",
         f"| AWS calls | {sum(one.calls for one in outcomes):,} |",
         f"| simulated time | {hours:,.0f} h |",
-        f"| real time | {seconds:,.0f} s on {processes} processes |",
         *(f"| seeds in which {kind} | **{broken[kind]}** |" for kind in (*KINDS_OF_BREACH, OTHER)), "",
     ]  # fmt: skip
 
