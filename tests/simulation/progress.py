@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
-from tests.simulation.world import SETTINGS
+from tests.simulation.world import SCHEDULES, SETTINGS
 from tidemark.adapters.ledger.items import from_item
 from tidemark.clock import from_iso
 from tidemark.core.lifecycle import Batch, State
@@ -21,6 +21,8 @@ MAX_WAIT, RUN, LOAD_EVERY, LOAD = 60, 240, 300, 60
 #: An S3 event may take ten minutes; queue and poller add the time of a batch of messages.
 HEARD_OF = 600 + 60
 IN_TIME = timedelta(seconds=HEARD_OF + 2 * (MAX_WAIT + RUN + LOAD_EVERY + LOAD))
+#: Once all events of runs and statements are lost, each step of a batch (submit, publish, settle) waits for a sweep.
+WITHOUT_EVENTS = timedelta(seconds=2 * 3 * SCHEDULES["sweep"])
 #: After an outage, work may wait for the longest backoff, and a file whose event was given up for reconcile.
 AFTERMATH = timedelta(hours=1, minutes=30)
 PASS_IN_TIME = timedelta(hours=2 * SETTINGS.reconcile_hours)
@@ -76,4 +78,5 @@ class Progress:
 
     def _excuse(self, since: datetime) -> timedelta:
         seconds = self.sim.outages.seconds_since(since - AFTERMATH)
-        return timedelta(seconds=2 * seconds) + AFTERMATH if seconds else timedelta(0)
+        outage = timedelta(seconds=2 * seconds) + AFTERMATH if seconds else timedelta(0)
+        return outage + (WITHOUT_EVENTS if self.sim.events_lost else timedelta(0))
