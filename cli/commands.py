@@ -219,6 +219,31 @@ SEGMENTS = (
     ),
 )  # fmt: skip
 
+COMPARE = Option(["--compare"], type=FOLDER, help="an earlier proof's folder: show what answers differently")
+
+PROOF = (
+    Group(
+        "prove", "what only an account can prove",
+        Command(
+            "list", "every step: its claim, and what it costs", "cli.prove:list_steps",
+            JSON,
+        ),
+        Command(
+            "here", "try every step against a laptop cloud", "cli.prove:prove_here",
+            Option(["--out"], type=NEW_FOLDER, required=True, help="new or empty folder for report and answers"),
+            COMPARE,
+        ),
+        Command(
+            "account", "deploy a stack of its own, try every step, take it down", "cli.prove:prove_in_account",
+            Option(["--out"], type=NEW_FOLDER, required=True, help="new or empty folder for report and answers"),
+            COMPARE,
+            _flag("--keep", "keep", "leave the stack up"),
+            _flag("--yes", "sure", "deploy, and pay for it"),
+            opens=stack_name,
+        ),
+    ),
+)  # fmt: skip
+
 PROJECT = (
     Group(
         "jobs", "the Spark code",
@@ -246,6 +271,7 @@ tidemark = Program(
         "Quarantine": QUARANTINE,
         "Segments": SEGMENTS,
         "Project": PROJECT,
+        "Proof": PROOF,
     },
     params=[
         Option(["--stack"], type=TEXT, metavar="NAME", envvar="TIDEMARK_STACK", default="tidemark",

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = (ROOT / "docs" / "code-tour.md").read_text(encoding="utf-8")
-TREES = ("functions", "local", "spark_jobs", "cli")
+TREES = ("functions", "local", "prove", "spark_jobs", "cli")
 #: Every module of the product; `functions/datasets` is a link out of the tree.
 MODULES = frozenset(
     path.relative_to(ROOT).as_posix()
@@ -23,7 +23,7 @@ PACKAGES = sorted({str(Path(path).parent) for path in MODULES})
 NODE = re.compile(r'(\w+)\["([^"]+)"\]')
 ARROW = re.compile(r"^ +(\w+)(?:\[[^\]]+\])? --> (\w+)", re.MULTILINE)
 CODE_LINK = re.compile(r"\[`(\w+)`\]\(\.\./([\w/]+\.py)\)")
-NAMED_PATH = re.compile(r"`((?:functions|local|spark_jobs|cli|tests|datasets|events|layers|benchmarks)/[\w/.]*)`")
+NAMED_PATH = re.compile(r"`((?:functions|local|prove|spark_jobs|cli|tests|datasets|events|layers|benchmarks)/[\w/.]*)`")
 
 Edge = tuple[str, str]
 

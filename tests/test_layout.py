@@ -144,10 +144,13 @@ def test_every_worker_has_its_tests() -> None:
 
 #: Who may import what of the product: folder → the packages that it must not know.
 WALLS = {
-    "functions": ("local", "cli", "spark_jobs"),
-    "spark_jobs": ("local", "cli", "tidemark.adapters", "tidemark.service", "tidemark.wiring", "tidemark.settings"),
-    "local": ("cli",),
-}
+    "functions": ("local", "cli", "spark_jobs", "prove"),
+    "spark_jobs": (
+        "local", "cli", "prove", "tidemark.adapters", "tidemark.service", "tidemark.wiring", "tidemark.settings",
+    ),
+    "local": ("cli", "prove"),
+    "prove": ("cli",),
+}  # fmt: skip
 #: What a user writes: transforms and nightly jobs.
 USERS = [path for folder in ("transforms", "nightly") for path in sorted((ROOT / "spark_jobs" / folder).glob("*.py"))]
 
@@ -191,13 +194,18 @@ def test_transforms_and_nightly_jobs_import_nothing_of_the_engine(path: Path) ->
 
 
 #: Where the tests of a folder's modules are.
-MIRROR = {"functions/tidemark": "tests", "cli": "tests/cli", "local": "tests/local", "spark_jobs": "tests/spark_jobs"}
+MIRROR = {"functions/tidemark": "tests"} | {
+    folder: f"tests/{folder}" for folder in ("cli", "local", "prove", "spark_jobs")
+}
 #: Modules without a test file of their own → why.
 UNTESTED = {
     "cli/diagram.py": "tests/test_docs.py redraws every page's picture with it",
     "cli/validate.py": "tests/cli/test_arguments.py and tests/e2e/test_local.py run it as a command",
     "functions/tidemark/wiring.py": "one line, which every handler's test replaces",
     "local/account.py": "constants and an error class",
+    "prove/laptop.py": "tests/e2e/test_prove.py plays the whole list on it",
+    "prove/story.py": "tests/e2e/test_prove.py tries every step",
+    "prove/trials.py": "tests/e2e/test_prove.py tries every step",
     "spark_jobs/nightly/clusters.py": "a part of the job segment_customers, tested with it",
 }
 #: Test files about something else than one module → what.
