@@ -23,6 +23,8 @@ from local.clock import Clock
 from local.delivery.dispatcher import Dispatcher
 from local.delivery.schedules import schedule_input
 from local.endpoint.server import Call, Endpoint
+from local.lambda_runtime.api import SERVICE as LAMBDA
+from local.lambda_runtime.api import LambdaApi
 from local.lambda_runtime.functions import Functions, Response
 from local.lambda_runtime.http_api import SCOPE, HttpApi
 from local.stack.deploy import deploy
@@ -114,6 +116,7 @@ class Cloud:
         self._dispatcher = dispatcher
         dispatcher.start()
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
+        apps[LAMBDA] = LambdaApi(self.deployment, dispatcher.invoke, dispatcher.invoke_async)
         # Closers run last to first: accept no new events, end the handlers, then join the dispatcher's threads.
         self._closers.insert(-1, dispatcher.stop)
         self._closers.append(dispatcher.halt)
