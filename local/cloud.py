@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+    from local.endpoint.containers import Containers
+
 ROOT = Path(__file__).resolve().parent.parent
 CREDENTIALS: dict[str, Any] = {
     "aws_access_key_id": "AKIALOCAL",
@@ -48,7 +50,7 @@ class Cloud:
     """Deploys `template` on start and discards all state on stop.
 
     `apps` maps SigV4 service names to WSGI apps and replaces Tidemark's own stand-ins. `built` runs the functions
-    from `.aws-sam/build` instead of their source. For `speed` and `schedules`, see Clock.
+    from `.aws-sam/build` instead of their source. For `speed` and `schedules`, see Clock. `containers` lets them in.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Cloud:
         schedules: bool = True,
         port: int = 0,
         apps: Mapping[str, WSGIApplication] | None = None,
+        containers: Containers | None = None,
     ) -> None:
         self.template = template
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tidemark-"))
@@ -70,7 +73,7 @@ class Cloud:
         self.calls: Counter[Call] = Counter()  #: calls that the endpoint answered
         self.deployment: Deployment
         self._parameters, self._stack, self._built, self._port = parameters, stack, built, port
-        self._apps = apps
+        self._apps, self._containers = apps, containers
         self.session: Any = boto3.session.Session(**CREDENTIALS)
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
@@ -100,7 +103,12 @@ class Cloud:
         forget_everything()
         apps: dict[str, WSGIApplication] = {}  # filled below, because the apps need the endpoint's address
         self._endpoint = Endpoint(
-            apps, self._put_events, on_call=self._on_call, unsigned=self._unsigned, port=self._port
+            apps,
+            self._put_events,
+            on_call=self._on_call,
+            unsigned=self._unsigned,
+            port=self._port,
+            containers=self._containers,
         )
         self._endpoint.start()
         self._closers.append(self._endpoint.stop)
@@ -130,6 +138,11 @@ class Cloud:
     def url(self) -> str:
         """The endpoint's URL, for AWS_ENDPOINT_URL."""
         return self._endpoint.url
+
+    @property
+    def container_url(self) -> str:
+        """The endpoint's URL within a container that is let in."""
+        return self._endpoint.container_url
 
     @cached_property
     def settings(self) -> dict[str, str]:
