@@ -2,7 +2,8 @@
 
 Requests arrive at the cloud's one endpoint, which recognizes them by the service of their signature, `execute-api`. An
 unsigned request for a route is rejected as API Gateway does. The signature itself is not checked, because IAM is not
-enforced on a laptop. The payload limits of API Gateway and Lambda apply.
+enforced on a laptop. The limits of API Gateway apply, and Lambda's for the event; a function's answer has its limit in
+the function's process.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 SCOPE = "execute-api"
 BODY_BYTES_MAX = 10 << 20  #: API Gateway's limit for a request body
 EVENT_BYTES_MAX = 6 << 20  #: Lambda's limit for the event as JSON, with a binary body in base64
-ANSWER_BYTES_MAX = (6 << 20) + 100  #: Lambda's limit for the function's result as JSON
 TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)")
 _ACCESS_KEY = re.compile(r"Credential=([^/,\s]+)/")
 
@@ -61,8 +61,6 @@ class HttpApi:
         if _size(lambda_event) > EVENT_BYTES_MAX:
             return _refusal(413, "Request Entity Too Large")
         outcome = self._invoke(route.function, lambda_event)
-        if not outcome.error and _size(outcome.payload) > ANSWER_BYTES_MAX:
-            return _refusal(500, "Internal Server Error")
         if outcome.error:
             timed_out = outcome.payload.get("errorType") == "Sandbox.Timedout"
             return _refusal(503, "Service Unavailable") if timed_out else _refusal(500, "Internal Server Error")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import signal
 import socket
 import tempfile
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ from cli.local_cloud import _explain_up, stay_up
 from cli.main import main
 from cli.program import Command
 from cli.render import open_console
+from local.cloud import ROOT
 from tests.cli.outcomes import everything, printed, refused
 
 CLOUD: Any = SimpleNamespace(
@@ -66,6 +69,52 @@ def test_a_cloud_is_stopped_even_if_its_output_is_closed(monkeypatch: pytest.Mon
     with pytest.raises(BrokenPipeError):
         stay_up(open_console(Gone()), 0)
     assert done == ["start", "stop"]
+
+
+def test_containers_find_the_names_in_a_file_while_the_cloud_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--docker` writes SAM's variables where samconfig.toml looks for them, and removes them at the end."""
+    seen: list[Any] = []
+    path = tmp_path / "variables.json"
+
+    class Up(SimpleNamespace):
+        """A cloud with one function."""
+
+        container_url = "http://172.17.0.1:4566"
+        deployment = SimpleNamespace(functions=[SimpleNamespace(logical_id="Plan", environment={"RAW_BUCKET": "raw"})])
+
+        def start(self) -> None:
+            """Nothing."""
+
+        def stop(self) -> None:
+            """Nothing."""
+
+    def interrupt(_: float) -> None:
+        seen.append(json.loads(path.read_text()))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(local_cloud, "SAM_VARIABLES", path)
+    monkeypatch.setattr(local_cloud, "Cloud", lambda **options: Up(**vars(CLOUD) | options))
+    monkeypatch.setattr(local_cloud.time, "sleep", interrupt)
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        said = printed(lambda console: stay_up(console, 0, docker=True))
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert seen == [{"Plan": {"RAW_BUCKET": "raw", "AWS_ENDPOINT_URL": "http://172.17.0.1:4566"}}]
+    assert not path.exists()
+    assert "Containers reach it at http://172.17.0.1:4566" in said
+    assert "  sam local invoke Collect --event events/collect/usual.json" in said.splitlines()
+
+
+def test_samconfig_names_the_file_of_variables() -> None:
+    """In every environment, so that plain `sam local invoke` finds it; without the file, SAM refuses to run."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    for environment in ("default", "prod"):
+        named = config[environment]["local_invoke"]["parameters"]["env_vars"]
+        assert ROOT / named == local_cloud.SAM_VARIABLES
 
 
 def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
