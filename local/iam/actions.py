@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from local.account import ACCOUNT, REGION
 from local.iam.policy import Request
@@ -126,7 +126,7 @@ def _object(asked: Asked, arn: str) -> Iterator[Request]:
 
 
 def _deleted(body: bytes) -> Iterator[str]:
-    for element in ElementTree.fromstring(body).iter():  # noqa: S314 — the laptop's own clients
+    for element in ET.fromstring(body).iter():  # noqa: S314 — the laptop's own clients
         if element.tag.endswith("}Key") or element.tag == "Key":
             yield element.text or ""
 

@@ -1,4 +1,4 @@
-"""The endpoint's guard: refuses calls that the caller's policies do not allow, and remembers what allowed the others."""
+"""The endpoint's guard: refuses calls that the caller's policies do not allow, and keeps what allowed the others."""
 
 from __future__ import annotations
 

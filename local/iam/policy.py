@@ -188,7 +188,8 @@ def _arn_like(pattern: str, arn: str, context: Mapping[str, str]) -> bool:
 
 
 def _equal(pattern: str, text: str, context: Mapping[str, str]) -> bool:
-    values = [match[0] if match["name"] is None else _value(match["name"], context) for match in _TOKEN.finditer(pattern)]
+    tokens = _TOKEN.finditer(pattern)
+    values = [match[0] if match["name"] is None else _value(match["name"], context) for match in tokens]
     return None not in values and "".join(map(str, values)) == text
 
 

@@ -56,9 +56,9 @@ class Principals:
         if not access_key.startswith(PREFIX) or not name:
             return None
         first, *others = (self.known[part] for part in name.split("+"))
-        if any(one.role for one in (first, *others)) and others:
+        if others and any(one.role for one in (first, *others)):
             raise KeyError(name)
-        return replace(first, name=name, statements=sum((one.statements for one in others), first.statements))
+        return replace(first, statements=sum((one.statements for one in others), first.statements))
 
     def by_role(self, role_arn: str) -> Principal:
         """The caller with this role; KeyError if the template has no such role."""

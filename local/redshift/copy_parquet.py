@@ -74,8 +74,7 @@ def _client_of(s3: S3, role_arn: str) -> Any:
     try:
         return s3(role_arn)
     except KeyError as error:
-        words = f"The requested role {role_arn} is not associated to cluster"
-        raise SqlError(f"User arn:aws:redshift-serverless is not authorized to assume IAM Role {role_arn}: {words}") from error
+        raise SqlError(f"Not authorized to get credentials of role {role_arn}") from error
 
 
 def parquet_reader() -> Any:

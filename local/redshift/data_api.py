@@ -39,8 +39,8 @@ Emit = Callable[[str, str, dict[str, Any], list[str]], None]
 class RedshiftDataApp:
     """WSGI app over one DuckDB file. `emit(source, detail type, detail, resources)` receives the events.
 
-    The file serves every Database name of the workgroup. `s3` creates the client with which COPY reads, for its role's ARN. Tables are
-    persistent; statements are lost with the process (AWS keeps them for a day).
+    The file serves every Database name of the workgroup. `s3` creates the client with which COPY reads, from the ARN of
+    its role. Tables are persistent; statements are lost with the process (AWS keeps them for a day).
     """
 
     def __init__(self, emit: Emit, database: Path, s3: S3, clock: Callable[[], float] = time.monotonic) -> None:

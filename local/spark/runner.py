@@ -17,7 +17,16 @@ from typing import IO, Any, Final, Protocol
 
 from local.spark import jvm, process_group
 from local.spark import staging as spark_staging
-from local.spark.workspace import OWN_KEY, JobSpec, Outcome, Workspace, error_lines, local_properties, submit_options, tail
+from local.spark.workspace import (
+    OWN_KEY,
+    JobSpec,
+    Outcome,
+    Workspace,
+    error_lines,
+    local_properties,
+    submit_options,
+    tail,
+)
 
 __all__ = ["ColdRunner", "JobRunner", "JobSpec", "Outcome", "WarmRunner", "Workspace"]
 

@@ -34,7 +34,7 @@ def rule(pattern: dict[str, Any] | None, *targets: Target, **more: Any) -> RuleS
 class Stage:
     """Queues, buckets and tables of their own, and functions that are Python callables."""
 
-    def __init__(self, aws: Any, client: Callable[[str], Any], name: str) -> None:
+    def __init__(self, aws: Any, client: Callable[..., Any], name: str) -> None:
         self.aws, self.client, self.name = aws, client, re.sub(r"[^a-z0-9]+", "-", name.lower())[-50:]
         self.invoked: list[tuple[str, Any]] = []
         self.at: list[float] = []

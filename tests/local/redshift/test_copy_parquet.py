@@ -79,7 +79,7 @@ def bucket() -> Iterator[Any]:
 
 @pytest.fixture
 def lake(bucket: Any, tmp_path: Path) -> Iterator[Lake]:
-    app = RedshiftDataApp(Events(), tmp_path / "warehouse.duckdb", s3=lambda: bucket)
+    app = RedshiftDataApp(Events(), tmp_path / "warehouse.duckdb", s3=lambda _: bucket)
     with served(app) as url:
         lake = Lake(bucket, client("redshift-data", url), app)
         lake.run(DDL)
