@@ -7,6 +7,7 @@ is compared with the template of today. `make permissions` writes it anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -118,7 +119,8 @@ def test_both_directions_can_fail() -> None:
 @pytest.mark.parametrize("principal", sorted({grant.principal for grant in grants(EXPANDED)}))
 def test_who_may_read_objects_learns_which_are_missing(principal: str) -> None:
     """Without s3:ListBucket on the bucket, S3 answers 403 for a missing object, and "not there" would be an error."""
-    mine = [grant for grant in grants(EXPANDED) if grant.principal == principal]
+    together = {"OperatorPolicy": {"ReaderPolicy", "OperatorPolicy"}}.get(principal, {principal})
+    mine = [grant for grant in grants(EXPANDED) if grant.principal in together]
     read = {one for grant in mine if "s3:GetObject" in grant.actions for one in symbolic(grant.resources)}
     listing = {one for grant in mine if BUCKETS["ListObjectsV2"] in grant.actions for one in symbolic(grant.resources)}
     assert {one.partition("/")[0] for one in read} - listing == set()
@@ -149,6 +151,17 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
             yield from commands(command, (*words, name))
         else:
             yield " ".join((*words, name))
+
+
+def test_the_page_for_operators_says_which_command_needs_which_policy() -> None:
+    """Both rows of its table are those that the end-to-end tests use."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = {
+        who: re.findall(r"`([^`]+)`", names)
+        for who, names in re.findall(r"^\| (ReaderPolicy|both) \| (.+) \|$", page, re.MULTILINE)
+    }
+    for who, policy in (("ReaderPolicy", "reader"), ("both", "operator")):
+        assert sorted(rows[who]) == sorted(name for name, needed in POLICIES.items() if needed == policy)
 
 
 def test_every_command_says_which_policy_it_needs() -> None:
