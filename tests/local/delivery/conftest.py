@@ -44,7 +44,9 @@ class Stage:
     def run(self, *, clock: Clock | None = None, **deployment: Any) -> Dispatcher:
         clock = clock or Clock(speed=60, schedules=False)
         functions = deployment.pop("functions", (function("F"),))
-        self.dispatcher = Dispatcher(Deployment("s", {}, functions, **deployment), self.client, self._invoke, clock)
+        require = deployment.pop("require", lambda *_: None)
+        deployed = Deployment("s", {}, functions, **deployment)
+        self.dispatcher = Dispatcher(deployed, self.client, self._invoke, clock, require)
         self.aws.hooks[1:] = [lambda call: self.dispatcher.wake(call.service, call.operation)]
         self.dispatcher.start()
         return self.dispatcher
