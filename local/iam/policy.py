@@ -21,8 +21,6 @@ ELEMENTS: Final = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"}
 KEYS: Final = frozenset(
     {
         "aws:userid",
-        "aws:sourcearn",
-        "aws:sourceaccount",
         "events:source",
         "iam:passedtoservice",
         "redshift-data:statement-owner-iam-userid",
@@ -181,12 +179,6 @@ def _value(name: str, context: Mapping[str, str]) -> str | None:
     return name if name in LITERALS else context.get(name.lower())
 
 
-def _arn_like(pattern: str, arn: str, context: Mapping[str, str]) -> bool:
-    """The six parts of an ARN are compared one by one, so that no wildcard reaches beyond its part."""
-    patterns, parts = pattern.split(":", 5), arn.split(":", 5)
-    return len(patterns) == len(parts) and all(map(matches, patterns, parts, [context] * len(parts)))
-
-
 def _equal(pattern: str, text: str, context: Mapping[str, str]) -> bool:
     tokens = _TOKEN.finditer(pattern)
     values = [match[0] if match["name"] is None else _value(match["name"], context) for match in tokens]
@@ -196,6 +188,4 @@ def _equal(pattern: str, text: str, context: Mapping[str, str]) -> bool:
 OPERATORS: Final[Mapping[str, Callable[[str, str, Mapping[str, str]], bool]]] = {
     "StringEquals": _equal,
     "StringLike": matches,
-    "ArnEquals": _arn_like,  # IAM treats both alike
-    "ArnLike": _arn_like,
 }

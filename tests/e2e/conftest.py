@@ -194,4 +194,4 @@ def tidemark(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return run
 
 
-__all__ = ["Answer", "Laptop", "LaptopWorld", "Tidemark", "environment"]
+__all__ = ["Answer", "Laptop", "LaptopWorld", "Tidemark", "access_key", "environment"]

@@ -7,6 +7,7 @@ is compared with the template of today. `make permissions` writes it anew.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -18,10 +19,13 @@ import pytest
 
 from cli.commands import tidemark
 from local.iam.actions import BUCKETS, OBJECTS
-from local.iam.policy import listed, matches
+from local.iam.policy import listed, matches, parse
 from local.iam.recording import Grant, grants, symbolic_resolver
 from local.stack.template import expand, load
 from tests.template.operators import POLICIES
+from tidemark.core.dataset_parser import parse_dataset
+from tidemark.core.job import JobSpec
+from tidemark.core.run_policy import run_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPANDED = expand(load(ROOT / "template.yaml"))
@@ -37,6 +41,7 @@ REASONS = {
     ("JobRole", "s3:ListBucketMultipartUploads"): "S3A's committer; on a laptop Spark writes to a folder",
     ("CopyRole", "s3:GetBucketLocation"): "COPY asks where a bucket is; the stand-in knows one region",
     ("*", "s3:ListBucket"): "S3 asks for it only if an object is missing",
+    ("*", "{*Bucket.Arn}"): "S3 asks for s3:ListBucket only if an object is missing",
 }
 
 
@@ -143,6 +148,29 @@ def test_services_assume_roles_for_this_account_alone() -> None:
         "sts:ExternalId",
         {"Fn::Sub": "arn:${AWS::Partition}:redshift:${AWS::Region}:${AWS::AccountId}:dbuser:*/*"},
     )
+
+
+def test_a_runs_own_policy_and_its_role_have_the_same_actions() -> None:
+    """A run may do what both allow: an action that only one of them has would be allowed to no run at all."""
+    shop = {
+        "name": "shop",
+        "prefix": "shop/",
+        "record": {"day": "date"},
+        "tables": {"sales": {"columns": {"day": "date"}}},
+    }
+    night = {
+        "name": "total",
+        "every": "day",
+        "reads": {"sales": "period"},
+        "tables": {"totals": {"columns": {"day": "date"}}},
+    }
+    specs = [
+        JobSpec("b", 1, parse_dataset(declared), "s3://control/batches/m.json", "s3://lake/batches/b/0001/", seen)
+        for declared, seen in ((shop, None), (shop, ()), (night, None))
+    ]
+    in_runs = {action for spec in specs for one in parse(json.loads(run_policy(spec, "raw"))) for action in one.actions}
+    in_role = {action for grant in grants(EXPANDED) if grant.principal == "JobRole" for action in grant.actions}
+    assert in_runs == in_role
 
 
 def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
