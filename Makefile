@@ -36,7 +36,7 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 	tidemark local up
 
 ##@ Change
-.PHONY: check fast lint test simulate mutants fuzz format requirements
+.PHONY: check fast lint test simulate mutants fuzz permissions format requirements
 
 check: lint test ## everything that CI checks
 
@@ -61,6 +61,12 @@ mutants: $(READY) ## make SAMPLE=150 small changes to core and services, drawn b
 
 fuzz: $(FUZZ)/.ready ## fuzz the readers, SECONDS=600 for each format; findings are kept in build/fuzz
 	PYTHONPATH=.:functions nice $(FUZZ)/bin/python -m tests.fuzz.run --seconds $(or $(SECONDS),600)
+
+permissions: $(READY) ## run the end-to-end tests, and record which permissions they used
+	@mkdir -p build && rm -f build/permissions
+	TIDEMARK_PERMISSIONS=$(CURDIR)/build/permissions pytest -q -m e2e
+	LC_ALL=C sort -u build/permissions > tests/template/permissions.txt
+	git diff --stat -- tests/template/permissions.txt
 
 format: $(READY) ## let ruff fix what it can
 	ruff check --fix .

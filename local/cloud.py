@@ -25,6 +25,8 @@ from local.delivery.schedules import schedule_input
 from local.endpoint.server import Call, Endpoint
 from local.lambda_runtime.api import SERVICE as LAMBDA
 from local.lambda_runtime.api import LambdaApi
+from local.iam import recording
+from local.iam.guard import Guard
 from local.lambda_runtime.functions import Functions, Response
 from local.lambda_runtime.http_api import SCOPE, HttpApi
 from local.stack.deploy import deploy
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
     from local.endpoint.containers import Containers
+    from local.redshift.data_api import RedshiftDataApp
 
 ROOT = Path(__file__).resolve().parent.parent
 CREDENTIALS: dict[str, Any] = {
@@ -75,11 +78,13 @@ class Cloud:
         self._parameters, self._stack, self._built, self._port = parameters, stack, built, port
         self._apps, self._containers = apps, containers
         self.session: Any = boto3.session.Session(**CREDENTIALS)
-        self._clients: dict[str, Any] = {}
+        self.guard = Guard()
+        self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()
         self._calls_lock = threading.Lock()
         self._dispatcher: Dispatcher | None = None
         self._http_api: HttpApi | None = None
+        self._warehouse: RedshiftDataApp | None = None
         self._closers: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
@@ -107,6 +112,7 @@ class Cloud:
             self._put_events,
             on_call=self._on_call,
             unsigned=self._unsigned,
+            guard=self.guard,
             port=self._port,
             containers=self._containers,
         )
@@ -117,10 +123,12 @@ class Cloud:
             self.template, self.client, parameters=self._parameters, stack=self._stack, built=self._built
         )
         self._upload_job_code()
+        self.guard.deployed(self.deployment, self._issuer)
+        self._closers.append(lambda: recording.append(self.guard.uses, self.template, self.deployment))
         functions = Functions(self.deployment.functions, self.url, self.state_dir)
         self._closers.append(functions.stop)
         self._functions = functions
-        dispatcher = Dispatcher(self.deployment, self.client, functions.invoke, self.clock)
+        dispatcher = Dispatcher(self.deployment, self.client, functions.invoke, self.clock, self.guard.require)
         self._dispatcher = dispatcher
         dispatcher.start()
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
@@ -155,13 +163,19 @@ class Cloud:
         assert self._dispatcher is not None, "the cloud has not started"
         return self._dispatcher
 
-    def client(self, service: str) -> Any:
-        """A boto3 client for this cloud; all threads share one client per service."""
+    def client(self, service: str, caller: str = "") -> Any:
+        """A boto3 client for this cloud; all threads share one client per service and caller.
+
+        `caller` is the logical id of the function, role or managed policy that calls; by default an administrator.
+        """
         with self._clients_lock:
-            if service not in self._clients:
+            if (service, caller) not in self._clients:
+                keys = CREDENTIALS | {"aws_access_key_id": CREDENTIALS["aws_access_key_id"] + caller}
                 config = Config(max_pool_connections=32, retries={"total_max_attempts": 2})
-                self._clients[service] = self.session.client(service, endpoint_url=self.url, config=config)
-            return self._clients[service]
+                self._clients[service, caller] = self.session.client(
+                    service, endpoint_url=self.url, config=config, **keys
+                )
+            return self._clients[service, caller]
 
     def invoke(self, function: str, event: Any) -> Response:
         """Runs a function, given by logical id, name or ARN, and waits for its outcome."""
@@ -208,11 +222,20 @@ class Cloud:
         from local.redshift.data_api import RedshiftDataApp
         from local.spark.runner import WarmRunner, Workspace
 
-        emr = EmrServerlessApp(self._emit, WarmRunner(Workspace(self.state_dir, self.url)))
+        emr = EmrServerlessApp(
+            self._emit, WarmRunner(Workspace(self.state_dir, self.url)), in_session=self.guard.session
+        )
         self._closers.append(emr.stop)
-        redshift = RedshiftDataApp(self._emit, self.state_dir / "warehouse.duckdb", lambda: self.client("s3"))
+        redshift = RedshiftDataApp(self._emit, self.state_dir / "warehouse.duckdb", self._copy_client)
+        self._warehouse = redshift
         self._closers.append(redshift.close)
         return {"emr-serverless": emr, "redshift-data": redshift}
+
+    def _copy_client(self, role_arn: str) -> Any:
+        return self.client("s3", self.guard.name_of(role_arn))
+
+    def _issuer(self, statement_id: str) -> str | None:
+        return self._warehouse.issuer(statement_id) if self._warehouse else None
 
     def _upload_job_code(self) -> None:
         root, entry = self.template.parent, self.template.parent / "spark_jobs" / "run_batch.py"

@@ -52,7 +52,7 @@ def test_redshift_takes_the_forms_in_tables_and_sums(tmp_path: Path) -> None:
     columns = [Column(f"c{number:02}", ColumnType.parse(one)) for number, one in enumerate(EXAMPLES)]
     sums = tuple(column.name for column in columns if column.type.redshift_sum)
     table = Table("every", "additive", tuple(columns), sums=sums)
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", s3=lambda: None)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", s3=lambda _: None)
     session = warehouse.session()
     for sql in (sql for change in table_changes(table, table.physical_name, None) for sql in change):
         session.run(translate(sql))

@@ -42,17 +42,21 @@ WRITES = {
 class Dispatcher:
     """Runs the rules, schedules, notifications and event source mappings of `deployment`.
 
-    `clients` returns a boto3 client for a service name; `invoke(logical_id, event)` runs a function and waits for it.
+    `clients` returns a boto3 client for a service name and, optionally, the logical id of the caller;
+    `invoke(logical_id, event)` runs a function and waits for it. `require(role ARN, action, resource)` raises
+    PermissionError if a schedule's role may not invoke its target.
     """
 
     def __init__(
         self,
         deployment: Deployment,
-        clients: Callable[[str], Any],
+        clients: Callable[..., Any],
         invoke: Callable[[str, Any], Response],
         clock: Clock,
+        require: Callable[[str, str, str], None] = lambda *_: None,
     ) -> None:
         self.clock = clock
+        self._require = require
         self.client = clients
         self.bus = EventBus(deployment.rules, self._deliver)
         self._deployment = deployment
@@ -144,16 +148,16 @@ class Dispatcher:
     def pause(self, seconds: float) -> bool:
         return self._stopping.wait(seconds)
 
-    def send(self, arn: str, body: Any, attributes: Mapping[str, str] | None = None) -> None:
-        """Sends `body` as JSON to the queue or topic at `arn`."""
+    def send(self, arn: str, body: Any, attributes: Mapping[str, str] | None = None, caller: str = "") -> None:
+        """Sends `body` as JSON to the queue or topic at `arn`, as the role of `caller`."""
         text = body if isinstance(body, str) else json.dumps(body)
         values = {name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()}
         service, name = arn.split(":")[2], arn.rsplit(":", maxsplit=1)[-1]
         if service == "sns":
-            self.client("sns").publish(TopicArn=arn, Message=text, MessageAttributes=values)
+            self.client("sns", caller).publish(TopicArn=arn, Message=text, MessageAttributes=values)
             return
         url = self._queue_url(name)
-        self.client("sqs").send_message(QueueUrl=url, MessageBody=text, MessageAttributes=values)
+        self.client("sqs", caller).send_message(QueueUrl=url, MessageBody=text, MessageAttributes=values)
 
     # Deliveries.
 
@@ -167,6 +171,8 @@ class Dispatcher:
 
     def _deliver_to_target(self, target: Target, body: Any, origin: str) -> None:
         try:
+            if target.role_arn:
+                self._require(target.role_arn, "lambda:InvokeFunction", target.arn)
             if ":lambda:" in target.arn:
                 self.invoke_async(self._deployment.function(target.arn), body)
             else:
@@ -174,6 +180,8 @@ class Dispatcher:
         except Exception as error:
             if not target.dead_letters:
                 raise
+            if target.role_arn:
+                self._require(target.role_arn, "sqs:SendMessage", target.dead_letters)
             attributes = {"RULE_ARN": origin, "TARGET_ARN": target.arn, "ERROR_CODE": type(error).__name__}
             self.send(target.dead_letters, body, attributes | {"ERROR_MESSAGE": str(error)})
 
@@ -185,11 +193,13 @@ class Dispatcher:
             self._later(RETRY_SECONDS * attempt, self.invoke_async, function, event, attempt + 1)
             return
         if function.on_failure:
-            self.send(function.on_failure, invocation_failure(function, event, attempt, response))
+            record = invocation_failure(function, event, attempt, response)
+            self.send(function.on_failure, record, caller=function.logical_id)
         if function.dead_letters:
             attributes = {"RequestID": response.request_id, "ErrorCode": "200"}
             message = response.payload["errorMessage"][:1024]
-            self.send(function.dead_letters, event, attributes | {"ErrorMessage": message})
+            attributes |= {"ErrorMessage": message}
+            self.send(function.dead_letters, event, attributes, caller=function.logical_id)
 
     def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:
         if self._stopping.is_set():

@@ -1,4 +1,8 @@
-"""Event source mappings: pollers that, like Lambda's, pass batches from a queue or a stream to a function."""
+"""Event source mappings: pollers that, like Lambda's, pass batches from a queue or a stream to a function.
+
+They call as the function's role, except where only the laptop cloud asks: whether a source is drained, and how soon a
+message comes back on a fast clock.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from local.delivery.lambda_records import Record, failures, sqs_record, stream_f
 from local.stack.event_pattern import Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local.clock import Clock
     from local.lambda_runtime.functions import Response
@@ -29,9 +33,9 @@ class DispatcherLike(Protocol):
 
     @property
     def clock(self) -> Clock: ...
-    def client(self, service: str) -> Any: ...
+    def client(self, service: str, caller: str = "") -> Any: ...
     def invoke(self, function: str, event: Any) -> Response: ...
-    def send(self, arn: str, body: Any) -> None: ...
+    def send(self, arn: str, body: Any, attributes: Mapping[str, str] | None = None, caller: str = "") -> None: ...
     def pause(self, seconds: float) -> bool:
         """Waits; true if the dispatcher is stopping."""
         ...
@@ -44,9 +48,9 @@ class QueueSource:
         self._source = source
         self._dispatcher = dispatcher
         self._filters = [Pattern.parse(text) for text in source.patterns]
-        sqs = dispatcher.client("sqs")
-        self._url = sqs.get_queue_url(QueueName=source.arn.split(":")[-1])["QueueUrl"]
-        attributes = sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["VisibilityTimeout"])
+        self._sqs = dispatcher.client("sqs", source.function)
+        self._url = dispatcher.client("sqs").get_queue_url(QueueName=source.arn.split(":")[-1])["QueueUrl"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["VisibilityTimeout"])
         self._visibility = int(attributes["Attributes"]["VisibilityTimeout"])
 
     def step(self) -> bool:
@@ -79,7 +83,7 @@ class QueueSource:
         return list(messages.values())
 
     def _receive(self, room: int) -> list[Record]:
-        answer = self._dispatcher.client("sqs").receive_message(
+        answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=min(RECEIVE_LIMIT, room),
             MessageSystemAttributeNames=["All"],
@@ -106,7 +110,7 @@ class QueueSource:
     def _delete(self, messages: list[Record]) -> None:
         for some in _tens(messages):
             entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(some)]
-            self._dispatcher.client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
+            self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
     def _shorten_visibility(self, messages: list[Record]) -> None:
         """On a fast clock, failed messages return sooner than after the queue's visibility timeout."""
@@ -132,7 +136,8 @@ class StreamSource:
         self._source = source
         self._dispatcher = dispatcher
         self._filters = [Pattern.parse(text) for text in source.patterns]
-        stream = dispatcher.client("dynamodbstreams").describe_stream(StreamArn=source.arn)["StreamDescription"]
+        self._streams = dispatcher.client("dynamodbstreams", source.function)
+        stream = self._streams.describe_stream(StreamArn=source.arn)["StreamDescription"]
         self._shard = stream["Shards"][0]["ShardId"]  # moto has one
         self._position = self._iterator() if source.from_start else self._iterator(kind="LATEST")
 
@@ -145,16 +150,17 @@ class StreamSource:
         return bool(records)
 
     def drained(self) -> bool:
-        return not self._read(self._position, 1)["Records"]
+        streams = self._dispatcher.client("dynamodbstreams")
+        return not streams.get_records(ShardIterator=self._position, Limit=1)["Records"]
 
     def _iterator(self, kind: str = "TRIM_HORIZON") -> str:
-        answer = self._dispatcher.client("dynamodbstreams").get_shard_iterator(
+        answer = self._streams.get_shard_iterator(
             StreamArn=self._source.arn, ShardId=self._shard, ShardIteratorType=kind
         )
         return str(answer["ShardIterator"])
 
     def _read(self, position: str, limit: int) -> Any:
-        return self._dispatcher.client("dynamodbstreams").get_records(ShardIterator=position, Limit=limit)
+        return self._streams.get_records(ShardIterator=position, Limit=limit)
 
     def _gather(self) -> tuple[list[Record], str]:
         records: list[Record] = []
@@ -211,6 +217,7 @@ class StreamSource:
             self._dispatcher.send(
                 self._source.on_failure,
                 stream_failure(self._source, self._shard, batch.records, batch.attempt, response),
+                caller=self._source.function,
             )
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from local.emr_serverless.job_runs import (
     failure_details,
     is_listed,
     job_spec,
+    session_policy,
 )
 from local.endpoint.protocol import ApiError, Call, application
 from local.spark.runner import JobRunner, Outcome
@@ -42,11 +44,18 @@ class EmrServerlessApp:
 
     Events are emitted in order and under a lock, so `emit` must not block or call back.
 
-    `minute` is the length in seconds of a minute of executionTimeoutMinutes; tests shorten it.
+    `minute` is the length in seconds of a minute of executionTimeoutMinutes; tests shorten it. A job runs within
+    `in_session(ARN of its role, its session policy)`.
     """
 
-    def __init__(self, emit: Emit, runner: JobRunner, minute: float = 60.0) -> None:
-        self._emit, self._runner, self._minute = emit, runner, minute
+    def __init__(
+        self,
+        emit: Emit,
+        runner: JobRunner,
+        minute: float = 60.0,
+        in_session: Callable[[str, str | None], AbstractContextManager[None]] = lambda *_: nullcontext(),
+    ) -> None:
+        self._emit, self._runner, self._minute, self._in_session = emit, runner, minute, in_session
         self._lock = threading.RLock()
         self._runs: dict[str, Run] = {}
         self._tokens = Tokens()
@@ -171,7 +180,8 @@ class EmrServerlessApp:
         if minutes:
             timer.start()
         try:
-            outcome = self._runner.run(job_spec(run_id, run.request), run.cancelled)
+            with self._in_session(run.request["executionRoleArn"], session_policy(run.request)):
+                outcome = self._runner.run(job_spec(run_id, run.request), run.cancelled)
         except Exception as error:  # noqa: BLE001 - any error of the runner fails the run, as on AWS
             outcome = Outcome(1, f"{type(error).__name__}: {error}")
         timer.cancel()

@@ -1,5 +1,6 @@
 """A job run of the local EMR Serverless, and its form in the API's answers and in events."""
 
+import json
 import shlex
 import threading
 from dataclasses import dataclass, field
@@ -65,10 +66,22 @@ def check_job(request: dict[str, Any]) -> None:
     """Raises ValidationException unless the request is for a Spark job with valid parameters and worker sizes."""
     if "sparkSubmit" not in request.get("jobDriver", {}):
         raise ApiError("ValidationException", "jobDriver.sparkSubmit is required")
+    if "policyArns" in request.get("executionIamPolicy", {}):
+        raise ApiError("ValidationException", "executionIamPolicy.policyArns is not supported locally")
+    try:
+        json.loads(session_policy(request) or "{}")
+    except ValueError as error:
+        raise ApiError("ValidationException", f"executionIamPolicy.policy is not JSON: {error}") from error
     try:
         sizes(job_spec("check", request))
     except ValueError as error:
         raise ApiError("ValidationException", f"sparkSubmitParameters: {error}") from error
+
+
+def session_policy(request: dict[str, Any]) -> str | None:
+    """The text of the policy that narrows the run's role; None if the request has none."""
+    policy: str | None = request.get("executionIamPolicy", {}).get("policy")
+    return policy
 
 
 def sizes(spec: JobSpec) -> tuple[Worker, ...]:

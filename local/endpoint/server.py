@@ -1,7 +1,8 @@
 """One loopback HTTP endpoint for every AWS service.
 
-Requests that pass the gate (`gate`) are routed by the service in their SigV4 credential scope: to Tidemark's own
-stand-ins, or else to moto with its patches (`moto_patches`). `on_call` receives every answered call.
+Requests that pass the gate (`gate`) and that the guard permits are routed by the service in their SigV4 credential
+scope: to Tidemark's own stand-ins, or else to moto with its patches (`moto_patches`). `on_call` receives every
+answered call.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from moto.moto_server import werkzeug_app
 from moto.moto_server.utilities import RegexConverter
@@ -21,7 +22,7 @@ from werkzeug.wrappers import Response
 from local.endpoint.gate import Gate, Refusal, Signer, refuse, shielded, signer, take_body
 from local.endpoint.moto_patches import PatchedMoto
 from local.endpoint.operations import operation
-from local.endpoint.wsgi import body_of, error
+from local.endpoint.wsgi import CALLER, body_of, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,6 +47,35 @@ class Call:
     operation: str  #: e.g. PutItem; "" if the request matches no operation
 
 
+class Guard(Protocol):
+    """Decides which callers may make which calls."""
+
+    def arn(self, access_key: str) -> str | None:
+        """The caller's ARN; None for an administrator."""
+        ...
+
+    def refusal(self, call: Call, environ: WSGIEnvironment) -> Refusal | None:
+        """Why the call is refused; None if it is allowed."""
+        ...
+
+    def concealed(self, call: Call, environ: WSGIEnvironment) -> Refusal | None:
+        """The answer instead of 404; None if the caller may learn that nothing is there."""
+        ...
+
+
+class Open:
+    """The guard of an endpoint without IAM: every caller may do everything."""
+
+    def arn(self, _: str) -> None:
+        return None
+
+    def refusal(self, _: Call, __: WSGIEnvironment) -> None:
+        return None
+
+    def concealed(self, _: Call, __: WSGIEnvironment) -> None:
+        return None
+
+
 class Endpoint:
     """Serves on 127.0.0.1 until `stop`, and for `containers` on their bridge; `port` 0 picks a free port.
 
@@ -59,10 +89,12 @@ class Endpoint:
         *,
         on_call: Callable[[Call], None] = lambda _: None,
         unsigned: Callable[[WSGIEnvironment], str] = lambda _: "",
+        guard: Guard | None = None,
         port: int = 0,
         containers: Containers | None = None,
     ) -> None:
         self._apps = apps
+        self._guard: Guard = guard or Open()
         self._put_events = put_events
         self._on_call = on_call
         self._unsigned = unsigned
@@ -114,13 +146,27 @@ class Endpoint:
         call = Call(who.access_key, who.service, operation(who.service, environ))
         if problem := _json_problem(environ):
             return error(400, "SerializationException", problem)(environ, start_response)
+        if denial := self._guard.refusal(call, environ):
+            log.warning("%s", denial.message)
+            return refuse(denial, environ, start_response, as_json=_speaks_json(environ, who.service))
+        if arn := self._guard.arn(who.access_key):
+            environ[CALLER] = arn
         try:
-            answer = self._route(call, environ, start_response)
+            answer = self._answer(call, environ, start_response)
         except Exception:
             log.exception("%s %s failed inside the laptop cloud", call.service, call.operation)
             return error(500, "InternalFailure", "see the log of the laptop cloud")(environ, start_response)
         self._on_call(call)
         return answer
+
+    def _answer(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The service's answer; for a caller who may not learn that an object is missing, a refusal instead of 404."""
+        if (instead := self._guard.concealed(call, environ)) is None:
+            return self._route(call, environ, start_response)
+        found = Response.from_app(lambda environ, start: self._route(call, environ, start), environ, buffered=True)
+        if found.status_code == 404:
+            return refuse(instead, environ, start_response, as_json=False)
+        return found(environ, start_response)
 
     def _route(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if app := self._apps.get(call.service):

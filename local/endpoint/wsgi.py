@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
+CALLER = "tidemark.caller"  #: key of the environ: the ARN of the caller, if it has policies of its own
+
 
 def body_of(environ: WSGIEnvironment) -> bytes:
     """The request's body; later readers can read it again."""

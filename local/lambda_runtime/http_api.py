@@ -1,8 +1,8 @@
 """API Gateway HTTP APIs: requests for the template's routes invoke functions, with payload format 2.0.
 
 Requests arrive at the cloud's one endpoint, which recognizes them by the service of their signature, `execute-api`. An
-unsigned request for a route is rejected as API Gateway does. The signature itself is not checked, because IAM is not
-enforced on a laptop. The limits of API Gateway apply, and Lambda's for the event; a function's answer has its limit in
+unsigned request for a route is rejected as API Gateway does. The signature itself is not checked, because its secret
+is public. The limits of API Gateway apply, and Lambda's for the event; a function's answer has its limit in
 the function's process.
 """
 

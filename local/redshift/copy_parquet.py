@@ -24,7 +24,7 @@ from tidemark.core.files import split_uri
 IGNORED_OPTIONS: Final = {"STATUPDATE", "COMPUPDATE"}  # DuckDB has neither Redshift's statistics nor its encodings
 CONNECTIONS: Final = 8
 ROWS: Final = "tidemark_copied_rows"  # name under which the warehouse's connection sees the rows to insert
-S3 = Callable[[], Any]  # makes a boto3 client
+S3 = Callable[[str], Any]  # ARN of a role → a boto3 client that calls as this role; KeyError for an unknown role
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def copy(cursor: Any, plan: Copy, s3: S3) -> int:
     """Load the manifest's files into the table; the number of rows. SqlError with Redshift's wording."""
     check_options(plan)
     target = target_columns(cursor, plan)
-    client = s3()
+    client = _client_of(s3, plan.iam_role)
     entries = read_manifest(client, plan.uri)
     with tempfile.TemporaryDirectory(prefix="tidemark-copy-") as folder, closing(parquet_reader()) as files:
         sources = fetch(client, entries, Path(folder))
@@ -68,6 +68,13 @@ def copy(cursor: Any, plan: Copy, s3: S3) -> int:
         for source in sources:
             check_layout(source, layouts[source.path.name], target, str(plan.table))
         return sum(insert(cursor, files, plan, target, group) for group in by_column_names(sources, layouts))
+
+
+def _client_of(s3: S3, role_arn: str) -> Any:
+    try:
+        return s3(role_arn)
+    except KeyError as error:
+        raise SqlError(f"Not authorized to get credentials of role {role_arn}") from error
 
 
 def parquet_reader() -> Any:

@@ -39,8 +39,8 @@ Emit = Callable[[str, str, dict[str, Any], list[str]], None]
 class RedshiftDataApp:
     """WSGI app over one DuckDB file. `emit(source, detail type, detail, resources)` receives the events.
 
-    The file serves every Database name of the workgroup. `s3` creates the client that COPY reads with. Tables are
-    persistent; statements are lost with the process (AWS keeps them for a day).
+    The file serves every Database name of the workgroup. `s3` creates the client with which COPY reads, from the ARN of
+    its role. Tables are persistent; statements are lost with the process (AWS keeps them for a day).
     """
 
     def __init__(self, emit: Emit, database: Path, s3: S3, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,6 +59,11 @@ class RedshiftDataApp:
         """Simulates the expiry of all client tokens after eight hours."""
         with self._changed:
             self._tokens.clear()
+
+    def issuer(self, statement_id: str) -> str | None:
+        """The ARN of the statement's caller; None for an unknown statement."""
+        statement = self._statements.get(statement_id)
+        return statement.principal if statement else None
 
     def close(self) -> None:
         """Interrupt running statements and close the database file."""

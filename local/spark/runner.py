@@ -17,7 +17,16 @@ from typing import IO, Any, Final, Protocol
 
 from local.spark import jvm, process_group
 from local.spark import staging as spark_staging
-from local.spark.workspace import JobSpec, Outcome, Workspace, error_lines, local_properties, submit_options, tail
+from local.spark.workspace import (
+    OWN_KEY,
+    JobSpec,
+    Outcome,
+    Workspace,
+    error_lines,
+    local_properties,
+    submit_options,
+    tail,
+)
 
 __all__ = ["ColdRunner", "JobRunner", "JobSpec", "Outcome", "WarmRunner", "Workspace"]
 
@@ -71,7 +80,7 @@ class WarmRunner:
         """Download the job's code and clear the staging folder; the request for the driver."""
         options = submit_options(job.parameters)
         code = self._workspace.state / "spark" / "code"
-        names = spark_staging.buckets(self._s3)
+        names = spark_staging.buckets(self._workspace.s3(OWN_KEY))
         spark_staging.cleared(self._workspace.staging, names)
         return {
             "entry": str(spark_staging.kept_by_content(self._s3, job.entry_point, code)),
@@ -183,7 +192,7 @@ class ColdRunner:
         staging = self._workspace.staging
         with self._lock:
             try:
-                names = spark_staging.buckets(self._s3)
+                names = spark_staging.buckets(self._workspace.s3(OWN_KEY))
                 spark_staging.cleared(staging, names)
                 uris = [job.entry_point, *submit_options(job.parameters).py_files]
                 known = frozenset(spark_staging.placed(self._s3, uri, staging) for uri in uris)

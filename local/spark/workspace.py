@@ -10,6 +10,7 @@ from local.spark import jvm
 from local.spark import staging as spark_staging
 
 JOB_KEY: Final = "AKIALOCALJobRole"
+OWN_KEY: Final = "AKIALOCAL"  # of the laptop cloud itself, which lists all buckets to mount them
 CLOUD_ONLY: Final = (
     "spark.archives",
     "spark.emr-serverless.",
@@ -70,11 +71,12 @@ class Workspace:
         }
         return jvm.java_environment(own | identity)
 
-    def s3(self) -> Any:
+    def s3(self, access_key: str = JOB_KEY) -> Any:
+        """An S3 client; by default, it calls as the job's role."""
         import boto3
         from botocore.config import Config
 
-        keys: dict[str, Any] = {"aws_access_key_id": JOB_KEY, "aws_secret_access_key": "local"}
+        keys: dict[str, Any] = {"aws_access_key_id": access_key, "aws_secret_access_key": "local"}
         config = Config(s3={"addressing_style": "path"}, max_pool_connections=2 * spark_staging.CONNECTIONS)
         return boto3.client("s3", endpoint_url=self.endpoint, config=config, region_name=self.region, **keys)
 

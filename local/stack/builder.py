@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local.account import ACCOUNT, REGION, TemplateError
-from local.stack.deployment import Created, EventSource, FunctionSpec, RouteSpec, RuleSpec, ScheduleSpec
+from local.stack.deployment import Created, EventSource, FunctionSpec, Grants, RouteSpec, RuleSpec, ScheduleSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +28,7 @@ class StackBuilder:
     rules: list[RuleSpec] = field(default_factory=list)
     schedules: list[ScheduleSpec] = field(default_factory=list)
     routes: list[RouteSpec] = field(default_factory=list)
+    grants: list[Grants] = field(default_factory=list)
     event_buckets: set[str] = field(default_factory=set)
     invoke_configs: dict[str, dict[str, Any]] = field(default_factory=dict)  #: by function name
     layers: dict[str, Path] = field(default_factory=dict)  #: by layer ARN

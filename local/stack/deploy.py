@@ -62,6 +62,7 @@ def deploy(
         rules=tuple(builder.rules),
         schedules=tuple(builder.schedules),
         routes=tuple(builder.routes),
+        grants=tuple(builder.grants),
         event_buckets=frozenset(builder.event_buckets),
         outputs=outputs,
     )

@@ -83,6 +83,7 @@ class Target:
     input_path: str | None = None
     transformer: InputTransformer | None = None
     dead_letters: str | None = None  #: ARN of the queue for events that could not be delivered
+    role_arn: str | None = None  #: schedules only: the role that invokes the target
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,19 @@ class RouteSpec:
 
 
 @dataclass(frozen=True)
+class Grants:
+    """What one role, or a user with one managed policy, may do."""
+
+    logical_id: str
+    name: str
+    arn: str
+    id: str
+    is_role: bool
+    documents: tuple[Mapping[str, Any], ...]  #: policies of the template
+    managed: tuple[str, ...] = ()  #: ARNs of policies of AWS
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A deployed stack."""
 
@@ -132,6 +146,7 @@ class Deployment:
     rules: tuple[RuleSpec, ...] = ()
     schedules: tuple[ScheduleSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
+    grants: tuple[Grants, ...] = ()
     event_buckets: frozenset[str] = frozenset()  #: names of the buckets that send events to EventBridge
     outputs: Mapping[str, Any] = field(default_factory=dict)
 

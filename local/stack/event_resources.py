@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from local.stack.builder import ResourceType
 
-NO_AWS_ACCESS = "IAM is not enforced on a laptop"
+NO_AWS_ACCESS = "the laptop cloud enforces only the policies of roles"
 NO_BILL = "tags allocate costs, and there are none"
 ONE_WORKER = "each function is one warm process, so its concurrency is one"
 
@@ -206,6 +206,7 @@ def schedule(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
             arn=p["Target"]["Arn"],
             input=p["Target"].get("Input"),
             dead_letters=p["Target"].get("DeadLetterConfig", {}).get("Arn"),
+            role_arn=p["Target"]["RoleArn"],
         ),
     )
     builder.schedules.append(spec)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from local.account import REGION
 from local.stack.builder import Properties, StackBuilder, arn, as_bool, camel, only, resource_type, subset
-from local.stack.deployment import Created
+from local.stack.deployment import Created, Grants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local.stack.builder import ResourceType
 
-NO_AWS_ACCESS = "IAM is not enforced on a laptop"
+NO_AWS_ACCESS = "the laptop cloud enforces only the policies of roles"
 NO_DISK = "no data outlives the process, so there is nothing to encrypt"
 NO_TIME = "the laptop cloud does not run long enough"
 NO_BILL = "tags allocate costs, and there are none"
@@ -89,7 +89,22 @@ def role(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
         # SAM omits Version from the statements that it adds itself; AWS accepts that, moto does not.
         document = json.dumps({"Version": "2012-10-17"} | policy["PolicyDocument"])
         iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
+    documents = tuple(policy["PolicyDocument"] for policy in p.get("Policies", []))
+    managed = tuple(p.get("ManagedPolicyArns", ()))
+    builder.grants.append(
+        Grants(logical_id, name, created["Arn"], created["RoleId"], is_role=True, documents=documents, managed=managed)
+    )
     return Created("", name, {"Arn": created["Arn"], "RoleId": created["RoleId"]})
+
+
+def managed_policy(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p.get("ManagedPolicyName", builder.name(logical_id))
+    created = builder.client("iam").create_policy(PolicyName=name, PolicyDocument=json.dumps(p["PolicyDocument"]))
+    found = created["Policy"]
+    builder.grants.append(
+        Grants(logical_id, name, found["Arn"], found["PolicyId"], is_role=False, documents=(p["PolicyDocument"],))
+    )
+    return Created("", found["Arn"], {"PolicyArn": found["Arn"], "PolicyId": found["PolicyId"]})
 
 
 def glue_database(builder: StackBuilder, _: str, p: Properties) -> Created:
@@ -183,12 +198,11 @@ TYPES: Mapping[str, ResourceType] = {
     ),
     "AWS::IAM::Role": resource_type(
         role,
-        "RoleName AssumeRolePolicyDocument Policies Path Description MaxSessionDuration",
-        {
-            "ManagedPolicyArns": f"{NO_AWS_ACCESS}, and the text of AWS's managed policies is not available",
-            "PermissionsBoundary": NO_AWS_ACCESS,
-            **TAGS,
-        },
+        "RoleName AssumeRolePolicyDocument Policies ManagedPolicyArns Path Description MaxSessionDuration",
+        TAGS,
+    ),
+    "AWS::IAM::ManagedPolicy": resource_type(
+        managed_policy, "ManagedPolicyName PolicyDocument", {"Description": "for people"}
     ),
     "AWS::Glue::Database": resource_type(
         glue_database,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from tidemark.adapters.emr import RUN_MINUTES_MAX, Engine, Run
 from tidemark.core.errors import Transient
@@ -27,11 +27,12 @@ def refuses(code: str) -> Any:
 
 
 def start(engine: Engine) -> str:
-    return engine.start("web.t.1.1", "web.t.1-1", "s3://control/job_spec.json", {"spark.a": "1"}, {"dataset": "web"})
+    settings, tags = {"spark.a": "1"}, {"dataset": "web"}
+    return engine.start("web.t.1.1", "web.t.1-1", "s3://control/job_spec.json", settings, tags, policy="{}")
 
 
 def test_a_run_is_asked_for_whole() -> None:
-    """Name and token, code, job spec, settings, tags and time limit."""
+    """Name and token, code, job spec, settings, tags, time limit and policy."""
     asked: list[dict[str, Any]] = []
     made = engine(start_job_run=lambda **request: asked.append(request) or {"jobRunId": "r1"})
     assert start(made) == "r1"
@@ -39,11 +40,29 @@ def test_a_run_is_asked_for_whole() -> None:
     assert (request["applicationId"], request["executionRoleArn"]) == ("app", "arn:role")
     assert (request["name"], request["clientToken"], request["tags"]) == ("web.t.1.1", "web.t.1-1", {"dataset": "web"})
     assert request["executionTimeoutMinutes"] == RUN_MINUTES_MAX
+    assert request["executionIamPolicy"] == {"policy": "{}"}
     assert request["jobDriver"]["sparkSubmit"] == {
         "entryPoint": "s3://control/jobs/run_batch.py",
         "entryPointArguments": ["--spec", "s3://control/job_spec.json"],
         "sparkSubmitParameters": "--py-files s3://control/jobs/spark_jobs.zip --conf spark.a=1",
     }
+
+
+def test_an_sdk_that_does_not_know_the_policy_starts_the_run_without_it() -> None:
+    """Lambda brings its own SDK along, which may be older; the role alone limits the run then."""
+    asked: list[dict[str, Any]] = []
+
+    def start_job_run(**request: Any) -> dict[str, Any]:
+        asked.append(request)
+        if "executionIamPolicy" in request:
+            raise ParamValidationError(report='Unknown parameter in input: "executionIamPolicy"')
+        return {"jobRunId": "r1"}
+
+    assert start(engine(start_job_run=start_job_run)) == "r1"
+    assert [sorted(set(request) & {"executionIamPolicy", "name"}) for request in asked] == [
+        ["executionIamPolicy", "name"],
+        ["name"],
+    ]
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,6 +20,8 @@ from local.cloud import Cloud
 from local.drive import Progress, drive
 from local.sample_data.generate import LandedObject
 from local.world import LaptopWorld, laptop_world
+from tests.template.operators import POLICIES
+from tidemark.adapters import aws
 from tidemark.adapters.ledger.items import batch_key, load_key, to_item
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
@@ -162,6 +165,12 @@ def environment(laptop: Laptop) -> dict[str, str]:
     }
 
 
+def access_key(words: Sequence[str]) -> str:
+    """The key of a user who has only the policies that the command should need."""
+    policy = next((POLICIES[name] for name in (" ".join(words[:2]), words[0]) if name in POLICIES), "")
+    return {"reader": "AKIALOCALReaderPolicy", "operator": "AKIALOCALReaderPolicy+OperatorPolicy"}.get(policy, "local")
+
+
 @pytest.fixture
 def tidemark(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidemark:
     """The command, run in this process against the cloud."""
@@ -172,6 +181,9 @@ def tidemark(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
     def run(*words: str) -> Answer:
         capsys.readouterr()
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key(words))
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the keys of the command before
+        aws._session.cache_clear()
         try:
             status = main(list(words))
         except SystemExit as leaving:
@@ -182,4 +194,4 @@ def tidemark(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return run
 
 
-__all__ = ["Answer", "Laptop", "LaptopWorld", "Tidemark", "environment"]
+__all__ = ["Answer", "Laptop", "LaptopWorld", "Tidemark", "access_key", "environment"]

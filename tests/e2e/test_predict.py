@@ -12,6 +12,7 @@ import pytest
 
 from cli.main import main
 from local.cloud import Cloud
+from tests.e2e.conftest import access_key
 from tests.functions.conftest import CURRENT, small_model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -33,8 +34,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def tidemark(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """The command against the cloud: status, output and errors."""
+    """The command against the cloud, as a user who may only look: status, output and errors."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key(["predict"]))
     for name in ("POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"):  # set by the command; put back afterwards
         monkeypatch.setenv(name, "")
 

@@ -64,7 +64,7 @@ def aws() -> Iterator[Aws]:
 def client(aws: Aws) -> Callable[[str], Any]:
     clients: dict[str, Any] = {}
 
-    def client(service: str) -> Any:
+    def client(service: str, _: str = "") -> Any:
         if service not in clients:
             clients[service] = aws.client(service)
         return clients[service]

@@ -19,9 +19,11 @@ def test_one_cloud_runs_in_a_process(cloud: Cloud) -> None:
     assert cloud.client("s3").list_buckets()["Buckets"]
 
 
-def test_a_service_has_one_client(cloud: Cloud) -> None:
-    """All threads share it."""
+def test_a_service_has_one_client_for_each_caller(cloud: Cloud) -> None:
+    """All threads share it; a function's client signs with the function's own key."""
     assert cloud.client("s3") is cloud.client("s3")
+    assert cloud.client("s3", "Collect") is cloud.client("s3", "Collect")
+    assert cloud.client("s3", "Collect")._request_signer._credentials.access_key == "AKIALOCALCollect"
     assert cloud.client("s3").meta.endpoint_url == cloud.url
 
 

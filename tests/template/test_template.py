@@ -34,13 +34,10 @@ UNBOUND = {
         "LoaderRole",
         "AskStatements",
     ): "IAM knows no statements; the service tells of them to their issuer alone",
+    ("ReaderPolicy", "ReadOwnResults"): "as above; a condition names the issuer",
 }
-#: What SAM, or the role that two functions share, attaches: logs, and reading the function's own source of events.
-MANAGED_POLICIES = {
-    "AWSLambdaBasicExecutionRole",
-    "AWSLambdaSQSQueueExecutionRole",
-    "AWSLambdaDynamoDBExecutionRole",
-}
+#: What SAM, or a role of our own, attaches. Those for sources of events would open every queue and stream.
+MANAGED_POLICIES = {"AWSLambdaBasicExecutionRole"}
 #: state of an overdue batch → function that moves it on
 HINTS = {"FORMING": "Plan", "PLANNED": "Submit", "RUNNING": "Publish", "PUBLISHED": "Load", "LOADING": "Settle"}
 #: What the events in the library call the resources that patterns refer to.
@@ -75,10 +72,12 @@ def dead_letter_queues() -> set[str]:
 
 
 def statements() -> Iterator[tuple[str, Json]]:
-    """(role, statement) of every permission in the stack."""
+    """(role or managed policy, statement) of every permission in the stack."""
     for name, role in of_type("AWS::IAM::Role").items():
         for policy in role.get("Policies", []):
             yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
+    for name, policy in of_type("AWS::IAM::ManagedPolicy").items():
+        yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
 
 
 def each(value: Json) -> list[Json]:
@@ -495,7 +494,7 @@ def test_every_function_has_a_role_of_its_own_except_the_two_that_share_a_statem
     assert {len(users) for users in roles.values()} == {1}
 
 
-def test_managed_policies_are_those_for_logs_and_sources() -> None:
+def test_the_only_managed_policy_is_that_for_logs() -> None:
     """Nothing wider comes in by name."""
     attached = {
         str(policy).split("/")[-1].rstrip("'}")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from tidemark.core.errors import Transient
+from tidemark.observability import logger
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
 #: EMR refused the call for its rate or quota (docs/aws-facts.md#emr-quotas-and-rates); the next hint starts the run.
@@ -49,36 +50,47 @@ class Engine:
             code_uri,
         )
 
-    def start(self, name: str, token: str, spec_uri: str, conf: Mapping[str, str], tags: Mapping[str, str]) -> str:
+    def start(
+        self, name: str, token: str, spec_uri: str, conf: Mapping[str, str], tags: Mapping[str, str], policy: str
+    ) -> str:
         """Starts a run and returns its id; with a token that EMR has seen, returns the id of the run that it started.
 
-        Raises `Transient` when EMR throttles the call.
+        `policy` narrows the role for this run. Raises `Transient` when EMR throttles the call.
         """
         parameters = [
             f"--py-files {self.code_uri}/spark_jobs.zip",
             *(f"--conf {k}={v}" for k, v in conf.items()),
         ]
+        request = {
+            "applicationId": self.application_id,
+            "clientToken": token,
+            "executionRoleArn": self.role_arn,
+            "name": name,
+            "jobDriver": {
+                "sparkSubmit": {
+                    "entryPoint": f"{self.code_uri}/run_batch.py",
+                    "entryPointArguments": ["--spec", spec_uri],
+                    "sparkSubmitParameters": " ".join(parameters),
+                }
+            },
+            "executionTimeoutMinutes": RUN_MINUTES_MAX,
+            "tags": dict(tags),
+        }
         try:
-            reply = self.client.start_job_run(
-                applicationId=self.application_id,
-                clientToken=token,
-                executionRoleArn=self.role_arn,
-                name=name,
-                jobDriver={
-                    "sparkSubmit": {
-                        "entryPoint": f"{self.code_uri}/run_batch.py",
-                        "entryPointArguments": ["--spec", spec_uri],
-                        "sparkSubmitParameters": " ".join(parameters),
-                    }
-                },
-                executionTimeoutMinutes=RUN_MINUTES_MAX,
-                tags=dict(tags),
-            )
+            reply = self._start(request, policy)
         except ClientError as error:
             if error.response["Error"]["Code"] in THROTTLED:
                 raise Transient(str(error)) from error
             raise
         return str(reply["jobRunId"])
+
+    def _start(self, request: Mapping[str, Any], policy: str) -> Mapping[str, Any]:
+        """Starts the run; without its policy if Lambda's own SDK is too old to know the parameter."""
+        try:
+            return dict(self.client.start_job_run(**request, executionIamPolicy={"policy": policy}))
+        except ParamValidationError as error:
+            logger.warning("run not narrowed to its batch: the SDK is too old", reason=str(error))
+            return dict(self.client.start_job_run(**request))
 
     def find(self, name: str, since: datetime) -> str | None:
         """Returns the id of the latest run of that name created after `since`, less a minute; None without one.

@@ -58,9 +58,14 @@ def born_at(batch: str) -> datetime:
     return datetime.strptime(batch.split(".")[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
 
 
+def batch_prefix(dataset: str, batch: str) -> str:
+    """The S3 prefix of all attempts of one batch, in the control bucket and in the lake bucket."""
+    return f"batches/{dataset}/{batch}/"
+
+
 def attempt_prefix(dataset: str, batch: str, attempt: int) -> str:
     """The S3 prefix of one attempt, in the control bucket and in the lake bucket."""
-    return f"batches/{dataset}/{batch}/{attempt:04d}/"
+    return f"{batch_prefix(dataset, batch)}{attempt:04d}/"
 
 
 def artifacts_key(job: str) -> str:

@@ -10,6 +10,7 @@ from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.job import JOB_SPEC, JobSpec
 from tidemark.core.lifecycle import Batch, RunStarted
 from tidemark.core.naming import attempt_prefix, run_name, run_token
+from tidemark.core.run_policy import run_policy
 from tidemark.core.sizing import run_size
 from tidemark.observability import count, logger
 from tidemark.service.dataset_lock import next_to_run, seen_keys
@@ -53,13 +54,15 @@ def _start(world: World, batch: Batch) -> str:
     settings = world.settings
     spec_key = attempt_key(batch, JOB_SPEC)
     # The first job spec stays, so that all runs of an attempt have the same one, whatever was deployed meanwhile.
-    world.store.put_once(settings.control_bucket, spec_key, _job_spec(world, batch).dumps())
+    spec = _job_spec(world, batch)
+    world.store.put_once(settings.control_bucket, spec_key, spec.dumps())
     run_id = world.engine.start(
         name=run_name(batch.batch_id, batch.attempt),
         token=run_token(batch.batch_id, batch.attempt),
         spec_uri=f"s3://{settings.control_bucket}/{spec_key}",
         conf=run_size(batch.bytes).spark_conf(),
         tags={"dataset": batch.dataset, "batch": batch.batch_id},
+        policy=run_policy(spec, settings.raw_bucket, partition=settings.job_role_arn.split(":")[1]),
     )
     count("RunsStarted")
     return run_id

@@ -34,7 +34,7 @@ def rule(pattern: dict[str, Any] | None, *targets: Target, **more: Any) -> RuleS
 class Stage:
     """Queues, buckets and tables of their own, and functions that are Python callables."""
 
-    def __init__(self, aws: Any, client: Callable[[str], Any], name: str) -> None:
+    def __init__(self, aws: Any, client: Callable[..., Any], name: str) -> None:
         self.aws, self.client, self.name = aws, client, re.sub(r"[^a-z0-9]+", "-", name.lower())[-50:]
         self.invoked: list[tuple[str, Any]] = []
         self.at: list[float] = []
@@ -44,7 +44,9 @@ class Stage:
     def run(self, *, clock: Clock | None = None, **deployment: Any) -> Dispatcher:
         clock = clock or Clock(speed=60, schedules=False)
         functions = deployment.pop("functions", (function("F"),))
-        self.dispatcher = Dispatcher(Deployment("s", {}, functions, **deployment), self.client, self._invoke, clock)
+        require = deployment.pop("require", lambda *_: None)
+        deployed = Deployment("s", {}, functions, **deployment)
+        self.dispatcher = Dispatcher(deployed, self.client, self._invoke, clock, require)
         self.aws.hooks[1:] = [lambda call: self.dispatcher.wake(call.service, call.operation)]
         self.dispatcher.start()
         return self.dispatcher

@@ -75,3 +75,23 @@ def test_a_schedule_without_input_sends_the_default_event(stage: Stage) -> None:
         "Scheduled Event",
         [spec.arn],
     )
+
+
+def test_a_schedule_whose_role_may_not_invoke_its_target_sends_dead_letters(stage: Stage) -> None:
+    """The role is asked for each invocation, and then for the dead-letter queue of the target."""
+    dead = stage.queue("-dead")
+    asked: list[tuple[str, str, str]] = []
+
+    def require(*wanted: str) -> None:
+        asked.append(wanted)
+        if wanted[1] == "lambda:InvokeFunction":
+            raise PermissionError("not authorized")
+
+    plain = schedule("rate(1 day)")
+    target = replace(plain.target, role_arn="arn:role", dead_letters=dead)
+    dispatcher = stage.run(schedules=(replace(plain, target=target),), require=require)
+    dispatcher.fire("Tick")
+    dispatcher.wait_idle(5)
+    assert stage.invoked == []
+    assert len(stage.messages(dead)) == 1
+    assert asked == [("arn:role", "lambda:InvokeFunction", target.arn), ("arn:role", "sqs:SendMessage", dead)]

@@ -1,5 +1,7 @@
 """A job run from PENDING to its end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +11,7 @@ from botocore.exceptions import ClientError
 from local.emr_serverless.api import EmrServerlessApp
 from local.spark.runner import Outcome
 from tests.local.emr_serverless.conftest import ROLE, ObedientRunner, code, reach, run_of, start
-from tests.local.stand_ins import Events
+from tests.local.stand_ins import Events, client, served
 from tidemark.adapters.emr import Engine
 from tidemark.core.failures import engine_failure
 from tidemark.core.job import RunFailure
@@ -116,3 +118,38 @@ def test_a_failed_attempt_is_retried(emr: Any, owner: str, runner: ObedientRunne
     assert [(a["attempt"], a["state"]) for a in attempts] == [(2, "SUCCESS"), (1, "FAILED")]
     assert "FAILED" not in [d["state"] for d in events.details(STATE_CHANGE)]
     assert events.details("EMR Serverless Job Run Retry")[0]["newAttempt"] == 2
+
+
+def test_a_job_runs_in_a_session_of_its_role_and_policy(events: Events, runner: ObedientRunner) -> None:
+    """The session begins before the job and ends after it; without a policy, the role alone decides."""
+    sessions: list[Any] = []
+
+    @contextmanager
+    def in_session(role: str, policy: str | None) -> Iterator[None]:
+        sessions.append((role, policy, len(runner.jobs)))
+        yield
+        sessions.append("ended")
+
+    app = EmrServerlessApp(events, runner, in_session=in_session)
+    with served(app) as url:
+        emr = client("emr-serverless", url)
+        owner = emr.create_application(name="spark", releaseLabel="emr-7.14.0", type="SPARK")["applicationId"]
+        for token, more in (("a", {"executionIamPolicy": {"policy": "{}"}}), ("b", {})):
+            run = start(emr, owner, token, **more)
+            reach(emr, owner, run, "RUNNING")
+            runner.finish()
+            reach(emr, owner, run, "SUCCESS")
+    app.stop()
+    assert sessions == [(ROLE, "{}", 0), "ended", (ROLE, None, 1), "ended"]
+
+
+@pytest.mark.parametrize(
+    "policy", [{"policy": "Allow all"}, {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}]
+)
+def test_an_execution_policy_that_is_no_json_or_not_supported_is_refused(
+    emr: Any, owner: str, policy: dict[str, Any]
+) -> None:
+    """The run does not start with wider permissions than it was meant to have."""
+    with pytest.raises(ClientError) as refused:
+        start(emr, owner, executionIamPolicy=policy)
+    assert code(refused) == "ValidationException"

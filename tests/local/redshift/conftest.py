@@ -36,14 +36,14 @@ def redshift(app: RedshiftDataApp) -> Iterator[Any]:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", s3=lambda: None)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", s3=lambda _: None)
     session = warehouse.session()
     yield session
     session.close()
     warehouse.close()
 
 
-def no_s3() -> Any:
+def no_s3(_: str) -> Any:
     raise AssertionError("nothing is copied here")
 
 

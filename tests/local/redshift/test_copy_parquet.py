@@ -79,7 +79,7 @@ def bucket() -> Iterator[Any]:
 
 @pytest.fixture
 def lake(bucket: Any, tmp_path: Path) -> Iterator[Lake]:
-    app = RedshiftDataApp(Events(), tmp_path / "warehouse.duckdb", s3=lambda: bucket)
+    app = RedshiftDataApp(Events(), tmp_path / "warehouse.duckdb", s3=lambda _: bucket)
     with served(app) as url:
         lake = Lake(bucket, client("redshift-data", url), app)
         lake.run(DDL)
@@ -241,3 +241,17 @@ def test_what_is_not_parquet_fails(lake: Lake) -> None:
     lake.s3.put_object(Bucket="lake", Key="text", Body=b"hello")
     entry = {"url": "s3://lake/text", "mandatory": True, "meta": {"content_length": 5}}
     assert "not Parquet" in failed(lake.copy(entry))
+
+
+def test_copy_reads_as_its_role_and_only_as_one_that_is_there(bucket: Any, tmp_path: Path) -> None:
+    """The client belongs to the role of the statement; for an unknown role, Redshift gets no credentials."""
+    roles = {ROLE: bucket}
+    app = RedshiftDataApp(Events(), tmp_path / "warehouse.duckdb", s3=roles.__getitem__)
+    with served(app) as url:
+        lake = Lake(bucket, client("redshift-data", url), app)
+        lake.run(DDL)
+        assert lake.copy(lake.put("a.parquet", rows_table(ROW)))["Status"] == "FINISHED"
+        roles.clear()
+        error = failed(lake.copy(lake.put("a.parquet", rows_table(ROW))))
+    app.close()
+    assert f"Not authorized to get credentials of role {ROLE}" in error
