@@ -44,7 +44,11 @@ MANAGED_POLICIES = {
 #: state of an overdue batch → function that moves it on
 HINTS = {"FORMING": "Plan", "PLANNED": "Submit", "RUNNING": "Publish", "PUBLISHED": "Load", "LOADING": "Settle"}
 #: What the events in the library call the resources that patterns refer to.
-NAMES = {"RawBucket": "tidemark-raw-123456789012", "SparkApplication": "00f1cbsc6anuij25"}
+NAMES = {
+    "AWS::StackName": "tidemark",
+    "RawBucket": "tidemark-raw-123456789012-us-east-1",
+    "SparkApplication": "00f1cbsc6anuij25",
+}
 
 
 def of_type(kind: str) -> dict[str, Json]:
@@ -88,6 +92,8 @@ def each(value: Json) -> list[Json]:
 def named(tree: Json) -> Json:
     """`tree` with references to resources replaced by the names in the library of events."""
     if isinstance(tree, dict):
+        if "Fn::Sub" in tree:
+            return re.sub(r"\$\{([^}]+)\}", lambda reference: NAMES[reference[1]], tree["Fn::Sub"])
         return NAMES[tree["Ref"]] if "Ref" in tree else {key: named(child) for key, child in tree.items()}
     return [named(child) for child in tree] if isinstance(tree, list) else tree
 
@@ -227,19 +233,24 @@ def test_a_hint_reaches_the_function_that_moves_its_state_on(state: str, functio
     """Every state that is not at rest has somebody to call; nightly batches are formed by a function of their own."""
     hint, nightly = event("plan/hint"), event("nightly/hint")
     assert heard_by(hint | {"detail": hint["detail"] | {"state": state}}) == {function}
+    assert heard_by(hint | {"source": "tidemark-prod", "detail": hint["detail"] | {"state": state}}) == set()
     former = "Nightly" if state == "FORMING" else function
     assert heard_by(nightly | {"detail": nightly["detail"] | {"state": state}}) == {former}
 
 
 def test_settle_hears_of_the_ends_of_loads_alone() -> None:
-    """Statements are told apart by their names, which begin with `load.`; DDL and people's queries are not loads."""
+    """A load's statement is named after stack and load; neither DDL, nor people's queries, nor another stack's loads."""
     assert RULES["SettleStatementEnded"]["EventPattern"] == {
         "source": ["aws.redshift-data"],
         "detail-type": ["Redshift Data Statement Status Change"],
-        "detail": {"statementName": [{"prefix": "load."}], "state": ["FINISHED", "FAILED", "ABORTED"]},
+        "detail": {
+            "statementName": [{"prefix": {"Fn::Sub": "${AWS::StackName}.load."}}],
+            "state": ["FINISHED", "FAILED", "ABORTED"],
+        },
     }
     ended = event("settle/usual")
-    assert heard_by(ended | {"detail": ended["detail"] | {"statementName": "tidemark-history"}}) == set()
+    for name in ("tidemark-history", "load.1", "tidemark-prod.load.1"):
+        assert heard_by(ended | {"detail": ended["detail"] | {"statementName": name}}) == set()
 
 
 def test_publish_hears_of_the_ends_of_our_own_runs_alone() -> None:
@@ -372,7 +383,10 @@ def test_every_alarm_on_our_own_metrics_watches_one_that_is_written() -> None:
     }
     assert watched
     assert set(watched) - set(GAUGES) == set()
-    assert all(dimensions == [{"Name": "service", "Value": "tidemark"}] for dimensions in watched.values())
+    dimension = [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+    assert all(dimensions == dimension for dimensions in watched.values())
+    written = WRITTEN["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert written == dimension[0]["Value"]  # another stack's metrics move no alarm of this one
 
 
 def test_every_alarm_tells_people_when_there_is_an_address() -> None:
