@@ -28,25 +28,26 @@ def test_the_longest_bucket_name_limits_the_stacks(region: str, longest: int) ->
     )
 
 
+LETTERS = (
+    "expected a stack name of letters, digits and hyphens that begins with a letter, found {}: choose another name"
+)
+CASE = "expected a stack name in lower case, because the names of S3 buckets and Redshift workgroups are, found {}"
+SHORT = "expected a stack name of 3 characters at least, because a Redshift namespace has the same name, found {}"
+TAKEN = "expected a stack name that does not begin with 'ssm', which is reserved by Systems Manager, found {}"
+
+
 @pytest.mark.parametrize(
     ("stack", "problem"),
     [
-        ("Tidemark", "expected a stack name in lower case, because the names of S3 buckets and"
-                     " Redshift workgroups are, found 'Tidemark': choose 'tidemark'"),
-        ("tide_mark", "expected a stack name of letters, digits and hyphens that begins with a letter,"
-                      " found 'tide_mark': choose another name"),
-        ("1tide", "expected a stack name of letters, digits and hyphens that begins with a letter,"
-                  " found '1tide': choose another name"),
-        ("", "expected a stack name of letters, digits and hyphens that begins with a letter,"
-             " found '': choose another name"),
-        ("tide\n", "expected a stack name of letters, digits and hyphens that begins with a letter,"
-                   " found 'tide\\n': choose another name"),
-        ("ti", "expected a stack name of 3 characters at least, because a Redshift namespace has its name,"
-               " found 'ti' with 2: choose a longer name"),
-        ("ssm-lake", "expected a stack name that does not begin with 'ssm', which is reserved by Systems Manager,"
-                     " found 'ssm-lake': choose another name"),
+        ("Tidemark", CASE.format("'Tidemark': choose 'tidemark'")),
+        ("tide_mark", LETTERS.format("'tide_mark': choose another name")),
+        ("1tide", LETTERS.format("'1tide': choose another name")),
+        ("", LETTERS.format("'': choose another name")),
+        ("tide\n", LETTERS.format("'tide\\n': choose another name")),
+        ("ti", SHORT.format("'ti' with 2: choose a longer name")),
+        ("ssm-lake", TAKEN.format("'ssm-lake': choose another name")),
     ],
-)  # fmt: skip
+)
 def test_a_refused_name_says_rule_finding_and_remedy(stack: str, problem: str) -> None:
     """One sentence each."""
     assert check_stack_name(stack, ACCOUNT, "us-east-1") == [problem]

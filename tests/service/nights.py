@@ -31,7 +31,8 @@ from tidemark.service.transitions import move
 from tidemark.settings import Settings
 
 SETTINGS = Settings(
-    stack="tide", ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="tide",
+    stack="tide", ledger_table="ledger", raw_bucket="raw", control_bucket="control",
+    lake_bucket="lake", lake_database="tide",
     spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_cluster="",
     warehouse_user="", warehouse_secret_arn="", warehouse_database="dev",
     copy_role_arn="arn:copy", reconcile_hours=24,

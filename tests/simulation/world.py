@@ -30,7 +30,8 @@ import tidemark.adapters.iceberg as iceberg_module
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 SETTINGS = Settings(
-    stack="tide", ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="lake",
+    stack="tide", ledger_table="ledger", raw_bucket="raw", control_bucket="control",
+    lake_bucket="lake", lake_database="lake",
     spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_cluster="",
     warehouse_user="", warehouse_secret_arn="", warehouse_database="dev",
     copy_role_arn="arn:aws:iam::123456789012:role/copy", reconcile_hours=1,

@@ -239,7 +239,7 @@ def test_a_hint_reaches_the_function_that_moves_its_state_on(state: str, functio
 
 
 def test_settle_hears_of_the_ends_of_loads_alone() -> None:
-    """A load's statement is named after stack and load; neither DDL, nor people's queries, nor another stack's loads."""
+    """Loads are named after stack and load; DDL, people's queries and another stack's loads are not."""
     assert RULES["SettleStatementEnded"]["EventPattern"] == {
         "source": ["aws.redshift-data"],
         "detail-type": ["Redshift Data Statement Status Change"],

@@ -28,4 +28,4 @@ def _worker_gb(heap_gb: int) -> int:
 
 
 def _amount(limit: str) -> int:
-    return int(limit.split()[0])
+    return int(limit.split(maxsplit=1)[0])

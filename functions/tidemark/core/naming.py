@@ -28,7 +28,7 @@ def load_id(batches: Iterable[tuple[str, int]], now: datetime) -> str:
 
 
 def statement_name(stack: str, load: str) -> str:
-    """The name of a load's statement. Every stack of an account hears of every statement's end, and goes by its name."""
+    """The name of a load's statement. All stacks of an account get the events of all statements."""
     return f"{stack}.{load}"
 
 

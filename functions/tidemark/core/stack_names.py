@@ -50,10 +50,8 @@ RESERVED = {
 def check_stack_name(stack: str, account: str, region: str) -> list[str]:
     """Why AWS would refuse the stack's name or a resource's name made of it; each problem is one sentence."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", stack):
-        return [
-            f"expected a stack name of letters, digits and hyphens that begins with a letter, found {stack!r}:"
-            " choose another name"
-        ]
+        rule = "a stack name of letters, digits and hyphens that begins with a letter"
+        return [_problem(rule, repr(stack), "choose another name")]
     return [*_length(stack, account, region), *_case(stack), *_reserved(stack)]
 
 
@@ -67,37 +65,33 @@ def longest_stack_name(account: str, region: str) -> tuple[int, NameRule]:
 
 def _length(stack: str, account: str, region: str) -> list[str]:
     if len(stack) < SHORTEST:
-        return [
-            f"expected a stack name of {SHORTEST} characters at least, because a Redshift namespace has its name,"
-            f" found {stack!r} with {len(stack)}: choose a longer name"
-        ]
-    longest, rule = longest_stack_name(account, region)
+        rule = f"a stack name of {SHORTEST} characters at least, because a Redshift namespace has the same name"
+        return [_problem(rule, f"{stack!r} with {len(stack)}", "choose a longer name")]
+    longest, limit = longest_stack_name(account, region)
     if len(stack) <= longest:
         return []
-    name = _name(rule, stack, account, region)
-    return [
-        f"expected a name of {rule.longest} characters at most for the {rule.what} {name}, found {len(name)}:"
-        f" choose a stack name of {longest} characters at most instead of {len(stack)}"
-    ]
+    name = _name(limit, stack, account, region)
+    rule = f"a name of {limit.longest} characters at most for the {limit.what} {name}"
+    remedy = f"choose a stack name of {longest} characters at most instead of {len(stack)}"
+    return [_problem(rule, str(len(name)), remedy)]
 
 
 def _case(stack: str) -> list[str]:
     if stack == stack.lower():
         return []
     kinds = " and ".join(dict.fromkeys(f"{rule.what}s" for rule in NAME_RULES if rule.lower_case))
-    return [
-        f"expected a stack name in lower case, because the names of {kinds} are, found {stack!r}:"
-        f" choose {stack.lower()!r}"
-    ]
+    rule = f"a stack name in lower case, because the names of {kinds} are"
+    return [_problem(rule, repr(stack), f"choose {stack.lower()!r}")]
 
 
 def _reserved(stack: str) -> list[str]:
-    return [
-        f"expected a stack name that does not begin with {prefix!r}, which is reserved by {owner}, found {stack!r}:"
-        " choose another name"
-        for prefix, owner in RESERVED.items()
-        if stack.lower().startswith(prefix)
-    ]
+    taken = {prefix: owner for prefix, owner in RESERVED.items() if stack.lower().startswith(prefix)}
+    rule = "a stack name that does not begin with {!r}, which is reserved by {}"
+    return [_problem(rule.format(*entry), repr(stack), "choose another name") for entry in taken.items()]
+
+
+def _problem(rule: str, found: str, remedy: str) -> str:
+    return f"expected {rule}, found {found}: {remedy}"
 
 
 def _name(rule: NameRule, stack: str, account: str, region: str) -> str:
