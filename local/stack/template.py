@@ -91,10 +91,12 @@ def _move_code(properties: dict[str, Json], name: str) -> None:
 class Resolver:
     """Resolves intrinsics; references to resources resolve against those created so far."""
 
-    def __init__(self, template: Mapping[str, Json], parameters: Mapping[str, str], stack: str = STACK) -> None:
+    def __init__(
+        self, template: Mapping[str, Json], parameters: Mapping[str, str], stack: str = STACK, region: str = REGION
+    ) -> None:
         self.template = template
         self.created: dict[str, Created] = {}
-        self._parameters = {**_pseudo_parameters(stack), **_parameter_values(template, parameters)}
+        self._parameters = {**_pseudo_parameters(stack, region), **_parameter_values(template, parameters)}
         self._conditions: Mapping[str, Json] = template.get("Conditions", {})
 
     def resolve(self, node: Json, where: str) -> Json:
@@ -224,14 +226,14 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-def _pseudo_parameters(stack: str) -> dict[str, str]:
+def _pseudo_parameters(stack: str, region: str) -> dict[str, str]:
     return {
         "AWS::AccountId": ACCOUNT,
-        "AWS::Region": REGION,
+        "AWS::Region": region,
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
         "AWS::StackName": stack,
-        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack}/local",
+        "AWS::StackId": f"arn:aws:cloudformation:{region}:{ACCOUNT}:stack/{stack}/local",
     }
 
 
