@@ -92,11 +92,16 @@ class Resolver:
     """Resolves intrinsics; references to resources resolve against those created so far."""
 
     def __init__(
-        self, template: Mapping[str, Json], parameters: Mapping[str, str], stack: str = STACK, region: str = REGION
+        self,
+        template: Mapping[str, Json],
+        parameters: Mapping[str, str],
+        stack: str = STACK,
+        region: str = REGION,
+        account: str = ACCOUNT,
     ) -> None:
         self.template = template
         self.created: dict[str, Created] = {}
-        self._parameters = {**_pseudo_parameters(stack, region), **_parameter_values(template, parameters)}
+        self._parameters = {**_pseudo_parameters(stack, region, account), **_parameter_values(template, parameters)}
         self._conditions: Mapping[str, Json] = template.get("Conditions", {})
 
     def resolve(self, node: Json, where: str) -> Json:
@@ -226,14 +231,14 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-def _pseudo_parameters(stack: str, region: str) -> dict[str, str]:
+def _pseudo_parameters(stack: str, region: str, account: str) -> dict[str, str]:
     return {
-        "AWS::AccountId": ACCOUNT,
+        "AWS::AccountId": account,
         "AWS::Region": region,
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
         "AWS::StackName": stack,
-        "AWS::StackId": f"arn:aws:cloudformation:{region}:{ACCOUNT}:stack/{stack}/local",
+        "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{stack}/local",
     }
 
 
