@@ -58,6 +58,7 @@ def deploy(
     """
     template = expand(load(path), parameters)
     resolver = Resolver(template, parameters or {}, stack, region)
+    resolver.check_rules()
     builder = StackBuilder(stack=stack, root=path.parent, built=built, client=client, region=region)
     maker = _Maker(builder, resolver, inventory or Inventory(), earlier.resources if earlier else {}, adopt)
     try:

@@ -118,6 +118,16 @@ class Resolver:
         resolved = {key: self.resolve(value, f"{where}.{key}") for key, value in node.items()}
         return {key: value for key, value in resolved.items() if value is not _ABSENT}
 
+    def check_rules(self) -> None:
+        """TemplateError with the description of the first assertion of the template's Rules that does not hold."""
+        for name, rule in self.template.get("Rules", {}).items():
+            where = f"Rules.{name}"
+            if self.resolve(rule.get("RuleCondition", True), where) is not True:
+                continue
+            for assertion in rule["Assertions"]:
+                if self.resolve(assertion["Assert"], where) is not True:
+                    raise TemplateError(f"{where}: {assertion.get('AssertDescription', 'an assertion does not hold')}")
+
     def condition(self, name: str, where: str) -> bool:
         if name not in self._conditions:
             raise TemplateError(f"{where}: condition {name} is not in the template")
@@ -228,6 +238,7 @@ _FUNCTIONS: dict[str, Any] = {
     "Fn::Not": lambda _, argument, __: not argument[0],
     "Fn::And": lambda _, argument, __: all(argument),
     "Fn::Or": lambda _, argument, __: any(argument),
+    "Fn::EachMemberEquals": lambda _, argument, __: all(member == argument[1] for member in argument[0]),
 }
 
 
