@@ -33,7 +33,10 @@ from tidemark.settings import Settings
 LOGS = parse_dataset(
     {"name": "logs", "prefix": "logs/", "record": {"day": "date"}, "tables": {"rows": {"columns": {"day": "date"}}}}
 )
-SETTINGS = Settings("ledger", "raw", "control", "lake", "lake", "app", "arn", "wg", "db", "arn", 1, 24)
+SETTINGS = Settings(
+    "bench", "ledger", "raw", "control", "lake", "lake", "app", "arn", "wg", "", "", "", "db", "arn",
+    "2 vCPU", "8 GB", "40 GB", 24,
+)  # fmt: skip
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 PAGE = 1_000
 LISTED = (

@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.simulation.dynamodb import SimDynamoDB
 from tests.simulation.world import SETTINGS, SimWorld, declare
+from tidemark.core.capacity import runs_that_fit
 from tidemark.core.dataset import BatchPolicy, Dataset
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.loading import Load, due_loads
@@ -27,7 +28,7 @@ from tidemark.service.transitions import QUERIES_AT_ONCE
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 24 * 3600  # seconds
-RUNS_AT_ONCE = 15  # SparkRuns in template.yaml
+RUNS_AT_ONCE = runs_that_fit("16 vCPU", "64 GB", "1000 GB")  # the defaults in template.yaml
 STARTS = 1.0  # StartJobRun calls per second (docs/aws-facts.md#emr-quotas-and-rates)
 STEP = 10  # seconds between two invocations of the simulated loader
 SETTLED = 5  # seconds from the end of a statement to the next load of its shard

@@ -246,6 +246,12 @@ PROOF = (
 )  # fmt: skip
 
 PROJECT = (
+    Command(
+        "adopt", "make a new stack of what a deleted one has left", "cli.adopt:adopt",
+        Option(["--database"], type=TEXT, metavar="NAME", default="",
+               help="the Glue database, if LakeDatabaseName is set"),
+        opens=stack_name,
+    ),
     Group(
         "jobs", "the Spark code",
         Command(

@@ -20,10 +20,8 @@ NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
 
 def run_query(world: World, console: Console, sql: str) -> None:
     """Run SQL in the warehouse and print its rows."""
-    settings = world.settings
     client = world.client("redshift-data")
-    target = {"WorkgroupName": settings.warehouse_workgroup, "Database": settings.warehouse_database}
-    statement = client.execute_statement(**target, Sql=sql)["Id"]
+    statement = client.execute_statement(**world.warehouse.target, Sql=sql)["Id"]
     outcome = _wait(client, statement)
     if outcome["Status"] != "FINISHED":
         raise TidemarkError(f"the warehouse refused the query: {outcome.get('Error', outcome['Status'])}")

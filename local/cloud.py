@@ -11,6 +11,7 @@ import json
 import tempfile
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,16 +22,18 @@ from botocore.config import Config
 from local.account import REGION, STACK
 from local.clock import Clock
 from local.delivery.dispatcher import Dispatcher
+from local.delivery.event_bus import Event, envelope, put_events
 from local.delivery.schedules import schedule_input
 from local.endpoint.server import Call, Endpoint
-from local.lambda_runtime.api import SERVICE as LAMBDA
-from local.lambda_runtime.api import LambdaApi
 from local.iam import recording
 from local.iam.guard import Guard
+from local.lambda_runtime.api import SERVICE as LAMBDA
+from local.lambda_runtime.api import LambdaApi
 from local.lambda_runtime.functions import Functions, Response
 from local.lambda_runtime.http_api import SCOPE, HttpApi
-from local.stack.deploy import deploy
+from local.stack.deploy import delete, deploy
 from local.stack.deployment import Deployment
+from local.stack.inventory import Inventory
 from spark_jobs.archive import job_archive
 
 if TYPE_CHECKING:
@@ -47,6 +50,22 @@ CREDENTIALS: dict[str, Any] = {
     "region_name": REGION,
 }
 _running = threading.Lock()  # moto's state belongs to the process: one cloud at a time
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A deployed stack, the processes of its functions, and what delivers events to them."""
+
+    deployment: Deployment
+    functions: Functions
+    dispatcher: Dispatcher
+    state_dir: Path
+
+    def stop(self) -> None:
+        """Accepts no new events, ends the handlers, then joins the dispatcher's threads."""
+        self.dispatcher.halt()
+        self.functions.stop()
+        self.dispatcher.stop()
 
 
 class Cloud:
@@ -82,6 +101,8 @@ class Cloud:
         self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()
         self._calls_lock = threading.Lock()
+        self.inventory = Inventory()  #: the names that are taken in the account
+        self._running_stacks: list[RunningStack] = []
         self._dispatcher: Dispatcher | None = None
         self._http_api: HttpApi | None = None
         self._warehouse: RedshiftDataApp | None = None
@@ -119,23 +140,49 @@ class Cloud:
         self._endpoint.start()
         self._closers.append(self._endpoint.stop)
         apps.update(self._own_services() if self._apps is None else self._apps)
-        self.deployment = deploy(
-            self.template, self.client, parameters=self._parameters, stack=self._stack, built=self._built
-        )
+        self._closers.append(self._stop_stacks)
+        stack = self.add_stack(self._stack, self._parameters)
+        self.deployment, self._functions, self._dispatcher = stack.deployment, stack.functions, stack.dispatcher
         self._upload_job_code()
         self.guard.deployed(self.deployment, self._issuer)
         self._closers.append(lambda: recording.append(self.guard.uses, self.template, self.deployment))
-        functions = Functions(self.deployment.functions, self.url, self.state_dir)
-        self._closers.append(functions.stop)
-        self._functions = functions
-        dispatcher = Dispatcher(self.deployment, self.client, functions.invoke, self.clock, self.guard.require)
-        self._dispatcher = dispatcher
-        dispatcher.start()
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
-        apps[LAMBDA] = LambdaApi(self.deployment, dispatcher.invoke, dispatcher.invoke_async)
-        # Closers run last to first: accept no new events, end the handlers, then join the dispatcher's threads.
-        self._closers.insert(-1, dispatcher.stop)
-        self._closers.append(dispatcher.halt)
+        apps[LAMBDA] = LambdaApi(self.deployment, self.dispatcher.invoke, self.dispatcher.invoke_async)
+
+    def add_stack(
+        self, stack: str, parameters: Mapping[str, str] | None = None, *, adopt: bool = False
+    ) -> RunningStack:
+        """Deploys the template as another stack of the same account and starts it. Its HTTP API is not served.
+
+        Its functions' logs are in a folder of the stack's name. Permissions are enforced for the first stack only; the
+        functions of others call as an administrator. For `adopt`, see `deploy`.
+        """
+        deployment = deploy(
+            self.template, self.client, parameters=parameters, stack=stack, built=self._built,
+            inventory=self.inventory, adopt=adopt,
+        )  # fmt: skip
+        if self._running_stacks:
+            state_dir = self.state_dir / stack
+            functions = Functions(deployment.functions, self.url, state_dir, lambda _: CREDENTIALS["aws_access_key_id"])
+            dispatcher = Dispatcher(deployment, self._as_administrator, functions.invoke, self.clock)
+        else:
+            state_dir = self.state_dir
+            functions = Functions(deployment.functions, self.url, state_dir)
+            dispatcher = Dispatcher(deployment, self.client, functions.invoke, self.clock, self.guard.require)
+        running = RunningStack(deployment, functions, dispatcher, state_dir)
+        self._running_stacks.append(running)
+        dispatcher.start()
+        return running
+
+    def delete_stack(self, stack: RunningStack) -> None:
+        """Stops a stack and deletes its resources, except those that outlive it."""
+        self._running_stacks.remove(stack)
+        stack.stop()
+        delete(stack.deployment, self.client, self.inventory)
+
+    def _stop_stacks(self) -> None:
+        while self._running_stacks:
+            self._running_stacks.pop().stop()
 
     def stop(self) -> None:
         """Stops everything at once and kills running handlers and jobs."""
@@ -177,6 +224,9 @@ class Cloud:
                 )
             return self._clients[service, caller]
 
+    def _as_administrator(self, service: str, _caller: str = "") -> Any:
+        return self.client(service)
+
     def invoke(self, function: str, event: Any) -> Response:
         """Runs a function, given by logical id, name or ARN, and waits for its outcome."""
         return self.dispatcher.invoke(self.deployment.function(function).logical_id, event)
@@ -204,18 +254,22 @@ class Cloud:
     def _on_call(self, call: Call) -> None:
         with self._calls_lock:
             self.calls[call] += 1
-        if self._dispatcher is not None:
-            self._dispatcher.wake(call.service, call.operation)
+        for stack in list(self._running_stacks):
+            stack.dispatcher.wake(call.service, call.operation)
 
     def _unsigned(self, environ: WSGIEnvironment) -> str:
         return SCOPE if self._http_api and self._http_api.takes(environ) else ""
 
     def _put_events(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-        return self.dispatcher.bus.put_events(entries)
+        return put_events(entries, self._publish)
 
     def _emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.publish(source, detail_type, detail, resources)
+        self._publish(envelope(source, detail_type, detail, resources))
+
+    def _publish(self, event: Event) -> None:
+        """All stacks of the account share its default bus."""
+        for stack in list(self._running_stacks):
+            stack.dispatcher.bus.publish(event)
 
     def _own_services(self) -> dict[str, WSGIApplication]:
         from local.emr_serverless.api import EmrServerlessApp

@@ -42,6 +42,7 @@ from tidemark.core import (
     sizing,
     strict_json,
 )
+from tidemark.core.capacity import runs_that_fit
 from tidemark.core.lifecycle import PATIENCE, State
 from tidemark.core.slots import background_max
 from tidemark.core.warehouse_ddl import SHARDS
@@ -77,6 +78,11 @@ def of(resource: str) -> Mapping[str, Any]:
 def parameter(name: str) -> Any:
     """A parameter's default."""
     return TEMPLATE["Parameters"][name]["Default"]
+
+
+def slots() -> int:
+    """The number of runs that fit into the default capacity."""
+    return runs_that_fit(*(parameter(name) for name in ("SparkCpu", "SparkMemory", "SparkDisk")))
 
 
 def said(value: object, expected: object, phrase: str) -> str:
@@ -216,6 +222,7 @@ FIGURES = {
         said(every("PlanSchedule"), 1, "Plan runs every minute"),
         said(batching.GROWTH_MAX, 10, "batches grow up to tenfold"),
         said(background_max(100), 50, "hold at most half of the slots"),
+        f"drivers included: {slots()} with the {parameter('SparkCpu')} of a new account",
         f"up to {batching.SEGMENTS_MAX} segments marked",
         f"planned more than {WORDS[minutes(submit.TOKEN_TRUST)]} minutes ago",
         f"searches again, up to {WORDS[iceberg.COMMITS_MAX]} times",
@@ -285,7 +292,7 @@ FIGURES = {
     ],
     "docs/nightly.md": [
         said(parameter("NightlySchedule"), "cron(30 0 * * ? *)", "`Nightly` runs at 00:30 UTC"),
-        said(background_max(100), 50, "At most half of `SparkRuns` are used for nightly batches"),
+        said(background_max(100), 50, "At most half of the slots are used for nightly batches"),
         f"| a run | {WORDS[WORKERS]} small workers for a minute | ${RUN_COST:.4f} |",
         f"a pause of more than {SESSION_GAP} minutes ends a session",
         f"the {declared('daily_sales')['parameters']['ranks']} best of the day",
@@ -330,7 +337,7 @@ FIGURES = {
         f"a pass is due every {passes.WHOLE_EVERY.days} days, and may take as long",
         said(dataset.BatchPolicy().max_files, 1_000, "a thousand in a batch"),
         said(rings_after("SweepSilentAlarm"), 30, "No sweep has completed for half an hour"),
-        said(background_max(100), 50, "for up to half of SparkRuns batches a pass"),
+        said(background_max(100), 50, "for up to half of the slots a pass"),
     ],
     "docs/types.md": [f"at most {dataset_parser.PARTITION_BYTES_MAX:,} bytes"],
     "docs/openapi.yaml": [
@@ -372,8 +379,8 @@ FIGURES = {
         ),
     ],
     "docs/performance.md": [
-        f"with {parameter('SparkRuns')} runs at once (`SparkRuns`)",
-        f"| {parameter('SparkRuns')} runs at once, batches of {dataset.BatchPolicy().max_files:,} files |",
+        f"with {slots()} runs at once ({parameter('SparkCpu')})",
+        f"| {slots()} runs at once, batches of {dataset.BatchPolicy().max_files:,} files |",
         f"has `load.every: {minutes(dataset.LoadPolicy().every)}m`",
         f"{WORDS[len(SHARDS)]} shards finish about {len(SHARDS) * 5 * 60 // 21 // 10 * 10} loads of 15 s",
         f"up to {one_core_bytes() // MB} MB of input, start with `{sizing.QUICK_COMPILER}`",

@@ -54,20 +54,22 @@ class EventBus:
                 for target in rule.targets:
                     self._deliver(rule, target, event)
 
-    def put_events(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-        """One result per entry: `EventId`, or `ErrorCode` and `ErrorMessage` as AWS words them."""
-        return [self._put(entry) for entry in entries]
 
-    def _put(self, entry: Mapping[str, Any]) -> dict[str, str]:
-        if refusal := _refusal(entry):
-            return {"ErrorCode": refusal[0], "ErrorMessage": refusal[1]}
-        at = datetime.fromtimestamp(entry["Time"], UTC) if "Time" in entry else None
-        detail = json.loads(entry["Detail"])
-        event = envelope(entry["Source"], entry["DetailType"], detail, entry.get("Resources", ()), at)
-        # AWS accepts an event for a bus that does not exist, and drops it.
-        if entry.get("EventBusName", "default").split("/")[-1] == "default":
-            self.publish(event)
-        return {"EventId": event["id"]}
+def put_events(entries: Sequence[Mapping[str, Any]], publish: Callable[[Event], None]) -> list[dict[str, str]]:
+    """One result per entry: `EventId`, or `ErrorCode` and `ErrorMessage` as AWS words them."""
+    return [_put(entry, publish) for entry in entries]
+
+
+def _put(entry: Mapping[str, Any], publish: Callable[[Event], None]) -> dict[str, str]:
+    if refusal := _refusal(entry):
+        return {"ErrorCode": refusal[0], "ErrorMessage": refusal[1]}
+    at = datetime.fromtimestamp(entry["Time"], UTC) if "Time" in entry else None
+    detail = json.loads(entry["Detail"])
+    event = envelope(entry["Source"], entry["DetailType"], detail, entry.get("Resources", ()), at)
+    # AWS accepts an event for a bus that does not exist, and drops it.
+    if entry.get("EventBusName", "default").split("/")[-1] == "default":
+        publish(event)
+    return {"EventId": event["id"]}
 
 
 def _refusal(entry: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -43,21 +43,31 @@ class Sequencers:
             return f"{self._last:018X}"
 
 
+_MOTOS_OWN: Any = notifications.send_event
+_watchers: list[tuple[frozenset[str], Callable[[Event], None]]] = []
+_sequencers = Sequencers()
+
+
 def watch(event_buckets: frozenset[str], publish: Callable[[Event], None]) -> Callable[[], None]:
     """Publishes an event for every object created or deleted in `event_buckets`; call the result to stop."""
-    original: Any = notifications.send_event
-    sequencers = Sequencers()
-
-    def send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:  # noqa: ARG001 — moto's name
-        if bucket.name in event_buckets and (event := _event(str(event_name.value), bucket, key, sequencers)):
-            publish(event)
-
-    notifications.send_event = send_event
+    watcher = (event_buckets, publish)
+    _watchers.append(watcher)
+    notifications.send_event = _send_event
 
     def stop() -> None:
-        notifications.send_event = original
+        if watcher in _watchers:
+            _watchers.remove(watcher)
+        if not _watchers:
+            notifications.send_event = _MOTOS_OWN
 
     return stop
+
+
+def _send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:  # noqa: ARG001 — moto's name
+    wanted = [publish for buckets, publish in list(_watchers) if bucket.name in buckets]
+    if wanted and (event := _event(str(event_name.value), bucket, key, _sequencers)):
+        for publish in wanted:
+            publish(event)
 
 
 def _event(name: str, bucket: Any, key: Any, sequencers: Sequencers) -> Event | None:

@@ -1,6 +1,8 @@
 """EMR Serverless on the laptop: AWS's API, states, queueing and events, with a `JobRunner` that runs the jobs."""
 
+import logging
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -17,6 +19,7 @@ from local.emr_serverless.applications import (
     now,
     page,
 )
+from local.emr_serverless.capacity import Capacity, maximum, refusal
 from local.emr_serverless.job_runs import (
     DEFAULT_TIMEOUT_MINUTES,
     FINAL,
@@ -34,9 +37,14 @@ from local.emr_serverless.job_runs import (
     is_listed,
     job_spec,
     session_policy,
+    sizes,
 )
+from local.emr_serverless.usage import Worker
 from local.endpoint.protocol import ApiError, Call, application
 from local.spark.runner import JobRunner, Outcome
+
+log = logging.getLogger(__name__)
+ENDED_WAITING = Outcome(143, "terminated while it waited for resources")
 
 
 class EmrServerlessApp:
@@ -59,6 +67,7 @@ class EmrServerlessApp:
         self._lock = threading.RLock()
         self._runs: dict[str, Run] = {}
         self._tokens = Tokens()
+        self._capacities: defaultdict[str, Capacity] = defaultdict(Capacity)  # by application
         self.applications = Applications(emit)
         self._wsgi = application(SERVICE, self.applications.handlers() | self._handlers())
 
@@ -172,7 +181,6 @@ class EmrServerlessApp:
         """Run the latest attempt to its end; afterwards the run is final unless it has another attempt."""
         run = self._runs[run_id]
         self._set(run_id, "SCHEDULED")
-        self._set(run_id, "RUNNING")
         minutes = run.request.get("executionTimeoutMinutes", DEFAULT_TIMEOUT_MINUTES)
         words = f"Job run was cancelled: it took longer than executionTimeoutMinutes ({minutes})"
         timer = threading.Timer(minutes * self._minute, self._stop_run, (run, words, minutes * 60))
@@ -180,12 +188,42 @@ class EmrServerlessApp:
         if minutes:
             timer.start()
         try:
-            with self._in_session(run.request["executionRoleArn"], session_policy(run.request)):
-                outcome = self._runner.run(job_spec(run_id, run.request), run.cancelled)
+            outcome = self._run_with_workers(run)
         except Exception as error:  # noqa: BLE001 - any error of the runner fails the run, as on AWS
             outcome = Outcome(1, f"{type(error).__name__}: {error}")
         timer.cancel()
+        self._capacities[run.application.id].release(run_id)
         return self._finish(run_id, outcome)
+
+    def _run_with_workers(self, run: Run) -> Outcome:
+        """Run the job once its driver and one executor have their resources.
+
+        The driver starts as soon as it has its own, and then waits for the executor: running, and billed.
+        """
+        spec = job_spec(run.id, run.request)
+        driver, *executors = sizes(spec)
+        if not self._allocated(run, driver):
+            return ENDED_WAITING
+        self._set(run.id, "RUNNING")
+        if executors and not self._allocated(run, executors[0]):
+            return ENDED_WAITING
+        for executor in executors[1:]:  # Spark goes on with those that it gets
+            self._capacities[run.application.id].take(run.id, executor, maximum(run.application.properties))
+        with self._in_session(run.request["executionRoleArn"], session_policy(run.request)):
+            return self._runner.run(spec, run.cancelled)
+
+    def _allocated(self, run: Run, worker: Worker) -> bool:
+        """Wait until the worker has its resources; False if the run is cancelled before."""
+        capacity, limit = self._capacities[run.application.id], maximum(run.application.properties)
+        told = False
+        while exceeded := capacity.take(run.id, worker, limit):
+            if not told:
+                log.warning("%s: %s", run.id, refusal(exceeded))
+                told = True
+            capacity.wait()
+            if run.cancelled.is_set():
+                return False
+        return True
 
     def _finish(self, run_id: str, outcome: Outcome) -> Run:
         with self._lock:

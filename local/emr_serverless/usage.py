@@ -22,6 +22,7 @@ LEAST_SECONDS = 60.0  # minimum billed time per worker
 class Worker:
     cores: float
     memory: float  # GiB, including overhead
+    disk: float = DISK  # GB
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def _worker(properties: Mapping[str, str], role: str) -> Worker:
     memory = gibibytes(properties[f"spark.{role}.memory"])
     overhead = properties.get(f"spark.{role}.memoryOverhead")
     extra = gibibytes(overhead) if overhead else max(memory / 10, LEAST_OVERHEAD)
-    return Worker(float(properties[f"spark.{role}.cores"]), memory + extra)
+    disk = gibibytes(properties.get(f"spark.emr-serverless.{role}.disk", f"{DISK:g}g"))
+    return Worker(float(properties[f"spark.{role}.cores"]), memory + extra, disk)
 
 
 def gibibytes(text: str) -> float:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from local.account import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from local.stack.deployment import FunctionSpec
 
@@ -46,10 +46,21 @@ def access_key(spec: FunctionSpec) -> str:
 class Functions:
     """All functions of a deployment; their logs are `<state_dir>/logs/<Function>.log`."""
 
-    def __init__(self, specs: Sequence[FunctionSpec], endpoint_url: str, state_dir: Path) -> None:
+    def __init__(
+        self,
+        specs: Sequence[FunctionSpec],
+        endpoint_url: str,
+        state_dir: Path,
+        key_of: Callable[[FunctionSpec], str] = access_key,
+    ) -> None:
         # Linux kills a child when the *thread* that started it ends, so one long-lived thread starts all of them.
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="functions")
-        self._workers = {spec.logical_id: _Worker(spec, endpoint_url, state_dir, self._starter) for spec in specs}
+        self._workers = {
+            spec.logical_id: _Worker(
+                spec, environment(spec, endpoint_url, state_dir, key_of(spec)), state_dir, self._starter
+            )
+            for spec in specs
+        }
 
     def invoke(self, logical_id: str, event: Any) -> Response:
         """Runs the handler and waits for its outcome, at most for the function's timeout."""
@@ -63,9 +74,11 @@ class Functions:
 
 
 class _Worker:
-    def __init__(self, spec: FunctionSpec, endpoint_url: str, state_dir: Path, starter: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, spec: FunctionSpec, variables: Mapping[str, str], state_dir: Path, starter: ThreadPoolExecutor
+    ) -> None:
         self._spec = spec
-        self._environment = environment(spec, endpoint_url, state_dir)
+        self._environment = variables
         self._log_path = state_dir / "logs" / f"{spec.logical_id}.log"
         self._starter = starter
         self._lock = threading.Lock()
@@ -187,7 +200,7 @@ class _Worker:
             log.write(text + "\n")
 
 
-def environment(spec: FunctionSpec, endpoint_url: str, state_dir: Path) -> Mapping[str, str]:
+def environment(spec: FunctionSpec, endpoint_url: str, state_dir: Path, key: str = "") -> Mapping[str, str]:
     """The variables from the template, those that Lambda sets, and the endpoint; nothing else."""
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
@@ -197,7 +210,7 @@ def environment(spec: FunctionSpec, endpoint_url: str, state_dir: Path) -> Mappi
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": access_key(spec),
+        "AWS_ACCESS_KEY_ID": key or access_key(spec),
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",

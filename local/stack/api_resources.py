@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from local.account import REGION, TemplateError
+from local.account import TemplateError
 from local.stack.builder import Properties, StackBuilder, only, resource_type
 from local.stack.deployment import Created, RouteSpec
 
@@ -26,7 +26,7 @@ def api(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
         only(logical_id, f"Body.paths.{path}", operations, METHODS)
         for method, operation in operations.items():
             builder.routes.append(_route(logical_id, name, method.upper(), path, operation))
-    endpoint = f"https://{name}.execute-api.{REGION}.amazonaws.com"
+    endpoint = f"https://{name}.execute-api.{builder.region}.amazonaws.com"
     return Created("", name, {"ApiId": name, "ApiEndpoint": endpoint})
 
 

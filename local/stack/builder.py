@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Properties = dict[str, Any]
+NAME_CHARACTERS_MAX = 64  #: the least that any service allows, IAM and Lambda among them
+RANDOM_CHARACTERS = 13  #: a hyphen and what AWS appends to a name that it makes
 
 
 @dataclass
@@ -23,6 +25,9 @@ class StackBuilder:
     root: Path  #: the folder of the template
     built: bool
     client: Callable[[str], Any]
+    region: str = REGION
+    exists: bool = False  #: whether the resource in hand is there already, to be brought up to date
+    earlier: Created | None = None  #: the resource in hand as the stack's last deployment left it
     functions: list[FunctionSpec] = field(default_factory=list)
     event_sources: list[EventSource] = field(default_factory=list)
     rules: list[RuleSpec] = field(default_factory=list)
@@ -34,8 +39,16 @@ class StackBuilder:
     layers: dict[str, Path] = field(default_factory=dict)  #: by layer ARN
 
     def name(self, logical_id: str) -> str:
-        """The physical name of a resource without a name in the template (AWS also appends random characters)."""
-        return f"{self.stack}-{logical_id}"
+        """The physical name of a resource without a name in the template, with the stack's name cut as AWS cuts it.
+
+        AWS also appends random characters. Here, those of other regions have their region instead.
+        """
+        room = NAME_CHARACTERS_MAX - RANDOM_CHARACTERS - len(logical_id) - 1
+        apart = "" if self.region == REGION else f"-{self.region}"
+        return f"{self.stack[:room]}-{logical_id}{apart}"
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{resource}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,8 @@ class ResourceType:
     create: Callable[[StackBuilder, str, Properties], Created]
     supported: frozenset[str]  #: properties that take effect
     ignored: Mapping[str, str] = field(default_factory=dict)  #: property → why the laptop cloud may ignore it
+    named_by: str = ""  #: the property with the name, if AWS refuses a name that is taken
+    delete: Callable[[StackBuilder, Created], None] = lambda _, __: None
 
     def effective(self, logical_id: str, kind: str, properties: Mapping[str, Any]) -> Properties:
         """The supported `properties`; TemplateError for a property that is neither supported nor ignored."""
@@ -55,20 +70,19 @@ class ResourceType:
 
 
 def resource_type(
-    create: Callable[[StackBuilder, str, Properties], Created], supported: str, ignored: Mapping[str, str] | None = None
+    create: Callable[[StackBuilder, str, Properties], Created],
+    supported: str,
+    ignored: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> ResourceType:
     """A ResourceType; `supported` lists property names separated by blanks."""
-    return ResourceType(create, frozenset(supported.split()), ignored or {})
+    return ResourceType(create, frozenset(supported.split()), ignored or {}, **more)
 
 
 def only(logical_id: str, path: str, properties: Mapping[str, Any], known: Iterable[str]) -> None:
     """Raises TemplateError if the nested `properties` have a name that is not in `known`."""
     if unknown := sorted(set(properties) - set(known)):
         raise TemplateError(f"{logical_id}: property {path}.{unknown[0]} is not supported by the laptop cloud")
-
-
-def arn(service: str, resource: str) -> str:
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
 
 
 def subset(properties: Properties, *names: str) -> Properties:

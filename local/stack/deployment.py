@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from local.account import REGION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -20,6 +22,9 @@ class Created:
     type: str  #: AWS::Service::Kind
     ref: str  #: physical id
     attributes: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""  #: the name from the template, if AWS refuses a name that is taken
+    kept: bool = False  #: whether it outlives its stack
+    properties: Mapping[str, Any] = field(default_factory=dict)  #: those that take effect, resolved
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class Deployment:
     """A deployed stack."""
 
     stack: str
-    resources: Mapping[str, Created]  #: by logical id
+    resources: Mapping[str, Created]  #: by logical id, in the order of their creation
     functions: tuple[FunctionSpec, ...] = ()
     event_sources: tuple[EventSource, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
@@ -149,6 +154,7 @@ class Deployment:
     grants: tuple[Grants, ...] = ()
     event_buckets: frozenset[str] = frozenset()  #: names of the buckets that send events to EventBridge
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    region: str = REGION
 
     def function(self, name: str) -> FunctionSpec:
         """The function with this logical id, name or ARN (qualified or not); KeyError if there is none."""

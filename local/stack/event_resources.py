@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from local.account import TemplateError
 from local.clock import check_expression
-from local.stack.builder import Properties, StackBuilder, arn, as_bool, only, resource_type
+from local.stack.builder import Properties, StackBuilder, as_bool, only, resource_type
 from local.stack.deployment import Created, EventSource, FunctionSpec, InputTransformer, RuleSpec, ScheduleSpec, Target
 from local.stack.template import LOCAL_CODE
 
@@ -28,7 +28,7 @@ ONE_WORKER = "each function is one warm process, so its concurrency is one"
 
 def function(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     name = p.get("FunctionName", builder.name(logical_id))
-    function_arn = arn("lambda", f"function:{name}")
+    function_arn = builder.arn("lambda", f"function:{name}")
     variables = p.get("Environment", {})
     only(logical_id, "Environment", variables, {"Variables"})
     logging = p.get("LoggingConfig", {})
@@ -67,7 +67,7 @@ def _code_dir(builder: StackBuilder, logical_id: str, code: Properties) -> Path:
 
 def layer(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     name = p.get("LayerName", builder.name(logical_id))
-    layer_arn = arn("lambda", f"layer:{name}:1")
+    layer_arn = builder.arn("lambda", f"layer:{name}:1")
     # SAM appends ten hexadecimal digits to a layer's logical id; `sam build` names the folder without them.
     builder.layers[layer_arn] = builder.root / ".aws-sam" / "build" / logical_id[:-10] / "python"
     return Created("", layer_arn, {"LayerVersionArn": layer_arn})
@@ -142,7 +142,7 @@ def rule(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     spec = RuleSpec(
         logical_id=logical_id,
         name=name,
-        arn=arn("events", f"rule/{name}"),
+        arn=builder.arn("events", f"rule/{name}"),
         targets=tuple(_rule_target(logical_id, target) for target in p.get("Targets", [])),
         pattern=p.get("EventPattern"),
         schedule=p.get("ScheduleExpression"),
@@ -198,7 +198,7 @@ def schedule(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     spec = ScheduleSpec(
         logical_id=logical_id,
         name=name,
-        arn=arn("scheduler", f"schedule/{p.get('GroupName', 'default')}/{name}"),
+        arn=builder.arn("scheduler", f"schedule/{p.get('GroupName', 'default')}/{name}"),
         expression=p["ScheduleExpression"],
         timezone=p.get("ScheduleExpressionTimezone", "UTC"),
         enabled=p.get("State", "ENABLED") == "ENABLED",
@@ -230,6 +230,7 @@ TYPES: Mapping[str, ResourceType] = {
             "RuntimeManagementConfig": "handlers run in the laptop cloud's own interpreter",
             "Tags": NO_BILL,
         },
+        named_by="FunctionName",
     ),
     "AWS::Lambda::LayerVersion": resource_type(
         layer,
@@ -269,6 +270,7 @@ TYPES: Mapping[str, ResourceType] = {
         rule,
         "Name EventBusName EventPattern ScheduleExpression State Targets",
         {"Description": "for people", "RoleArn": NO_AWS_ACCESS, "Tags": NO_BILL},
+        named_by="Name",
     ),
     "AWS::Scheduler::Schedule": resource_type(
         schedule,
@@ -278,5 +280,6 @@ TYPES: Mapping[str, ResourceType] = {
             "FlexibleTimeWindow": "schedules fire exactly when due; a laptop need not spread the load",
             "KmsKeyArn": "no data outlives the process, so there is nothing to encrypt",
         },
+        named_by="Name",
     ),
 }

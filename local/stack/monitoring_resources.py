@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from local.account import TemplateError
-from local.stack.builder import Properties, StackBuilder, arn, camel, resource_type
+from local.stack.builder import Properties, StackBuilder, camel, resource_type
 from local.stack.deployment import Created
 from local.stack.storage_resources import NO_DISK, TAGS
 
@@ -20,10 +20,15 @@ ALARM_ACTIONS = "alarms never go off on a laptop, and no mail is sent"
 
 def log_group(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     logs, name = builder.client("logs"), p.get("LogGroupName", builder.name(logical_id))
-    logs.create_log_group(logGroupName=name)
+    if not builder.exists:
+        logs.create_log_group(logGroupName=name)
     if days := p.get("RetentionInDays"):
         logs.put_retention_policy(logGroupName=name, retentionInDays=int(days))
-    return Created("", name, {"Arn": arn("logs", f"log-group:{name}:*")})
+    return Created("", name, {"Arn": builder.arn("logs", f"log-group:{name}:*")})
+
+
+def delete_log_group(builder: StackBuilder, created: Created) -> None:
+    builder.client("logs").delete_log_group(logGroupName=created.ref)
 
 
 def metric_filter(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
@@ -46,6 +51,10 @@ def topic(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     return Created("", topic_arn, {"TopicArn": topic_arn, "TopicName": name})
 
 
+def delete_topic(builder: StackBuilder, created: Created) -> None:
+    builder.client("sns").delete_topic(TopicArn=created.ref)
+
+
 def subscription(builder: StackBuilder, _: str, p: Properties) -> Created:
     answer = builder.client("sns").subscribe(
         TopicArn=p["TopicArn"], Protocol=p["Protocol"], Endpoint=p["Endpoint"], ReturnSubscriptionArn=True
@@ -63,7 +72,11 @@ def topic_policy(builder: StackBuilder, logical_id: str, p: Properties) -> Creat
 def alarm(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     name = p.get("AlarmName", builder.name(logical_id))
     builder.client("cloudwatch").put_metric_alarm(AlarmName=name, **{k: v for k, v in p.items() if k != "AlarmName"})
-    return Created("", name, {"Arn": arn("cloudwatch", f"alarm:{name}")})
+    return Created("", name, {"Arn": builder.arn("cloudwatch", f"alarm:{name}")})
+
+
+def delete_alarm(builder: StackBuilder, created: Created) -> None:
+    builder.client("cloudwatch").delete_alarms(AlarmNames=[created.ref])
 
 
 def dashboard(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
@@ -76,11 +89,17 @@ def dashboard(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     return Created("", name)
 
 
+def delete_dashboard(builder: StackBuilder, created: Created) -> None:
+    builder.client("cloudwatch").delete_dashboards(DashboardNames=[created.ref])
+
+
 TYPES: Mapping[str, ResourceType] = {
     "AWS::Logs::LogGroup": resource_type(
         log_group,
         "LogGroupName RetentionInDays",
         {"KmsKeyId": NO_DISK, "LogGroupClass": "it affects only the price", "DataProtectionPolicy": NO_DISK, **TAGS},
+        named_by="LogGroupName",
+        delete=delete_log_group,
     ),
     "AWS::Logs::MetricFilter": resource_type(
         metric_filter, "FilterName FilterPattern LogGroupName MetricTransformations"
@@ -89,6 +108,8 @@ TYPES: Mapping[str, ResourceType] = {
         topic,
         "TopicName Subscription",
         {"KmsMasterKeyId": NO_DISK, "DisplayName": "it is only the sender's name in a mail", **TAGS},
+        named_by="TopicName",
+        delete=delete_topic,
     ),
     "AWS::SNS::Subscription": resource_type(subscription, "TopicArn Protocol Endpoint"),
     "AWS::SNS::TopicPolicy": resource_type(topic_policy, "Topics PolicyDocument"),
@@ -103,6 +124,10 @@ TYPES: Mapping[str, ResourceType] = {
             "ActionsEnabled": ALARM_ACTIONS,
             **TAGS,
         },
+        named_by="AlarmName",
+        delete=delete_alarm,
     ),
-    "AWS::CloudWatch::Dashboard": resource_type(dashboard, "DashboardName DashboardBody"),
+    "AWS::CloudWatch::Dashboard": resource_type(
+        dashboard, "DashboardName DashboardBody", named_by="DashboardName", delete=delete_dashboard
+    ),
 }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from local.account import REGION
-from local.stack.builder import Properties, StackBuilder, arn, as_bool, camel, only, resource_type, subset
+from local.account import REGION, TemplateError
+from local.stack.builder import Properties, StackBuilder, as_bool, camel, only, resource_type, subset
 from local.stack.deployment import Created, Grants
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ TAGS = {"Tags": NO_BILL}
 
 def bucket(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     s3, name = builder.client("s3"), p.get("BucketName", builder.name(logical_id).lower())
-    s3.create_bucket(Bucket=name)
+    if not builder.exists:
+        s3.create_bucket(Bucket=name, **_location(builder.region))
     if versioning := p.get("VersioningConfiguration"):
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
     notification = p.get("NotificationConfiguration", {})
@@ -34,8 +35,17 @@ def bucket(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
         if as_bool(settings.get("EventBridgeEnabled", True)):
             builder.event_buckets.add(name)
     domain = f"{name}.s3.amazonaws.com"
-    regional = f"{name}.s3.{REGION}.amazonaws.com"
+    regional = f"{name}.s3.{builder.region}.amazonaws.com"
     return Created("", name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": domain, "RegionalDomainName": regional})
+
+
+def _location(region: str) -> dict[str, Any]:
+    """S3 wants the region in the request for all but the first one."""
+    return {} if region == REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
+def delete_bucket(builder: StackBuilder, created: Created) -> None:
+    builder.client("s3").delete_bucket(Bucket=created.ref)
 
 
 def bucket_policy(_: StackBuilder, __: str, p: Properties) -> Created:
@@ -48,8 +58,17 @@ def queue(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     documents = ("RedrivePolicy", "RedriveAllowPolicy")
     attributes = {key: str(p[key]) for key in numbers if key in p}
     attributes |= {key: json.dumps(p[key]) for key in documents if key in p}
-    url = builder.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-    return Created("", url, {"Arn": arn("sqs", name), "QueueName": name, "QueueUrl": url})
+    sqs = builder.client("sqs")
+    if builder.exists:
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    else:
+        url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    return Created("", url, {"Arn": builder.arn("sqs", name), "QueueName": name, "QueueUrl": url})
+
+
+def delete_queue(builder: StackBuilder, created: Created) -> None:
+    builder.client("sqs").delete_queue(QueueUrl=created.ref)
 
 
 def queue_policy(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
@@ -64,12 +83,14 @@ def table(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     stream = p.get("StreamSpecification")
     if stream:
         only(logical_id, "StreamSpecification", stream, {"StreamViewType"})
-    answer = dynamodb.create_table(
-        TableName=name,
-        **subset(p, "AttributeDefinitions", "KeySchema", "BillingMode", "ProvisionedThroughput"),
-        **subset(p, "GlobalSecondaryIndexes", "LocalSecondaryIndexes"),
-        **({"StreamSpecification": {"StreamEnabled": True, **stream}} if stream else {}),
-    )["TableDescription"]
+    if not builder.exists:
+        dynamodb.create_table(
+            TableName=name,
+            **subset(p, "AttributeDefinitions", "KeySchema", "BillingMode", "ProvisionedThroughput"),
+            **subset(p, "GlobalSecondaryIndexes", "LocalSecondaryIndexes"),
+            **({"StreamSpecification": {"StreamEnabled": True, **stream}} if stream else {}),
+        )
+    answer = dynamodb.describe_table(TableName=name)["Table"]
     if recovery := p.get("PointInTimeRecoverySpecification"):
         dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
     if expiry := p.get("TimeToLiveSpecification"):
@@ -78,13 +99,19 @@ def table(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     return Created("", name, {key: value for key, value in attributes.items() if value})
 
 
+def delete_table(builder: StackBuilder, created: Created) -> None:
+    builder.client("dynamodb").delete_table(TableName=created.ref)
+
+
 def role(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     iam, name = builder.client("iam"), p.get("RoleName", builder.name(logical_id))
-    created = iam.create_role(
-        RoleName=name,
-        AssumeRolePolicyDocument=json.dumps(p["AssumeRolePolicyDocument"]),
-        **subset(p, "Path", "Description", "MaxSessionDuration"),
-    )["Role"]
+    trust = json.dumps(p["AssumeRolePolicyDocument"])
+    if builder.exists:
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+    else:
+        optional = subset(p, "Path", "Description", "MaxSessionDuration")
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **optional)
+    created = iam.get_role(RoleName=name)["Role"]
     for policy in p.get("Policies", []):
         # SAM omits Version from the statements that it adds itself; AWS accepts that, moto does not.
         document = json.dumps({"Version": "2012-10-17"} | policy["PolicyDocument"])
@@ -99,6 +126,8 @@ def role(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
 
 def managed_policy(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     name = p.get("ManagedPolicyName", builder.name(logical_id))
+    if builder.earlier:
+        builder.client("iam").delete_policy(PolicyArn=builder.earlier.ref)
     created = builder.client("iam").create_policy(PolicyName=name, PolicyDocument=json.dumps(p["PolicyDocument"]))
     found = created["Policy"]
     builder.grants.append(
@@ -107,48 +136,87 @@ def managed_policy(builder: StackBuilder, logical_id: str, p: Properties) -> Cre
     return Created("", found["Arn"], {"PolicyArn": found["Arn"], "PolicyId": found["PolicyId"]})
 
 
-def glue_database(builder: StackBuilder, _: str, p: Properties) -> Created:
-    builder.client("glue").create_database(DatabaseInput=p["DatabaseInput"])
-    return Created("", p["DatabaseInput"]["Name"])
+def delete_managed_policy(builder: StackBuilder, created: Created) -> None:
+    builder.client("iam").delete_policy(PolicyArn=created.ref)
+
+
+def delete_role(builder: StackBuilder, created: Created) -> None:
+    iam = builder.client("iam")
+    for policy in iam.list_role_policies(RoleName=created.ref)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=created.ref, PolicyName=policy)
+    iam.delete_role(RoleName=created.ref)
+
+
+def glue_database(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
+    name = p["DatabaseInput"]["Name"]
+    if p.get("DatabaseName", name) != name:
+        raise TemplateError(
+            f"{logical_id}: property DatabaseName: {p['DatabaseName']} is not DatabaseInput.Name {name}"
+        )
+    if not builder.exists:
+        builder.client("glue").create_database(DatabaseInput=p["DatabaseInput"])
+    return Created("", name)
+
+
+def delete_glue_database(builder: StackBuilder, created: Created) -> None:
+    """Deletes the database with its tables, as Glue does."""
+    builder.client("glue").delete_database(Name=created.ref)
 
 
 def spark_application(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
-    answer = builder.client("emr-serverless").create_application(
-        name=p.get("Name", builder.name(logical_id)),
-        type=p["Type"].upper(),
-        **camel(subset(p, "ReleaseLabel", "Architecture", "MaximumCapacity", "SchedulerConfiguration")),
-        **camel(subset(p, "AutoStartConfiguration", "AutoStopConfiguration")),
+    emr = builder.client("emr-serverless")
+    settings = camel(
+        subset(p, "ReleaseLabel", "Architecture", "MaximumCapacity", "SchedulerConfiguration")
+        | subset(p, "AutoStartConfiguration", "AutoStopConfiguration")
     )
-    return Created("", answer["applicationId"], {"ApplicationId": answer["applicationId"], "Arn": answer["arn"]})
+    if builder.earlier is None:
+        name = p.get("Name", builder.name(logical_id))
+        application_id = emr.create_application(name=name, type=p["Type"].upper(), **settings)["applicationId"]
+    else:
+        application_id = builder.earlier.ref
+        if p != builder.earlier.properties:  # or the service would refuse, because the application is started
+            emr.update_application(applicationId=application_id, **settings)
+    arn = builder.arn("emr-serverless", f"/applications/{application_id}")
+    return Created("", application_id, {"ApplicationId": application_id, "Arn": arn})
 
 
-def warehouse_namespace(_: StackBuilder, logical_id: str, p: Properties) -> Created:
+def delete_spark_application(builder: StackBuilder, created: Created) -> None:
+    builder.client("emr-serverless").delete_application(applicationId=created.ref)
+
+
+def warehouse_namespace(builder: StackBuilder, _: str, p: Properties) -> Created:
     name = p["NamespaceName"]
     facts = {
         "NamespaceName": name,
-        "NamespaceId": f"local-{logical_id.lower()}",
-        "NamespaceArn": arn("redshift-serverless", f"namespace/local-{logical_id.lower()}"),
+        "NamespaceId": f"local-{name}",
+        "NamespaceArn": builder.arn("redshift-serverless", f"namespace/local-{name}"),
         "DbName": p.get("DbName", "dev"),
     }
     return Created("", name, facts | {f"Namespace.{key}": value for key, value in facts.items()})
 
 
-def workgroup(_: StackBuilder, logical_id: str, p: Properties) -> Created:
+def workgroup(builder: StackBuilder, _: str, p: Properties) -> Created:
     name = p["WorkgroupName"]
     facts = {
         "WorkgroupName": name,
-        "WorkgroupId": f"local-{logical_id.lower()}",
-        "WorkgroupArn": arn("redshift-serverless", f"workgroup/local-{logical_id.lower()}"),
+        "WorkgroupId": f"local-{name}",
+        "WorkgroupArn": builder.arn("redshift-serverless", f"workgroup/local-{name}"),
         "Endpoint.Address": "127.0.0.1",
         "Endpoint.Port": "5439",
     }
     return Created("", name, facts | {f"Workgroup.{key}": value for key, value in facts.items()})
 
 
+def delete_parameter(builder: StackBuilder, created: Created) -> None:
+    builder.client("ssm").delete_parameter(Name=created.ref)
+
+
 def parameter(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
     name = p.get("Name", builder.name(logical_id))
     optional = subset(p, "Description", "AllowedPattern", "Tier")
-    builder.client("ssm").put_parameter(Name=name, Value=p["Value"], Type=p["Type"], **optional)
+    builder.client("ssm").put_parameter(
+        Name=name, Value=p["Value"], Type=p["Type"], Overwrite=builder.exists, **optional
+    )
     return Created("", name, {"Type": p["Type"], "Value": p["Value"]})
 
 
@@ -164,6 +232,8 @@ TYPES: Mapping[str, ResourceType] = {
             "LoggingConfiguration": "calls are recorded by the endpoint",
             **TAGS,
         },
+        named_by="BucketName",
+        delete=delete_bucket,
     ),
     "AWS::S3::BucketPolicy": resource_type(
         bucket_policy,
@@ -181,6 +251,8 @@ TYPES: Mapping[str, ResourceType] = {
             "SqsManagedSseEnabled": NO_DISK,
             **TAGS,
         },
+        named_by="QueueName",
+        delete=delete_queue,
     ),
     "AWS::SQS::QueuePolicy": resource_type(queue_policy, "Queues PolicyDocument"),
     "AWS::DynamoDB::Table": resource_type(
@@ -195,19 +267,28 @@ TYPES: Mapping[str, ResourceType] = {
             "TableClass": "it affects only the price",
             **TAGS,
         },
+        named_by="TableName",
+        delete=delete_table,
     ),
     "AWS::IAM::Role": resource_type(
         role,
         "RoleName AssumeRolePolicyDocument Policies ManagedPolicyArns Path Description MaxSessionDuration",
         TAGS,
+        named_by="RoleName",
+        delete=delete_role,
     ),
     "AWS::IAM::ManagedPolicy": resource_type(
-        managed_policy, "ManagedPolicyName PolicyDocument", {"Description": "for people"}
+        managed_policy,
+        "ManagedPolicyName PolicyDocument",
+        {"Description": "for people"},
+        delete=delete_managed_policy,
     ),
     "AWS::Glue::Database": resource_type(
         glue_database,
-        "DatabaseInput",
-        {"CatalogId": "there is one account", "DatabaseName": "DatabaseInput has the name", **TAGS},
+        "DatabaseName DatabaseInput",
+        {"CatalogId": "there is one account", **TAGS},
+        named_by="DatabaseName",
+        delete=delete_glue_database,
     ),
     "AWS::EMRServerless::Application": resource_type(
         spark_application,
@@ -222,6 +303,7 @@ TYPES: Mapping[str, ResourceType] = {
             "InteractiveConfiguration": "the laptop cloud runs only jobs",
             **TAGS,
         },
+        delete=delete_spark_application,
     ),
     "AWS::RedshiftServerless::Namespace": resource_type(
         warehouse_namespace,
@@ -239,6 +321,7 @@ TYPES: Mapping[str, ResourceType] = {
             "FinalSnapshotRetentionPeriod": NO_TIME,
             **TAGS,
         },
+        named_by="NamespaceName",
     ),
     "AWS::RedshiftServerless::Workgroup": resource_type(
         workgroup,
@@ -256,6 +339,9 @@ TYPES: Mapping[str, ResourceType] = {
             "TrackName": "DuckDB has one track",
             **TAGS,
         },
+        named_by="WorkgroupName",
     ),
-    "AWS::SSM::Parameter": resource_type(parameter, "Name Value Type Description AllowedPattern Tier", TAGS),
+    "AWS::SSM::Parameter": resource_type(
+        parameter, "Name Value Type Description AllowedPattern Tier", TAGS, named_by="Name", delete=delete_parameter
+    ),
 }

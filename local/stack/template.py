@@ -91,10 +91,17 @@ def _move_code(properties: dict[str, Json], name: str) -> None:
 class Resolver:
     """Resolves intrinsics; references to resources resolve against those created so far."""
 
-    def __init__(self, template: Mapping[str, Json], parameters: Mapping[str, str], stack: str = STACK) -> None:
+    def __init__(
+        self,
+        template: Mapping[str, Json],
+        parameters: Mapping[str, str],
+        stack: str = STACK,
+        region: str = REGION,
+        account: str = ACCOUNT,
+    ) -> None:
         self.template = template
         self.created: dict[str, Created] = {}
-        self._parameters = {**_pseudo_parameters(stack), **_parameter_values(template, parameters)}
+        self._parameters = {**_pseudo_parameters(stack, region, account), **_parameter_values(template, parameters)}
         self._conditions: Mapping[str, Json] = template.get("Conditions", {})
 
     def resolve(self, node: Json, where: str) -> Json:
@@ -110,6 +117,16 @@ class Resolver:
             return self._apply(name, node[name], where)
         resolved = {key: self.resolve(value, f"{where}.{key}") for key, value in node.items()}
         return {key: value for key, value in resolved.items() if value is not _ABSENT}
+
+    def check_rules(self) -> None:
+        """TemplateError with the description of the first assertion of the template's Rules that does not hold."""
+        for name, rule in self.template.get("Rules", {}).items():
+            where = f"Rules.{name}"
+            if self.resolve(rule.get("RuleCondition", True), where) is not True:
+                continue
+            for assertion in rule["Assertions"]:
+                if self.resolve(assertion["Assert"], where) is not True:
+                    raise TemplateError(f"{where}: {assertion.get('AssertDescription', 'an assertion does not hold')}")
 
     def condition(self, name: str, where: str) -> bool:
         if name not in self._conditions:
@@ -221,17 +238,18 @@ _FUNCTIONS: dict[str, Any] = {
     "Fn::Not": lambda _, argument, __: not argument[0],
     "Fn::And": lambda _, argument, __: all(argument),
     "Fn::Or": lambda _, argument, __: any(argument),
+    "Fn::EachMemberEquals": lambda _, argument, __: all(member == argument[1] for member in argument[0]),
 }
 
 
-def _pseudo_parameters(stack: str) -> dict[str, str]:
+def _pseudo_parameters(stack: str, region: str, account: str) -> dict[str, str]:
     return {
-        "AWS::AccountId": ACCOUNT,
-        "AWS::Region": REGION,
+        "AWS::AccountId": account,
+        "AWS::Region": region,
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
         "AWS::StackName": stack,
-        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack}/local",
+        "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{stack}/local",
     }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 import tidemark.adapters.redshift as redshift_module
-from tidemark.adapters.redshift import WAIT_SECONDS_MAX, Statement, Warehouse
+from tidemark.adapters.redshift import WAIT_SECONDS_MAX, Connection, Statement, Warehouse
 from tidemark.core.errors import Terminal, Transient
 
 
@@ -19,7 +21,7 @@ class Gone(Exception):
 
 def warehouse(**operations: Any) -> Warehouse:
     exceptions = SimpleNamespace(ResourceNotFoundException=Gone)
-    return Warehouse(SimpleNamespace(exceptions=exceptions, **operations), "group", "dev")
+    return Warehouse(SimpleNamespace(exceptions=exceptions, **operations), Connection("dev", workgroup="group"), "tide")
 
 
 def ended(state: str, error: str = "") -> Any:
@@ -32,9 +34,34 @@ def test_a_transaction_is_named_and_sent_once() -> None:
     made = warehouse(batch_execute_statement=lambda **request: asked.append(request) or {"Id": "s1"})
     assert made.start("load.1", ("A", "B")) == "s1"
     assert asked == [
-        {"WorkgroupName": "group", "Database": "dev", "Sqls": ["A", "B"], "StatementName": "load.1",
+        {"WorkgroupName": "group", "Database": "dev", "Sqls": ["A", "B"], "StatementName": "tide.load.1",
          "ClientToken": "load.1", "WithEvent": True}
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("connection", "place", "credentials"),
+    [
+        (Connection("dev", workgroup="group"), {"WorkgroupName": "group"}, {}),
+        (Connection("dev", workgroup="group", secret_arn="arn:s"), {"WorkgroupName": "group"}, {"SecretArn": "arn:s"}),
+        (Connection("dev", cluster="big"), {"ClusterIdentifier": "big"}, {}),
+        (Connection("dev", cluster="big", user="loader"), {"ClusterIdentifier": "big"}, {"DbUser": "loader"}),
+        (Connection("dev", cluster="big", secret_arn="arn:s"), {"ClusterIdentifier": "big"}, {"SecretArn": "arn:s"}),
+    ],
+)
+def test_every_call_names_the_warehouse_and_only_statements_name_the_user(
+    connection: Connection, place: dict[str, str], credentials: dict[str, str]
+) -> None:
+    """A workgroup or a cluster; ListStatements knows neither user nor secret. botocore checks the parameters."""
+    client = boto3.client("redshift-data", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as service:
+        target = {"Database": "dev", **place, **credentials}
+        sent = {"Sqls": ["A"], "StatementName": "tide.load.1", "ClientToken": "load.1", "WithEvent": True}
+        service.add_response("batch_execute_statement", {"Id": "s1"}, target | sent)
+        listing = {"StatementName": "tide.load.1", "Status": "ALL", "MaxResults": 100}
+        service.add_response("list_statements", {"Statements": []}, {"Database": "dev", **place} | listing)
+        warehouse = Warehouse(client, connection, "tide")
+        assert (warehouse.start("load.1", ["A"]), warehouse.find("load.1")) == ("s1", None)
 
 
 @pytest.mark.parametrize(("code", "kind"), [("ValidationException", Terminal), ("ThrottlingException", Transient)])
@@ -51,8 +78,8 @@ def test_a_load_that_cannot_be_sent_says_whether_to_try_again(code: str, kind: t
 def test_a_statement_is_found_by_its_whole_name_on_any_page() -> None:
     """The service matches prefixes."""
     pages = {
-        None: {"Statements": [{"Id": "s3", "StatementName": "load.12"}, {"Id": "s2"}], "NextToken": "2"},
-        "2": {"Statements": [{"Id": "s1", "StatementName": "load.1"}]},
+        None: {"Statements": [{"Id": "s3", "StatementName": "tide.load.12"}, {"Id": "s2"}], "NextToken": "2"},
+        "2": {"Statements": [{"Id": "s1", "StatementName": "tide.load.1"}]},
     }
     made = warehouse(list_statements=lambda **request: pages[request.get("NextToken")])
     assert made.find("load.1") == "s1"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tidemark.adapters import aws
+from tidemark.adapters.redshift import Connection
 from tidemark.adapters.world import World
 from tidemark.settings import Settings
 
@@ -30,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def world() -> World:
     """Each setting is its own name in lower case."""
-    names = {entry.name: entry.name for entry in fields(Settings)} | {"runs_at_once": 1, "reconcile_hours": 1}
+    names = {entry.name: entry.name for entry in fields(Settings)} | {"reconcile_hours": 1}
     values: Any = names
     return World(Settings(**values), Noon())
 
@@ -50,7 +51,10 @@ def test_adapters_get_their_settings(asked: list[str], world: World) -> None:
     assert world.ledger.table.name == "ledger_table"
     assert (world.engine.application_id, world.engine.role_arn) == ("spark_application_id", "job_role_arn")
     assert world.engine.code_uri == "s3://control_bucket/jobs"
-    assert world.warehouse.target == {"WorkgroupName": "warehouse_workgroup", "Database": "warehouse_database"}
+    assert world.warehouse.connection == Connection(
+        "warehouse_database", "warehouse_workgroup", "warehouse_cluster", "warehouse_user", "warehouse_secret_arn"
+    )
+    assert world.warehouse.stack == "stack"
 
 
 def test_the_declarations_are_those_beside_the_package(world: World) -> None:

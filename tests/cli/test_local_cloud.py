@@ -27,7 +27,7 @@ from tests.cli.outcomes import everything, printed, refused
 
 CLOUD: Any = SimpleNamespace(
     url="http://127.0.0.1:45661",
-    settings={"RAW_BUCKET": "tidemark-raw-123456789012"},
+    settings={"RAW_BUCKET": "tidemark-raw-123456789012-us-east-1"},
     state_dir=Path("/tmp/tidemark-x"),
 )
 

@@ -101,7 +101,7 @@ def test_an_id_stays_in_one_piece_beside_names_that_are_folded() -> None:
     batch = "web_logs.20261121T082745.24da8be2"
     table = Sheet("what", "name", "since", "reason", spare=("since",), whole=("what", "since"))
     table.add_row("batch", in_one_piece(batch), "2026-11-21 08:27", "3 of 1,363 records rejected")
-    table.add_row("file", "s3://tidemark-raw-123456789012/web_logs/" + "x" * 60, "2026-11-21 08:27", "gone")
+    table.add_row("file", "s3://tidemark-raw-123456789012-us-east-1/web_logs/" + "x" * 60, "2026-11-21 08:27", "gone")
     for width in (40, 80, 100):
         shown = printed(lambda console: console.print(table), width)
         assert batch in shown

@@ -83,6 +83,14 @@ def test_an_attempt_has_a_prefix_of_its_own() -> None:
     assert naming.load_manifest_key("load.t.1", "web_events") == "loads/load.t.1/web_events.manifest"
 
 
+@pytest.mark.parametrize("stack", ["tidemark", "tidemark-prod"])
+def test_a_statement_is_named_after_stack_and_load(stack: str) -> None:
+    """The load is found in the name, and no stack's statements begin as another's."""
+    load = naming.load_id([("web.t.1", 1)], NOW)
+    assert naming.load_of(naming.statement_name(stack, load)) == load
+    assert not naming.statement_name(stack, load).startswith("tidemark.load.") or stack == "tidemark"
+
+
 def test_a_period_of_a_job_has_one_name() -> None:
     """Whoever begins it, whenever: the same id; another kind of period of the same first day has another."""
     names = [naming.nightly_id(LONGEST, every, date(2026, 6, 1)) for every in ("day", "week", "month")]

@@ -148,7 +148,7 @@ def environment(endpoint: str) -> dict[str, str]:
 def test_the_pipeline_runs_by_itself_while_the_cloud_is_up(up: Any) -> None:
     """Any S3 client puts an object, and a moment later the warehouse answers and the file's story is told."""
     _, endpoint = up
-    bucket, key = "tidemark-raw-123456789012", "web_logs/2026/11/20/08/one file+more%20.json"
+    bucket, key = "tidemark-raw-123456789012-us-east-1", "web_logs/2026/11/20/08/one file+more%20.json"
     record = {"timestamp": "2026-11-20T08:00:00Z", "user_id": "u1", "status_code": 200, "path": "/"}
     boto3.client("s3", endpoint_url=endpoint).put_object(Bucket=bucket, Key=key, Body=json.dumps(record))
     deadline = time.monotonic() + 180
@@ -167,7 +167,7 @@ def test_an_interrupt_in_the_middle_ends_everything_cleanly(up: Any) -> None:
     put = boto3.client("s3", endpoint_url=endpoint).put_object
     for number in range(20):
         body = json.dumps({"timestamp": "2026-11-20T08:00:00Z", "user_id": f"u{number}", "status_code": 200})
-        put(Bucket="tidemark-raw-123456789012", Key=f"web_logs/late-{number}", Body=body)
+        put(Bucket="tidemark-raw-123456789012-us-east-1", Key=f"web_logs/late-{number}", Body=body)
     time.sleep(2.5)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)

@@ -72,7 +72,7 @@ def lake_world(clock: Now) -> Iterator[World]:
     """An account with an empty lake."""
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=LAKE)
-        names = {entry.name: "1" for entry in fields(Settings)} | {"lake_bucket": LAKE}
+        names = {entry.name: "100" for entry in fields(Settings)} | {"lake_bucket": LAKE}
         yield World(Settings.read({name.upper(): value for name, value in names.items()}), clock)
 
 

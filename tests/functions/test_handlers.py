@@ -166,9 +166,9 @@ def test_publish_goes_by_run_or_by_batch(invoke: Any) -> None:
 
 
 def test_settle_goes_by_load_or_by_batch(invoke: Any) -> None:
-    """A statement's name is its load."""
+    """A statement is named after its stack and its load."""
     event, hint = sample("settle", "usual"), sample("settle", "hint")
-    assert invoke("settle", event)[1] == [("settle", event["detail"]["statementName"])]
+    assert invoke("settle", event)[1] == [("settle", event["detail"]["statementName"].removeprefix("tidemark."))]
     assert invoke("settle", hint)[1] == [("settle_batch", hint["detail"]["batch_id"])]
 
 

@@ -27,12 +27,17 @@ class Aws:
         self.endpoint.start()
 
     def client(
-        self, service: str, access_key: str = "AKIALOCAL", attempts: int = 3, signature_version: str | None = None
+        self,
+        service: str,
+        access_key: str = "AKIALOCAL",
+        attempts: int = 3,
+        signature_version: str | None = None,
+        region: str = "us-east-1",
     ) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.endpoint.url,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id=access_key,
             aws_secret_access_key="local",
             config=Config(retries={"total_max_attempts": attempts}, signature_version=signature_version),

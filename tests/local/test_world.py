@@ -16,7 +16,9 @@ from tidemark.settings import Settings
 @pytest.fixture
 def cloud(endpoint: str) -> Any:
     """An endpoint, and the settings of a stack."""
-    settings = {entry.name.upper(): f"{number}" for number, entry in enumerate(fields(Settings), 1)}
+    settings = {entry.name.upper(): entry.name for entry in fields(Settings)} | {
+        "SPARK_CPU": "22 vCPU", "SPARK_MEMORY": "1000 GB", "SPARK_DISK": "1000 GB", "RECONCILE_HOURS": "24",
+    }  # fmt: skip
     return SimpleNamespace(settings=settings, url=endpoint, client=lambda service: f"the cloud's {service}")
 
 
@@ -27,7 +29,7 @@ def test_every_client_is_the_clouds(cloud: Any, monkeypatch: pytest.MonkeyPatch)
     assert (world.client("s3"), world.store.client, world.ledger.table.client) == (
         "the cloud's s3", "the cloud's s3", "the cloud's dynamodb",
     )  # fmt: skip
-    assert (world.settings.ledger_table, world.settings.runs_at_once) == ("1", 11)
+    assert (world.settings.ledger_table, world.settings.runs_at_once) == ("ledger_table", 11)
 
 
 def test_the_lake_is_the_clouds_too(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:

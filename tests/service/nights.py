@@ -31,9 +31,12 @@ from tidemark.service.transitions import move
 from tidemark.settings import Settings
 
 SETTINGS = Settings(
-    ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="tide",
-    spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_database="dev",
-    copy_role_arn="arn:copy", runs_at_once=4, reconcile_hours=24,
+    stack="tide", ledger_table="ledger", raw_bucket="raw", control_bucket="control",
+    lake_bucket="lake", lake_database="tide",
+    spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_cluster="",
+    warehouse_user="", warehouse_secret_arn="", warehouse_database="dev",
+    copy_role_arn="arn:copy", reconcile_hours=24,
+    spark_cpu="8 vCPU", spark_memory="1000 GB", spark_disk="1000 GB",  # four runs
 )  # fmt: skip
 DAILY = {"columns": {"day": "date", "amount": "bigint"}, "day": "day"}
 DATASETS = {

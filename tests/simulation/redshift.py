@@ -165,7 +165,7 @@ class SimRedshift:
 
     @staticmethod
     def _is_load(name: str) -> bool:
-        return name.startswith("load.")
+        return name.startswith("tide.load.")
 
     def _transaction(self, statement: SimStatement) -> None:
         temporary: list[str] = []

@@ -30,9 +30,12 @@ import tidemark.adapters.iceberg as iceberg_module
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 SETTINGS = Settings(
-    ledger_table="ledger", raw_bucket="raw", control_bucket="control", lake_bucket="lake", lake_database="lake",
-    spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_database="dev",
-    copy_role_arn="arn:aws:iam::123456789012:role/copy", runs_at_once=5, reconcile_hours=1,
+    stack="tide", ledger_table="ledger", raw_bucket="raw", control_bucket="control",
+    lake_bucket="lake", lake_database="lake",
+    spark_application_id="app", job_role_arn="arn:job", warehouse_workgroup="warehouse", warehouse_cluster="",
+    warehouse_user="", warehouse_secret_arn="", warehouse_database="dev",
+    copy_role_arn="arn:aws:iam::123456789012:role/copy", reconcile_hours=1,
+    spark_cpu="10 vCPU", spark_memory="1000 GB", spark_disk="1000 GB",  # five runs
 )  # fmt: skip
 CONTEXT = SimpleNamespace(
     function_name="simulated", memory_limit_in_mb=1024, invoked_function_arn="arn", aws_request_id="request",

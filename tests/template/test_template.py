@@ -41,7 +41,11 @@ MANAGED_POLICIES = {"AWSLambdaBasicExecutionRole"}
 #: state of an overdue batch → function that moves it on
 HINTS = {"FORMING": "Plan", "PLANNED": "Submit", "RUNNING": "Publish", "PUBLISHED": "Load", "LOADING": "Settle"}
 #: What the events in the library call the resources that patterns refer to.
-NAMES = {"RawBucket": "tidemark-raw-123456789012", "SparkApplication": "00f1cbsc6anuij25"}
+NAMES = {
+    "AWS::StackName": "tidemark",
+    "RawBucket": "tidemark-raw-123456789012-us-east-1",
+    "SparkApplication": "00f1cbsc6anuij25",
+}
 
 
 def of_type(kind: str) -> dict[str, Json]:
@@ -75,9 +79,14 @@ def statements() -> Iterator[tuple[str, Json]]:
     """(role or managed policy, statement) of every permission in the stack."""
     for name, role in of_type("AWS::IAM::Role").items():
         for policy in role.get("Policies", []):
-            yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
+            yield from ((name, unconditional(statement)) for statement in policy["PolicyDocument"]["Statement"])
     for name, policy in of_type("AWS::IAM::ManagedPolicy").items():
-        yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
+        yield from ((name, unconditional(statement)) for statement in policy["PolicyDocument"]["Statement"])
+
+
+def unconditional(statement: Json) -> Json:
+    """The statement, whether or not it is under a condition."""
+    return next(branch for branch in statement["Fn::If"][1:] if "Sid" in branch) if "Fn::If" in statement else statement
 
 
 def each(value: Json) -> list[Json]:
@@ -87,6 +96,10 @@ def each(value: Json) -> list[Json]:
 def named(tree: Json) -> Json:
     """`tree` with references to resources replaced by the names in the library of events."""
     if isinstance(tree, dict):
+        if "Fn::If" in tree:
+            return named(tree["Fn::If"][1])  # what the stack makes itself
+        if "Fn::Sub" in tree:
+            return re.sub(r"\$\{([^}]+)\}", lambda reference: NAMES[reference[1]], tree["Fn::Sub"])
         return NAMES[tree["Ref"]] if "Ref" in tree else {key: named(child) for key, child in tree.items()}
     return [named(child) for child in tree] if isinstance(tree, list) else tree
 
@@ -177,17 +190,6 @@ def test_no_log_level_silences_the_metrics() -> None:
     assert {function["LoggingConfig"]["ApplicationLogLevel"] for function in FUNCTIONS.values()} == {"DEBUG"}
 
 
-def test_the_settings_parameter_tells_the_command_line_what_the_functions_know() -> None:
-    """The command line builds the same `Settings` from it."""
-    text = RESOURCES["SettingsParameter"]["Properties"]["Value"]["Fn::Sub"]
-    common = WRITTEN["Globals"]["Function"]["Environment"]["Variables"]
-    told = json.loads(text)
-    for field in fields(Settings):
-        name = field.name.upper()
-        known = common[name]
-        assert told[name] == (known if isinstance(known, str) else f"${{{'.'.join(each(next(iter(known.values()))))}}}")
-
-
 def test_only_publish_and_nightly_carry_the_heavy_layer() -> None:
     """pyiceberg and pyarrow cost every cold start of whoever has them."""
     (layer,) = of_type("AWS::Lambda::LayerVersion")
@@ -226,19 +228,24 @@ def test_a_hint_reaches_the_function_that_moves_its_state_on(state: str, functio
     """Every state that is not at rest has somebody to call; nightly batches are formed by a function of their own."""
     hint, nightly = event("plan/hint"), event("nightly/hint")
     assert heard_by(hint | {"detail": hint["detail"] | {"state": state}}) == {function}
+    assert heard_by(hint | {"source": "tidemark-prod", "detail": hint["detail"] | {"state": state}}) == set()
     former = "Nightly" if state == "FORMING" else function
     assert heard_by(nightly | {"detail": nightly["detail"] | {"state": state}}) == {former}
 
 
 def test_settle_hears_of_the_ends_of_loads_alone() -> None:
-    """Statements are told apart by their names, which begin with `load.`; DDL and people's queries are not loads."""
+    """Loads are named after stack and load; DDL, people's queries and another stack's loads are not."""
     assert RULES["SettleStatementEnded"]["EventPattern"] == {
         "source": ["aws.redshift-data"],
         "detail-type": ["Redshift Data Statement Status Change"],
-        "detail": {"statementName": [{"prefix": "load."}], "state": ["FINISHED", "FAILED", "ABORTED"]},
+        "detail": {
+            "statementName": [{"prefix": {"Fn::Sub": "${AWS::StackName}.load."}}],
+            "state": ["FINISHED", "FAILED", "ABORTED"],
+        },
     }
     ended = event("settle/usual")
-    assert heard_by(ended | {"detail": ended["detail"] | {"statementName": "tidemark-history"}}) == set()
+    for name in ("tidemark-history", "load.1", "tidemark-prod.load.1"):
+        assert heard_by(ended | {"detail": ended["detail"] | {"statementName": name}}) == set()
 
 
 def test_publish_hears_of_the_ends_of_our_own_runs_alone() -> None:
@@ -371,7 +378,10 @@ def test_every_alarm_on_our_own_metrics_watches_one_that_is_written() -> None:
     }
     assert watched
     assert set(watched) - set(GAUGES) == set()
-    assert all(dimensions == [{"Name": "service", "Value": "tidemark"}] for dimensions in watched.values())
+    dimension = [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+    assert all(dimensions == dimension for dimensions in watched.values())
+    written = WRITTEN["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert written == dimension[0]["Value"]  # another stack's metrics move no alarm of this one
 
 
 def test_every_alarm_tells_people_when_there_is_an_address() -> None:

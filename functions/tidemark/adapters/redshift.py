@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tidemark.core.errors import Terminal, Transient
+from tidemark.core.naming import statement_name
 
 ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
 WAIT_SECONDS_MAX = 240  # a sleeping workgroup takes tens of seconds to wake
@@ -29,18 +30,50 @@ class Statement:
         return self.state in ENDED
 
 
+@dataclass(frozen=True)
+class Connection:
+    """The warehouse of the Data API's calls: a workgroup or a provisioned cluster, and as which user.
+
+    Without user and secret, statements run as the database user of the caller's role. See
+    docs/aws-facts.md#redshift-data-api.
+    """
+
+    database: str
+    workgroup: str = ""
+    cluster: str = ""
+    user: str = ""  # a cluster's only
+    secret_arn: str = ""
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The parameters that name the warehouse; ListStatements takes no others."""
+        return _given(WorkgroupName=self.workgroup, ClusterIdentifier=self.cluster, Database=self.database)
+
+    @property
+    def target(self) -> dict[str, str]:
+        """The parameters of a call that runs statements."""
+        return self.place | _given(DbUser=self.user, SecretArn=self.secret_arn)
+
+
+def _given(**parameters: str) -> dict[str, str]:
+    return {name: value for name, value in parameters.items() if value}
+
+
 class Warehouse:
-    def __init__(self, client: Any, workgroup: str, database: str) -> None:
+    def __init__(self, client: Any, connection: Connection, stack: str) -> None:
         self.client = client
-        self.target = {"WorkgroupName": workgroup, "Database": database}
+        self.connection = connection
+        self.target = connection.target
+        self.stack = stack
 
     def start(self, name: str, statements: Sequence[str]) -> str:
         """Starts one transaction of at most 40 statements and returns its id.
 
-        The name is also the client token: within 8 hours, the same name means the same transaction. Raises `Terminal`
+        `name` is also the client token: within 8 hours, the same name means the same transaction. Raises `Terminal`
         for statements that the service refuses, `Transient` for any other error.
         """
-        request = {**self.target, "Sqls": list(statements), "StatementName": name, "ClientToken": name}
+        named = {"StatementName": statement_name(self.stack, name), "ClientToken": name}
+        request = {**self.target, "Sqls": list(statements), **named}
         try:
             return str(self.client.batch_execute_statement(**request, WithEvent=True)["Id"])
         except ClientError as error:
@@ -49,15 +82,18 @@ class Warehouse:
             raise kind(str(error)) from error
 
     def find(self, name: str) -> str | None:
-        """Returns the id of the latest statement of that name within the last day; None without one.
+        """Returns the id of the latest statement started by that name within the last day; None without one.
 
         The service matches prefixes of names, so other names are skipped.
         """
-        request: dict[str, Any] = {**self.target, "StatementName": name, "Status": "ALL", "MaxResults": 100}
+        full = statement_name(self.stack, name)
+        request: dict[str, Any] = {
+            **self.connection.place, "StatementName": full, "Status": "ALL", "MaxResults": 100
+        }  # fmt: skip
         while True:
             page = self.client.list_statements(**request)
             for listed in page["Statements"]:
-                if listed.get("StatementName") == name:
+                if listed.get("StatementName") == full:
                     return str(listed["Id"])
             if not page.get("NextToken"):
                 return None

@@ -13,7 +13,7 @@ from tidemark.adapters import aws
 from tidemark.adapters.dataset_files import load_all
 from tidemark.adapters.emr import Engine
 from tidemark.adapters.ledger import Ledger
-from tidemark.adapters.redshift import Warehouse
+from tidemark.adapters.redshift import Connection, Warehouse
 from tidemark.adapters.s3_documents import Store
 from tidemark.clock import Clock
 from tidemark.core.dataset import Dataset
@@ -61,7 +61,14 @@ class World:
         """Statements in Redshift."""
         settings = self.settings
         client = self.client("redshift-data")
-        return Warehouse(client, settings.warehouse_workgroup, settings.warehouse_database)
+        connection = Connection(
+            settings.warehouse_database,
+            settings.warehouse_workgroup,
+            settings.warehouse_cluster,
+            settings.warehouse_user,
+            settings.warehouse_secret_arn,
+        )
+        return Warehouse(client, connection, settings.stack)
 
     @cached_property
     def lake(self) -> Lake:

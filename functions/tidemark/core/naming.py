@@ -27,6 +27,16 @@ def load_id(batches: Iterable[tuple[str, int]], now: datetime) -> str:
     return f"load.{_stamp(now)}.{_digest(*(f'{batch}-{attempt}' for batch, attempt in batches))}"
 
 
+def statement_name(stack: str, load: str) -> str:
+    """The name of a load's statement. All stacks of an account get the events of all statements."""
+    return f"{stack}.{load}"
+
+
+def load_of(statement: str) -> str:
+    """The inverse of `statement_name`: the load's id. Stack names have no dots."""
+    return statement.partition(".")[2]
+
+
 def segment_id(packed: bytes) -> str:
     """A hash of the segment's packed files, so that a repeated invocation writes the same item."""
     return hashlib.sha256(packed).hexdigest()[:16]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
@@ -87,20 +88,21 @@ def unfinished_batches(world: World, datasets: Iterable[str]) -> list[Batch]:
 
 def hint(world: World, batches: Sequence[Batch]) -> None:
     """Sends a `Batch Due` event for each batch. A lost hint costs time and no data."""
+    entry = partial(_entry, world.settings.stack)
     for start in range(0, len(batches), ENTRIES_MAX):
-        reply = world.events.put_events(Entries=list(map(_entry, batches[start : start + ENTRIES_MAX])))
+        reply = world.events.put_events(Entries=list(map(entry, batches[start : start + ENTRIES_MAX])))
         if reply["FailedEntryCount"]:
             logger.warning("hints refused, the next sweep sends them again", refused=reply["FailedEntryCount"])
 
 
-def _entry(batch: Batch) -> dict[str, str]:
+def _entry(stack: str, batch: Batch) -> dict[str, str]:
     detail = {
         "batch_id": batch.batch_id,
         "state": str(batch.state),
         "attempt": batch.attempt,
         "nightly": bool(batch.period),
     }
-    return {"Source": "tidemark", "DetailType": "Batch Due", "Detail": json.dumps(detail)}
+    return {"Source": stack, "DetailType": "Batch Due", "Detail": json.dumps(detail)}
 
 
 def known_datasets(world: World) -> dict[str, Dataset]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.account import TemplateError
-from local.delivery.event_bus import EventBus, envelope, payload
+from local.delivery.event_bus import EventBus, envelope, payload, put_events
 from local.stack.deployment import InputTransformer, RuleSpec, Target
 
 TARGET = Target(arn="arn:aws:sqs:us-east-1:123456789012:q")
@@ -64,7 +64,7 @@ def test_an_entry_becomes_an_event_with_the_answered_id() -> None:
     """Source, type, detail, resources and time are the entry's."""
     seen: list[dict[str, Any]] = []
     bus = EventBus([rule({"source": ["tidemark"]})], lambda _, __, event: seen.append(event))
-    (answer,) = bus.put_events([ENTRY | {"Resources": ["arn:x"], "Time": 1_700_000_000.0}])
+    (answer,) = put_events([ENTRY | {"Resources": ["arn:x"], "Time": 1_700_000_000.0}], bus.publish)
     (event,) = seen
     assert answer == {"EventId": event["id"]}
     assert event["detail"] == {"state": "PLANNED"}
@@ -88,7 +88,7 @@ def test_bad_entries_are_refused_in_aws_words(
     """Code and message are the recorded ones; nothing is delivered; the other entries are."""
     seen: list[dict[str, Any]] = []
     bus = EventBus([rule({"source": [{"prefix": ""}]})], lambda _, __, event: seen.append(event))
-    refused, taken = bus.put_events([ENTRY | change, ENTRY])
+    refused, taken = put_events([ENTRY | change, ENTRY], bus.publish)
     assert refused["ErrorCode"] == code
     assert [event["id"] for event in seen] == [taken["EventId"]]
     if snapshot:
@@ -100,7 +100,7 @@ def test_bad_entries_are_refused_in_aws_words(
 def test_an_event_for_an_unknown_bus_is_taken_and_dropped() -> None:
     """As recorded from AWS: an id is answered, nothing is delivered."""
     bus = EventBus([rule({"source": ["tidemark"]})], lambda *_: pytest.fail("delivered"))
-    (answer,) = bus.put_events([ENTRY | {"EventBusName": "nowhere"}])
+    (answer,) = put_events([ENTRY | {"EventBusName": "nowhere"}], bus.publish)
     assert set(answer) == {"EventId"}
 
 

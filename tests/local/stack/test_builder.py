@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.account import TemplateError
-from local.stack.builder import StackBuilder, arn, as_bool, camel, only, resource_type, subset
+from local.stack.builder import StackBuilder, as_bool, camel, only, resource_type, subset
 from local.stack.deployment import Created
 
 
@@ -43,9 +43,25 @@ def test_names_are_spelled_as_the_apis_spell_them() -> None:
     """Keys of every depth, values as they are."""
     assert camel({"MaxSize": {"CpuCores": "A"}}) == {"maxSize": {"cpuCores": "A"}}
     assert subset({"A": 1, "B": 2}, "B", "C") == {"B": 2}
-    assert arn("sqs", "q") == "arn:aws:sqs:us-east-1:123456789012:q"
 
 
-def test_an_unnamed_resource_is_named_after_stack_and_logical_id() -> None:
-    """AWS would add random letters, which no test could wait for."""
-    assert StackBuilder("tide", Path(), False, lambda service: None).name("Box") == "tide-Box"
+def builder(stack: str, region: str = "us-east-1") -> StackBuilder:
+    return StackBuilder(stack, Path(), False, lambda service: None, region)
+
+
+def test_an_arn_is_of_the_stacks_region() -> None:
+    """And of the laptop's one account."""
+    assert builder("tide", "eu-west-1").arn("sqs", "q") == "arn:aws:sqs:eu-west-1:123456789012:q"
+
+
+@pytest.mark.parametrize(
+    ("stack", "region", "name"),
+    [
+        ("tide", "us-east-1", "tide-Box"),
+        ("tide", "eu-west-1", "tide-Box-eu-west-1"),
+        ("t" * 60, "us-east-1", "t" * 47 + "-Box"),
+    ],
+)
+def test_an_unnamed_resource_is_named_after_stack_and_logical_id(stack: str, region: str, name: str) -> None:
+    """AWS would add random letters, which no test could wait for, and cuts the stack's name to make room for them."""
+    assert builder(stack, region).name("Box") == name

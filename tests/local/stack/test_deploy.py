@@ -12,7 +12,8 @@ import yaml
 
 from local.account import TemplateError
 from local.cloud import Cloud
-from local.stack.deploy import TYPES, deploy
+from local.stack.deploy import TYPES, delete, deploy
+from local.stack.inventory import Inventory
 from local.stack.template import expand, load
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -121,3 +122,115 @@ def test_the_products_template_is_played_whole() -> None:
         kind = resource["Type"]
         assert kind in TYPES, f"{name}: {kind}"
         TYPES[kind].effective(name, kind, resource.get("Properties", {}))
+
+
+def written(tmp_path: Path, resources: dict[str, Any], **more: Any) -> Path:
+    path = tmp_path / "template.yaml"
+    path.write_text(yaml.safe_dump({"Resources": resources, **more}))
+    return path
+
+
+def _named(kind: str, key: str, name: str, policy: str = "Delete", **properties: Any) -> dict[str, Any]:
+    return {"Type": kind, "DeletionPolicy": policy, "Properties": {key: {"Fn::Sub": name}, **properties}}
+
+
+TRUST = {"Version": "2012-10-17", "Statement": []}
+KEYS: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+}
+
+
+@pytest.fixture
+def regional(aws: Any) -> Callable[[str], Callable[[str], Any]]:
+    """Clients of a region."""
+    return lambda region: lambda service: aws.client(service, region=region)
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_shared"),
+    [
+        (_named("AWS::S3::Bucket", "BucketName", "${AWS::StackName}-global"), True),
+        (_named("AWS::S3::Bucket", "BucketName", "${AWS::StackName}-${AWS::Region}"), False),
+        (_named("AWS::IAM::Role", "RoleName", "${AWS::StackName}-role", AssumeRolePolicyDocument=TRUST), True),
+        (_named("AWS::IAM::Role", "RoleName", "${AWS::Region}-role", AssumeRolePolicyDocument=TRUST), False),
+        (_named("AWS::DynamoDB::Table", "TableName", "${AWS::StackName}-t", **KEYS), False),
+        (_named("AWS::RedshiftServerless::Namespace", "NamespaceName", "${AWS::StackName}"), False),
+    ],
+)
+def test_a_name_without_region_is_refused_in_the_second_region_where_aws_refuses_it(
+    tmp_path: Path, regional: Any, resource: dict[str, Any], is_shared: bool
+) -> None:
+    """Bucket names are the world's, role names the account's; other names are free in each region."""
+    path, inventory = written(tmp_path, {"X": resource}), Inventory()
+    stack = f"regions-{abs(hash(str(resource)))}"
+    first = deploy(path, regional("us-east-1"), stack=stack, inventory=inventory)
+    if is_shared:
+        with pytest.raises(TemplateError, match=r"X \(AWS::.+\): Resource of type .+ already exists"):
+            deploy(path, regional("eu-west-1"), stack=stack, region="eu-west-1", inventory=inventory)
+    else:
+        second = deploy(path, regional("eu-west-1"), stack=stack, region="eu-west-1", inventory=inventory)
+        delete(second, regional("eu-west-1"), inventory)
+    delete(first, regional("us-east-1"), inventory)
+    assert inventory == Inventory()
+
+
+def test_a_stack_that_fails_leaves_nothing(tmp_path: Path, client: Callable[[str], Any]) -> None:
+    """CloudFormation deletes what it has created, RetainExceptOnCreate included, so that the next try can succeed."""
+    bucket = _named("AWS::S3::Bucket", "BucketName", "fails-bucket", "RetainExceptOnCreate")
+    broken = {"Type": "AWS::SSM::Parameter", "DependsOn": "A", "Properties": {"Type": "String"}}
+    inventory = Inventory()
+    with pytest.raises(TemplateError, match="'Value' is missing"):
+        deploy(written(tmp_path, {"A": bucket, "B": broken}), client, inventory=inventory)
+    assert "fails-bucket" not in {found["Name"] for found in client("s3").list_buckets()["Buckets"]}
+    assert inventory == Inventory()
+
+
+def test_a_bucket_with_objects_cannot_be_deleted(tmp_path: Path, client: Callable[[str], Any]) -> None:
+    """As on AWS, where the deletion of the stack then fails."""
+    inventory = Inventory()
+    path = written(tmp_path, {"A": _named("AWS::S3::Bucket", "BucketName", "full-bucket")})
+    deployed = deploy(path, client, inventory=inventory)
+    client("s3").put_object(Bucket="full-bucket", Key="a", Body=b"1")
+    with pytest.raises(TemplateError, match=r"A \(AWS::S3::Bucket\): .*BucketNotEmpty"):
+        delete(deployed, client, inventory)
+
+
+def test_a_kept_database_keeps_its_tables_and_another_does_not(tmp_path: Path, client: Callable[[str], Any]) -> None:
+    """Glue deletes a database together with the tables in it."""
+    glue, inventory = client("glue"), Inventory()
+    resources = {
+        name: _named("AWS::Glue::Database", "DatabaseName", name, policy, DatabaseInput={"Name": name})
+        for name, policy in (("kept", "RetainExceptOnCreate"), ("dropped", "Delete"))
+    }
+    deployed = deploy(written(tmp_path, resources), client, inventory=inventory)
+    for name in resources:
+        glue.create_table(DatabaseName=name, TableInput={"Name": "facts"})
+    delete(deployed, client, inventory)
+    assert [table["Name"] for table in glue.get_tables(DatabaseName="kept")["TableList"]] == ["facts"]
+    with pytest.raises(glue.exceptions.EntityNotFoundException):
+        glue.get_tables(DatabaseName="dropped")
+
+
+def test_an_update_changes_what_differs_and_deletes_what_is_gone(tmp_path: Path, client: Callable[[str], Any]) -> None:
+    """A parameter's new text, a queue's new timeout; a renamed bucket is another bucket, and a kept one stays."""
+    inventory = Inventory()
+
+    def resources(text: str, seconds: int, bucket: str) -> dict[str, Any]:
+        return {
+            "P": _named("AWS::SSM::Parameter", "Name", "/update/p", Type="String", Value=text),
+            "Q": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": seconds}},
+            "B": _named("AWS::S3::Bucket", "BucketName", bucket, "Retain"),
+        }
+
+    gone = {"Gone": {"Type": "AWS::SQS::Queue"}}
+    first = deploy(written(tmp_path, resources("a", 10, "update-one") | gone), client, inventory=inventory)
+    path = written(tmp_path, resources("b", 20, "update-two"))
+    second = deploy(path, client, inventory=inventory, earlier=first)
+    queue = client("sqs").get_queue_attributes(QueueUrl=second.resources["Q"].ref, AttributeNames=["All"])
+    assert client("ssm").get_parameter(Name="/update/p")["Parameter"]["Value"] == "b"
+    assert queue["Attributes"]["VisibilityTimeout"] == "20"
+    assert client("sqs").list_queues(QueueNamePrefix="tidemark-Gone").get("QueueUrls", []) == []
+    buckets = {found["Name"] for found in client("s3").list_buckets()["Buckets"]}
+    assert {"update-one", "update-two"} <= buckets
