@@ -81,14 +81,25 @@ def symbolic_resolver(expanded: Mapping[str, Any]) -> Resolver:
 
 
 def grants(expanded: Mapping[str, Any]) -> list[Grant]:
-    """Every statement of every role and managed policy of the expanded template."""
+    """Every statement of every role and managed policy of the expanded template, with the parameters' defaults."""
+    resolver = Resolver(expanded, {})
     return [
         Grant(name, statement.get("Sid", ""), tuple(listed(statement["Action"])), tuple(listed(statement["Resource"])))
         for name, resource in expanded["Resources"].items()
         if resource["Type"] in KINDS
         for document in _documents(expanded, resource["Properties"])
-        for statement in listed(document["Statement"])
+        for each in listed(document["Statement"])
+        for statement in _chosen(resolver, each)
     ]
+
+
+def _chosen(resolver: Resolver, statement: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """The statement itself, or the branch of its Fn::If that the conditions choose; nothing for AWS::NoValue."""
+    if "Fn::If" in statement:
+        condition, yes, no = statement["Fn::If"]
+        yield from _chosen(resolver, yes if resolver.condition(condition, "Statement") else no)
+    elif "Ref" not in statement:
+        yield statement
 
 
 def _documents(expanded: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

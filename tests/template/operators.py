@@ -37,4 +37,7 @@ POLICIES: Final = {
     "quarantine discard": "operator",
     "quarantine acknowledge": "operator",
     "jobs upload": "operator",
+    "prove list": "none",
+    "prove here": "none",
+    "prove account": "none",
 }

@@ -41,6 +41,7 @@ STATE = {
     "AWS::Lambda::Permission": "settings only",
     "AWS::Events::Rule": "settings only",
     "AWS::Scheduler::Schedule": "settings only",
+    "AWS::IAM::ManagedPolicy": "settings only; who had it is given it again, by hand",
     "AWS::IAM::Role": "settings only; the loader's is created with the same name, which its database user has",
     "AWS::S3::BucketPolicy": "settings only",
     "AWS::SQS::QueuePolicy": "settings only",
