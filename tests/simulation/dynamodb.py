@@ -19,8 +19,7 @@ BELOW = re.compile(r"(\w+) < (:\w+)")
 EQUALS = re.compile(r"(#?\w+) = (:\w+)")
 BEGINS = re.compile(r"begins_with\((#?\w+), (:\w+)\)")
 BETWEEN = re.compile(r"(\w+) BETWEEN (:\w+) AND (:\w+)")
-SET = re.compile(r"SET (\w+) = (:\w+)")
-REMOVE = re.compile(r"REMOVE (#\w+)")
+UPDATE = re.compile(r"(?:SET (#?\w+ = :\w+(?:, #?\w+ = :\w+)*))? ?(?:REMOVE (#?\w+(?:, #?\w+)*))?")
 ITEM_BYTES_MAX = 400 * 1024
 INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
 
@@ -126,12 +125,8 @@ class SimDynamoDB:
             new: Item | None = dict(request["Item"])
         elif kind == "Delete":
             new = None
-        elif removed := REMOVE.fullmatch(request["UpdateExpression"]):
-            gone = request["ExpressionAttributeNames"][removed[1]]
-            new = {name: value for name, value in (old or {}).items() if name != gone}
         else:
-            name, value = SET.fullmatch(request["UpdateExpression"]).groups()  # type: ignore[union-attr]
-            new = {**(old or request["Key"]), name: request["ExpressionAttributeValues"][value]}
+            new = updated(request, old)
         if new is None:
             self.items.get(pk, {}).pop(sk, None)
         else:
@@ -177,6 +172,26 @@ class SimDynamoDB:
         part, order = INDEXES[index]
         found = [item for item in self.seen.values() if item.get(part) == {"S": value} and order in item]
         return sorted(found, key=lambda item: (item[order]["S"], item["pk"]["S"], item["sk"]["S"]))
+
+
+def updated(request: Item, old: Item | None) -> Item:
+    """The item after an update; an expression that is not understood raises."""
+    sets, removed = understood(request["UpdateExpression"])
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    gone = {names.get(name, name) for name in removed}
+    kept = {name: value for name, value in (old or request["Key"]).items() if name not in gone}
+    return kept | {names.get(name, name): values[value] for name, value in sets}
+
+
+@cache
+def understood(text: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """The pairs of an update expression that are set, and the names that are removed."""
+    found = UPDATE.fullmatch(text)
+    if not found:
+        raise NotImplementedError(text)
+    sets, removed = (part.split(", ") if part else [] for part in found.groups())
+    pairs = (one.split(" = ") for one in sets)
+    return tuple((name, value) for name, value in pairs), tuple(removed)
 
 
 def holds(request: Item, item: Item | None) -> bool:

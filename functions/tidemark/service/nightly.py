@@ -33,7 +33,7 @@ from tidemark.core.periods import Period
 from tidemark.core.slots import background_max, holds_slot, is_background
 from tidemark.observability import count
 from tidemark.service.documents import attempt_key, read_control
-from tidemark.service.errors import Efforts  # fmt: skip
+from tidemark.service.errors import Efforts, newer_left_alone
 from tidemark.service.transitions import announce, begin, known_datasets, move, unfinished_batches
 
 LAST_NIGHT = "NIGHT"  # the control with the start of the last complete pass
@@ -97,6 +97,7 @@ def due_report(world: World, jobs: Collection[str] | None = None, dates: Collect
     return DueReport(day_changes, known, tuple(due(datasets, day_changes, known, today, jobs, dates)))
 
 
+@newer_left_alone()
 def form(world: World, batch_id: str) -> None:
     """Writes the manifest of a FORMING nightly batch and moves it to PLANNED, if a run is free."""
     batch = world.ledger.batches.get(batch_id)
