@@ -18,11 +18,11 @@ class Removal:
     batches: int  # not at rest
 
     def __str__(self) -> str:
-        return f"{self.dataset} ({self.pending_files} pending files, {self.batches} batches under way)"
+        return f"{self.dataset} (pending files: {self.pending_files}, batches under way: {self.batches})"
 
 
 def removals(world: World, declared: Collection[str]) -> list[Removal]:
-    """Returns the datasets that the ledger knows, `declared` lacks, and that have files pending or batches under way."""
+    """Returns the datasets in the ledger that `declared` lacks, and that have files pending or batches under way."""
     removed = sorted(set(world.ledger.declarations.names()) - set(declared))
     found = [Removal(name, _pending_files(world, name), len(world.ledger.batches.open(name))) for name in removed]
     return [removal for removal in found if removal.pending_files or removal.batches]

@@ -113,8 +113,11 @@ def _members(world: World, load: Load) -> list[Batch]:
 
     Leaves out batches of a newer release.
     """
-    batches = world.ledger.batches.named(batch_id for batch_id, _ in load.batches)
-    return [batch for batch in batches if batch.state is State.LOADING and batch.load_id == load.load_id]
+    batches = []
+    for batch_id, _ in load.batches:
+        with newer_left_alone():
+            batches.append(world.ledger.batches.get(batch_id))
+    return [batch for batch in batches if batch and batch.state is State.LOADING and batch.load_id == load.load_id]
 
 
 def _try_move(world: World, batch: Batch, decide: Decide) -> bool:
