@@ -61,8 +61,7 @@ def load(world: World, eager: bool = False) -> int:
 
 def _is_left_open(world: World, unfinished: Load) -> bool:
     """Returns whether the load stays open for batches of a newer release, so that no other load can wait for it."""
-    names = [batch_id for batch_id, _ in unfinished.batches]
-    return len(list(world.ledger.batches.named(names))) < len(names)
+    return bool(world.ledger.batches.named_and_newer(batch_id for batch_id, _ in unfinished.batches)[1])
 
 
 def _published(world: World, datasets: Iterable[str]) -> list[Batch]:

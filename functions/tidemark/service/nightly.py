@@ -93,8 +93,16 @@ def due_report(world: World, jobs: Collection[str] | None = None, dates: Collect
         for job in jobs_in_order(datasets)
         for period in periods_of(datasets[job], day_changes, today, dates)
     }
-    known = {periods[batch.batch_id]: batch for batch in world.ledger.batches.named(periods)}
+    batches, newer = world.ledger.batches.named_and_newer(periods)
+    batches += [_under_way(world, batch_id, *periods[batch_id]) for batch_id in newer]
+    known = {periods[batch.batch_id]: batch for batch in batches}
     return DueReport(day_changes, known, tuple(due(datasets, day_changes, known, today, jobs, dates)))
+
+
+def _under_way(world: World, batch_id: str, job: str, period: Period) -> Batch:
+    """Returns what stands for a batch of a newer release: it counts as under way, and other jobs wait for it."""
+    now = world.clock.now()
+    return Batch(batch_id, job, now, now, due_at=now, period=period.name)
 
 
 @newer_left_alone()

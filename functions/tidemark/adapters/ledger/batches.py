@@ -11,9 +11,11 @@ from typing import Any
 from tidemark.adapters.ledger.items import (
     BATCH_NAMES,
     BLEMISHED,
+    Item,
     attempt_item,
     batch_item,
     batch_key,
+    is_newer,
     parse_batch,
     pending_key,
     readable,
@@ -60,10 +62,18 @@ class Batches:
 
     def named(self, batch_ids: Iterable[str]) -> Iterator[Batch]:
         """Yields the current state of those batches that exist (consistent read), in no particular order."""
+        yield from map(parse_batch, readable(self._named(batch_ids)))
+
+    def named_and_newer(self, batch_ids: Iterable[str]) -> tuple[list[Batch], list[str]]:
+        """Returns what `named` yields, and the ids of those batches that only a newer release may act on."""
+        items = list(self._named(batch_ids))
+        newer = [item["pk"]["S"].removeprefix(batch_key("")) for item in items if is_newer(item)]
+        return [parse_batch(item) for item in readable(items)], newer
+
+    def _named(self, batch_ids: Iterable[str]) -> Iterator[Item]:
         keys = [key_of(batch_key(batch_id), "BATCH") for batch_id in batch_ids]
         for start in range(0, len(keys), KEYS_MAX):
-            found = self.table.get_all(keys[start : start + KEYS_MAX], consistent=True)
-            yield from map(parse_batch, readable(found))
+            yield from self.table.get_all(keys[start : start + KEYS_MAX], consistent=True)
 
     def save(self, batch: Batch, also: Iterable[dict[str, Any]] = ()) -> Batch:
         """Writes the batch and its attempt's item, unless the batch was written since it was read.
