@@ -63,3 +63,14 @@ def test_a_number_that_is_none_is_refused(number: object) -> None:
     """Rather than taken for a format that this release knows."""
     with pytest.raises(NewerRelease):
         check_format({"format": number}, "document")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_that_is_no_object_is_not_a_newer_one(name: str) -> None:
+    """It cannot be read by any release; a failure report then counts as an unknown failure."""
+    loads, _ = DOCUMENTS[name]
+    if name == "failure":
+        assert loads("[]") == RunFailure("the job failed with an unreadable report: []")
+    else:
+        with pytest.raises(TypeError, match="is no JSON object"):
+            loads("[]")

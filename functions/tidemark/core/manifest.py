@@ -162,5 +162,5 @@ class NightlyManifest:
 
 def _decoded(text: Union[str, bytes]) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(text)
-    check_format(data, f"the manifest of {data.get('batch_id')}")
+    check_format(data, "manifest.json")
     return data

@@ -15,6 +15,8 @@ from tidemark.core.errors import NewerRelease
 FORMAT = 1
 #: The attribute or key that has the number.
 FORMAT_NAME = "format"
+#: What a person does about a newer one.
+NEWER = "deploy the newer release again"
 
 
 def is_newer_format(number: int) -> bool:
@@ -23,11 +25,12 @@ def is_newer_format(number: int) -> bool:
 
 
 def check_format(document: Mapping[str, Any], name: str) -> None:
-    """Raises `NewerRelease` if a decoded document is of a format that this release does not know."""
+    """Raises `NewerRelease` if a decoded document is of a format that this release does not know.
+
+    Raises `TypeError` for JSON that is no object.
+    """
+    if not isinstance(document, Mapping):
+        raise TypeError(f"{name} is no JSON object")
     number = document.get(FORMAT_NAME, 1)
     if not isinstance(number, int) or is_newer_format(number):
         raise NewerRelease(f"{name} is of format {number!r}, this release reads formats up to {FORMAT}: {NEWER}")
-
-
-#: What a person does about it.
-NEWER = "deploy the newer release again"
