@@ -91,6 +91,7 @@ build: $(READY) ## build the functions and their layer
 	sam build
 
 deploy: build ## build, deploy the stack, upload the Spark jobs
+	tidemark removals
 	sam deploy
 	tidemark jobs upload
 

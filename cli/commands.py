@@ -258,6 +258,20 @@ PROJECT = (
             "upload", "upload the Spark code and its packages", "cli.upload_jobs:upload_jobs",
             opens=world,
         ),
+        Command(
+            "list", "the uploaded versions, and which one is current", "cli.jobs:list_jobs",
+            JSON, opens=world,
+        ),
+        Command(
+            "use", "make an earlier version current again", "cli.jobs:use_job_code",
+            Argument(["code"], type=TEXT, metavar="HASH", description="of `tidemark jobs list`"),
+            opens=world,
+        ),
+    ),
+    Command(
+        "removals", "before a deployment: is a removed dataset still at work?", "cli.removals:check_removals",
+        _flag("--force", "force", "deploy anyway: its batches finish, its files stay pending"),
+        opens=stack_name,
     ),
     Command(
         "validate", "check the declarations in a folder", "cli.validate:validate_declarations",

@@ -34,7 +34,8 @@ from local.lambda_runtime.http_api import SCOPE, HttpApi
 from local.stack.deploy import delete, deploy
 from local.stack.deployment import Deployment
 from local.stack.inventory import Inventory
-from spark_jobs.archive import job_archive
+from spark_jobs.archive import job_files
+from tidemark.core.job_code import CURRENT, ENTRY, CurrentCode, code_hash, code_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -292,12 +293,15 @@ class Cloud:
         return self._warehouse.issuer(statement_id) if self._warehouse else None
 
     def _upload_job_code(self) -> None:
-        root, entry = self.template.parent, self.template.parent / "spark_jobs" / "run_batch.py"
-        if "ControlBucket" in self.deployment.resources and entry.is_file():
-            bucket = self.deployment.resources["ControlBucket"].ref
-            s3 = self.client("s3")
-            s3.put_object(Bucket=bucket, Key="jobs/run_batch.py", Body=entry.read_bytes())
-            s3.put_object(Bucket=bucket, Key="jobs/spark_jobs.zip", Body=job_archive(root))
+        """Uploads the code as `tidemark jobs upload` does, but without packages, which this Python has."""
+        root = self.template.parent
+        if "ControlBucket" in self.deployment.resources and (root / "spark_jobs" / ENTRY).is_file():
+            bucket, files = self.deployment.resources["ControlBucket"].ref, job_files(root)
+            code, s3 = code_hash(files), self.client("s3")
+            for name, content in files.items():
+                s3.put_object(Bucket=bucket, Key=f"{code_prefix(code)}{name}", Body=content)
+            current = CurrentCode(code, self.clock.now().isoformat())
+            s3.put_object(Bucket=bucket, Key=CURRENT, Body=current.dumps().encode())
 
 
 def forget_everything() -> None:

@@ -1,10 +1,12 @@
-"""The zip with a job's modules (`--py-files`); only the entry point is a separate file."""
+"""The job's code as it is uploaded: the entry point, and a zip with all other modules (`--py-files`)."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from pathlib import Path
+
+from tidemark.core.job_code import ENTRY, MODULES
 
 #: The job's code besides Spark: (folder or file below the root, name in the archive).
 JOB_CODE = (("spark_jobs", "spark_jobs"), ("functions/tidemark/core", "tidemark/core"))
@@ -14,6 +16,11 @@ JOB_FILES = (
     ("functions/tidemark/segmentation/model.py", "tidemark/segmentation/model.py"),
     ("functions/tidemark/segmentation/profiles.py", "tidemark/segmentation/profiles.py"),
 )
+
+
+def job_files(root: Path) -> dict[str, bytes]:
+    """File name → content, without the packages that EMR's Python lacks. The same code gives the same bytes."""
+    return {ENTRY: (root / "spark_jobs" / ENTRY).read_bytes(), MODULES: job_archive(root)}
 
 
 def job_archive(root: Path) -> bytes:

@@ -210,10 +210,12 @@ UNTESTED = {
 }
 #: Test files about something else than one module → what.
 TOPICS = {
+    "tests/adapters/ledger/test_survival.py": "what a newer release has added, through each save of every kind of item",
     "tests/cli/test_json.py": "--json of every command that prints a table",
     "tests/cli/test_printing.py": "untrusted text in every command's output",
     "tests/core/test_schema.py": "datasets/schema.json and the parser agree",
     "tests/local/test_two_stacks.py": "two stacks of the template in one laptop account",
+    "tests/service/test_newer_release.py": "items and documents of a newer release, through every function",
     "tests/service/test_slow_runs.py": "a run at its time limit, through submit, publish and the local EMR Serverless",
     "tests/spark_jobs/engine/formats/test_formats.py": "the choice of a reader, in the package itself",
     "tests/spark_jobs/engine/test_restating.py": "late files restate a day, through batch and period",

@@ -35,6 +35,7 @@ COUNTS = {
     "BatchesLoaded": "batches at rest in lake and warehouse",
     "BatchesQuarantined": "batches put in quarantine, where they wait for a person",
     "BatchesSplit": "batches split in two",
+    "NewerSkipped": "steps skipped because only a newer release may act on an item or document",
 }
 
 #: Metric → what each sweep measures, zeros included. A crash loses nothing: the next sweep measures it again.
@@ -51,6 +52,8 @@ GAUGES = {
     "BatchesOverdueLoading": "overdue batches that wait for settle",
     "BatchesStuck": "batches past their due time for longer than any healthy wait",
     "Orphans": "segments and loads that no step continues, for lack of a declared dataset or of an active batch",
+    "UndeclaredBatches": "batches not at rest of datasets that are no longer declared",
+    "NewerItems": "batches, loads, files in quarantine and segments that only a newer release may act on",
     "RunsFailing": "batches whose run has failed at least three times in a row",
     "LoadsFailing": "batches whose load has failed at least three times in a row",
     "BatchesInQuarantine": "batches in quarantine, up to a thousand",

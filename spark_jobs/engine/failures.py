@@ -11,7 +11,7 @@ import traceback
 from dataclasses import replace
 
 from spark_jobs.engine.s3_objects import ReadError
-from tidemark.core.errors import DeclarationError
+from tidemark.core.errors import DeclarationError, NewerRelease
 from tidemark.core.job import RunFailure
 
 _LINE_MAX = 500
@@ -43,6 +43,8 @@ def of(error: BaseException) -> RunFailure:
     reported = ReadError.parse(str(error))
     if reported:
         return replace(reported, message=_short(reported.message))
+    if isinstance(error, NewerRelease):
+        return RunFailure(_short(str(error)), "outdated")
     if isinstance(error, DeclarationError):
         return RunFailure(_short(str(error)), "beyond")
     name, message = _named(error)

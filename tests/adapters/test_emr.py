@@ -16,7 +16,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def engine(**operations: Any) -> Engine:
-    return Engine(SimpleNamespace(**operations), "app", "arn:role", "s3://control/jobs")
+    return Engine(SimpleNamespace(**operations), "app", "arn:role")
 
 
 def refuses(code: str) -> Any:
@@ -28,7 +28,8 @@ def refuses(code: str) -> Any:
 
 def start(engine: Engine) -> str:
     settings, tags = {"spark.a": "1"}, {"dataset": "web"}
-    return engine.start("web.t.1.1", "web.t.1-1", "s3://control/job_spec.json", settings, tags, policy="{}")
+    uris = ("s3://control/jobs/c0de", "s3://control/job_spec.json")
+    return engine.start("web.t.1.1", "web.t.1-1", *uris, settings, tags, policy="{}")
 
 
 def test_a_run_is_asked_for_whole() -> None:
@@ -42,9 +43,10 @@ def test_a_run_is_asked_for_whole() -> None:
     assert request["executionTimeoutMinutes"] == RUN_MINUTES_MAX
     assert request["executionIamPolicy"] == {"policy": "{}"}
     assert request["jobDriver"]["sparkSubmit"] == {
-        "entryPoint": "s3://control/jobs/run_batch.py",
+        "entryPoint": "s3://control/jobs/c0de/run_batch.py",
         "entryPointArguments": ["--spec", "s3://control/job_spec.json"],
-        "sparkSubmitParameters": "--py-files s3://control/jobs/spark_jobs.zip --conf spark.a=1",
+        "sparkSubmitParameters": "--py-files s3://control/jobs/c0de/spark_jobs.zip "
+        "--conf spark.archives=s3://control/jobs/c0de/python.tar.gz#python --conf spark.a=1",
     }
 
 

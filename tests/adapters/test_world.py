@@ -47,10 +47,9 @@ def test_adapters_are_made_when_they_are_asked_for_and_kept(asked: list[str], wo
 
 
 def test_adapters_get_their_settings(asked: list[str], world: World) -> None:
-    """Table, application, role, code and workgroup."""
+    """Table, application, role and workgroup."""
     assert world.ledger.table.name == "ledger_table"
     assert (world.engine.application_id, world.engine.role_arn) == ("spark_application_id", "job_role_arn")
-    assert world.engine.code_uri == "s3://control_bucket/jobs"
     assert world.warehouse.connection == Connection(
         "warehouse_database", "warehouse_workgroup", "warehouse_cluster", "warehouse_user", "warehouse_secret_arn"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 import zipfile
@@ -15,20 +16,10 @@ import pytest
 from cli import upload_jobs
 from cli.render import open_console
 from tests.conftest import ROOT
+from tests.service.lost import Shop
 from tidemark.core.errors import TidemarkError
-
-
-class Bucket:
-    """S3, which keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[str, str], bytes] = {}
-
-    def upload_file(self, path: str, bucket: str, key: str) -> None:
-        self.objects[bucket, key] = Path(path).read_bytes()
-
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
-        self.objects[Bucket, Key] = Body
+from tidemark.core.job_code import code_hash
+from tidemark.service.job_code import current_code
 
 
 @pytest.fixture
@@ -47,20 +38,46 @@ def pip(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return commands
 
 
-def test_entry_point_code_and_packages_are_uploaded(pip: list[list[str]]) -> None:
+def objects(shop: Shop) -> dict[str, bytes]:
+    """What the control bucket has below jobs/, by name."""
+    held = shop.world.client("s3").objects
+    return {key.removeprefix("jobs/"): body for (bucket, key), body in held.items() if bucket == "control"}
+
+
+def test_entry_point_code_and_packages_are_uploaded_below_their_hash(pip: list[list[str]]) -> None:
     """Under the names that submit asks for; the packages are pinned, and for EMR's Python."""
-    s3 = Bucket()
-    world: Any = SimpleNamespace(client=lambda service: s3, settings=SimpleNamespace(control_bucket="control"))
-    upload_jobs.upload_jobs(world, open_console())
-    assert {bucket for bucket, _ in s3.objects} == {"control"}
-    objects = {key: body for (_, key), body in s3.objects.items()}
-    assert set(objects) == {"jobs/run_batch.py", "jobs/spark_jobs.zip", "jobs/python.tar.gz"}
-    assert objects["jobs/run_batch.py"] == (ROOT / "spark_jobs" / "run_batch.py").read_bytes()
-    assert "spark_jobs/engine/batch.py" in zipfile.ZipFile(io.BytesIO(objects["jobs/spark_jobs.zip"])).namelist()
-    with tarfile.open(fileobj=io.BytesIO(objects["jobs/python.tar.gz"])) as packages:
+    shop = Shop()
+    upload_jobs.upload_jobs(shop.world, open_console())
+    found, code = objects(shop), current_code(shop.world)
+    names = ("run_batch.py", "spark_jobs.zip", "python.tar.gz")
+    assert set(found) == {"current.json", *(f"{code}/{name}" for name in names)}
+    assert code == code_hash({name: found[f"{code}/{name}"] for name in names})
+    assert found[f"{code}/run_batch.py"] == (ROOT / "spark_jobs" / "run_batch.py").read_bytes()
+    modules = zipfile.ZipFile(io.BytesIO(found[f"{code}/spark_jobs.zip"])).namelist()
+    assert {"spark_jobs/engine/batch.py", "tidemark/core/job.py"} <= set(modules)
+    with tarfile.open(fileobj=io.BytesIO(found[f"{code}/python.tar.gz"])) as packages:
         assert "./package.py" in packages.getnames()
     [command] = pip
-    assert {"--require-hashes", "--no-deps", "3.9"} <= set(command)
+    assert {"--require-hashes", "--no-deps", "--no-compile", "3.9"} <= set(command)
+
+
+def test_the_same_code_is_the_same_version(pip: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever and wherever it is packed: the times of the installed files do not count."""
+    shop = Shop()
+    upload_jobs.upload_jobs(shop.world, open_console())
+    before = dict(objects(shop))
+    monkeypatch.setattr(Path, "write_text", _written_long_ago(Path.write_text))
+    upload_jobs.upload_jobs(shop.world, open_console())
+    assert objects(shop) == before
+
+
+def _written_long_ago(write: Any) -> Any:
+    def written(path: Path, *arguments: Any, **options: Any) -> Any:
+        answer = write(path, *arguments, **options)
+        os.utime(path, (1, 1))
+        return answer
+
+    return written
 
 
 def test_packages_that_cannot_be_fetched_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ VALUES: dict[str, Any] = {
     "children": ("child-0", "child-1"),
     "load_id": "load-3",
     "unknown": True,
+    "outdated": True,
+    "code": "c0de",
     "changes": 0,
     "company": 0,
 }

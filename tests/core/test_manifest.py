@@ -40,7 +40,7 @@ def test_a_manifest_reads_back_as_written(manifest: Manifest) -> None:
 def test_a_manifest_is_plain_json_with_its_total(manifest: Manifest) -> None:
     """Other tools read it with any JSON parser."""
     data = json.loads(manifest.dumps())
-    assert list(data) == ["batch_id", "attempt", "dataset", "changes", "bytes", "files"]
+    assert list(data) == ["format", "batch_id", "attempt", "dataset", "changes", "bytes", "files"]
     assert data["bytes"] == sum(file["size"] for file in data["files"]) == manifest.total_bytes
 
 

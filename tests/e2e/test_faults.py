@@ -31,7 +31,9 @@ from local.summary import summarize
 from tests.e2e.conftest import Laptop
 from tidemark.core.errors import TidemarkError
 from tidemark.core.files import split_uri
+from tidemark.core.job_code import ENTRY, MODULES, code_prefix
 from tidemark.core.lifecycle import State
+from tidemark.service.job_code import current_code, put_code, use_code
 from tidemark.service.operate import discard_batch, rejected_files, release_file, replay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
@@ -142,20 +144,20 @@ def quarantined_records(laptop: Laptop, key: str) -> list[dict[str, Any]]:
 @contextmanager
 def job_code(laptop: Laptop, module: str, old: str, new: str) -> Iterator[None]:
     """The Spark jobs with one piece of code replaced, as if somebody had uploaded a mistake; mended afterwards."""
-    s3 = laptop.cloud.client("s3")
-    place = {"Bucket": laptop.world.settings.control_bucket, "Key": "jobs/spark_jobs.zip"}
-    good = s3.get_object(**place)["Body"].read()
+    world, good = laptop.world, current_code(laptop.world)
+    bucket, prefix = world.settings.control_bucket, code_prefix(good)
+    files = {name: world.store.get(bucket, f"{prefix}{name}") or b"" for name in (ENTRY, MODULES)}
     changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(good)) as source, zipfile.ZipFile(changed, "w") as target:
+    with zipfile.ZipFile(io.BytesIO(files[MODULES])) as source, zipfile.ZipFile(changed, "w") as target:
         assert old in source.read(module).decode()
         for name in source.namelist():
             text = source.read(name)
             target.writestr(name, text.decode().replace(old, new) if name == module else text)
-    s3.put_object(**place, Body=changed.getvalue())
+    put_code(world, {**files, MODULES: changed.getvalue()})
     try:
         yield
     finally:
-        s3.put_object(**place, Body=good)
+        use_code(world, good)
 
 
 # ── What lands ──────────────────────────────────────────────────────────────────────────────────────────────

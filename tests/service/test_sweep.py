@@ -117,6 +117,12 @@ def load_that_no_batch_is_in(world: NightWorld) -> None:
     advance(world, hours=5)
 
 
+def item_of_a_newer_release(world: NightWorld) -> None:
+    saved = batch(world)
+    item = {**world.ledger.table.get(f"BATCH#{saved.batch_id}", "BATCH"), "format": {"N": "2"}}  # type: ignore[dict-item]
+    world.client("dynamodb").put_item(TableName=world.settings.ledger_table, Item=item)
+
+
 def file_not_read_to_its_end(world: NightWorld) -> None:
     batch(world, state=State.LOADED, counts=Counts(read=9, kept=9, problems=1))
 
@@ -158,6 +164,7 @@ CONDITIONS: list[tuple[Callable[[NightWorld], None], str]] = [
     (segment_of_a_dataset_that_is_gone, "OrphansAlarm"),
     (segment_of_a_batch_that_is_gone, "OrphansAlarm"),
     (load_that_no_batch_is_in, "OrphansAlarm"),
+    (item_of_a_newer_release, "NewerItemsAlarm"),
     (file_not_read_to_its_end, "FilesUnreadAlarm"),
     (too_much_rejected, "ToleranceAlarm"),
     (file_that_waits, "LagAlarm"),
@@ -219,6 +226,17 @@ def test_files_of_a_dataset_that_was_taken_out_are_told_until_none_is_left(
     assert told(world, capsys)["Orphans"] == [1]
     world.ledger.segments.delete("old_shop", world.ledger.segments.pending("old_shop")[0].sk)
     assert told(world, capsys)["Orphans"] == [0]
+
+
+def test_batches_of_a_dataset_that_was_taken_out_are_told_while_they_are_under_way(
+    world: NightWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They continue by its last declaration, so no alarm rings."""
+    assert told(world, capsys)["UndeclaredBatches"] == [0]
+    world.ledger.declarations.register("old_shop", {**DATASETS["shop"].declared, "name": "old_shop"})
+    batch(world, batch_id="old_shop.20261122T000000.00000001", dataset="old_shop")
+    blob = told(world, capsys)
+    assert (blob["UndeclaredBatches"], blob["Orphans"]) == ([1], [0])
 
 
 def test_the_age_of_the_last_pass_is_told_for_each_dataset_and_for_the_oldest(

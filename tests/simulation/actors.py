@@ -5,6 +5,7 @@ Each action is a function; how often it happens is drawn from the seed. Actions 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,12 +15,15 @@ from tests.simulation.people import command, pause
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import SKEW_MAX, TIMEOUTS
+from tidemark.service.job_code import put_code
 
 MINUTE, HOUR = 60, 3600  # seconds
 #: Until a batch that the warehouse refuses is loaded by itself, it fails its loads and delays their other batches.
 TO_BLAME_ONE = 30 * MINUTE
 POLICIES = ("supersede", "append", "ignore")
 OF_FILES = ("orders", "clicks")
+#: Items that a newer release may have written, by the beginnings of their keys. The invariants read all others, too.
+OF_NEWER_RELEASE = re.compile(r"(BATCH#\S+ BATCH|LOAD#|PENDING#|BACKFILL#|KEYS#|LOCK#)")
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,23 @@ def dataset_removed(simulation: Simulation) -> None:
     simulation.stage.after(seconds, "deploy", simulation.revive)
 
 
+def job_code_uploaded(simulation: Simulation) -> None:
+    """A person uploads job code, which may be an earlier version again."""
+    files = {"run_batch.py": b"%d" % simulation.rng.randint(0, 3)}
+    simulation.person("jobs upload", lambda world: put_code(world, files))
+
+
+def newer_release(simulation: Simulation) -> None:
+    """A newer release writes some items and is rolled back; it is deployed again later, and they are read again."""
+    rng, seconds = simulation.rng, simulation.rng.uniform(MINUTE, 40 * MINUTE)
+    table = simulation.dynamodb.items
+    found = [(pk, sk) for pk, items in table.items() for sk in items if OF_NEWER_RELEASE.match(f"{pk} {sk}")]
+    chosen = rng.sample(sorted(found), min(len(found), rng.randint(1, 6)))
+    simulation.outages.trouble(seconds + HOUR)
+    simulation.dynamodb.stamp(chosen, "2")
+    simulation.stage.after(seconds, "deploy", lambda: simulation.dynamodb.stamp(chosen, "1"))
+
+
 # ── the bucket's owners ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -147,6 +168,8 @@ ACTORS = {
     "on_overwrite_changed": Actor(on_overwrite_changed, 0.25),
     "column_added": Actor(column_added, 0.3),
     "rolled_back": Actor(rolled_back, 0.3),
+    "job_code_uploaded": Actor(job_code_uploaded, 0.3, (1, 3)),
+    "newer_release": Actor(newer_release, 0.2, (1, 2)),
     "dataset_removed": Actor(dataset_removed, 0.15, (1, 1)),
     "person": Actor(command, 0.5, (2, 20)),
     "paused": Actor(pause, 0.2),

@@ -23,6 +23,7 @@ class SimRun:
     run_id: str
     name: str
     told: bytes  # the job spec that it read when it started
+    entry: str  # URI of the code's entry point
     outcome: str  # drawn from the seed: good | transient | capacity | unknown | late | empty | short | blames
     created_at: datetime
     state: str = "SUBMITTED"
@@ -45,8 +46,9 @@ class SimEMR:
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
 
     def start_job_run(self, clientToken: str, name: str, jobDriver: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
-        spec = jobDriver["sparkSubmit"]["entryPointArguments"][1]
-        return self.call("emr.StartJobRun", lambda: {"jobRunId": self._start(clientToken, name, spec).run_id})
+        submitted = jobDriver["sparkSubmit"]
+        spec, entry = submitted["entryPointArguments"][1], submitted["entryPoint"]
+        return self.call("emr.StartJobRun", lambda: {"jobRunId": self._start(clientToken, name, spec, entry).run_id})
 
     def list_job_runs(
         self,
@@ -74,12 +76,12 @@ class SimEMR:
 
     # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self, token: str, name: str, spec: str) -> SimRun:
+    def _start(self, token: str, name: str, spec: str, entry: str) -> SimRun:
         known, until = self.tokens.get(token, (None, None))
         if known and (until is None or self.stage.time < until):
             return known
         told = self.s3.objects[split_uri(spec)]
-        run = SimRun(f"run{len(self.runs):05d}", name, told, self._outcome(), self.stage.time)
+        run = SimRun(f"run{len(self.runs):05d}", name, told, entry, self._outcome(), self.stage.time)
         if known:
             self.faults.count("second_run_of_an_attempt")
         elif any(run.name == name for run in self.runs):

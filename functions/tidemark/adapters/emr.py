@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 from tidemark.core.errors import Transient
+from tidemark.core.job_code import ENTRY, MODULES, PACKAGES
 from tidemark.observability import logger
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
@@ -42,24 +43,31 @@ class Run:
 
 
 class Engine:
-    def __init__(self, client: Any, application_id: str, role_arn: str, code_uri: str) -> None:
-        self.client, self.application_id, self.role_arn, self.code_uri = (
-            client,
-            application_id,
-            role_arn,
-            code_uri,
-        )
+    def __init__(self, client: Any, application_id: str, role_arn: str) -> None:
+        self.client, self.application_id, self.role_arn = client, application_id, role_arn
 
     def start(
-        self, name: str, token: str, spec_uri: str, conf: Mapping[str, str], tags: Mapping[str, str], policy: str
+        self,
+        name: str,
+        token: str,
+        code_uri: str,
+        spec_uri: str,
+        conf: Mapping[str, str],
+        tags: Mapping[str, str],
+        policy: str,
     ) -> str:
         """Starts a run and returns its id; with a token that EMR has seen, returns the id of the run that it started.
 
-        `policy` narrows the role for this run. Raises `Transient` when EMR throttles the call.
+        code_uri: where the run's code is, without a slash at the end
+        policy:   narrows the role for this run
+
+        Raises `Transient` when EMR throttles the call.
         """
+        # A run's own parameters override the application's defaults (docs/aws-facts.md#emr-spark-parameters).
+        code = {"spark.archives": f"{code_uri}/{PACKAGES}#python"}
         parameters = [
-            f"--py-files {self.code_uri}/spark_jobs.zip",
-            *(f"--conf {k}={v}" for k, v in conf.items()),
+            f"--py-files {code_uri}/{MODULES}",
+            *(f"--conf {k}={v}" for k, v in (code | dict(conf)).items()),
         ]
         request = {
             "applicationId": self.application_id,
@@ -68,7 +76,7 @@ class Engine:
             "name": name,
             "jobDriver": {
                 "sparkSubmit": {
-                    "entryPoint": f"{self.code_uri}/run_batch.py",
+                    "entryPoint": f"{code_uri}/{ENTRY}",
                     "entryPointArguments": ["--spec", spec_uri],
                     "sparkSubmitParameters": " ".join(parameters),
                 }

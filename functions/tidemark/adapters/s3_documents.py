@@ -16,6 +16,8 @@ MISSING = ("NoSuchKey", "404", "NotFound")
 #: 412: it is there already; 409: another conditional write is under way (docs/aws-facts.md#conditional-writes-to-s3).
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
+JSON = "application/json"
+
 
 class Store:
     def __init__(self, client: Any) -> None:
@@ -82,10 +84,10 @@ class Store:
 
     def put(self, bucket: str, key: str, body: str) -> None:
         """Writes a document, or overwrites it; only for documents whose repetition is identical."""
-        self.client.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")
+        self.client.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType=JSON)
 
-    def put_once(self, bucket: str, key: str, body: str) -> bool:
-        """Writes a document unless the key exists; returns whether it did.
+    def put_once(self, bucket: str, key: str, body: str | bytes) -> bool:
+        """Writes a document, or bytes of another kind, unless the key exists; returns whether it did.
 
         Closes the race between two writers: the first document stays, and the second writer gets False.
         """
@@ -98,8 +100,8 @@ class Store:
         """
         return self._put_if(bucket, key, body, IfMatch=etag)
 
-    def _put_if(self, bucket: str, key: str, body: str, **condition: str) -> bool:
-        content = {"Body": body.encode(), "ContentType": "application/json"}
+    def _put_if(self, bucket: str, key: str, body: str | bytes, **condition: str) -> bool:
+        content = {"Body": body} if isinstance(body, bytes) else {"Body": body.encode(), "ContentType": JSON}
         try:
             self.client.put_object(Bucket=bucket, Key=key, **content, **condition)
         except ClientError as error:

@@ -53,8 +53,7 @@ class World:
     def engine(self) -> Engine:
         """Job runs on EMR Serverless."""
         settings = self.settings
-        code = f"s3://{settings.control_bucket}/jobs"
-        return Engine(self.client("emr-serverless"), settings.spark_application_id, settings.job_role_arn, code)
+        return Engine(self.client("emr-serverless"), settings.spark_application_id, settings.job_role_arn)
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -6,7 +6,8 @@ TidemarkError
 ├── IllegalMove        the lifecycle has no such transition: the event is stale, nothing changes
 ├── Conflict           another writer was first: read again and decide anew
 ├── Transient          a passing fault: the same step is repeated later
-│   └── Unsealed           the ledger is incomplete: a person runs `tidemark recover`
+│   ├── Unsealed           the ledger is incomplete: a person runs `tidemark recover`
+│   └── NewerRelease       a newer release wrote the item or document: it is left alone until that release is back
 └── Terminal           repeating won't help: the batch is quarantined with this reason
     └── Unbalanced     row counts that must agree do not (docs/architecture.md#invariants, no. 3)
 """
@@ -76,6 +77,10 @@ class Transient(TidemarkError):
 
 class Unsealed(Transient):
     """The ledger was restored from a backup or lost; every step waits until it is recovered."""
+
+
+class NewerRelease(Transient):
+    """An item or a document was written by a newer release, and this one must not act on it."""
 
 
 class Terminal(TidemarkError):

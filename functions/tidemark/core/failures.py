@@ -126,8 +126,9 @@ def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRef
     if failure.kind == "file" and failure.file and not batch.period:
         uri = failure.file.uri
         return FileRefused(attempt, reason if uri in reason else f"{uri}: {reason}")
-    if failure.kind == "transient":
-        return RunRetried(attempt, reason) if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
+    if failure.kind in ("transient", "outdated"):
+        retried = RunRetried(attempt, reason, outdated=failure.kind == "outdated")
+        return retried if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
     if failure.kind == "beyond":
         return Poisoned(attempt, reason)
     if batch.failures.unexplained + 1 < UNKNOWN_MAX and not _is_slow_half(batch, failure):

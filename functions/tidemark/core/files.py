@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
 #: One ledger item holds at most 400 KB; half of it leaves room for names and numbers.
@@ -42,8 +42,8 @@ class FileVersion:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FileVersion:
-        """The inverse of `to_json`."""
-        return cls(**data)
+        """The inverse of `to_json`; ignores what a newer release has added."""
+        return cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
 
 
 def is_newer(candidate: FileVersion, known: FileVersion) -> Optional[bool]:
@@ -139,8 +139,9 @@ def pack(files: Iterable[FileVersion]) -> bytes:
 
 
 def unpack(data: bytes) -> list[FileVersion]:
-    """The inverse of `pack`."""
-    return [FileVersion(*values) for values in json.loads(zlib.decompress(data))]
+    """The inverse of `pack`; ignores what a newer release has added."""
+    known = len(FileVersion.__dataclass_fields__)
+    return [FileVersion(*values[:known]) for values in json.loads(zlib.decompress(data))]
 
 
 def parcels(files: list[FileVersion], files_max: int, bytes_max: int) -> Iterator[list[FileVersion]]:
@@ -172,6 +173,7 @@ class Holder:
 
     file: FileVersion
     batch_id: str
+    more: Mapping[str, Any] = field(default_factory=dict, compare=False)  # what else the item has about the version
 
 
 @dataclass(frozen=True)

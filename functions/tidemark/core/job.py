@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Optional, Union
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.files import FileVersion
+from tidemark.core.release import check_format
 
 #: Names of the documents below an attempt's prefix.
 JOB_SPEC, RESULT, FAILURE = "job_spec.json", "result.json", "failure.json"
@@ -54,12 +55,15 @@ class JobSpec:
     manifest: str  # s3:// URI
     output: str  # s3:// prefix of this attempt alone, ending in /
     seen: Optional[DataFiles] = None  # files with the keys of other batches; None without deduplication across batches
+    code: str = ""  # hash of the job code; "" for code from before there were hashes
 
     def dumps(self) -> str:
         """The text of job_spec.json."""
         document: dict[str, Any] = {
+            "format": 1,
             "batch_id": self.batch_id,
             "attempt": self.attempt,
+            "code": self.code,
             "dataset": self.dataset.declared,
             "manifest": self.manifest,
             "output": self.output,
@@ -70,10 +74,15 @@ class JobSpec:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> JobSpec:
-        """The value of a decoded job_spec.json. Raises `DeclarationError` if its declaration is invalid."""
+        """The value of a decoded job_spec.json.
+
+        Raises `DeclarationError` if its declaration is invalid, and `NewerRelease` if only a newer release reads it.
+        """
+        check_format(document, JOB_SPEC)
         dataset, output = parse_dataset(document["dataset"]), document["output"].rstrip("/") + "/"
-        seen = tuple(DataFile(**file) for file in document["seen"]) if "seen" in document else None
-        return cls(document["batch_id"], document["attempt"], dataset, document["manifest"], output, seen)
+        seen = _data_files({"files": document["seen"]}) if "seen" in document else None
+        names = (document["batch_id"], document["attempt"])
+        return cls(*names, dataset, document["manifest"], output, seen, document.get("code", ""))
 
     @classmethod
     def loads(cls, text: Text) -> JobSpec:
@@ -107,7 +116,7 @@ class RejectedRecord:
         """Parses one line of rejected/*.json."""
         fields = json.loads(line)
         file, version = (fields.pop(key) for key in REJECTED_FROM)
-        return cls(file, version, Rejected(**fields))
+        return cls(file, version, Rejected(**{name: fields[name] for name in Rejected._fields}))
 
 
 @dataclass(frozen=True)
@@ -185,6 +194,7 @@ class Result:
             name: {**_listed(files), "days": list(self.days.get(name, ()))} for name, files in self.tables.items()
         }
         document = {
+            "format": 1,
             "batch_id": self.batch_id,
             "attempt": self.attempt,
             "dataset": self.dataset,
@@ -206,8 +216,9 @@ class Result:
 
     @classmethod
     def loads(cls, text: Text) -> Result:
-        """The inverse of `dumps`."""
+        """The inverse of `dumps`; raises `NewerRelease` if only a newer release reads it."""
         document = json.loads(text)
+        check_format(document, RESULT)
         tables = document["tables"]
         return cls(
             batch_id=document["batch_id"],
@@ -238,18 +249,24 @@ class RunFailure:
     """Why a run failed, by the job's own report or by EMR's details."""
 
     message: str
-    kind: str = "unknown"  # file | transient | slow | beyond | unknown
+    kind: str = "unknown"  # file | transient | slow | outdated | beyond | unknown
     file: Optional[FileVersion] = None
 
     def dumps(self, batch_id: str, attempt: int, traceback: str) -> str:
         """The text of failure.json; its traceback is for people and not read back."""
-        return json.dumps({"batch_id": batch_id, "attempt": attempt, **self.to_json(), "traceback": traceback})
+        names = {"format": 1, "batch_id": batch_id, "attempt": attempt}
+        return json.dumps({**names, **self.to_json(), "traceback": traceback})
 
     @classmethod
     def loads(cls, text: Text) -> RunFailure:
-        """The inverse of `dumps`; a report that cannot be read counts as an unknown failure."""
+        """The inverse of `dumps`; a report that cannot be read counts as an unknown failure.
+
+        Raises `NewerRelease` if only a newer release reads it.
+        """
         try:
-            return cls.from_json(json.loads(text))
+            report = json.loads(text)
+            check_format(report, FAILURE)
+            return cls.from_json(report)
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(f"the job failed with an unreadable report: {shortened(text)}")
 

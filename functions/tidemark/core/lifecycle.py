@@ -119,6 +119,7 @@ class Batch:
     bytes: int = 0
     duplicate_files: int = 0  #: files dropped because another batch holds them
     run_id: str = ""  #: EMR Serverless job run of this attempt
+    code: str = ""  #: hash of the job code of this attempt's run; PLANNED: of the run that is to be repeated
     published: int = 0  #: the attempt whose rows the lake shows; 0 for none
     waiting_since: datetime | None = None  #: when the first attempt was published that the warehouse does not show yet
     maybe_visible: bool = False  #: readers may have seen rows of an attempt, so the batch must not be split
@@ -131,6 +132,7 @@ class Batch:
     acknowledged: int = 0  #: the attempt whose rejected records a person has acknowledged
     parent: str = ""
     children: tuple[str, ...] = ()
+    unknown: Mapping[str, Any] = field(default_factory=dict)  #: what a newer release wrote into the item; saves keep it
 
     @property
     def at_rest(self) -> bool:
@@ -181,6 +183,7 @@ class RunStarted:
 
     attempt: int
     run_id: str
+    code: str = ""  # hash of the job code; "" for code from before there were hashes
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,7 @@ class RunRetried:
     attempt: int
     reason: str
     unknown: bool = False  # the cause of the failure is unknown
+    outdated: bool = False  # the job's code is older than its documents
 
 
 @dataclass(frozen=True)
@@ -509,7 +513,7 @@ def _emptied(batch: Batch, event: Emptied, now: datetime) -> Batch:
 
 
 def _run_started(batch: Batch, event: RunStarted, now: datetime) -> Batch:
-    return replace(batch, run_id=event.run_id, not_before=None)
+    return replace(batch, run_id=event.run_id, code=event.code, not_before=None)
 
 
 def _published(batch: Batch, event: Published, now: datetime) -> Batch:
@@ -564,6 +568,8 @@ def _run_retried(batch: Batch, event: RunRetried, now: datetime) -> Batch:
         manifest=batch.manifest,
         base_manifest=batch.base_manifest,
         file_range=batch.file_range,
+        # A passing fault is repeated as it was. If the code may be to blame, the next run takes the current code.
+        code="" if event.unknown or event.outdated else batch.code,
     )
 
 
@@ -609,6 +615,7 @@ def _next_attempt(batch: Batch, now: datetime, reason: str) -> Batch:
         because=reason,
         reason=reason,
         run_id="",
+        code="",
         load_id="",
         manifest="",
         base_manifest=batch.manifest or batch.base_manifest,

@@ -10,8 +10,9 @@ of different shards in parallel.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from tidemark.core.dataset import Column, Dataset
 from tidemark.core.lifecycle import Batch, State
@@ -36,6 +37,7 @@ class Load:
     state: str = "OPEN"  # OPEN | FINISHED | FAILED
     reason: str = ""
     version: int = 0
+    unknown: Mapping[str, Any] = field(default_factory=dict)  # what a newer release wrote into the item; saves keep it
 
 
 def due_loads(

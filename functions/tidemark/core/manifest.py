@@ -12,6 +12,7 @@ from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column
 from tidemark.core.files import FileVersion
 from tidemark.core.periods import Period
+from tidemark.core.release import check_format
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Manifest:
         """The JSON text, with one file per line, so that a person can read and diff it."""
         lines = ",\n  ".join(json.dumps(file.to_json(), ensure_ascii=False) for file in self.files)
         head = {
+            "format": 1,
             "batch_id": self.batch_id,
             "attempt": self.attempt,
             "dataset": self.dataset,
@@ -41,8 +43,8 @@ class Manifest:
 
     @classmethod
     def loads(cls, text: Union[str, bytes]) -> Manifest:
-        """The inverse of `dumps`."""
-        data = json.loads(text)
+        """The inverse of `dumps`; raises `NewerRelease` if only a newer release reads it."""
+        data = _decoded(text)
         files = tuple(FileVersion.from_json(file) for file in data["files"])
         return cls(data["batch_id"], data["attempt"], data["dataset"], files, data.get("changes", 0))
 
@@ -85,7 +87,7 @@ class Input:
     def from_json(cls, data: Mapping[str, Any]) -> Input:
         """The value of an entry of a decoded manifest; the inverse of `dumps`."""
         days = data["days"] and (date.fromisoformat(data["days"]["from"]), date.fromisoformat(data["days"]["to"]))
-        files = tuple(SnapshotFile(**file) for file in data["files"])
+        files = tuple(SnapshotFile(one["bucket"], one["key"], one["size"], one["rows"]) for one in data["files"])
         columns = tuple(Column(name, ColumnType.parse(type_)) for name, type_ in data["columns"].items())
         return cls(
             data["table"], data["kind"], data["snapshot"], data["sequence"],
@@ -138,6 +140,7 @@ class NightlyManifest:
         """The JSON text, with one file per line."""
         period = {"every": self.period.every, "start": self.period.name, "end": self.period.end.isoformat()}
         head = {
+            "format": 1,
             "batch_id": self.batch_id,
             "attempt": self.attempt,
             "dataset": self.dataset,
@@ -150,8 +153,14 @@ class NightlyManifest:
 
     @classmethod
     def loads(cls, text: Union[str, bytes]) -> NightlyManifest:
-        """The inverse of `dumps`."""
-        data = json.loads(text)
+        """The inverse of `dumps`; raises `NewerRelease` if only a newer release reads it."""
+        data = _decoded(text)
         period = Period.named(data["period"]["every"], data["period"]["start"])
         inputs = tuple(Input.from_json(entry) for entry in data["inputs"])
         return cls(data["batch_id"], data["attempt"], data["dataset"], period, inputs, data.get("changes", 0))
+
+
+def _decoded(text: Union[str, bytes]) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(text)
+    check_format(data, "manifest.json")
+    return data

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
+from tidemark.core.errors import DeclarationError, NewerRelease
 from tidemark.core.job import JOB_SPEC, RESULT, JobSpec, Result
 from tidemark.core.lifecycle import Batch
 from tidemark.core.manifest import Manifest
 from tidemark.core.naming import attempt_prefix
+from tidemark.core.release import NEWER
 from tidemark.core.warehouse_sql import LoadBatch
 from tidemark.service.transitions import dataset_of
 
@@ -41,5 +43,18 @@ def declaration_of(world: World, batch: Batch | LoadBatch) -> Dataset:
 
     A deployment may have changed the dataset's declaration since the job was submitted.
     """
-    text = world.store.get(world.settings.control_bucket, attempt_key(batch, JOB_SPEC))
-    return JobSpec.loads(text).dataset if text else dataset_of(world, batch.dataset)
+    spec = read_spec(world, batch)
+    return spec.dataset if spec else dataset_of(world, batch.dataset)
+
+
+def read_spec(world: World, batch: Batch | LoadBatch) -> JobSpec | None:
+    """Returns the job spec of the batch's present attempt; None before its first run.
+
+    Raises `NewerRelease` for a spec, or a declaration in it, that this release does not understand.
+    """
+    key = attempt_key(batch, JOB_SPEC)
+    text = world.store.get(world.settings.control_bucket, key)
+    try:
+        return JobSpec.loads(text) if text else None
+    except DeclarationError as error:
+        raise NewerRelease(f"this release cannot read the declaration in {key}: {error}; {NEWER}") from error

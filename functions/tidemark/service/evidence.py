@@ -80,9 +80,15 @@ def _datasets(world: World, left: Mapping[str, Documents]) -> dict[str, Dataset]
 
 
 def _known(world: World, left: Mapping[str, Documents], datasets: Iterable[str]) -> dict[str, Batch]:
-    """Returns every batch of the ledger, by consistent reads: the index may lag, so it only provides ids."""
+    """Returns every batch of the ledger, by consistent reads: the index may lag, so it only provides ids.
+
+    Raises `NewerRelease` if there is a batch that only a newer release may act on.
+    """
     listed = {batch.batch_id for name in datasets for batch in world.ledger.batches.all(name)}
-    return {batch.batch_id: batch for batch in world.ledger.batches.named(sorted(listed | set(left)))}
+    found = {batch.batch_id: batch for batch in world.ledger.batches.named(sorted(listed | set(left)))}
+    for batch_id in sorted(set(left) - set(found)):
+        world.ledger.batches.get(batch_id)  # raises for a batch of a newer release, which is not lost
+    return found
 
 
 def _in_warehouse(world: World, table: str) -> Rows:

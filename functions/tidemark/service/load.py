@@ -25,7 +25,7 @@ from tidemark.core.warehouse_ddl import (
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 from tidemark.observability import count, logger
 from tidemark.service.documents import declaration_of, read_result
-from tidemark.service.errors import Efforts  # fmt: skip
+from tidemark.service.errors import Efforts, newer_left_alone
 from tidemark.service.settle import close_failed, settle
 from tidemark.service.transitions import announce, dataset_of, known_datasets, same_but_changes, unfinished_batches
 
@@ -52,10 +52,16 @@ def load(world: World, eager: bool = False) -> int:
             # If all of its batches have moved on, no hint is sent for it.
             efforts.make(settle, world, unfinished.load_id)
     known = known_datasets(world)
-    groups = due_loads(_published(world, known), known, now, under_way, eager)
+    in_the_way = [unfinished for unfinished in under_way if not _is_left_open(world, unfinished)]
+    groups = due_loads(_published(world, known), known, now, in_the_way, eager)
     begun = sum(efforts.make(_begin, world, group) for group in groups)
     efforts.finish()
     return begun
+
+
+def _is_left_open(world: World, unfinished: Load) -> bool:
+    """Returns whether the load stays open for batches of a newer release, so that no other load can wait for it."""
+    return bool(world.ledger.batches.named_and_newer(batch_id for batch_id, _ in unfinished.batches)[1])
 
 
 def _published(world: World, datasets: Iterable[str]) -> list[Batch]:
@@ -64,6 +70,7 @@ def _published(world: World, datasets: Iterable[str]) -> list[Batch]:
 
 
 def _begin(world: World, group: list[Batch]) -> int:
+    group = _with_readable_documents(world, group)
     group = with_one_layout(group, {batch.batch_id: declaration_of(world, batch) for batch in group})
     for _ in range(BEGINS_MAX):
         try:
@@ -76,6 +83,17 @@ def _begin(world: World, group: list[Batch]) -> int:
             _execute(world, name)
             return 1
     return 0
+
+
+def _with_readable_documents(world: World, group: list[Batch]) -> list[Batch]:
+    """Returns the batches whose job spec and result this release reads; the others wait for a newer release."""
+    readable = []
+    for batch in group:
+        with newer_left_alone():
+            declaration_of(world, batch)
+            read_result(world, batch)
+            readable.append(batch)
+    return readable
 
 
 def _write_load(world: World, group: list[Batch]) -> str:
@@ -97,7 +115,8 @@ def _still_published(world: World, group: list[Batch]) -> list[Batch]:
     So neither a file that is overwritten all the time nor a batch that has moved on prevents the load of the others.
     """
     present = {batch.batch_id: batch for batch in world.ledger.batches.named(batch.batch_id for batch in group)}
-    return [present[batch.batch_id] for batch in group if same_but_changes(present[batch.batch_id], batch)]
+    still = (batch for batch in group if batch.batch_id in present)
+    return [present[batch.batch_id] for batch in still if same_but_changes(present[batch.batch_id], batch)]
 
 
 def _execute(world: World, name: str) -> None:

@@ -33,7 +33,7 @@ from tidemark.core.periods import Period
 from tidemark.core.slots import background_max, holds_slot, is_background
 from tidemark.observability import count
 from tidemark.service.documents import attempt_key, read_control
-from tidemark.service.errors import Efforts  # fmt: skip
+from tidemark.service.errors import Efforts, newer_left_alone
 from tidemark.service.transitions import announce, begin, known_datasets, move, unfinished_batches
 
 LAST_NIGHT = "NIGHT"  # the control with the start of the last complete pass
@@ -93,10 +93,19 @@ def due_report(world: World, jobs: Collection[str] | None = None, dates: Collect
         for job in jobs_in_order(datasets)
         for period in periods_of(datasets[job], day_changes, today, dates)
     }
-    known = {periods[batch.batch_id]: batch for batch in world.ledger.batches.named(periods)}
+    batches, newer = world.ledger.batches.named_and_newer(periods)
+    batches += [_under_way(world, batch_id, *periods[batch_id]) for batch_id in newer]
+    known = {periods[batch.batch_id]: batch for batch in batches}
     return DueReport(day_changes, known, tuple(due(datasets, day_changes, known, today, jobs, dates)))
 
 
+def _under_way(world: World, batch_id: str, job: str, period: Period) -> Batch:
+    """Returns what stands for a batch of a newer release: it counts as under way, and other jobs wait for it."""
+    now = world.clock.now()
+    return Batch(batch_id, job, now, now, due_at=now, period=period.name)
+
+
+@newer_left_alone()
 def form(world: World, batch_id: str) -> None:
     """Writes the manifest of a FORMING nightly batch and moves it to PLANNED, if a run is free."""
     batch = world.ledger.batches.get(batch_id)

@@ -22,7 +22,7 @@ from tidemark.core.slots import Request, grant, holds_slot, is_background
 from tidemark.observability import count
 from tidemark.service.claim import claim, inherited
 from tidemark.service.documents import attempt_key, read_manifest
-from tidemark.service.errors import Efforts  # fmt: skip
+from tidemark.service.errors import Efforts, newer_left_alone
 from tidemark.service.transitions import begin, dataset_of, known_datasets, move, unfinished_batches
 
 CLAIMS_AT_ONCE = 8
@@ -68,6 +68,7 @@ def plan(world: World, eager: bool = False) -> int:
     return begun
 
 
+@newer_left_alone()
 def form(world: World, batch_id: str) -> None:
     """Claims the files of a FORMING batch, writes its attempt's manifest, and moves it to PLANNED or EMPTY."""
     batch = world.ledger.batches.get(batch_id)
@@ -91,6 +92,7 @@ def form(world: World, batch_id: str) -> None:
         world.ledger.segments.delete(batch.dataset, segment, batch.background)
 
 
+@newer_left_alone()
 def finish(world: World, batch_id: str) -> None:
     """Forms a batch that has begun and holds a slot; one without a slot goes on waiting."""
     batch = world.ledger.batches.get(batch_id)
@@ -108,11 +110,13 @@ def _free_segments(world: World, dataset: str, background: bool) -> list[Segment
     """Returns the pending segments without a batch; deletes those of formed batches, which a crash has left."""
     free = []
     for segment in world.ledger.segments.pending(dataset, background):
-        holder = world.ledger.batches.get(segment.batch_id) if segment.batch_id else None
         if not segment.batch_id:
             free.append(segment)
-        elif holder and segment.sk not in holder.segments:
-            world.ledger.segments.delete(dataset, segment.sk, background)
+            continue
+        with newer_left_alone():
+            holder = world.ledger.batches.get(segment.batch_id)
+            if holder and segment.sk not in holder.segments:
+                world.ledger.segments.delete(dataset, segment.sk, background)
     return free
 
 

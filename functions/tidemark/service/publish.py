@@ -27,11 +27,13 @@ from tidemark.core.verification import published_as, verify, verify_keys, verify
 from tidemark.observability import count, logger
 from tidemark.service.artifacts import point_at_artifacts
 from tidemark.service.day_changes import record_day_changes, replaced_results
-from tidemark.service.documents import attempt_key, declaration_of, read_manifest
+from tidemark.service.documents import attempt_key, declaration_of, read_manifest, read_spec
+from tidemark.service.errors import newer_left_alone
 from tidemark.service.nightly import read_nightly_manifest
 from tidemark.service.transitions import move
 
 
+@newer_left_alone()
 def publish_run(world: World, run_id: str) -> None:
     """Publishes the batch of a run that EMR sent an event about; other stacks' runs and stale ones change nothing."""
     run = world.engine.run(run_id)
@@ -43,10 +45,12 @@ def publish_run(world: World, run_id: str) -> None:
     if batch and batch.state is State.PLANNED and batch.attempt == attempt:
         # The event has overtaken the submitter, or the submitter has died: record the run in its place.
         with suppress(Conflict, IllegalMove):
-            move(world, batch, RunStarted(attempt, run_id))
+            spec = read_spec(world, batch)
+            move(world, batch, RunStarted(attempt, run_id, spec.code if spec else ""))
     publish(world, batch_id)
 
 
+@newer_left_alone()
 def publish(world: World, batch_id: str) -> None:
     """Publishes a RUNNING batch, or handles its failure, if its run has ended."""
     batch = world.ledger.batches.get(batch_id)

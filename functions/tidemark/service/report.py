@@ -71,7 +71,7 @@ def _oldest(batches: Iterable[Batch]) -> dict[State, datetime]:
 
 def _waiting_for_lock(world: World, dataset: str, batches: Iterable[Batch]) -> int:
     holder = world.ledger.locks.holder(dataset) if needs_lock(world.datasets[dataset]) else None
-    if holder is None or is_released(holder, world.ledger.batches.get(holder.batch_id)):
+    if holder is None or is_released(holder, next(world.ledger.batches.named([holder.batch_id]), None)):
         return 0
     return sum(batch.batch_id != holder.batch_id for batch in in_order_to_run(batches, world.clock.now()))
 

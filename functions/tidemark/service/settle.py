@@ -18,11 +18,13 @@ from tidemark.core.loading import Load, is_due, shards_of
 from tidemark.core.warehouse_ddl import shard_of
 from tidemark.observability import count, logger
 from tidemark.service.documents import attempt_key, declaration_of, read_result  # fmt: skip
+from tidemark.service.errors import newer_left_alone
 from tidemark.service.transitions import Decide, hint, move, unfinished_batches
 
 Counts = dict[tuple[str, int], dict[str, int]]
 
 
+@newer_left_alone()
 def settle_batch(world: World, batch_id: str) -> None:
     """Settles the load of a LOADING batch."""
     batch = world.ledger.batches.get(batch_id)
@@ -30,6 +32,7 @@ def settle_batch(world: World, batch_id: str) -> None:
         settle(world, batch.load_id)
 
 
+@newer_left_alone()
 def settle(world: World, load_id: str) -> None:
     """Closes a load whose statement has ended, and moves its batches; an unknown load changes nothing."""
     load = world.ledger.loads.get(load_id)
@@ -63,15 +66,20 @@ def _close_finished(world: World, load: Load, last_part: str) -> None:
     for batch_id, attempt, table, rows in world.warehouse.rows(last_part):
         counts[(batch_id, attempt)][table] = rows
     for batch in _members(world, load):
-        expected = _expected(world, batch)
-        counted = counts.get((batch.batch_id, batch.attempt), {})
-        if counted == expected:
-            if _try_move(world, batch, loaded):
-                count("BatchesLoaded")
-        else:
-            refused = Poisoned(batch.attempt, f"rows in the warehouse: expected {expected}, found {counted}")
-            _try_move(world, batch, partial(failed_for_good, event=refused))
+        with newer_left_alone():
+            _compare(world, batch, counts.get((batch.batch_id, batch.attempt), {}))
     _close(world, replace(load, state="FINISHED"))
+
+
+def _compare(world: World, batch: Batch, counted: Mapping[str, int]) -> None:
+    """Moves the batch to LOADED, or to quarantine if the warehouse counts other rows than the lake has."""
+    expected = _expected(world, batch)
+    if counted == expected:
+        if _try_move(world, batch, loaded):
+            count("BatchesLoaded")
+    else:
+        refused = Poisoned(batch.attempt, f"rows in the warehouse: expected {expected}, found {counted}")
+        _try_move(world, batch, partial(failed_for_good, event=refused))
 
 
 def _after_failure(batch: Batch, reason: str, company: int, lost: Mapping[str, str]) -> Event:
@@ -101,8 +109,14 @@ def _expected(world: World, batch: Batch) -> dict[str, int]:
 
 
 def _members(world: World, load: Load) -> list[Batch]:
-    """Returns the load's batches that are still in it; a batch with a newer attempt is not."""
-    batches = [world.ledger.batches.get(batch_id) for batch_id, _ in load.batches]
+    """Returns the load's batches that are still in it; a batch with a newer attempt is not.
+
+    Leaves out batches of a newer release.
+    """
+    batches = []
+    for batch_id, _ in load.batches:
+        with newer_left_alone():
+            batches.append(world.ledger.batches.get(batch_id))
     return [batch for batch in batches if batch and batch.state is State.LOADING and batch.load_id == load.load_id]
 
 
@@ -117,6 +131,9 @@ def _try_move(world: World, batch: Batch, decide: Decide) -> bool:
 def _close(world: World, closed: Load) -> None:
     if _members(world, closed):
         raise Transient(f"load {closed.load_id} has batches that could not be moved: it will be settled again")
+    # A newer release settles its own batches of this load, as long as the load is open.
+    for batch_id, _ in closed.batches:
+        world.ledger.batches.get(batch_id)
     try:
         world.ledger.loads.save(closed)
     except Conflict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tidemark.adapters.world import World
@@ -14,7 +15,9 @@ from tidemark.core.run_policy import run_policy
 from tidemark.core.sizing import run_size
 from tidemark.observability import count, logger
 from tidemark.service.dataset_lock import next_to_run, seen_keys
-from tidemark.service.documents import attempt_key
+from tidemark.service.documents import attempt_key, read_spec
+from tidemark.service.errors import newer_left_alone
+from tidemark.service.job_code import code_uri, current_code
 from tidemark.service.transitions import dataset_of, move
 
 #: How long EMR is trusted to know a client token (docs/aws-facts.md#emr-client-tokens). After that, `_find` looks for
@@ -22,6 +25,7 @@ from tidemark.service.transitions import dataset_of, move
 TOKEN_TRUST = timedelta(minutes=5)
 
 
+@newer_left_alone()
 def submit(world: World, batch_id: str) -> None:
     """Starts the run of the batch's present attempt, or finds the run that was started before.
 
@@ -36,8 +40,9 @@ def submit(world: World, batch_id: str) -> None:
 
 def _submit(world: World, batch: Batch) -> None:
     try:
-        run_id = _find(world, batch) or _start(world, batch)
-        move(world, batch, RunStarted(batch.attempt, run_id))
+        spec = _job_spec(world, batch)
+        run_id = _find(world, batch) or _start(world, batch, spec)
+        move(world, batch, RunStarted(batch.attempt, run_id, spec.code))
     except (Conflict, IllegalMove):
         return  # another submitter has recorded the same run
     except Transient as error:
@@ -50,27 +55,37 @@ def _find(world: World, batch: Batch) -> str | None:
     return world.engine.find(run_name(batch.batch_id, batch.attempt), batch.updated_at)
 
 
-def _start(world: World, batch: Batch) -> str:
-    settings = world.settings
-    spec_key = attempt_key(batch, JOB_SPEC)
-    # The first job spec stays, so that all runs of an attempt have the same one, whatever was deployed meanwhile.
-    spec = _job_spec(world, batch)
-    world.store.put_once(settings.control_bucket, spec_key, spec.dumps())
+def _start(world: World, batch: Batch, spec: JobSpec) -> str:
     run_id = world.engine.start(
         name=run_name(batch.batch_id, batch.attempt),
         token=run_token(batch.batch_id, batch.attempt),
-        spec_uri=f"s3://{settings.control_bucket}/{spec_key}",
+        code_uri=code_uri(world, spec.code),
+        spec_uri=f"s3://{world.settings.control_bucket}/{attempt_key(batch, JOB_SPEC)}",
         conf=run_size(batch.bytes).spark_conf(),
         tags={"dataset": batch.dataset, "batch": batch.batch_id},
-        policy=run_policy(spec, settings.raw_bucket, partition=settings.job_role_arn.split(":")[1]),
+        policy=run_policy(spec, world.settings.raw_bucket, partition=world.settings.job_role_arn.split(":")[1]),
     )
     count("RunsStarted")
     return run_id
 
 
 def _job_spec(world: World, batch: Batch) -> JobSpec:
-    settings = world.settings
-    dataset = dataset_of(world, batch.dataset)
+    """Writes the job spec of the batch's present attempt, and returns it.
+
+    The first job spec stays, so that all runs of an attempt have the same one, whatever was deployed meanwhile.
+    """
+    spec = _new_spec(world, batch)
+    is_first = world.store.put_once(world.settings.control_bucket, attempt_key(batch, JOB_SPEC), spec.dumps())
+    return spec if is_first else read_spec(world, batch) or spec
+
+
+def _new_spec(world: World, batch: Batch) -> JobSpec:
+    """Returns a job spec with the present declaration and code, or with those of a run that is to be repeated.
+
+    Declaration and code belong together: code that computes a column is no use to a declaration without it.
+    """
+    settings, repeated = world.settings, _repeated_spec(world, batch)
+    dataset = repeated.dataset if repeated else dataset_of(world, batch.dataset)
     prefix = attempt_prefix(batch.dataset, batch.batch_id, batch.attempt)
     return JobSpec(
         batch_id=batch.batch_id,
@@ -79,4 +94,10 @@ def _job_spec(world: World, batch: Batch) -> JobSpec:
         manifest=f"s3://{settings.control_bucket}/{batch.manifest}",
         output=f"s3://{settings.lake_bucket}/{prefix}",
         seen=tuple(seen_keys(world, batch)) if needs_lock(dataset) else None,
+        code=repeated.code if repeated else current_code(world),
     )
+
+
+def _repeated_spec(world: World, batch: Batch) -> JobSpec | None:
+    """Returns the job spec of the attempt before, if its run failed for a passing reason and is to be repeated."""
+    return read_spec(world, replace(batch, attempt=batch.attempt - 1)) if batch.code else None

@@ -5,7 +5,8 @@ The hints replace events that were lost. Each sweep computes every gauge from th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
@@ -36,6 +37,8 @@ def sweep(world: World) -> int:
     efforts.make(hint, world, due)
     efforts.make(_write_gauges, world, look)
     efforts.make(_write_pass_ages, world)
+    efforts.make(_write_newer_items, world, look.datasets)
+    efforts.make(_write_undeclared_batches, world, look)
     efforts.finish()
     gauge("Sweeps", 1)
     return len(due)
@@ -53,6 +56,21 @@ def _look(world: World) -> LedgerView:
         blemished=ledger.batches.blemished(now - RECENTLY, LOOK_MAX),
         undeclared_segments=_undeclared_segments(world, known),
     )
+
+
+def _write_newer_items(world: World, datasets: Iterable[str]) -> None:
+    names = world.ledger.newer.names(datasets)
+    gauge("NewerItems", len(names))
+    for name in names:
+        logger.warning("an item of a newer release is left alone", item=name)
+
+
+def _write_undeclared_batches(world: World, look: LedgerView) -> None:
+    """Writes how many batches of removed datasets are under way; they continue by the last declaration."""
+    undeclared = Counter(batch.dataset for batch in look.unfinished if batch.dataset not in world.datasets)
+    gauge("UndeclaredBatches", undeclared.total())
+    for name, batches in undeclared.items():
+        logger.warning("a dataset that is not declared has batches", dataset=name, batches=batches)
 
 
 def _file_datasets(world: World) -> list[str]:

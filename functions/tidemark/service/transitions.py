@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_parser import parse_dataset
-from tidemark.core.errors import Conflict, Transient
+from tidemark.core.errors import Conflict, DeclarationError, NewerRelease, Transient
 from tidemark.core.lifecycle import Batch, Effect, Event, advance
 from tidemark.observability import count, logger
 
@@ -114,13 +115,30 @@ def known_datasets(world: World) -> dict[str, Dataset]:
 
 
 def dataset_of(world: World, name: str) -> Dataset:
-    """Returns a dataset by its present declaration or, if it was removed, by its last one."""
-    return world.datasets.get(name) or _retired(world)[name]
+    """Returns a dataset by its present declaration or, if it was removed, by its last one.
+
+    Raises `NewerRelease` if this release cannot read that one.
+    """
+    found = world.datasets.get(name) or _retired(world).get(name)
+    if found is None:
+        raise NewerRelease(f"dataset {name} is not declared, and this release cannot read its last declaration")
+    return found
 
 
 def _retired(world: World) -> dict[str, Dataset]:
     registered = world.ledger.declarations.all()
-    return {name: parse_dataset(declared) for name, declared in registered.items() if name not in world.datasets}
+    found = {name: _last_declared(name, each) for name, each in registered.items() if name not in world.datasets}
+    return {name: dataset for name, dataset in found.items() if dataset}
+
+
+def _last_declared(name: str, declared: Mapping[str, Any]) -> Dataset | None:
+    """Returns the removed dataset; None, with a warning, if this release cannot read its declaration."""
+    try:
+        return parse_dataset(declared)
+    except DeclarationError as error:
+        count("NewerSkipped")
+        logger.warning("the declaration of a removed dataset cannot be read", dataset=name, reason=str(error))
+        return None
 
 
 def begin(world: World, batch: Batch) -> Batch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.simulation.dynamodb import SimDynamoDB
 from tidemark.adapters.ledger import Ledger
 from tidemark.core.files import FileVersion, Holder
 from tidemark.core.lifecycle import Batch, State
@@ -27,6 +28,11 @@ def newer(file: FileVersion, version: str = "v2") -> FileVersion:
 def stored(dynamodb: Any) -> list[Mapping[str, Any]]:
     """Everything that the ledger holds."""
     return sorted(dynamodb.scan(TableName="ledger")["Items"], key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
+
+
+def in_memory(now: Callable[[], datetime] = lambda: NOON) -> SimDynamoDB:
+    """A table in memory, for tests that write much."""
+    return SimDynamoDB(lambda _, effect, once=False: effect(), now, lambda: 0.0, lambda *_: None, lambda: False)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ def test_the_last_declaration_of_a_dataset_is_remembered(ledger: Ledger, dynamod
 def test_a_process_writes_a_declaration_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked for with every batch; another declaration is written again."""
     written = []
-    put = ledger.table.put
-    monkeypatch.setattr(ledger.table, "put", lambda item: (written.append(item["sk"]), put(item)))
+    write = ledger.table.overwrite
+    monkeypatch.setattr(ledger.table, "overwrite", lambda item: (written.append(item["sk"]), write(item)))
     for prefix in ("a/", "a/", "b/", "b/"):
         ledger.declarations.register("web", {"prefix": prefix})
     assert written == ["web", "web"]

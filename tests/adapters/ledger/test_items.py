@@ -24,6 +24,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "datetime": TIMES,
     "datetime | None": st.none() | TIMES,
     "State": st.sampled_from(State),
+    "Mapping[str, Any]": st.dictionaries(
+        IDS.map("new {}".format), st.sampled_from([{"S": "x"}, {"N": "1.5"}, {"B": b"1"}, {"M": {"a": {"N": "1"}}}])
+    ),
     "Mapping[str, int]": st.dictionaries(IDS, NUMBERS, max_size=3),
     "tuple[str, ...]": st.lists(IDS, max_size=3).map(tuple),
     "tuple[int, int] | None": st.none() | st.tuples(NUMBERS, NUMBERS),

@@ -22,6 +22,9 @@ Index `open` (open, due_at) holds batches and loads that are not at rest, quaran
 records or partly unread files. Index `history` (dataset, created_at) holds all batches. Indexes are read only to find
 work: every decision rests on a consistent read or a condition, because an index may lag by any time
 (docs/aws-facts.md#dynamodb).
+
+Every item has a `format` (tidemark.core.release). An item of a newer release is left out of lists; where a decision
+rests on it, reading it raises `NewerRelease`. Attributes that this release does not know survive each save.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from tidemark.adapters.ledger.day_changes import DayChanges
 from tidemark.adapters.ledger.declarations import Declarations
 from tidemark.adapters.ledger.files import Files
 from tidemark.adapters.ledger.loads import Loads
+from tidemark.adapters.ledger.newer import Newer
 from tidemark.adapters.ledger.quarantine import Quarantine
 from tidemark.adapters.ledger.recovery import Recovery
 from tidemark.adapters.ledger.seen_keys import SeenKeys
@@ -55,6 +59,7 @@ class Ledger:
         self.files = Files(table, self.batches)
         self.loads = Loads(table, self.batches)
         self.locks = DatasetLocks(table)
+        self.newer = Newer(table)
         self.quarantine = Quarantine(table)
         self.recovery = Recovery(table, self.controls)
         self.seen_keys = SeenKeys(table, self.batches)

@@ -15,7 +15,7 @@ class Controls:
 
     def paused(self, dataset: str) -> bool:
         """Returns whether the dataset is paused, so that no new batch of it begins."""
-        return bool(self.get(f"PAUSE#{dataset}"))
+        return self.table.get("CONTROL", f"PAUSE#{dataset}") is not None
 
     def pause(self, dataset: str, paused: bool) -> None:
         """Pauses the dataset, or resumes it."""
@@ -38,7 +38,7 @@ class Controls:
     def set(self, name: str, value: Mapping[str, Any]) -> None:
         """Sets a control; an empty value deletes it."""
         if value:
-            self.table.put({"pk": "CONTROL", "sk": name, "value": dict(value)})
+            self.table.overwrite({"pk": "CONTROL", "sk": name, "value": dict(value)})
         else:
             self.table.client.delete_item(TableName=self.table.name, Key=key_of("CONTROL", name))
 

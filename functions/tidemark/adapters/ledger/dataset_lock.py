@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemark.adapters.ledger.items import from_item, to_item
+from tidemark.adapters.ledger.items import from_item
 from tidemark.adapters.ledger.table import Table
 from tidemark.core.dataset_lock import LockHolder
 
@@ -25,7 +25,7 @@ class DatasetLocks:
         Closes the race between two submitters that both saw the lock free: the second gets `Conflict`.
         """
         values = {"pk": _lock_key(dataset), "sk": "LOCK", "batch_id": holder.batch_id, "attempt": holder.attempt}
-        self.table.transact([{"Put": {"TableName": self.table.name, "Item": to_item(values), **_held_by(after)}}])
+        self.table.transact([{"Update": self.table.write(values, _held_by(after))}])
 
 
 def _lock_key(dataset: str) -> str:

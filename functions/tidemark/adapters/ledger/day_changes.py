@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from tidemark.adapters.ledger.items import from_item
+from tidemark.adapters.ledger.items import from_item, readable
 from tidemark.adapters.ledger.table import Table, code, key_of
 
 
@@ -36,7 +36,7 @@ class DayChanges:
             ExpressionAttributeValues={":pk": {"S": _day_changes_key(table)}},
             ConsistentRead=True,
         )
-        changes = (from_item(item) for item in pages)
+        changes = (from_item(item) for item in readable(pages))
         return {change["sk"].removeprefix("DAY#"): change["committed"] for change in changes}
 
 

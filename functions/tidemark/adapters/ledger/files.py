@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from tidemark.adapters.ledger.items import (
     QUARANTINE,
     Item,
     batch_key,
+    beside_file,
     file_key,
     file_values,
     from_item,
@@ -23,6 +25,9 @@ from tidemark.adapters.ledger.items import (
 from tidemark.adapters.ledger.table import Table, code, existing_item, key_of
 from tidemark.core.files import Change, FileVersion, Holder
 from tidemark.core.lifecycle import Batch
+
+#: The attributes of a version, which a change without one lacks.
+NO_FILE = tuple(entry.name for entry in fields(FileVersion))
 
 
 class Files:
@@ -90,7 +95,7 @@ class Files:
         writes = [
             self._replace_holder(known, file, known.batch_id),
             self._archive(known),
-            {"Put": {"TableName": self.table.name, "Item": _change_item(revised, change)}},
+            {"Update": self.table.write(_change_values(revised, change))},
             # If the known version is in quarantine, nothing about it is left to decide.
             {"Delete": {"TableName": self.table.name, "Key": refused_key(known.file)}},
         ]
@@ -118,8 +123,8 @@ class Files:
         """
         change = Change(file.bucket, file.key, None, file.version)
         refused = refused_values(file, revised.batch_id, revised.reason, revised.updated_at)
-        items = [_change_item(revised, change), to_item(refused)]
-        return self.batches.save(revised, [{"Put": {"TableName": self.table.name, "Item": item}} for item in items])
+        both = (_change_values(revised, change), refused)
+        return self.batches.save(revised, [{"Update": self.table.write(values)} for values in both])
 
     def restore(self, revised: Batch, file: FileVersion, latest: bool) -> Batch:
         """Returns a file from quarantine to the batch, as a change for the batch's next attempt.
@@ -137,7 +142,7 @@ class Files:
         }
         writes = [
             {"ConditionCheck": held},
-            {"Put": {"TableName": self.table.name, "Item": _change_item(revised, change)}},
+            {"Update": self.table.write(_change_values(revised, change))},
             {"Delete": {"TableName": self.table.name, "Key": refused_key(file)}},
         ]
         return self.batches.save(revised, writes)
@@ -191,15 +196,9 @@ class Files:
 
     def _archive(self, known: Holder) -> dict[str, Any]:
         file = known.file
-        item = to_item(
-            {
-                "pk": file_key(file.bucket, file.key),
-                "sk": f"V#{file.version}",
-                "holder": known.batch_id,
-                **file_values(file),
-            }
-        )
-        return {"Put": {"TableName": self.table.name, "Item": item}}
+        keys = {"pk": file_key(file.bucket, file.key), "sk": f"V#{file.version}"}
+        item = to_item({**keys, "holder": known.batch_id, **file_values(file)})
+        return {"Put": {"TableName": self.table.name, "Item": {**known.more, **item}}}
 
 
 def claim_values(sk: str, file: FileVersion, dataset: str, batch_id: str, now: datetime) -> dict[str, Any]:
@@ -218,15 +217,16 @@ def held_as(known: Holder) -> dict[str, Any]:
 
 def _holder(item: Item) -> Holder:
     values = from_item(item)
-    return Holder(parse_file(values), values["holder"])
+    return Holder(parse_file(values), values["holder"], beside_file(item))
 
 
-def _change_item(revised: Batch, change: Change) -> Item:
+def _change_values(revised: Batch, change: Change) -> dict[str, Any]:
     name = hashlib.sha256(f"{change.bucket}/{change.key}/{change.version}".encode()).hexdigest()[:32]
     replaced = {"bucket": change.bucket, "key": change.key, "only": change.version}
-    values = replaced | (file_values(change.file) if change.file else {})
+    # A change that removes the key overwrites the attributes of one that has replaced its version.
+    values = file_values(change.file) if change.file else dict.fromkeys(NO_FILE)
     keys = {"pk": batch_key(revised.batch_id), "sk": f"CHANGE#{name}", "number": revised.changes}
-    return to_item({**keys, **values})
+    return {**keys, **values, **replaced}
 
 
 def _change(values: Mapping[str, Any]) -> Change:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from tidemark.clock import from_iso, iso
+from tidemark.core.errors import NewerRelease
 from tidemark.core.files import FileVersion
 from tidemark.core.lifecycle import AT_REST, Batch, Counts, Failures, State
 from tidemark.core.loading import Load
+from tidemark.core.release import FORMAT, FORMAT_NAME, NEWER, is_newer_format
 
 Item = dict[str, Any]
 #: Partitions of the `open` index besides the datasets; no dataset's name begins with `#`.
 QUARANTINE, LOADS, BLEMISHED = "#quarantine", "#loads", "#blemished"
+#: Attributes of items besides the fields of their values.
+SYSTEM = frozenset(("pk", "sk", "open", "due_at", "dataset", "batch_dataset", FORMAT_NAME))
+#: Every attribute that this release gives a batch or an attempt.
+BATCH_NAMES = frozenset(entry.name for entry in fields(Batch)) | SYSTEM
+#: Maps of a batch that a newer release may add keys to.
+BATCH_MAPS: Mapping[str, type] = MappingProxyType({"counts": Counts, "failures": Failures})
+#: Fields of values that are not an attribute of their own.
+UNSTORED = ("unknown",)
 TIMES = ("created_at", "updated_at", "began_at", "due_at", "not_before", "waiting_since")
 
 
@@ -28,13 +39,33 @@ def _codec() -> tuple[TypeSerializer, TypeDeserializer]:
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
-    """Returns plain values in DynamoDB's typed form; None and "" are left out, so sparse indexes stay sparse."""
-    serialize = _codec()[0].serialize
-    return {key: serialize(_plain(value)) for key, value in values.items() if value not in (None, "")}
+    """Returns plain values in DynamoDB's typed form, with this release's format.
+
+    None and "" are left out, so sparse indexes stay sparse.
+    """
+    serialize, stamped = _codec()[0].serialize, {**values, FORMAT_NAME: FORMAT}
+    return {key: serialize(_plain(value)) for key, value in stamped.items() if value not in (None, "")}
+
+
+def is_newer(item: Item) -> bool:
+    """Returns whether only a newer release may act on the item."""
+    return is_newer_format(int(item.get(FORMAT_NAME, {"N": "1"})["N"]))
+
+
+def readable(items: Iterable[Item]) -> Iterator[Item]:
+    """Yields the items that this release may act on; sweep reports the others."""
+    return (item for item in items if not is_newer(item))
 
 
 def from_item(item: Item) -> dict[str, Any]:
-    """Returns an item's plain values; numbers become int, for the ledger holds no others."""
+    """Returns an item's plain values; numbers become int, for the ledger holds no others.
+
+    Raises `NewerRelease` if only a newer release may act on the item.
+    """
+    if is_newer(item):
+        name = " ".join(str(item[key]["S"]) for key in ("pk", "sk") if key in item)
+        number = item[FORMAT_NAME]["N"]
+        raise NewerRelease(f"item {name} is of format {number}, this release reads formats up to {FORMAT}: {NEWER}")
     deserialize = _codec()[1].deserialize
     return {key: _python(deserialize(value)) for key, value in item.items()}
 
@@ -50,7 +81,7 @@ def _plain(value: Any) -> Any:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    return {entry.name: getattr(value, entry.name) for entry in fields(value)}
+    return {entry.name: getattr(value, entry.name) for entry in fields(value) if entry.name not in UNSTORED}
 
 
 def _python(value: Any) -> Any:
@@ -67,7 +98,7 @@ def batch_item(batch: Batch) -> Item:
     """Returns the batch's item; it has `open` only while the batch is not at rest or is listed for people."""
     values = _attributes(batch)
     keys = {"pk": batch_key(batch.batch_id), "sk": "BATCH"}
-    return to_item({**values, **keys, **_indexed(batch)})
+    return _with_unknown(to_item({**values, **keys, **_indexed(batch)}), batch.unknown)
 
 
 def _indexed(batch: Batch) -> dict[str, Any]:
@@ -81,20 +112,50 @@ def _indexed(batch: Batch) -> dict[str, Any]:
 
 def attempt_item(batch: Batch) -> Item:
     """Returns the attempt's item, which is kept for ever: the batch as this attempt last wrote it."""
-    values = _attributes(batch)
-    dropped = {"due_at": None, "dataset": None, "batch_dataset": batch.dataset}
-    return to_item({**values, **dropped, "pk": batch_key(batch.batch_id), "sk": f"ATTEMPT#{batch.attempt:06d}"})
+    values = {**_attributes(batch), "due_at": None, "dataset": None, "batch_dataset": batch.dataset}
+    keys = {"pk": batch_key(batch.batch_id), "sk": f"ATTEMPT#{batch.attempt:06d}"}
+    return _with_unknown(to_item({**values, **keys}), batch.unknown)
+
+
+def _with_unknown(item: Item, unknown: Mapping[str, Any]) -> Item:
+    """Returns the item with the attributes of a newer release, in DynamoDB's form, also inside its maps."""
+    merged = {
+        name: {"M": {**value["M"], **item[name]["M"]}} if name in item else value for name, value in unknown.items()
+    }
+    return {**item, **merged}
+
+
+def _unknown(item: Item, known: Collection[str], maps: Mapping[str, type] = MappingProxyType({})) -> dict[str, Any]:
+    """Returns the attributes that this release does not know, and of each of its maps the unknown keys."""
+    unknown = {name: value for name, value in item.items() if name not in known}
+    for name, kind in maps.items():
+        inner = {key: value for key, value in item[name]["M"].items() if key not in _names(kind)}
+        unknown |= {name: {"M": inner}} if inner else {}
+    return unknown
+
+
+@cache
+def _names(kind: type) -> frozenset[str]:
+    return frozenset(entry.name for entry in fields(kind))
+
+
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in _names(kind)}
 
 
 def parse_batch(item: Item) -> Batch:
-    """Returns the batch of an item that `batch_item` or `attempt_item` made."""
+    """Returns the batch of an item that `batch_item` or `attempt_item` made.
+
+    Raises `NewerRelease` if only a newer release may act on it.
+    """
     values = from_item(item)
     values.setdefault("dataset", values.get("batch_dataset", ""))
-    attributes = {entry.name: values[entry.name] for entry in fields(Batch) if entry.name in values}
+    attributes = _known(Batch, values)
     attributes.update({name: from_iso(attributes[name]) for name in TIMES if name in attributes})
     attributes["state"] = State(attributes["state"])
-    attributes["counts"] = Counts(**attributes["counts"])
-    attributes["failures"] = Failures(**attributes["failures"])
+    attributes["counts"] = Counts(**_known(Counts, attributes["counts"]))
+    attributes["failures"] = Failures(**_known(Failures, attributes["failures"]))
+    attributes["unknown"] = _unknown(item, BATCH_NAMES, BATCH_MAPS)
     if attributes["state"] in AT_REST:
         attributes["due_at"] = None
     tuples = (name for name in ("segments", "children", "file_range") if name in attributes)
@@ -106,16 +167,20 @@ def load_item(load: Load) -> Item:
     """Returns the load's item; it is in the `open` index until the load is closed."""
     values = _attributes(load)
     indexed = {"open": LOADS, "due_at": iso(load.created_at)} if load.state == "OPEN" else {}
-    return to_item({**values, **indexed, "pk": load_key(load.load_id), "sk": "LOAD"})
+    item = to_item({**values, **indexed, "pk": load_key(load.load_id), "sk": "LOAD"})
+    return _with_unknown(item, load.unknown)
 
 
 def parse_load(item: Item) -> Load:
-    """Returns the load of an item that `load_item` made."""
-    values = from_item(item)
-    attributes = {entry.name: values[entry.name] for entry in fields(Load) if entry.name in values}
+    """Returns the load of an item that `load_item` made.
+
+    Raises `NewerRelease` if only a newer release may act on it.
+    """
+    attributes = _known(Load, from_item(item))
     attributes["created_at"] = from_iso(attributes["created_at"])
     attributes["batches"] = tuple((batch, attempt) for batch, attempt in attributes["batches"])
     attributes["datasets"] = tuple(attributes["datasets"])
+    attributes["unknown"] = _unknown(item, _names(Load) | SYSTEM)
     return Load(**attributes)
 
 
@@ -126,7 +191,12 @@ def file_values(file: FileVersion) -> dict[str, Any]:
 
 def parse_file(values: Mapping[str, Any]) -> FileVersion:
     """Returns the file version in an item's plain values; other values are ignored."""
-    return FileVersion(**{entry.name: values[entry.name] for entry in fields(FileVersion) if entry.name in values})
+    return FileVersion(**_known(FileVersion, values))
+
+
+def beside_file(item: Item) -> dict[str, Any]:
+    """Returns what a claimed version's item has besides the version and its holder, in DynamoDB's form."""
+    return _unknown(item, _names(FileVersion) | SYSTEM | {"holder"})
 
 
 def batch_key(batch_id: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tidemark.adapters.ledger.batches import Batches
-from tidemark.adapters.ledger.items import LOADS, load_item, load_key, parse_load
+from tidemark.adapters.ledger.items import LOADS, load_item, load_key, parse_load, readable
 from tidemark.adapters.ledger.table import Table
 from tidemark.core.lifecycle import Batch
 from tidemark.core.loading import Load
@@ -27,7 +27,10 @@ class Loads:
         return saved
 
     def get(self, load_id: str) -> Load | None:
-        """Returns the current load (consistent read), or None if there is none."""
+        """Returns the current load (consistent read), or None if there is none.
+
+        Raises `NewerRelease` if only a newer release may act on it.
+        """
         item = self.table.get(load_key(load_id), "LOAD")
         return parse_load(item) if item else None
 
@@ -41,8 +44,8 @@ class Loads:
         return saved
 
     def open(self) -> list[Load]:
-        """Returns the loads that are not closed, from the index."""
-        return [parse_load(item) for item in self.table.open(LOADS)]
+        """Returns the loads that are not closed, from the index; leaves out those of a newer release."""
+        return [parse_load(item) for item in readable(self.table.open(LOADS))]
 
     def _load_write(self, saved: Load, version: int) -> dict[str, Any]:
         return {"Put": {"TableName": self.table.name, "Item": load_item(saved), **self.table.unwritten_since(version)}}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from tidemark.adapters.ledger.items import QUARANTINE, Item, from_item, parse_batch, parse_file
+from tidemark.adapters.ledger.items import QUARANTINE, Item, from_item, parse_batch, parse_file, readable
 from tidemark.adapters.ledger.table import Table
 from tidemark.clock import from_iso
 from tidemark.core.files import RefusedFile
@@ -19,8 +19,11 @@ class Quarantine:
         self.table = table
 
     def contents(self) -> tuple[list[Batch], list[RefusedFile]]:
-        """Returns all batches and all files in quarantine, each oldest first, from the index."""
-        items = list(self.table.open(QUARANTINE))
+        """Returns all batches and all files in quarantine, each oldest first, from the index.
+
+        Leaves out those of a newer release.
+        """
+        items = list(readable(self.table.open(QUARANTINE)))
         batches = [parse_batch(item) for item in items if item["sk"]["S"] == "BATCH"]
         files = [_refused_file(from_item(item)) for item in items if item["sk"]["S"] != "BATCH"]
         return batches, files

@@ -7,7 +7,6 @@ from typing import Any
 
 from tidemark.adapters.ledger.controls import Controls
 from tidemark.adapters.ledger.files import claim_values, held_as, refused_key, refused_values
-from tidemark.adapters.ledger.items import to_item
 from tidemark.adapters.ledger.table import Table
 from tidemark.clock import iso
 from tidemark.core.files import FileVersion, Holder
@@ -39,11 +38,11 @@ class Recovery:
         """
         values = claim_values("FILE", file, dataset_name(batch_id), batch_id, now)
         condition = held_as(instead) if instead else {"ConditionExpression": "attribute_not_exists(pk)"}
-        self.table.transact([{"Put": {"TableName": self.table.name, "Item": to_item(values), **condition}}])
+        self.table.transact([{"Update": self.table.write(values, condition)}])
 
     def hold_older(self, file: FileVersion, batch_id: str, now: datetime) -> None:
         """Makes the batch the holder of the version, as an older one of its key. Repeating it changes nothing."""
-        self.table.put(claim_values(f"V#{file.version}", file, dataset_name(batch_id), batch_id, now))
+        self.table.overwrite(claim_values(f"V#{file.version}", file, dataset_name(batch_id), batch_id, now))
 
     def set_aside(self, file: FileVersion, batch_id: str, reason: str, now: datetime) -> None:
         """Puts the file in quarantine, unless the ledger has an item for it: a person may have decided already."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tidemark.adapters.ledger.batches import Batches
-from tidemark.adapters.ledger.items import from_item, to_item
+from tidemark.adapters.ledger.items import from_item
 from tidemark.adapters.ledger.table import Table
 from tidemark.clock import iso
 from tidemark.core.job import DataFile
@@ -20,12 +20,12 @@ class SeenKeys:
 
     def save_with_batch(self, batch: Batch, files: Sequence[DataFile]) -> Batch:
         """Saves a batch that was just published, and its key files, in one transaction."""
-        item = to_item(_keys_values(batch, batch.attempt, files))
-        return self.batches.save(batch, [{"Put": {"TableName": self.table.name, "Item": item}}])
+        update = self.table.write(_keys_values(batch, batch.attempt, files))
+        return self.batches.save(batch, [{"Update": update}])
 
     def put(self, batch: Batch, attempt: int, files: Sequence[DataFile]) -> None:
         """Records the key files of an attempt that readers of the lake see."""
-        self.table.put(_keys_values(batch, attempt, files))
+        self.table.overwrite(_keys_values(batch, attempt, files))
 
     def shown(self, dataset: str, first: datetime, last: datetime, besides: str) -> list[DataFile]:
         """Returns the key files of all batches created from `first` to `last`, except `besides` (consistent read)."""
@@ -39,7 +39,8 @@ class SeenKeys:
             ConsistentRead=True,
         )
         entries = map(from_item, items)
-        return [DataFile(**file) for entry in entries if entry["batch_id"] != besides for file in entry["files"]]
+        listed = (file for entry in entries if entry["batch_id"] != besides for file in entry["files"])
+        return [DataFile(file["uri"], file["rows"], file["bytes"]) for file in listed]
 
 
 def _keys_values(batch: Batch, attempt: int, files: Sequence[DataFile]) -> dict[str, Any]:

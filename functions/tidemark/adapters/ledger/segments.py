@@ -12,12 +12,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from tidemark.adapters.ledger.items import from_item, pending_key, segment_key
+from tidemark.adapters.ledger.items import from_item, pending_key, readable, segment_key
 from tidemark.adapters.ledger.table import Table, key_of
 from tidemark.clock import from_iso, iso
 from tidemark.core.batching import PendingSegment, Segment
 from tidemark.core.files import FileVersion, pack, unpack
 from tidemark.core.naming import segment_id
+from tidemark.core.release import FORMAT_NAME
 
 #: Heads that one plan reads, oldest first: 0.75 MB, with more files than ten plans can start.
 HEADS_MAX = 5_000
@@ -36,7 +37,8 @@ class Segments:
         oldest = min((file.landed_at for file in files if file.landed_at), default=None)
         oldest_at = min(from_iso(oldest), now) if oldest else now
         sk = f"{iso(oldest_at)}#{segment_id(packed)}"
-        self.table.put({"pk": segment_key(dataset, sk), "sk": "SEGMENT", "packed": packed})
+        body = {"pk": segment_key(dataset, sk), "sk": "SEGMENT", "packed": packed}
+        self.table.put(body, condition="attribute_not_exists(pk)", ignore_failed=True)
         self.table.put(
             {
                 "pk": pending_key(dataset, background),
@@ -45,22 +47,25 @@ class Segments:
                 "bytes": sum(file.size for file in files),
                 "oldest_at": oldest_at,
             },
-            condition="attribute_not_exists(batch_id)",
+            condition="attribute_not_exists(pk)",
             ignore_failed=True,
         )
 
     def pending(self, dataset: str, background: bool = False, limit: int = HEADS_MAX) -> list[Segment]:
-        """Returns up to `limit` pending segments, oldest first (consistent read)."""
-        names = {"#files": "files", "#bytes": "bytes"}
+        """Returns up to `limit` pending segments, oldest first (consistent read).
+
+        Leaves out those of a newer release.
+        """
+        names = {"#files": "files", "#bytes": "bytes", "#format": FORMAT_NAME}
         pages = self.table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": pending_key(dataset, background)}},
-            ProjectionExpression="sk, #files, #bytes, oldest_at, batch_id",
+            ProjectionExpression="sk, #files, #bytes, oldest_at, batch_id, #format",
             ExpressionAttributeNames=names,
             ConsistentRead=True,
             Limit=min(limit, 1_000),
         )
-        return [_segment(dataset, from_item(item), background) for item in islice(pages, limit)]
+        return [_segment(dataset, from_item(item), background) for item in islice(readable(pages), limit)]
 
     def all(self, dataset: str) -> list[Segment]:
         """Returns every pending segment of the dataset, fresh ones first; slow for a large backlog."""

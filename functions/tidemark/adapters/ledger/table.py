@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,6 +18,7 @@ from tidemark.core.errors import Conflict, Terminal, Transient
 LOST_RACES = ("ConditionalCheckFailed", "TransactionConflict")
 #: Refusals that no retry can change: an item above 400 KB, an invalid attribute value.
 REFUSALS = ("ItemCollectionSizeLimitExceeded", "ValidationError")
+NO_CONDITION: Mapping[str, Any] = MappingProxyType({})
 
 
 class Table:
@@ -50,6 +52,38 @@ class Table:
         except ClientError as error:
             if not (ignore_failed and code(error) == "ConditionalCheckFailedException"):
                 raise
+
+    def write(self, values: Mapping[str, Any], condition: Mapping[str, Any] = NO_CONDITION) -> dict[str, Any]:
+        """Returns an update that creates the item or overwrites these attributes of it, and no others.
+
+        It sets every value, and removes those that are None or "". So what a newer release has added stays.
+
+        condition: ConditionExpression and its ExpressionAttributeValues, whose names do not begin with `:new_`
+        """
+        return self.write_item(to_item(values), values, condition)
+
+    def write_item(
+        self, item: Item, names: Iterable[str], condition: Mapping[str, Any] = NO_CONDITION
+    ) -> dict[str, Any]:
+        """Does what `write` does, for an item; removes the attributes of these names that the item lacks."""
+        key = {name: item[name] for name in ("pk", "sk")}
+        wanted = {name: value for name, value in item.items() if name not in key}
+        emptied = sorted(set(names) - set(item))
+        sets = ", ".join(f"#{name} = :new_{name}" for name in wanted)
+        removes = f" REMOVE {', '.join(f'#{name}' for name in emptied)}" if emptied else ""
+        values = {f":new_{name}": value for name, value in wanted.items()}
+        return {
+            "TableName": self.name,
+            "Key": key,
+            **condition,
+            "UpdateExpression": f"SET {sets}{removes}",
+            "ExpressionAttributeNames": {f"#{name}": name for name in (*wanted, *emptied)},
+            "ExpressionAttributeValues": values | condition.get("ExpressionAttributeValues", {}),
+        }
+
+    def overwrite(self, values: Mapping[str, Any]) -> None:
+        """Creates the item, or overwrites these attributes of it: see `write`."""
+        self.client.update_item(**self.write(values))
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Returns one item (consistent read), or None if it does not exist."""

@@ -19,4 +19,4 @@ class WarehouseTables:
 
     def put_columns(self, name: str, columns: Mapping[str, str]) -> None:
         """Records the columns that the warehouse table now has. Repeating it changes nothing."""
-        self.table.put({"pk": "WAREHOUSE", "sk": f"TABLE#{name}", "columns": dict(columns)})
+        self.table.overwrite({"pk": "WAREHOUSE", "sk": f"TABLE#{name}", "columns": dict(columns)})
