@@ -53,7 +53,7 @@ def running(path: Path) -> Iterator[str]:
         account = _account(place)
         _initialize(path, place, account)
         port = _free_port()
-        url = f"host=127.0.0.1 port={port} user=tidemark dbname=postgres password={password}"
+        url = f"host=127.0.0.1 port={port} user=loader dbname=postgres password={password}"
         with _server(path, place, port, account) as process:
             _wait_for(process, url, place / "log")
             yield url
@@ -72,7 +72,7 @@ def _account(place: Path) -> dict[str, Any]:
 
 def _initialize(path: Path, place: Path, account: dict[str, Any]) -> None:
     # Texts are compared by their bytes, as in Redshift.
-    how = ("--locale=C", "--encoding=UTF8", "--auth=scram-sha-256", "--no-sync", "--username=tidemark")
+    how = ("--locale=C", "--encoding=UTF8", "--auth=scram-sha-256", "--no-sync", "--username=loader")
     command = [path / "initdb", "-D", place / "data", "--pwfile", place / "password", *how]
     subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL, **account)
 

@@ -44,6 +44,10 @@ class Stage:
 
         yield from every_order(play_one)
 
+    def reset(self) -> None:
+        """Empties every table."""
+        self.watcher.execute("; ".join([*(f"DELETE FROM {table}" for table in self._touched()), ""]))
+
     def _touched(self) -> list[str]:
         return [name for (name,) in self.watcher.execute(TOUCHED)]
 
