@@ -7,9 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.postgres.loads import create
 from tests.postgres.server import NO_SERVER, programs, running
-from tests.postgres.sessions import Session, Watcher
+from tests.postgres.sessions import Rows, Session, Watcher
 from tests.postgres.stage import Stage
 
 
@@ -23,11 +22,17 @@ def server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def made() -> Rows:
+    """The columns of the tables as they were created, for the tests to share them."""
+    return []
+
+
 @pytest.fixture
-def stage(server: str) -> Iterator[Stage]:
+def stage(server: str, made: Rows) -> Iterator[Stage]:
     """Two sessions side by side, with the tables created and empty."""
     with ExitStack() as opened:
         sessions = tuple(opened.enter_context(Session(server)) for _ in range(2))
         stage = Stage(server, sessions, opened.enter_context(Watcher(server)))
-        create(stage.watcher)
+        stage.prepare(made)
         yield stage

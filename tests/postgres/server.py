@@ -6,6 +6,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -38,7 +39,7 @@ SETTINGS = {
 
 def programs() -> Path | None:
     """The directory of the newest server's programs; None without a server."""
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    debian = sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin"), key=lambda path: float(path.parent.name))[::-1]
     on_path = shutil.which("postgres")
     found = [*debian, *([Path(on_path).resolve().parent] if on_path else [])]
     return next((path for path in found if (path / "postgres").exists() and (path / "initdb").exists()), None)
@@ -93,7 +94,7 @@ def _server(path: Path, place: Path, port: int, account: dict[str, Any]) -> Iter
     try:
         yield process
     finally:
-        process.send_signal(subprocess.signal.SIGQUIT)  # type: ignore[attr-defined]  # at once, without a checkpoint
+        process.send_signal(signal.SIGQUIT)  # it ends at once, without a checkpoint
         process.wait()
 
 

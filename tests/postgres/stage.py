@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.postgres.interleavings import Played, every_order, play
-from tests.postgres.loads import Load, load, seen
+from tests.postgres.loads import Load, create, load, seen
 from tests.postgres.sessions import Rows, Session, Watcher
 from tidemark.core.dataset import Table
 
@@ -18,6 +18,11 @@ TOUCHED = """
           WHERE schemaname IN ('public', 'tidemark')) AS _
     WHERE pg_relation_size(name::regclass) > 0
 """
+#: Every column of every table and view.
+SHAPE = """
+    SELECT table_schema, table_name, column_name FROM information_schema.columns
+    WHERE table_schema IN ('public', 'tidemark') ORDER BY 1, 2, 3
+"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,14 @@ class Stage:
     url: str
     sessions: tuple[Session, ...]
     watcher: Watcher
+
+    def prepare(self, made: Rows) -> None:
+        """Makes the tables, or empties them if they still have the shape that they were `made` with."""
+        if made and self.watcher.execute(SHAPE) == made:
+            self.reset()
+        else:
+            create(self.watcher)
+            made[:] = self.watcher.execute(SHAPE)
 
     def load(self, *loads: Load) -> Rows:
         """Runs the loads one by one; the counts that the last one answers with."""

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.core import test_warehouse_sql as on_duckdb
 from tests.core.test_warehouse_sql import DRAWN, LOADS, Row, Warehouse, check_latest_rows
 from tests.postgres.dialect import copied_table, inserts, postgres
-from tests.postgres.loads import change, create
+from tests.postgres.loads import change
 from tests.postgres.sessions import Session
 from tests.postgres.stage import Stage
 from tidemark.core.dataset import Table
@@ -63,5 +63,5 @@ def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
     stage: Stage, drawn: dict[tuple[str, int], list[tuple[str | None, int]]], loads: list[tuple[str, int]]
 ) -> None:
     """Whatever came, came twice, was replaced or late: of each key the latest row of the latest attempts is shown."""
-    create(stage.watcher)
+    stage.reset()
     check_latest_rows(OnPostgres(stage.watcher), drawn, loads)

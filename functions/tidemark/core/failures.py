@@ -73,7 +73,7 @@ TRANSIENT_JOB = re.compile(
 )
 #: Names in a message of Redshift: a column that is called `connection` says nothing about the warehouse.
 QUOTED_NAME = re.compile(r'"[^"]*"')
-#: Redshift's own words. Conflicts have a text for each isolation level, and one for two loads that create the same table
+#: Redshift's own words. Conflicts have a text for each isolation level, and one for two loads that create one table
 #: (docs/aws-facts.md#serializable-conflicts-in-redshift). A missing grant, a dropped table, a paused warehouse and a
 #: usage limit are no batch's fault: the load is repeated, and an alarm rings, until somebody acts.
 TRANSIENT_LOAD = re.compile(
