@@ -367,8 +367,8 @@ FIGURES = {
         f"batches of {columnar.ROWS:,}",
         f"A block of more than {avro.BLOCK_MAX // MB} MB",
         (
-            f"More than {column_types.STRING_BYTES_MAX:,} bytes reject the record,"
-            f" `unknown fields: 70000 bytes, at most {column_types.STRING_BYTES_MAX}`"
+            f"More than {dataset.RESCUED_BYTES_MAX:,} bytes reject the record,"
+            f" `unknown fields: 70000 bytes, at most {dataset.RESCUED_BYTES_MAX}`"
         ),
     ],
     "docs/performance.md": [

@@ -15,6 +15,15 @@ class Query:
 
 
 @dataclass(frozen=True)
+class InsertRows:
+    """INSERT … SELECT: the SQL for DuckDB, and the columns that it fills (empty: all of the table's)."""
+
+    table: Table
+    columns: tuple[str, ...]
+    sql: str
+
+
+@dataclass(frozen=True)
 class Nothing:
     """A no-op for a statement without effect in DuckDB; the `tables` that it names must exist nevertheless."""
 
@@ -53,4 +62,4 @@ class Copy:
     options: Mapping[str, str]  # upper-case option → its value, or "" for none
 
 
-Plan = Query | Nothing | CreateTable | ChangeColumn | Truncate | Copy
+Plan = Query | InsertRows | Nothing | CreateTable | ChangeColumn | Truncate | Copy

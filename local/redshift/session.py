@@ -13,8 +13,8 @@ import duckdb
 from local.redshift.copy_parquet import S3, copy
 from local.redshift.dialect import MACROS
 from local.redshift.locks import Locks
-from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
-from local.redshift.tables import DEFAULT_SCHEMA, SqlError, change_column, columns_of, create_sql
+from local.redshift.plans import ChangeColumn, Copy, CreateTable, InsertRows, Nothing, Plan, Query, Truncate
+from local.redshift.tables import DEFAULT_SCHEMA, SqlError, change_column, check_width, columns_of, create_sql, filled_columns
 
 #: Statements can access only the database: no files, no network, no extensions, no variables of this process.
 SANDBOX: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -133,6 +133,9 @@ class Session:
         match plan:
             case Query(sql, kind):
                 return self._query(sql, kind)
+            case InsertRows(table, columns, sql):
+                check_width(filled_columns(self.cursor, table, columns))
+                return self._query(sql, "count")
             case CreateTable():
                 self._create(plan)
             case ChangeColumn(table, column, is_new):

@@ -15,7 +15,7 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from local.redshift.dialect import Dialect, column, duckdb_sql, length_of, refuse_sources, unsupported
-from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
+from local.redshift.plans import ChangeColumn, Copy, CreateTable, InsertRows, Nothing, Plan, Query, Truncate
 from local.redshift.tables import Column, SqlError, Table
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on every fallback to Command, which is expected here
@@ -90,6 +90,17 @@ def _with_values(statement: exp.Expression, parameters: Mapping[str, str]) -> ex
 
 def _query(kind: str) -> Callable[[exp.Expression], Query]:
     return lambda statement: Query(duckdb_sql(statement), kind)
+
+
+def _insert(statement: exp.Insert) -> Query | InsertRows:
+    """Rows of a SELECT have a limit of their width; VALUES are left to DuckDB."""
+    if not isinstance(statement.expression, exp.Select | exp.SetOperation):
+        return Query(duckdb_sql(statement), "count")
+    into = statement.this
+    columns = tuple(column.name.lower() for column in into.expressions) if isinstance(into, exp.Schema) else ()
+    return InsertRows(
+        table_of(into.this if isinstance(into, exp.Schema) else into), columns, duckdb_sql(statement)
+    )
 
 
 # ---- definitions
@@ -254,7 +265,8 @@ def _options(text: str) -> dict[str, str]:
 ROWS: Final = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 PLANS: Final[Mapping[type[exp.Expression] | tuple[type[exp.Expression], ...], Callable[[Any], Plan]]] = {
     ROWS: _query("rows"),
-    (exp.Insert, exp.Update, exp.Delete, exp.Merge): _query("count"),
+    exp.Insert: _insert,
+    (exp.Update, exp.Delete, exp.Merge): _query("count"),
     (exp.Drop, exp.Comment): _query(""),
     exp.Create: _create,
     exp.Alter: _alter,

@@ -20,7 +20,7 @@ def test_a_new_table_is_created_with_its_layout() -> None:
     """Sort and distribution keys come from the declaration."""
     [[create]] = table_changes(EVENTS, "events", None)
     assert create.startswith('CREATE TABLE IF NOT EXISTS "events" ("user_id" VARCHAR(8), "spent" DECIMAL(12,2), "_ba')
-    assert create.endswith('"_rescued" VARCHAR(65535)) DISTKEY ("user_id") SORTKEY ("user_id")')
+    assert create.endswith('"_rescued" VARCHAR(32768)) DISTKEY ("user_id") SORTKEY ("user_id")')
 
 
 @pytest.mark.parametrize("table", [EVENTS, ACTIVITY, HOMES])
@@ -99,6 +99,12 @@ def test_a_ratio_is_that_of_the_sums() -> None:
             db.execute(statement)
         db.execute("INSERT INTO rates_by_batch VALUES ('a', 1, 1, 'b1', 1), ('a', 0, 3, 'b2', 1), ('b', 0, 0, 'b2', 1)")
         assert db.execute("SELECT page, rate FROM rates ORDER BY page").fetchall() == [("a", 0.25), ("b", None)]
+
+
+@pytest.mark.parametrize("recorded", ["VARCHAR(9)", "VARCHAR(65535)"])
+def test_a_text_may_become_shorter(recorded: str) -> None:
+    """The warehouse's column stays as long as it is, and takes whatever the shorter one takes."""
+    assert table_changes(EVENTS, "events", {**declared_shape(EVENTS, "events"), "user_id": recorded}) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 MB = 1 << 20
-#: Bytes in memory per byte in S3: gzipped JSON grows about eightfold when read; the zstd Parquet of nightly jobs is
+#: Bytes in memory per byte in S3: gzipped JSON grows about eightfold when read; the Parquet of nightly jobs is
 #: assumed to grow as much.
 EXPANSION = 8
 BYTES_PER_CORE = 512 * MB  # expanded input for each core

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Optional
@@ -26,6 +27,7 @@ HISTORY_SHAPE = {"shards": SHARDS}
 # Entries of a recorded shape besides its columns, whose names have no spaces.
 VIEW = "its view"
 SHOWS = "it shows"
+_TEXT = re.compile(r"VARCHAR\((?P<bytes>\d+)\)")
 
 
 @cache
@@ -110,10 +112,16 @@ def definitions(columns: Iterable[Column]) -> str:
 def _check_compatible(table: Table, relation: str, recorded: Mapping[str, str]) -> None:
     declared = declared_shape(table, relation)
     for name, current in recorded.items():
-        if name != VIEW and declared.get(name) != current:
+        if name != VIEW and declared.get(name) != current and not _is_shorter(declared.get(name, ""), current):
             wanted = declared.get(name, "no such column")
             where = ("tables", table.name) if name == SHOWS else ("tables", table.name, "columns", name)
             raise DeclarationError(f"expected {current} as in the warehouse, found {wanted}", where)
+
+
+def _is_shorter(declared: str, recorded: str) -> bool:
+    """Whether both are texts and the declared one is shorter: the warehouse's column stays, and holds all of them."""
+    lengths = [_TEXT.fullmatch(type_) for type_ in (declared, recorded)]
+    return all(lengths) and int(lengths[0]["bytes"]) < int(lengths[1]["bytes"])
 
 
 def _layout(table: Table) -> str:

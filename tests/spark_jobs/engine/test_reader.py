@@ -187,16 +187,16 @@ def test_unknown_fields_are_kept_as_they_were_written(neighbour: bytes) -> None:
     assert [row["_rescued"] for row in rows] == [kept, None]
 
 
-@pytest.mark.parametrize("size", [65_535, 65_536])
+@pytest.mark.parametrize("size", [32_768, 32_769])
 def test_a_record_whose_unknown_fields_are_too_long_is_rejected(size: int) -> None:
     """They are never cut, and its neighbours stay."""
     long = b'{"id":"b","other":"%s"}' % (b"x" * (size - len('{"other":""}')))
     rows, rejected, _ = read(GOOD + long + GOOD)
     reasons = [record.reason for record in rejected]
-    if size == 65_535:
+    if size == 32_768:
         assert ([row["id"] for row in rows], reasons) == (["a", "b", "a"], [])
     else:
-        assert ([row["id"] for row in rows], reasons) == (["a", "a"], ["unknown fields: 65536 bytes, at most 65535"])
+        assert ([row["id"] for row in rows], reasons) == (["a", "a"], ["unknown fields: 32769 bytes, at most 32768"])
 
 
 def test_a_null_at_the_top_level_is_rejected() -> None:
