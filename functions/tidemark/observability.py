@@ -53,6 +53,7 @@ GAUGES = {
     "Orphans": "segments and loads that no step continues, for lack of a declared dataset or of an active batch",
     "RunsFailing": "batches whose run has failed at least three times in a row",
     "LoadsFailing": "batches whose load has failed at least three times in a row",
+    "BatchesDenied": "batches whose last run or load failed because a permission is missing",
     "BatchesInQuarantine": "batches in quarantine, up to a thousand",
     "FilesInQuarantine": "files in quarantine, up to a thousand",
     "QuarantineAgeSeconds": "age of the oldest entry in quarantine",

@@ -32,6 +32,7 @@ from local.emr_serverless.job_runs import (
     failure_details,
     is_listed,
     job_spec,
+    refusal,
 )
 from local.endpoint.protocol import ApiError, Call, application
 from local.spark.runner import JobRunner, Outcome
@@ -171,7 +172,9 @@ class EmrServerlessApp:
         if minutes:
             timer.start()
         try:
-            outcome = self._runner.run(job_spec(run_id, run.request), run.cancelled)
+            spec = job_spec(run_id, run.request)
+            refused = refusal(spec)
+            outcome = Outcome(1, refused) if refused else self._runner.run(spec, run.cancelled)
         except Exception as error:  # noqa: BLE001 - any error of the runner fails the run, as on AWS
             outcome = Outcome(1, f"{type(error).__name__}: {error}")
         timer.cancel()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from local.emr_serverless.applications import Application, now, timestamp
-from local.emr_serverless.usage import Worker, billed, spark_properties, used, workers
+from local.emr_serverless.usage import Worker, billed, contradiction, spark_properties, used, workers
 from local.endpoint.protocol import ApiError
 from local.spark.runner import JobSpec, Outcome
 
@@ -69,6 +69,11 @@ def check_job(request: dict[str, Any]) -> None:
         sizes(job_spec("check", request))
     except ValueError as error:
         raise ApiError("ValidationException", f"sparkSubmitParameters: {error}") from error
+
+
+def refusal(spec: JobSpec) -> str:
+    """Why EMR fails the run before any of its code runs; "" if it does not."""
+    return contradiction({**spec.properties, **spark_properties(spec.parameters)})
 
 
 def sizes(spec: JobSpec) -> tuple[Worker, ...]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, Optional
 
+from tidemark.core.error_texts import DENIED_CODES, TRANSIENT_CODES
 from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.job import RunFailure
 
@@ -27,19 +28,6 @@ _TRIES = 4  # for a body that breaks off; the client also retries each request
 _FILE_CODES = frozenset(
     ("NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed", "412", "PreconditionFailed", "InvalidObjectState")
 )
-#: Error codes of transient errors.
-_TRANSIENT_CODES = frozenset(
-    (
-        "SlowDown",
-        "ServiceUnavailable",
-        "InternalError",
-        "RequestTimeout",
-        "Throttling",
-        "ThrottlingException",
-        "503",
-        "500",
-    )
-)
 
 
 class ReadError(Exception):
@@ -49,7 +37,7 @@ class ReadError(Exception):
 
     def __init__(self, kind: str, file: FileVersion, message: str) -> None:
         self.kind, self.file, self.message = kind, file, message
-        failure = RunFailure(message, kind, file if kind == "file" else None)
+        failure = RunFailure(message, kind, file if kind in ("file", "denied") else None)
         super().__init__(self.MARK + json.dumps(failure.to_json()))
 
     def __reduce__(self) -> Any:
@@ -126,10 +114,15 @@ def _get(part: _Part) -> bytes:
         return _body(part)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        kind = "file" if code in _FILE_CODES else "transient" if code in _TRANSIENT_CODES else "unknown"
-        raise ReadError(kind, file, f"{file.uri}: {error}") from error
+        raise ReadError(_kind(code), file, f"{file.uri}: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise ReadError("transient", file, f"{file.uri}: {type(error).__name__}: {error}") from error
+
+
+def _kind(code: str) -> str:
+    """The kind of failure by the code with which S3 refuses to read a file version."""
+    kinds = {"file": _FILE_CODES, "transient": TRANSIENT_CODES, "denied": DENIED_CODES}
+    return next((kind for kind, codes in kinds.items() if code in codes), "unknown")
 
 
 def _body(part: _Part, tries: int = _TRIES) -> bytes:

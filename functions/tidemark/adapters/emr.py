@@ -12,11 +12,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tidemark.core.error_texts import TRANSIENT_CODES
 from tidemark.core.errors import Transient
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
-#: EMR refused the call for its rate or quota (docs/aws-facts.md#emr-quotas-and-rates); the next hint starts the run.
-THROTTLED = ("ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException")
 RUN_MINUTES_MAX = 120
 
 
@@ -52,7 +51,8 @@ class Engine:
     def start(self, name: str, token: str, spec_uri: str, conf: Mapping[str, str], tags: Mapping[str, str]) -> str:
         """Starts a run and returns its id; with a token that EMR has seen, returns the id of the run that it started.
 
-        Raises `Transient` when EMR throttles the call.
+        Raises `Transient` when EMR refuses the call for its rate or quota (docs/aws-facts.md#emr-quotas-and-rates) or
+        for a fault of its own; the next hint starts the run.
         """
         parameters = [
             f"--py-files {self.code_uri}/spark_jobs.zip",
@@ -75,7 +75,7 @@ class Engine:
                 tags=dict(tags),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in THROTTLED:
+            if error.response["Error"]["Code"] in TRANSIENT_CODES:
                 raise Transient(str(error)) from error
             raise
         return str(reply["jobRunId"])

@@ -58,7 +58,7 @@ def _start(world: World, batch: Batch) -> str:
         name=run_name(batch.batch_id, batch.attempt),
         token=run_token(batch.batch_id, batch.attempt),
         spec_uri=f"s3://{settings.control_bucket}/{spec_key}",
-        conf=run_size(batch.bytes).spark_conf(),
+        conf=run_size(batch.bytes, batch.failures.enlarged).spark_conf(),
         tags={"dataset": batch.dataset, "batch": batch.batch_id},
     )
     count("RunsStarted")
