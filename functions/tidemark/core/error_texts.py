@@ -185,6 +185,11 @@ LOAD_TEXTS = (
         "ERROR: Could not complete because of conflict with concurrent transaction [SQLState: XX000]",
         _REDSHIFT + "dg/c_serial_isolation.html",
     ),
+    ErrorText(
+        "transient", r"concurrent transaction conflict",
+        'ERROR: duplicate key violates unique constraint "pg_class_relname_nsp_index" (possibly caused by concurrent'
+        " transaction conflict)", "",
+    ),
     ErrorText("transient", r"deadlock", "ERROR: deadlock detected", _REDSHIFT + "dg/r_LOCK.html"),
     ErrorText(
         "transient", r"(?<!of )(relation|schema) .{0,200}does not exist",

@@ -19,7 +19,7 @@ BYTES_PER_CORE = 512 * MB  # expanded input for each core
 QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
 EXECUTORS_MAX = 3  # of 4 cores each; with the driver they stay within the 16 vCPU of a new account
 #: A worker's memory (GB) by its cores, and the share of the driver and of executors that is not heap. Each core of an
-#: executor has a Python process that reads files, beside the heap: it took 0.4 to 1.1 GB (docs/performance.md#memory).
+#: executor has a Python process that reads files, beside the heap: it took 0.3 to 0.9 GB (docs/performance.md#memory).
 #: EMR ends a worker that takes more than heap and overhead together.
 WORKER_GB = {1: 4, 2: 8, 4: 16}
 DRIVER_OVERHEAD, EXECUTOR_OVERHEAD = 1 / 4, 1 / 2
