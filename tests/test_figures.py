@@ -341,8 +341,10 @@ FIGURES = {
     "docs/types.md": [
         f"at most {dataset_parser.PARTITION_BYTES_MAX:,} bytes",
         f"at most {load_limits.ROW_BYTES_MAX:,} bytes together",
-        f"A text counts its length and {column_types.TYPES['string'].row_bytes} bytes, a decimal"
-        f" {column_types.TYPES['decimal'].row_bytes} bytes",
+        (
+            f"A text counts its length and {column_types.TYPES['string'].row_bytes} bytes, a decimal"
+            f" {column_types.TYPES['decimal'].row_bytes} bytes"
+        ),
         f"own columns take up to {OWN_BYTES:,} bytes",
     ],
     "docs/openapi.yaml": [

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local.redshift.privileges import Privileges
 from local.redshift.tables import Column, Table
 
 
@@ -20,6 +21,23 @@ class InsertRows:
 
     table: Table
     columns: tuple[str, ...]
+    sql: str
+
+
+@dataclass(frozen=True)
+class ReplaceView:
+    """CREATE OR REPLACE VIEW: the SQL for DuckDB, and the view's query."""
+
+    view: Table
+    query: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class DropRelation:
+    """DROP TABLE or DROP VIEW."""
+
+    tables: tuple[Table, ...]
     sql: str
 
 
@@ -62,4 +80,15 @@ class Copy:
     options: Mapping[str, str]  # upper-case option → its value, or "" for none
 
 
-Plan = Query | InsertRows | Nothing | CreateTable | ChangeColumn | Truncate | Copy
+Plan = (
+    Query
+    | InsertRows
+    | ReplaceView
+    | DropRelation
+    | Privileges
+    | Nothing
+    | CreateTable
+    | ChangeColumn
+    | Truncate
+    | Copy
+)

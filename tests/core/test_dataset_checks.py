@@ -67,7 +67,9 @@ def with_text(type_: str) -> Dataset:
     return parse_dataset({"name": "notes", "prefix": "notes/", "record": {"id": "bigint"}, "tables": tables})
 
 
-@pytest.mark.parametrize(("type_", "found"), [("string(30519)", None), ("string(30520)", "65,536"), ("string", "100,551")])
+@pytest.mark.parametrize(
+    ("type_", "found"), [("string(30519)", None), ("string(30520)", "65,536"), ("string", "100,551")]
+)
 def test_a_table_whose_rows_redshift_cannot_process_is_refused(type_: str, found: str | None) -> None:
     """The sum includes Tidemark's own columns, and the longest columns are named."""
     errors = [str(error) for error in wide_tables(with_text(type_))]

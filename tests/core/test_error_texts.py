@@ -102,8 +102,7 @@ LOADS = {
         'ERROR: column "colour" of relation "web_events" does not exist',
         'ERROR: value too long for column "connection_timeout" of type character varying(8)',
         'ERROR: column "paused_at" is of type date but expression is of type bigint',
-        "ERROR: 8001 DETAIL: The combined length of columns processed in the SQL statement exceeded the query-processing"
-        " limit of 65535 characters (pid:7627)",
+        "8001 DETAIL: The combined length of columns processed exceeded the query-processing limit of 65535 characters",
         "ERROR: String length exceeds DDL length",
         "Spectrum Scan Error code 15007: incompatible Parquet schema",
         "S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey",

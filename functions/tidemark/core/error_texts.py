@@ -234,14 +234,14 @@ LOAD_TEXTS = (
     ),
     ErrorText(
         "transient", r"unavailable|connection",
-        "An error occurred (DatabaseConnectionException) when calling the BatchExecuteStatement operation: Connection to a"
-        " database failed.",
+        "An error occurred (DatabaseConnectionException) when calling the BatchExecuteStatement operation: Connection to"
+        " a database failed.",
         _DATA_API + "API_BatchExecuteStatement.html",
     ),
     ErrorText(
         "transient", r"internal ?(server ?)?(error|exception)",
-        "An error occurred (InternalServerException) when calling the BatchExecuteStatement operation: The Amazon Redshift"
-        " Data API operation failed due to invalid input.", _DATA_API + "API_BatchExecuteStatement.html",
+        "An error occurred (InternalServerException) when calling the BatchExecuteStatement operation: The Amazon"
+        " Redshift Data API operation failed due to invalid input.", _DATA_API + "API_BatchExecuteStatement.html",
     ),
     ErrorText("transient", r"disk full", "ERROR: Disk Full", _REDSHIFT + "dg/r_STV_NODE_STORAGE_CAPACITY.html"),
     ErrorText("transient", r"out of memory", "ERROR: Out Of Memory", ""),

@@ -56,9 +56,7 @@ def test_more_instances_than_executors_are_allowed_contradict() -> None:
     assert "initialExecutors: 2 must be between" in contradiction(given)
 
 
-def test_a_run_whose_executors_contradict_fails_before_its_code(
-    emr: Any, owner: str, runner: ObedientRunner
-) -> None:
+def test_a_run_whose_executors_contradict_fails_before_its_code(emr: Any, owner: str, runner: ObedientRunner) -> None:
     """As on AWS, the API takes it, and the run fails at once with EMR's words."""
     words = "--conf spark.dynamicAllocation.minExecutors=1 --conf spark.dynamicAllocation.maxExecutors=2"
     job = {"sparkSubmit": {**JOB["sparkSubmit"], "sparkSubmitParameters": words}}

@@ -22,8 +22,7 @@ from spark_jobs.engine.formats.rescue import DEPTH_MAX, plain, rescued, rescued_
 from spark_jobs.engine.formats.scanner import Number
 from tests.spark_jobs.reading import sorted_out
 from tidemark.core.column_types import ColumnType
-from tidemark.core.dataset import RESCUED_BYTES_MAX
-from tidemark.core.dataset import Field
+from tidemark.core.dataset import RESCUED_BYTES_MAX, Field
 
 
 def test_where_nothing_is_unknown_nothing_is_kept() -> None:
