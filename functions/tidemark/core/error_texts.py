@@ -234,8 +234,8 @@ LOAD_TEXTS = (
     ),
     ErrorText(
         "transient", r"unavailable|connection",
-        "An error occurred (DatabaseConnectionException) when calling the BatchExecuteStatement operation: Connection to"
-        " a database failed.",
+        "An error occurred (DatabaseConnectionException) when calling the BatchExecuteStatement operation: Connection"
+        " to a database failed.",
         _DATA_API + "API_BatchExecuteStatement.html",
     ),
     ErrorText(
