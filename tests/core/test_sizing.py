@@ -16,26 +16,16 @@ EVERY_SIZE = [run_size(megabytes << 20) for megabytes in range(0, 2_000, 4)]
 SIZES = {"1 core": MB, "2 cores": 65 * MB, "4 cores": 129 * MB, "8 cores": 257 * MB, "12 cores": GB}
 
 
-def vcpus(size: RunSize) -> int:
-    """All cores that the run may hold at once."""
-    return size.driver.cores + size.executors * size.executor.cores
-
-
-def memory_gb(size: RunSize) -> int:
-    """All memory that the run may hold at once."""
-    return size.driver.memory_gb + size.executors * size.executor.memory_gb
-
-
 def totals(size: RunSize) -> tuple[int, int, int]:
-    return vcpus(size), memory_gb(size), size.partitions
+    return size.cores, size.memory_gb, size.partitions
 
 
 @given(BYTES, ENLARGED)
 def test_a_run_fits_a_new_account(input_bytes: int, enlarged: int) -> None:
     """No batch, however large and however often too small, asks for more than 16 vCPU and the template's 64 GB."""
     size = run_size(input_bytes, enlarged)
-    assert 2 <= vcpus(size) <= 16
-    assert memory_gb(size) <= 64
+    assert 2 <= size.cores <= 16
+    assert size.memory_gb <= 64
 
 
 @given(BYTES, ENLARGED)
@@ -81,7 +71,7 @@ def test_sizes_step_up_without_a_dip() -> None:
 def test_a_small_batch_gets_one_small_worker() -> None:
     """The usual micro-batch costs two vCPU, an eighth of EMR's default."""
     size = run_size(10 << 20)
-    assert (vcpus(size), size.executors, size.driver.memory_gb) == (2, 1, 4)
+    assert (size.cores, size.executors, size.driver.memory_gb) == (2, 1, 4)
 
 
 def test_only_a_small_run_does_without_the_slow_compiler() -> None:

@@ -54,6 +54,16 @@ class RunSize:
     task_cores: int = 1  # cores that a task takes, and with them their share of the executor's memory
 
     @property
+    def cores(self) -> int:
+        """The vCPUs that the run may hold at once, its driver included."""
+        return self.driver.cores + self.executors * self.executor.cores
+
+    @property
+    def memory_gb(self) -> int:
+        """The memory that the run may hold at once, its driver included."""
+        return self.driver.memory_gb + self.executors * self.executor.memory_gb
+
+    @property
     def tasks(self) -> int:
         """How many tasks run at once."""
         return self.executors * self.executor.cores // self.task_cores
