@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, Optional
 
-from tidemark.core.error_texts import DENIED_CODES, TRANSIENT_CODES
+from tidemark.core.error_texts import call_kind
 from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.job import RunFailure
 
@@ -114,15 +114,10 @@ def _get(part: _Part) -> bytes:
         return _body(part)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        raise ReadError(_kind(code), file, f"{file.uri}: {error}") from error
+        kind = "file" if code in _FILE_CODES else call_kind(code)
+        raise ReadError(kind, file, f"{file.uri}: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise ReadError("transient", file, f"{file.uri}: {type(error).__name__}: {error}") from error
-
-
-def _kind(code: str) -> str:
-    """The kind of failure by the code with which S3 refuses to read a file version."""
-    kinds = {"file": _FILE_CODES, "transient": TRANSIENT_CODES, "denied": DENIED_CODES}
-    return next((kind for kind, codes in kinds.items() if code in codes), "unknown")
 
 
 def _body(part: _Part, tries: int = _TRIES) -> bytes:

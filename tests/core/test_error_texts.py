@@ -12,6 +12,7 @@ from tidemark.core.error_texts import (
     SLOW,
     TRANSIENT_CODES,
     ErrorText,
+    call_kind,
     job_kind,
     load_kind,
     run_kind,
@@ -150,6 +151,30 @@ def test_an_exception_of_the_job_counts_only_if_no_record_could_have_named_it(me
 def test_only_emr_itself_says_that_the_time_is_over(details: str, slow: bool) -> None:
     """A job that waits for something else may use the same words."""
     assert says_slow(details) is slow
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("ThrottlingException", "transient"),  # EMR, Glue, the Data API
+        ("TooManyRequestsException", "transient"),
+        ("ServiceQuotaExceededException", "transient"),  # EMR: StartJobRun
+        ("ConcurrentModificationException", "transient"),  # Glue: UpdateTable
+        ("ActiveStatementsExceededException", "transient"),  # Data API: 500 statements
+        ("ActiveSessionsExceededException", "transient"),  # Data API: 500 sessions
+        ("SlowDown", "transient"),  # S3, with status 503
+        ("503", "transient"),  # S3: HeadObject has no body
+        ("InternalError", "transient"),
+        ("AccessDenied", "denied"),  # S3
+        ("AccessDeniedException", "denied"),  # all others
+        ("403", "denied"),  # S3: HeadObject has no body
+        ("ValidationException", "unknown"),
+        ("NoSuchKey", "unknown"),
+    ],
+)
+def test_the_code_of_a_refused_call_says_whether_it_passes(code: str, kind: str) -> None:
+    """What is refused for the moment, or for lack of a permission, says nothing about the files."""
+    assert call_kind(code) == kind
 
 
 def test_no_code_is_of_two_kinds() -> None:

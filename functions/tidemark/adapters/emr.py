@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tidemark.core.error_texts import TRANSIENT_CODES
+from tidemark.core.error_texts import call_kind
 from tidemark.core.errors import Transient
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
@@ -75,7 +75,7 @@ class Engine:
                 tags=dict(tags),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in TRANSIENT_CODES:
+            if call_kind(error.response["Error"]["Code"]) == "transient":
                 raise Transient(str(error)) from error
             raise
         return str(reply["jobRunId"])

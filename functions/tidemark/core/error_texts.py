@@ -292,6 +292,11 @@ def is_denied(reason: str) -> bool:
     return "denied" in (run_kind(reason), load_kind(reason))
 
 
+def call_kind(code: str) -> str:
+    """The kind of failure that the code of a refused call shows."""
+    return "transient" if code in TRANSIENT_CODES else "denied" if code in DENIED_CODES else "unknown"
+
+
 def says_slow(details: str) -> bool:
     """Whether EMR's own words are that the run reached its time limit."""
     return SLOW.found_in(details.partition(JOB_EXCEPTIONS)[0])
