@@ -14,7 +14,7 @@ from tidemark.core.errors import DeclarationError
 from tidemark.core.load_limits import ROW_BYTES_MAX, row_bytes
 from tidemark.core.suggestions import did_you_mean
 
-WIDEST_SHOWN = 3  # columns that an error about a wide table names
+LONGEST_SHOWN = 3  # texts that an error about a wide table names
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ def wide_tables(dataset: Dataset) -> list[DeclarationError]:
 
 
 def _too_wide(table: Table) -> DeclarationError:
-    widest = sorted(table.columns, key=_row_bytes, reverse=True)[:WIDEST_SHOWN]
-    named = ", ".join(f"{column.name} {column.type}" for column in widest)
+    texts = [column for column in table.columns if column.type.bytes_max]
+    longest = sorted(texts, key=_row_bytes, reverse=True)[:LONGEST_SHOWN]
+    named = ", ".join(f"{column.name} {column.type}" for column in longest)
     message = (
         f"expected columns of at most {ROW_BYTES_MAX:,} bytes together, with Tidemark's own, so that Redshift can load"
         f" them, found {row_bytes(table):,}: shorten {named}"
