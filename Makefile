@@ -36,7 +36,7 @@ local-up: $(READY) ## start the laptop cloud and leave it running
 	tidemark local up
 
 ##@ Change
-.PHONY: check fast lint test simulate mutants fuzz permissions format requirements
+.PHONY: check fast lint test s3a simulate mutants fuzz permissions format requirements
 
 check: lint test ## everything that CI checks
 
@@ -52,6 +52,9 @@ lint: $(READY) ## check style, types, spelling and the template
 
 test: $(READY) ## run all tests, three at a time
 	pytest -n 3 --dist loadgroup
+
+s3a: $(READY) ## run the job through hadoop-aws, as on EMR; its jars come from Maven Central, which CI does not reach
+	TIDEMARK_S3A=1 pytest -q tests/e2e/test_s3a.py
 
 simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write the report in docs/evidence/ (goes on where it stopped)
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md

@@ -170,7 +170,7 @@ def rings_after(alarm: str) -> int:
 
 def one_core_bytes() -> int:
     """The largest batch that runs with one core."""
-    return next(size for size in range(MB, GIB, MB) if sizing.run_size(size + 1).executor_cores > 1)
+    return next(size for size in range(MB, GIB, MB) if sizing.run_size(size + 1).executor.cores > 1)
 
 
 def guess(unit: str) -> str:
@@ -199,8 +199,11 @@ ALARMS = {name: one["Properties"] for name, one in TEMPLATE["Resources"].items()
 LANDED = of("Collect")["Events"]["Landed"]["Properties"]
 BACKOFF = f"{retry.FIRST.seconds // 2} s to {minutes(retry.LONGEST)} min"
 UNIT_COST = {"vCPU-hour": 0.052624, "GB-hour": 0.0057785, "RPU-hour": 0.375}  # us-east-1, USD: docs/architecture.md
+ID = dataset.Column("id", column_types.ColumnType("boolean"))
+#: The bytes of a row that are not the declared columns', in the kind of table that has the most of them.
+OWN_BYTES = load_limits.row_bytes(dataset.Table("t", "latest", (ID,), key="id")) - ID.type.row_bytes
 SMALLEST = sizing.run_size(1)
-SMALLEST_GB = SMALLEST.driver_memory_gb + 1  # EMR adds a tenth of overhead, rounded up to its next size
+SMALLEST_GB = SMALLEST.driver.memory_gb
 WORKERS = 1 + SMALLEST.executors
 RUN_COST = WORKERS * (UNIT_COST["vCPU-hour"] + SMALLEST_GB * UNIT_COST["GB-hour"]) / 60
 WAKE_COST = parameter("WarehouseCapacity") * 60 / 3600 * UNIT_COST["RPU-hour"]
@@ -252,7 +255,7 @@ FIGURES = {
         f"trusts it for {WORDS[minutes(submit.TOKEN_TRUST)]} minutes",
         f"on {parameter('EmrRelease')}; cold start",
         (
-            f"at least ${RUN_COST:.4f} a run ({WORDS[WORKERS]} workers of {SMALLEST.executor_cores} vCPU and"
+            f"at least ${RUN_COST:.4f} a run ({WORDS[WORKERS]} workers of {SMALLEST.executor.cores} vCPU and"
             f" {SMALLEST_GB} GB for a minute*)"
         ),
         f"{parameter('WarehouseCapacity')} RPU × 60/3600 h × $0.375* = **${WAKE_COST:.2f}**",
@@ -276,6 +279,9 @@ FIGURES = {
     "docs/decisions/0019-shards.md": [f"{WORDS[len(SHARDS)]} tables, `tidemark.load_history_0` to `_{SHARDS[-1]}`"],
     "docs/lifecycle.md": [
         f"retried after a pause of {BACKOFF}. After {failures.TRANSIENT_MAX} failures in a row the batch is",
+        f"still denied after {failures.TRANSIENT_MAX} tries",
+        f"gets larger workers, up to {WORDS[sizing.LARGER_MAX]} times",
+        f"all {sizing.LARGEST_GB} GB of the largest worker",
         f"fails {failures.UNKNOWN_MAX} times for an unknown reason",
         f"its time limit of {emr.RUN_MINUTES_MAX} minutes",
         f'"the run did not finish within {emr.RUN_MINUTES_MAX} minutes"',
@@ -339,7 +345,15 @@ FIGURES = {
         said(rings_after("SweepSilentAlarm"), 30, "No sweep has completed for half an hour"),
         said(background_max(100), 50, "for up to half of the slots a pass"),
     ],
-    "docs/types.md": [f"at most {dataset_parser.PARTITION_BYTES_MAX:,} bytes"],
+    "docs/types.md": [
+        f"at most {dataset_parser.PARTITION_BYTES_MAX:,} bytes",
+        f"at most {load_limits.ROW_BYTES_MAX:,} bytes together",
+        (
+            f"A text counts its length and {column_types.TYPES['string'].row_bytes} bytes, a decimal"
+            f" {column_types.TYPES['decimal'].row_bytes} bytes"
+        ),
+        f"own columns take up to {OWN_BYTES:,} bytes",
+    ],
     "docs/openapi.yaml": [
         f"nests deeper than {predict.DEPTH_MAX} levels",
         f"more than {strict_json.DIGITS_MAX} digits",
@@ -374,8 +388,8 @@ FIGURES = {
         f"batches of {columnar.ROWS:,}",
         f"A block of more than {avro.BLOCK_MAX // MB} MB",
         (
-            f"More than {column_types.STRING_BYTES_MAX:,} bytes reject the record,"
-            f" `unknown fields: 70000 bytes, at most {column_types.STRING_BYTES_MAX}`"
+            f"More than {dataset.RESCUED_BYTES_MAX:,} bytes reject the record,"
+            f" `unknown fields: 70000 bytes, at most {dataset.RESCUED_BYTES_MAX}`"
         ),
     ],
     "docs/performance.md": [
@@ -441,7 +455,7 @@ FIGURES = {
             f" hourly ${WAKE_COST * 24:.2f}"
         ),
         (
-            f"{WORDS[WORKERS]} workers of {SMALLEST.executor_cores} vCPU and {SMALLEST_GB} GB for their minimum of a"
+            f"{WORDS[WORKERS]} workers of {SMALLEST.executor.cores} vCPU and {SMALLEST_GB} GB for their minimum of a"
             f" minute, costs ${RUN_COST:.4f}"
         ),
         f"Every minute ${RUN_COST * 1440:.2f} a day, every ten minutes ${RUN_COST * 144:.2f}",

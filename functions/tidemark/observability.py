@@ -56,6 +56,7 @@ GAUGES = {
     "NewerItems": "batches, loads, files in quarantine and segments that only a newer release may act on",
     "RunsFailing": "batches whose run has failed at least three times in a row",
     "LoadsFailing": "batches whose load has failed at least three times in a row",
+    "BatchesDenied": "batches whose last run or load failed because a permission is missing",
     "BatchesInQuarantine": "batches in quarantine, up to a thousand",
     "FilesInQuarantine": "files in quarantine, up to a thousand",
     "QuarantineAgeSeconds": "age of the oldest entry in quarantine",

@@ -36,6 +36,7 @@ from local.emr_serverless.job_runs import (
     failure_details,
     is_listed,
     job_spec,
+    refused_at_start,
     session_policy,
     sizes,
 )
@@ -209,6 +210,8 @@ class EmrServerlessApp:
             return ENDED_WAITING
         for executor in executors[1:]:  # Spark goes on with those that it gets
             self._capacities[run.application.id].take(run.id, executor, maximum(run.application.properties))
+        if refused := refused_at_start(spec):
+            return Outcome(1, refused)
         with self._in_session(run.request["executionRoleArn"], session_policy(run.request)):
             return self._runner.run(spec, run.cancelled)
 

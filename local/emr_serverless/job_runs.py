@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from local.emr_serverless.applications import Application, now, timestamp
-from local.emr_serverless.usage import Worker, billed, spark_properties, used, workers
+from local.emr_serverless.usage import Worker, billed, contradiction, spark_properties, used, workers
 from local.endpoint.protocol import ApiError
 from local.spark.runner import JobSpec, Outcome
 
@@ -82,6 +82,11 @@ def session_policy(request: dict[str, Any]) -> str | None:
     """The text of the policy that narrows the run's role; None if the request has none."""
     policy: str | None = request.get("executionIamPolicy", {}).get("policy")
     return policy
+
+
+def refused_at_start(spec: JobSpec) -> str:
+    """Why EMR fails the run before any of its code runs; "" if it does not."""
+    return contradiction({**spec.properties, **spark_properties(spec.parameters)})
 
 
 def sizes(spec: JobSpec) -> tuple[Worker, ...]:

@@ -12,6 +12,7 @@ DEFAULTS = {  # EMR Serverless's Spark defaults for jobs that set no sizes
     "spark.executor.memory": "14G",
     "spark.executor.instances": "3",
 }
+LEAST_EXECUTORS = 0  # spark.dynamicAllocation.minExecutors, unless it is set
 GIBIBYTES = {"k": 2**-20, "m": 2**-10, "g": 1.0, "t": 1024.0}
 LEAST_OVERHEAD = 384 / 1024  # GiB, Spark's minimum memory overhead per process
 DISK = 20.0  # GB per worker free of charge
@@ -40,6 +41,25 @@ def spark_properties(parameters: Sequence[str]) -> dict[str, str]:
     """The `--conf key=value` pairs in spark-submit's arguments; as in spark-submit, a key's last value wins."""
     pairs = [following for word, following in pairwise(parameters) if word in ("--conf", "-c")]
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def contradiction(properties: Mapping[str, str]) -> str:
+    """EMR's words on numbers of executors that contradict each other; "" if they do not.
+
+    A number that is not given is EMR's default; the highest of initial executors and instances counts.
+    """
+    least = int(properties.get("spark.dynamicAllocation.minExecutors", LEAST_EXECUTORS))
+    given = properties.get("spark.dynamicAllocation.initialExecutors", DEFAULTS["spark.executor.instances"])
+    initial = max(int(given), int(properties.get("spark.executor.instances", 0)))
+    most = properties.get("spark.dynamicAllocation.maxExecutors")
+    if properties.get("spark.dynamicAllocation.enabled", "true") == "false" or not most:
+        return ""
+    if least <= initial <= int(most):
+        return ""
+    return (
+        f"Maximum value of spark.dynamicAllocation.initialExecutors: {initial} must be between"
+        f" spark.dynamicAllocation.minExecutor {least} and spark.dynamicAllocation.maxExecutors {most}."
+    )
 
 
 def workers(properties: Mapping[str, str]) -> tuple[Worker, ...]:

@@ -1,5 +1,7 @@
 """COPY … FORMAT AS PARQUET MANIFEST, as strict as Redshift: columns by position, exact types, lengths in bytes.
 
+What AWS does not document is refused too: a codec of the pages, or an option (docs/aws-facts.md#copy-from-parquet).
+
 The warehouse's own connection may not read files. A second DuckDB, which never runs a caller's SQL, reads them and
 passes the rows on.
 """
@@ -18,10 +20,13 @@ import duckdb
 from botocore.exceptions import ClientError
 
 from local.redshift.plans import Copy
-from local.redshift.tables import Column, SqlError, columns_of, quoted
+from local.redshift.tables import Column, SqlError, filled_columns, quoted
 from tidemark.core.files import split_uri
 
-IGNORED_OPTIONS: Final = {"STATUPDATE", "COMPUPDATE"}  # DuckDB has neither Redshift's statistics nor its encodings
+IGNORED_OPTIONS: Final = {"STATUPDATE"}  # DuckDB has no statistics of Redshift's
+#: Redshift takes these too, but they are not played.
+UNPLAYED_OPTIONS: Final = {"ACCEPTINVCHARS", "CREDENTIALS", "EXPLICIT_IDS", "FILLRECORD", "SERIALIZETOJSON"}
+CODECS: Final = {"UNCOMPRESSED", "SNAPPY", "GZIP"}  # documented for COPY; bzip2 is no codec of Parquet
 CONNECTIONS: Final = 8
 ROWS: Final = "tidemark_copied_rows"  # name under which the warehouse's connection sees the rows to insert
 S3 = Callable[[str], Any]  # ARN of a role → a boto3 client that calls as this role; KeyError for an unknown role
@@ -59,7 +64,7 @@ class Leaf:
 def copy(cursor: Any, plan: Copy, s3: S3) -> int:
     """Load the manifest's files into the table; the number of rows. SqlError with Redshift's wording."""
     check_options(plan)
-    target = target_columns(cursor, plan)
+    target = filled_columns(cursor, plan.table, plan.columns)
     client = _client_of(s3, plan.iam_role)
     entries = read_manifest(client, plan.uri)
     with tempfile.TemporaryDirectory(prefix="tidemark-copy-") as folder, closing(parquet_reader()) as files:
@@ -67,6 +72,7 @@ def copy(cursor: Any, plan: Copy, s3: S3) -> int:
         layouts = read_layouts(files, sources)
         for source in sources:
             check_layout(source, layouts[source.path.name], target, str(plan.table))
+        check_codecs(files, sources)
         return sum(insert(cursor, files, plan, target, group) for group in by_column_names(sources, layouts))
 
 
@@ -92,19 +98,11 @@ def check_options(plan: Copy) -> None:
         raise SqlError(f"COPY: only FORMAT AS PARQUET is supported, found {format_ or ' '.join(options) or 'none'}")
     if options.pop("MANIFEST", None) is None:
         raise SqlError("COPY: only MANIFEST sources are supported")
-    unknown = set(options) - IGNORED_OPTIONS - {"ON", "OFF"}
-    if unknown:
-        raise SqlError(f"COPY: {', '.join(sorted(unknown))} argument is not supported for PARQUET based COPY")
-
-
-def target_columns(cursor: Any, plan: Copy) -> tuple[Column, ...]:
-    """The columns to load, in order: those named in the statement, or all."""
-    known = columns_of(cursor, plan.table)
-    by_name = {column.name.lower(): column for column in known}
-    missing = [name for name in plan.columns if name.lower() not in by_name]
-    if missing:
-        raise SqlError(f'column "{missing[0]}" of relation "{plan.table}" does not exist')
-    return tuple(by_name[name.lower()] for name in plan.columns) or known
+    others = [option for option in options if option not in {*IGNORED_OPTIONS, "ON", "OFF"}]
+    if set(others) & UNPLAYED_OPTIONS:
+        raise SqlError(f"COPY: {' '.join(others)} is not supported by the local warehouse")
+    if others:
+        raise SqlError(f"{others[0]} argument is not supported for PARQUET based COPY")
 
 
 # ---- files
@@ -229,6 +227,21 @@ def fits(leaf: Leaf, column: Column) -> bool:
         case "DOUBLE" | "FLOAT" | "BOOLEAN" as kind:
             return leaf.physical == kind
     return False
+
+
+def check_codecs(files: Any, sources: Sequence[Source]) -> None:
+    """Raises SqlError for a file whose pages have a codec that AWS does not document for COPY."""
+    rows = files.execute(
+        "SELECT DISTINCT file_name, compression FROM parquet_metadata(?) ORDER BY ALL",
+        [[str(source.path) for source in sources]],
+    ).fetchall()
+    uris = {str(source.path): source.uri for source in sources}
+    for path, codec in rows:
+        if codec not in CODECS:
+            raise SqlError(
+                f"Spectrum Scan Error: File '{uris[path]}' has pages compressed with {codec}; AWS documents"
+                f" {', '.join(sorted(CODECS))} for COPY"
+            )
 
 
 # ---- rows

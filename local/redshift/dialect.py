@@ -8,6 +8,8 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, UnsupportedError
 from sqlglot.parsers.redshift import RedshiftParser
 
+from local.redshift.privileges import STORE as PRIVILEGES_STORE
+from local.redshift.privileges import VIEW as PRIVILEGES
 from local.redshift.tables import Column, SqlError
 
 LONGEST_VARCHAR: Final = 65535
@@ -92,6 +94,8 @@ def _rewrite(node: exp.Expression) -> exp.Expression:
         return exp.Anonymous(this="strlen", expressions=node.expressions)
     if isinstance(node, exp.Identifier) and node.name.startswith("#"):
         return exp.to_identifier(node.name.lstrip("#"), quoted=node.quoted)
+    if isinstance(node, exp.Table) and node.name.lower() == PRIVILEGES and node.db in ("", "pg_catalog"):
+        return exp.to_table(PRIVILEGES_STORE, alias=node.alias or PRIVILEGES)
     if isinstance(node, exp.Insert) and isinstance(node.this, exp.Tuple):
         return _merge_insert(node)
     return node

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local.redshift.privileges import Privileges
 from local.redshift.tables import Column, Table
 
 
@@ -12,6 +13,32 @@ class Query:
 
     sql: str
     kind: str = ""
+
+
+@dataclass(frozen=True)
+class InsertRows:
+    """INSERT … SELECT: the SQL for DuckDB, and the columns that it fills (empty: all of the table's)."""
+
+    table: Table
+    columns: tuple[str, ...]
+    sql: str
+
+
+@dataclass(frozen=True)
+class ReplaceView:
+    """CREATE OR REPLACE VIEW: the SQL for DuckDB, and the view's query."""
+
+    view: Table
+    query: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class DropRelation:
+    """DROP TABLE or DROP VIEW."""
+
+    tables: tuple[Table, ...]
+    sql: str
 
 
 @dataclass(frozen=True)
@@ -53,4 +80,15 @@ class Copy:
     options: Mapping[str, str]  # upper-case option → its value, or "" for none
 
 
-Plan = Query | Nothing | CreateTable | ChangeColumn | Truncate | Copy
+Plan = (
+    Query
+    | InsertRows
+    | ReplaceView
+    | DropRelation
+    | Privileges
+    | Nothing
+    | CreateTable
+    | ChangeColumn
+    | Truncate
+    | Copy
+)

@@ -13,8 +13,29 @@ import duckdb
 from local.redshift.copy_parquet import S3, copy
 from local.redshift.dialect import MACROS
 from local.redshift.locks import Locks
-from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
-from local.redshift.tables import DEFAULT_SCHEMA, SqlError, change_column, columns_of, create_sql
+from local.redshift.plans import (
+    ChangeColumn,
+    Copy,
+    CreateTable,
+    DropRelation,
+    InsertRows,
+    Nothing,
+    Plan,
+    Query,
+    ReplaceView,
+    Truncate,
+)
+from local.redshift.privileges import DDL as PRIVILEGES_DDL
+from local.redshift.privileges import Privileges, apply, check_same_columns, forget
+from local.redshift.tables import (
+    DEFAULT_SCHEMA,
+    SqlError,
+    change_column,
+    check_width,
+    columns_of,
+    create_sql,
+    filled_columns,
+)
 
 #: Statements can access only the database: no files, no network, no extensions, no variables of this process.
 SANDBOX: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -87,8 +108,8 @@ class Warehouse:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = duckdb.connect(str(path), config=SANDBOX)
         self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {DEFAULT_SCHEMA}")
-        for macro in MACROS:
-            self._database.execute(macro)
+        for definition in (*MACROS, PRIVILEGES_DDL):
+            self._database.execute(definition)
         for setting in SETTINGS:
             self._database.execute(setting)
         self.s3 = s3
@@ -133,18 +154,35 @@ class Session:
         match plan:
             case Query(sql, kind):
                 return self._query(sql, kind)
+            case InsertRows(table, columns, sql):
+                check_width(filled_columns(self.cursor, table, columns))
+                return self._query(sql, "count")
+            case Copy():
+                return Effect(copy(self.cursor, plan, self._s3))
+            case Nothing(tables):
+                for table in tables:
+                    columns_of(self.cursor, table)
+            case _:
+                self._change_relation(plan)
+        return Effect(0)
+
+    def _change_relation(self, plan: Plan) -> None:
+        match plan:
             case CreateTable():
                 self._create(plan)
             case ChangeColumn(table, column, is_new):
                 change_column(self.cursor, table, column, is_new=is_new)
-            case Copy():
-                return Effect(copy(self.cursor, plan, self._s3))
             case Truncate(table):
                 self.cursor.execute(f"TRUNCATE {table.sql}")
-            case Nothing(tables):
+            case ReplaceView(view, query, sql):
+                check_same_columns(self.cursor, view, query)
+                self.cursor.execute(sql)
+            case DropRelation(tables, sql):
+                self.cursor.execute(sql)
                 for table in tables:
-                    columns_of(self.cursor, table)
-        return Effect(0)
+                    forget(self.cursor, table)
+            case Privileges():
+                apply(self.cursor, plan)
 
     def _query(self, sql: str, kind: str) -> Effect:
         done = self.cursor.execute(sql)

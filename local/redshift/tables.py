@@ -10,6 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 DEFAULT_SCHEMA = "public"
+ROW_BYTES_MAX = 65535  # of the columns that a statement processes
+#: DuckDB's type → the bytes that Redshift's type takes in a row, besides the bytes of a text.
+ROW_BYTES = {
+    "VARCHAR": 4,
+    "BOOLEAN": 1,
+    "SMALLINT": 2,
+    "INTEGER": 4,
+    "FLOAT": 4,
+    "DATE": 4,
+}
+ROW_BYTES_OTHERS = {True: 16, False: 8}  # decimals, and the rest
 
 
 class SqlError(Exception):
@@ -48,6 +59,12 @@ class Column:
     length: int | None = None  # maximum bytes, for texts only
     is_required: bool = False
     default: str | None = None  # SQL
+
+    @property
+    def row_bytes(self) -> int:
+        """The most bytes that a value takes in a row of Redshift."""
+        fixed = ROW_BYTES.get(self.type, ROW_BYTES_OTHERS[self.type.startswith("DECIMAL")])
+        return fixed + (self.length or 0)
 
     def required(self) -> "Column":
         return replace(self, is_required=True)
@@ -95,6 +112,29 @@ def columns_of(cursor: Any, table: Table) -> tuple[Column, ...]:
         for database, name, kind, required, default in rows
         if database == rows[0][0]
     )
+
+
+def filled_columns(cursor: Any, table: Table, names: Iterable[str]) -> tuple[Column, ...]:
+    """The columns that a statement fills, in its order: those that it names, or all."""
+    known = columns_of(cursor, table)
+    by_name = {column.name.lower(): column for column in known}
+    wanted = [name.lower() for name in names]
+    missing = [name for name in wanted if name not in by_name]
+    if missing:
+        raise SqlError(f'column "{missing[0]}" of relation "{table}" does not exist')
+    return tuple(by_name[name] for name in wanted) or known
+
+
+def check_width(columns: Iterable[Column]) -> None:
+    """Raises SqlError, as Redshift does, if rows of these columns are too wide to be processed.
+
+    Redshift does not say how much of a VARCHAR counts. Here all of it does, so that what passes here passes there.
+    """
+    if sum(column.row_bytes for column in columns) > ROW_BYTES_MAX:
+        raise SqlError(
+            "8001 DETAIL: The combined length of columns processed in the SQL statement exceeded the query-processing"
+            f" limit of {ROW_BYTES_MAX} characters"
+        )
 
 
 def _length(check: str) -> int | None:

@@ -1,7 +1,8 @@
 """Translates each Redshift SQL statement to a plan for DuckDB, with sqlglot and a few rules of its own.
 
-Performance settings and permissions (keys, encodings, grants) are ignored on purpose, and `local.redshift.locks`
-handles LOCK. Every other statement that is not understood is an error.
+Performance settings (keys, encodings) are ignored on purpose, privileges are kept and not enforced
+(`local.redshift.privileges`), and `local.redshift.locks` handles LOCK. Every other statement that is not understood is
+an error.
 """
 
 import logging
@@ -15,7 +16,19 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from local.redshift.dialect import Dialect, column, duckdb_sql, length_of, refuse_sources, unsupported
-from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
+from local.redshift.plans import (
+    ChangeColumn,
+    Copy,
+    CreateTable,
+    DropRelation,
+    InsertRows,
+    Nothing,
+    Plan,
+    Query,
+    ReplaceView,
+    Truncate,
+)
+from local.redshift.privileges import Identity, Privileges
 from local.redshift.tables import Column, SqlError, Table
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on every fallback to Command, which is expected here
@@ -92,6 +105,15 @@ def _query(kind: str) -> Callable[[exp.Expression], Query]:
     return lambda statement: Query(duckdb_sql(statement), kind)
 
 
+def _insert(statement: exp.Insert) -> Query | InsertRows:
+    """Rows of a SELECT have a limit of their width; VALUES are left to DuckDB."""
+    if not isinstance(statement.expression, exp.Select | exp.SetOperation):
+        return Query(duckdb_sql(statement), "count")
+    into = statement.this
+    columns = tuple(column.name.lower() for column in into.expressions) if isinstance(into, exp.Schema) else ()
+    return InsertRows(table_of(into.this if isinstance(into, exp.Schema) else into), columns, duckdb_sql(statement))
+
+
 # ---- definitions
 
 
@@ -142,15 +164,23 @@ def _create_as(statement: exp.Expression) -> Query:
     return Query(f"CREATE {word} {table_of(statement.this).sql} AS {duckdb_sql(statement.expression)}", "count")
 
 
-def _create_view(statement: exp.Expression) -> Query:
+def _create_view(statement: exp.Expression) -> Query | ReplaceView:
     if _properties(statement) or statement.args.get("exists"):
         raise unsupported(statement)
     names = {cte.alias for cte in statement.find_all(exp.CTE)}
     unqualified = [t for t in statement.expression.find_all(exp.Table) if not t.db and t.name not in names]
     if statement.args.get("no_schema_binding") and unqualified:
         raise SqlError("All the relation names inside should be qualified when creating VIEW WITH NO SCHEMA BINDING.")
-    word = "CREATE OR REPLACE VIEW" if statement.args.get("replace") else "CREATE VIEW"
-    return Query(f"{word} {duckdb_sql(statement.this)} AS {duckdb_sql(statement.expression)}")
+    definition = f"VIEW {duckdb_sql(statement.this)} AS {duckdb_sql(statement.expression)}"
+    if not statement.args.get("replace"):
+        return Query(f"CREATE {definition}")
+    return ReplaceView(table_of(statement.this), duckdb_sql(statement.expression), f"CREATE OR REPLACE {definition}")
+
+
+def _drop(statement: exp.Expression) -> Query | DropRelation:
+    sql = duckdb_sql(statement)
+    is_relation = str(statement.args["kind"]).upper() in ("TABLE", "VIEW")
+    return DropRelation(tuple(map(table_of, statement.find_all(exp.Table))), sql) if is_relation else Query(sql)
 
 
 def _create_like(text: str) -> CreateTable | None:
@@ -208,6 +238,20 @@ def _command(statement: exp.Expression) -> Nothing:
     raise unsupported(statement)
 
 
+def _privileges(statement: exp.Expression) -> Privileges | Nothing:
+    """Privileges on a table or view; those on schemas and databases have no effect."""
+    if str(statement.args["kind"] or "TABLE").upper() not in ("TABLE", "VIEW"):
+        return Nothing()
+    dialect = {"dialect": "redshift"}
+    return Privileges(
+        table_of(statement.args["securable"]),
+        tuple(word.sql(**dialect).upper() for word in statement.args["privileges"]),
+        tuple(Identity.parse(principal.sql(**dialect)) for principal in statement.args["principals"]),
+        bool(statement.args.get("grant_option")),
+        isinstance(statement, exp.Revoke),
+    )
+
+
 def _set(statement: exp.Expression) -> Nothing:
     names = {item.this.this.name.lower() for item in statement.expressions if isinstance(item.this, exp.EQ)}
     if names and names <= IGNORED_SETTINGS:
@@ -254,8 +298,10 @@ def _options(text: str) -> dict[str, str]:
 ROWS: Final = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 PLANS: Final[Mapping[type[exp.Expression] | tuple[type[exp.Expression], ...], Callable[[Any], Plan]]] = {
     ROWS: _query("rows"),
-    (exp.Insert, exp.Update, exp.Delete, exp.Merge): _query("count"),
-    (exp.Drop, exp.Comment): _query(""),
+    exp.Insert: _insert,
+    (exp.Update, exp.Delete, exp.Merge): _query("count"),
+    exp.Drop: _drop,
+    exp.Comment: _query(""),
     exp.Create: _create,
     exp.Alter: _alter,
     exp.TruncateTable: _truncate,
@@ -263,6 +309,6 @@ PLANS: Final[Mapping[type[exp.Expression] | tuple[type[exp.Expression], ...], Ca
     exp.Analyze: lambda _: Nothing(),
     exp.Set: _set,
     exp.Command: _command,
-    exp.Grant: lambda _: Nothing(),
-    exp.Revoke: lambda _: Nothing(),
+    exp.Grant: _privileges,
+    exp.Revoke: _privileges,
 }

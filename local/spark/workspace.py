@@ -18,7 +18,7 @@ CLOUD_ONLY: Final = (
     "spark.pyspark.",
     "spark.jars",
 )
-SIZES: Final = ("spark.driver.", "spark.executor.", "spark.dynamicAllocation.")
+SIZES: Final = ("spark.driver.", "spark.executor.", "spark.dynamicAllocation.", "spark.task.")
 
 
 @dataclass(frozen=True)

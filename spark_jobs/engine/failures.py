@@ -11,6 +11,7 @@ import traceback
 from dataclasses import replace
 
 from spark_jobs.engine.s3_objects import ReadError
+from tidemark.core.error_texts import job_kind
 from tidemark.core.errors import DeclarationError, NewerRelease
 from tidemark.core.job import RunFailure
 
@@ -48,7 +49,7 @@ def of(error: BaseException) -> RunFailure:
     if isinstance(error, DeclarationError):
         return RunFailure(_short(str(error)), "beyond")
     name, message = _named(error)
-    kind = "beyond" if isinstance(error, _BEYOND) or _BEYOND_NAMES.search(name) else "unknown"
+    kind = "beyond" if isinstance(error, _BEYOND) or _BEYOND_NAMES.search(name) else job_kind(f"{name}: {message}")
     location = _location(traceback_of(error))
     reason = f"{name}: {message}" if message else name
     # The location matters most to the reader, so the reason is shortened instead of it.

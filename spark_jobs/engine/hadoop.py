@@ -1,4 +1,7 @@
-"""Files by URI through the session's Hadoop file system: EMRFS on EMR, a mounted folder on a laptop."""
+"""Files by URI through the session's Hadoop file system: S3A on EMR, a mounted folder on a laptop.
+
+S3A is what s3:// means from emr-7.10 (docs/aws-facts.md#s3a-on-emr).
+"""
 
 from __future__ import annotations
 

@@ -128,7 +128,8 @@ def _naming(file: FileVersion, tables: Iterator[pa.Table]) -> Iterator[pa.Table]
     except s3_objects.ReadError:
         raise
     except Exception as error:
-        raise s3_objects.ReadError("file", file, f"{type(error).__name__}: {error}") from error
+        kind = "small" if isinstance(error, MemoryError) else "file"
+        raise s3_objects.ReadError(kind, file, f"{type(error).__name__}: {error}") from error
 
 
 def _file_tables(reader: FileReader, index: int, parts: Iterable[bytes]) -> Iterator[pa.Table]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, Optional
 
+from tidemark.core.error_texts import call_kind
 from tidemark.core.files import FileVersion, split_uri
 from tidemark.core.job import RunFailure
 
@@ -27,19 +28,6 @@ _TRIES = 4  # for a body that breaks off; the client also retries each request
 _FILE_CODES = frozenset(
     ("NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed", "412", "PreconditionFailed", "InvalidObjectState")
 )
-#: Error codes of transient errors.
-_TRANSIENT_CODES = frozenset(
-    (
-        "SlowDown",
-        "ServiceUnavailable",
-        "InternalError",
-        "RequestTimeout",
-        "Throttling",
-        "ThrottlingException",
-        "503",
-        "500",
-    )
-)
 
 
 class ReadError(Exception):
@@ -49,7 +37,7 @@ class ReadError(Exception):
 
     def __init__(self, kind: str, file: FileVersion, message: str) -> None:
         self.kind, self.file, self.message = kind, file, message
-        failure = RunFailure(message, kind, file if kind == "file" else None)
+        failure = RunFailure(message, kind, file if kind in ("file", "denied") else None)
         super().__init__(self.MARK + json.dumps(failure.to_json()))
 
     def __reduce__(self) -> Any:
@@ -126,7 +114,7 @@ def _get(part: _Part) -> bytes:
         return _body(part)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        kind = "file" if code in _FILE_CODES else "transient" if code in _TRANSIENT_CODES else "unknown"
+        kind = "file" if code in _FILE_CODES else call_kind(code)
         raise ReadError(kind, file, f"{file.uri}: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise ReadError("transient", file, f"{file.uri}: {type(error).__name__}: {error}") from error

@@ -35,6 +35,12 @@ def test_a_file_is_a_dataset(tmp_path: Path) -> None:
     [
         ("user_id: int\n", "user_id: integer\n", 4, "record.user_id: expected a type"),
         ("{user_id: int}", "{user_id: intt}", 7, "tables.click_events.columns.user_id: expected a type"),
+        (
+            "{user_id: int}",
+            "{user_id: int, note: string}",
+            7,
+            "tables.click_events.columns: expected columns of at most",
+        ),
         ("columns:", "colums:", 6, "tables.click_events: expected a key `columns`, found the keys colums"),
         ("prefix: clicks/", "prefix: clicks", 2, "prefix: expected a key prefix that ends with /"),
         ("name: clicks", "name: click", 1, "name: expected the file's name clicks, found click"),

@@ -109,6 +109,25 @@ def test_limits_follow_from_the_parameters(type_: str, bytes_max: int | None, di
     assert (found.bytes_max, found.digits) == (bytes_max, digits)
 
 
+@pytest.mark.parametrize(
+    ("type_", "row_bytes"),
+    [
+        ("string(7)", 11),
+        ("string", 65_539),
+        ("int", 4),
+        ("bigint", 8),
+        ("double", 8),
+        ("decimal(12,2)", 16),
+        ("boolean", 1),
+        ("date", 4),
+        ("timestamp", 8),
+    ],
+)
+def test_every_type_takes_its_bytes_of_a_row_in_redshift(type_: str, row_bytes: int) -> None:
+    """A text takes four bytes and its own, a decimal as many as the longest one."""
+    assert ColumnType.parse(type_).row_bytes == row_bytes
+
+
 def test_a_number_of_thousands_of_digits_is_one_line_of_error() -> None:
     """Python itself refuses to read such a number."""
     with pytest.raises(DeclarationError, match=r"expected string\(1\.\.65535\) or decimal"):

@@ -1,4 +1,4 @@
-"""Nightly jobs beside each other: an order without a circle, and tables that are there."""
+"""Tables that Redshift can process; nightly jobs beside each other: an order without a circle, tables that exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.dataset_checks import conflicting_declarations, predecessors
+from tidemark.core.dataset_checks import conflicting_declarations, predecessors, wide_tables
 from tidemark.core.dataset_parser import parse_dataset
 
 SALES = {"columns": {"day": "date", "amount": "bigint"}, "day": "day"}
@@ -59,3 +59,22 @@ def test_jobs_that_do_not_fit_are_refused_by_name(jobs: list[Dataset], message: 
     """Each misfit is told, with the job's name and what was expected."""
     first = conflicting_declarations(together(*jobs))[0]
     assert (first.dataset, first.message) == ("a", message)
+
+
+def with_text(type_: str) -> Dataset:
+    """A dataset with one table of facts, which has a text of this type."""
+    tables = {"notes": {"columns": {"id": "bigint", "note": type_}}}
+    return parse_dataset({"name": "notes", "prefix": "notes/", "record": {"id": "bigint"}, "tables": tables})
+
+
+@pytest.mark.parametrize(
+    ("type_", "found"), [("string(30519)", None), ("string(30520)", "65,536"), ("string", "100,551")]
+)
+def test_a_table_whose_rows_redshift_cannot_process_is_refused(type_: str, found: str | None) -> None:
+    """The sum includes Tidemark's own columns, and the longest columns are named."""
+    errors = [str(error) for error in wide_tables(with_text(type_))]
+    expected = (
+        "tables.notes.columns: expected columns of at most 65,535 bytes together, with Tidemark's own, so that Redshift"
+        f" can load them, found {found}: shorten note {'string(65535)' if type_ == 'string' else type_}"
+    )
+    assert errors == ([expected] if found else [])

@@ -99,6 +99,21 @@ def test_three_failures_in_a_row_are_told(changes: dict[str, Any]) -> None:
         assert (values["RunsFailing"], values["LoadsFailing"]) == ((1, 1) if count >= FAILING_FROM else (0, 0))
 
 
+@pytest.mark.parametrize(
+    ("reason", "denied"),
+    [
+        ("Query #3 failed with ERROR: permission denied for schema public", 1),
+        ("User: arn:aws:sts::1:assumed-role/job/j is not authorized to perform: s3:PutObject", 1),
+        ('ERROR: column "permission denied" of relation "x" does not exist', 0),
+        ("ThrottlingException: Rate exceeded", 0),
+        ("", 0),
+    ],
+)
+def test_a_missing_permission_is_told_at_once(reason: str, denied: int) -> None:
+    """It does not go away by itself, so nothing is gained by waiting for the third failure."""
+    assert gauges(view(batch(reason=reason)))["BatchesDenied"] == denied
+
+
 def segment(age: float, batch_id: str = "") -> TakenSegment:
     return TakenSegment(PendingSegment("web", "s1", 1, 1, hours(age)), batch_id)
 

@@ -69,6 +69,7 @@ VALUES: dict[str, Any] = {
     "unknown": True,
     "outdated": True,
     "code": "c0de",
+    "larger": True,
     "changes": 0,
     "company": 0,
 }
@@ -221,6 +222,16 @@ def test_a_failed_run_waits_before_the_next() -> None:
     assert moved.not_before is not None
     assert moved.not_before >= NOW + timedelta(seconds=15)
     assert moved.due_at == moved.not_before
+
+
+@pytest.mark.parametrize(("larger", "enlarged"), [(False, 1), (True, 2)])
+def test_larger_workers_are_counted(larger: bool, enlarged: int) -> None:
+    """The next run takes its size from the count, and a published attempt ends it."""
+    failed = batch_in(State.RUNNING, failures=Failures(enlarged=1))
+    moved, _ = advance(failed, event_of(RunRetried, larger=larger), NOW)
+    assert moved.failures.enlarged == enlarged
+    published, _ = advance(failed, event_of(Published), NOW)
+    assert published.failures.enlarged == 0
 
 
 def test_the_wait_ends_with_the_start() -> None:

@@ -1,4 +1,4 @@
-"""How many statements a load takes."""
+"""How many statements a load takes, and how wide its rows are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column, Table
-from tidemark.core.load_limits import FRAME_STATEMENTS, STATEMENTS_MAX, statements_needed, statements_of
+from tidemark.core.load_limits import FRAME_STATEMENTS, STATEMENTS_MAX, row_bytes, statements_needed, statements_of
 from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 
 ID = (Column("id", ColumnType.parse("string(8)")),)
@@ -32,3 +32,25 @@ def test_the_largest_loads_are_within_the_limit() -> None:
     assert (statements_of(latest), statements_of(facts)) == (7, 4)
     assert statements_needed([latest] * 5) == FRAME_STATEMENTS + 35 == STATEMENTS_MAX
     assert statements_needed([facts] * 8) <= STATEMENTS_MAX < statements_needed([facts] * 9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        # id, _batch_id, _attempt, _file, _rescued; the accepted batches' dataset, batch_id, attempt
+        ("facts", 12 + 68 + 4 + 2_052 + 32_772 + (36 + 68 + 4)),
+        # id, n, _batch_id, _attempt; the accepted batches' columns
+        ("additive", 12 + 8 + 68 + 4 + (36 + 68 + 4)),
+        # id, _batch_id, _attempt, _file, _rescued, _landed_at, _ordinal; the accepted batches' columns
+        ("latest", 12 + 68 + 4 + 2_052 + 32_772 + 8 + 8 + (36 + 68 + 4)),
+    ],
+)
+def test_a_row_is_as_wide_as_all_columns_of_a_statement(kind: str, expected: int) -> None:
+    """Redshift counts what the statement processes: Tidemark's own columns, and those that are joined."""
+    assert row_bytes(TABLES[kind]) == expected
+
+
+def test_a_long_key_of_the_latest_row_counts_twice() -> None:
+    """It is joined with the keys that the batch touches, and the rows get a rank."""
+    users = Table("users", "latest", (Column("id", ColumnType.parse("string(1000)")),), key="id")
+    assert row_bytes(users) == 1_004 + 68 + 4 + 2_052 + 32_772 + 8 + 8 + (1_004 + 8)

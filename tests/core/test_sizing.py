@@ -1,48 +1,58 @@
 from __future__ import annotations
 
-import math
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.core.sizing import RunSize, run_size
+from tidemark.core.sizing import LARGER_MAX, RunSize, Worker, is_faster_larger, run_size
 
-GB = 1 << 30
+MB, GB = 1 << 20, 1 << 30
 BYTES = st.integers(0, 5 << 40) | st.integers(0, GB)
+ENLARGED = st.integers(0, LARGER_MAX)
 #: cores → (least, most) GB of a worker, in steps of 1 GB: docs/aws-facts.md#emr-worker-sizes
 WORKERS = {1: (2, 8), 2: (4, 16), 4: (8, 30)}
 EVERY_SIZE = [run_size(megabytes << 20) for megabytes in range(0, 2_000, 4)]
-
-
-def with_overhead(memory_gb: int) -> int:
-    """What EMR asks of the worker: 10 % more, at least 384 MB, in whole GB."""
-    return math.ceil(memory_gb + max(0.384, memory_gb * 0.1))
-
-
-def vcpus(size: RunSize) -> int:
-    """All cores that the run may hold at once."""
-    return size.driver_cores + size.executors * size.executor_cores
+#: Bytes of a batch for each size.
+SIZES = {"1 core": MB, "2 cores": 65 * MB, "4 cores": 129 * MB, "8 cores": 257 * MB, "12 cores": GB}
 
 
 def totals(size: RunSize) -> tuple[int, int, int]:
-    return vcpus(size), size.driver_memory_gb + size.executors * size.executor_memory_gb, size.partitions
+    return size.cores, size.memory_gb, size.partitions
 
 
-@given(BYTES)
-def test_a_run_fits_a_new_account(input_bytes: int) -> None:
-    """No batch, however large, asks for more than the 16 vCPU of the first quota."""
-    assert 2 <= vcpus(run_size(input_bytes)) <= 16
+@given(BYTES, ENLARGED)
+def test_a_run_fits_a_new_account(input_bytes: int, enlarged: int) -> None:
+    """No batch, however large and however often too small, asks for more than 16 vCPU and the template's 64 GB."""
+    size = run_size(input_bytes, enlarged)
+    assert 2 <= size.cores <= 16
+    assert size.memory_gb <= 64
 
 
-@given(BYTES)
-def test_every_worker_is_one_that_emr_offers(input_bytes: int) -> None:
-    """Memory with its overhead lies within what EMR Serverless gives that many cores, disk within 20 to 200 GB."""
-    size = run_size(input_bytes)
-    shapes = ((size.driver_cores, size.driver_memory_gb), (size.executor_cores, size.executor_memory_gb))
-    for cores, memory_gb in shapes:
-        least, most = WORKERS[cores]
-        assert least <= with_overhead(memory_gb) <= most
+@given(BYTES, ENLARGED)
+def test_every_worker_is_one_that_emr_offers(input_bytes: int, enlarged: int) -> None:
+    """Memory lies within what EMR Serverless gives that many cores, disk within 20 to 200 GB."""
+    size = run_size(input_bytes, enlarged)
+    for worker in (size.driver, size.executor):
+        least, most = WORKERS[worker.cores]
+        assert least <= worker.memory_gb <= most
     assert 20 <= size.disk_gb <= 200
+
+
+@given(BYTES, ENLARGED)
+def test_heap_and_overhead_are_the_whole_worker(input_bytes: int, enlarged: int) -> None:
+    """What is left over would be billed and never used, what is missing would end the worker."""
+    size = run_size(input_bytes, enlarged)
+    conf = size.spark_conf()
+    for role, worker in (("driver", size.driver), ("executor", size.executor)):
+        parts = [conf[f"spark.{role}.{part}"] for part in ("memory", "memoryOverhead")]
+        assert sum(int(part.removesuffix("m")) for part in parts) == worker.memory_gb * 1024
+
+
+def test_each_python_process_has_two_gigabytes_beside_the_heap() -> None:
+    """A reader took at most half of that, whatever the format: docs/performance.md#memory."""
+    for size in EVERY_SIZE:
+        overhead_mb = int(size.spark_conf()["spark.executor.memoryOverhead"].removesuffix("m"))
+        assert overhead_mb >= 2048 * size.executor.cores
 
 
 @given(BYTES, BYTES)
@@ -61,7 +71,7 @@ def test_sizes_step_up_without_a_dip() -> None:
 def test_a_small_batch_gets_one_small_worker() -> None:
     """The usual micro-batch costs two vCPU, an eighth of EMR's default."""
     size = run_size(10 << 20)
-    assert (vcpus(size), size.executors, size.driver_memory_gb) == (2, 1, 3)
+    assert (size.cores, size.executors, size.driver.memory_gb) == (2, 1, 4)
 
 
 def test_only_a_small_run_does_without_the_slow_compiler() -> None:
@@ -72,10 +82,33 @@ def test_only_a_small_run_does_without_the_slow_compiler() -> None:
     assert not [name for name in large if "JavaOptions" in name]
 
 
-@given(BYTES)
-def test_a_run_may_shrink_but_not_grow(input_bytes: int) -> None:
-    """EMR's default for dynamic allocation is without a limit; ours is the size itself."""
-    size = run_size(input_bytes)
-    conf = size.spark_conf()
-    assert conf["spark.dynamicAllocation.maxExecutors"] == conf["spark.executor.instances"] == str(size.executors)
-    assert conf["spark.executor.memory"] == f"{size.executor_memory_gb}g"
+@given(BYTES, ENLARGED)
+def test_a_run_may_shrink_but_not_grow(input_bytes: int, enlarged: int) -> None:
+    """EMR's default for dynamic allocation is without a limit, and it fails a run whose three numbers contradict."""
+    conf = run_size(input_bytes, enlarged).spark_conf()
+    least, initial, most = (int(conf[f"spark.dynamicAllocation.{word}Executors"]) for word in ("min", "initial", "max"))
+    assert 1 == least <= initial == most == int(conf["spark.executor.instances"])
+
+
+@pytest.mark.parametrize("input_bytes", SIZES.values(), ids=SIZES)
+def test_larger_workers_give_each_task_more_memory(input_bytes: int) -> None:
+    """Twice as much or nearly, then all of the largest worker: a single record may be that large."""
+    per_task = [run_size(input_bytes, enlarged).task_gb for enlarged in range(LARGER_MAX + 1)]
+    assert per_task[0] == 4
+    assert per_task[1] >= 7.5
+    assert per_task[2] == 30
+
+
+@pytest.mark.parametrize(("name", "faster"), list(zip(SIZES, [True, True, False, False, False], strict=True)))
+def test_only_small_runs_get_more_cores(name: str, faster: bool) -> None:
+    """A large one has all cores of a new account already: its halves are what is faster."""
+    assert is_faster_larger(SIZES[name]) is faster
+
+
+def test_a_worker_says_how_its_memory_is_divided() -> None:
+    """Spark takes both parts in whole MB."""
+    assert Worker(4, 30, 1 / 2).spark_conf("executor") == {
+        "spark.executor.cores": "4",
+        "spark.executor.memory": "15360m",
+        "spark.executor.memoryOverhead": "15360m",
+    }

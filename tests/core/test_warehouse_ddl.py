@@ -11,7 +11,7 @@ from tests.core.test_warehouse_sql import ACTIVITY, EVENTS, columns
 from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Column, Ratio, Table
 from tidemark.core.errors import DeclarationError
-from tidemark.core.warehouse_ddl import VIEW, declared_shape, relations, table_changes
+from tidemark.core.warehouse_ddl import VIEW, Privilege, declared_shape, drops_view, relations, table_changes
 
 HOMES = Table("homes", "latest", columns(home_id="string(8)", as_of="date"), key="home_id", newest_by="as_of")
 
@@ -20,7 +20,7 @@ def test_a_new_table_is_created_with_its_layout() -> None:
     """Sort and distribution keys come from the declaration."""
     [[create]] = table_changes(EVENTS, "events", None)
     assert create.startswith('CREATE TABLE IF NOT EXISTS "events" ("user_id" VARCHAR(8), "spent" DECIMAL(12,2), "_ba')
-    assert create.endswith('"_rescued" VARCHAR(65535)) DISTKEY ("user_id") SORTKEY ("user_id")')
+    assert create.endswith('"_rescued" VARCHAR(32768)) DISTKEY ("user_id") SORTKEY ("user_id")')
 
 
 @pytest.mark.parametrize("table", [EVENTS, ACTIVITY, HOMES])
@@ -87,6 +87,53 @@ def test_a_new_ratio_needs_only_a_new_view() -> None:
     assert 'CAST(SUM("spent") AS DOUBLE PRECISION) / NULLIF(SUM("hits"), 0) AS "spent_per_hit"' in create
 
 
+def with_ratio(numerator: str, denominator: str) -> Table:
+    return replace(ACTIVITY, ratios=(Ratio("rate", numerator, denominator),))
+
+
+def test_a_view_with_the_same_columns_is_replaced() -> None:
+    """Its readers keep their privileges then, as nothing is dropped."""
+    recorded = declared_shape(with_ratio("hits", "spent"), "activity_by_batch")
+    changed = with_ratio("spent", "hits")
+    assert not drops_view(changed, recorded)
+    [[replaced]] = table_changes(changed, "activity_by_batch", recorded)
+    assert replaced.startswith('CREATE OR REPLACE VIEW "activity" AS SELECT "user_id"')
+
+
+def test_a_view_with_another_column_grants_again_what_its_readers_had() -> None:
+    """Redshift replaces no view by one with other columns, and a dropped view takes its privileges along."""
+    recorded = declared_shape(ACTIVITY, "activity_by_batch")
+    rated = with_ratio("spent", "hits")
+    assert drops_view(rated, recorded)
+    had = [
+        Privilege("SELECT", "IAMR:Reader", "user", True),
+        Privilege("SELECT", 'the "best" analysts', "group", False),
+        Privilege("SELECT", "reporting", "role", False),
+        Privilege("SELECT", "public", "public", False),
+    ]
+    [[drop, create, *grants]] = table_changes(rated, "activity_by_batch", recorded, had)
+    assert drop == 'DROP VIEW IF EXISTS "activity"'
+    assert create.startswith('CREATE VIEW "activity" AS')
+    assert grants == [
+        'GRANT SELECT ON "activity" TO "IAMR:Reader" WITH GRANT OPTION',
+        'GRANT SELECT ON "activity" TO GROUP "the ""best"" analysts"',
+        'GRANT SELECT ON "activity" TO ROLE "reporting"',
+        'GRANT SELECT ON "activity" TO PUBLIC',
+    ]
+
+
+def test_what_is_no_privilege_is_never_granted() -> None:
+    """The word comes from the warehouse, and stands in a statement unquoted."""
+    with pytest.raises(ValueError, match="expected a privilege, found 'SELECT ON x TO y; --'"):
+        Privilege("SELECT ON x TO y; --", "a", "user", False).grant("activity")
+
+
+@pytest.mark.parametrize(("table", "recorded"), [(ACTIVITY, None), (EVENTS, {"user_id": "VARCHAR(8)"})])
+def test_without_a_view_before_none_is_dropped(table: Table, recorded: dict[str, str] | None) -> None:
+    """A new table, and one that has no view."""
+    assert not drops_view(table, recorded)
+
+
 def test_a_ratio_is_that_of_the_sums() -> None:
     """1 click of 1 view and 0 of 3 are a quarter, not a half; nothing over nothing is null."""
     rates = Table(
@@ -99,6 +146,12 @@ def test_a_ratio_is_that_of_the_sums() -> None:
             db.execute(statement)
         db.execute("INSERT INTO rates_by_batch VALUES ('a', 1, 1, 'b1', 1), ('a', 0, 3, 'b2', 1), ('b', 0, 0, 'b2', 1)")
         assert db.execute("SELECT page, rate FROM rates ORDER BY page").fetchall() == [("a", 0.25), ("b", None)]
+
+
+@pytest.mark.parametrize("recorded", ["VARCHAR(9)", "VARCHAR(65535)"])
+def test_a_text_may_become_shorter(recorded: str) -> None:
+    """The warehouse's column stays as long as it is, and takes whatever the shorter one takes."""
+    assert table_changes(EVENTS, "events", {**declared_shape(EVENTS, "events"), "user_id": recorded}) == []
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.service.steps import asked, batch_of, did
 from tests.simulation.race import Hand
-from tests.simulation.small_worlds import FAILED_TWICE, PLANNED, RAN, RUN, land, orders, plan, runs_end, submit
+from tests.simulation.small_worlds import (
+    FAILED_TWICE,
+    PLANNED,
+    RAN,
+    RUN,
+    land,
+    minutes,
+    orders,
+    plan,
+    runs_end,
+    submit,
+)
 from tidemark.core.lifecycle import State
 from tidemark.service.publish import publish, publish_run
 
@@ -76,4 +89,22 @@ def test_what_fails_twice_for_no_known_reason_is_halved(hand: Hand) -> None:
     assert [(child.parent, child.file_range) for child in children] == [
         (parent.batch_id, (0, 1)),
         (parent.batch_id, (1, 2)),
+    ]
+
+
+def test_a_run_that_was_killed_for_its_memory_is_tried_with_larger_workers(hand: Hand) -> None:
+    """Two files, which are never split for that; what the largest workers cannot hold waits for a person."""
+    killed = runs_end("killed", "killed", "killed")
+    did(hand, orders(), land("a", "a1"), land("b", "b1"), plan, killed)
+    for _ in range(3):
+        did(hand, minutes(30), *RUN)
+        asked(hand, publish, hand.batch(0))
+    batch, runs = batch_of(hand), hand.simulation.emr.runs
+    assert (batch.state, len(runs)) == (State.QUARANTINED, 3)
+    assert batch.reason.startswith("the largest workers were too small: ExitCode: 137.")
+    memory = [re.findall(r"spark\.executor\.memory=(\w+)|spark\.task\.cpus=(\d)", run.parameters) for run in runs]
+    assert [dict.fromkeys(part for pair in pairs for part in pair if part) for pairs in memory] == [
+        {"2048m": None, "1": None},
+        {"15360m": None, "1": None},
+        {"15360m": None, "4": None},
     ]

@@ -92,6 +92,16 @@ def failing_load(world: NightWorld) -> None:
     batch(world, state=State.PUBLISHED, failures=Failures(loads=FAILING_FROM))
 
 
+def denied_run(world: NightWorld) -> None:
+    reason = "s3://raw/shop/a: An error occurred (AccessDenied) when calling the GetObject operation: Access Denied"
+    batch(world, failures=Failures(runs=1), reason=reason)
+
+
+def denied_load(world: NightWorld) -> None:
+    reason = "Query #3 failed with ERROR: permission denied for schema public"
+    batch(world, state=State.PUBLISHED, failures=Failures(loads=1), reason=reason)
+
+
 def batch_that_stands_still(world: NightWorld) -> None:
     batch(world)
     advance(world, hours=5)
@@ -160,6 +170,8 @@ CONDITIONS: list[tuple[Callable[[NightWorld], None], str]] = [
     (quarantined_file, "QuarantinedLatelyAlarm"),
     (failing_run, "RunsFailingAlarm"),
     (failing_load, "LoadsFailingAlarm"),
+    (denied_run, "DeniedAlarm"),
+    (denied_load, "DeniedAlarm"),
     (batch_that_stands_still, "StuckAlarm"),
     (segment_of_a_dataset_that_is_gone, "OrphansAlarm"),
     (segment_of_a_batch_that_is_gone, "OrphansAlarm"),

@@ -15,6 +15,7 @@ from tests.simulation.stage import Stage
 from tidemark.core.files import split_uri
 
 PASSING = ("transient", "capacity")
+KILLED = "ExitCode: 137. Last few exceptions: Worker has been killed as memory usage exceeded configured memory size"
 DETAIL = {"FAILED": "Job failed, please check complete logs", "SUCCESS": ""}
 
 
@@ -24,8 +25,9 @@ class SimRun:
     name: str
     told: bytes  # the job spec that it read when it started
     entry: str  # URI of the code's entry point
-    outcome: str  # drawn from the seed: good | transient | capacity | unknown | late | empty | short | blames
+    outcome: str  # drawn from the seed: good | transient | capacity | unknown | late | empty | short | blames | killed
     created_at: datetime
+    parameters: str = ""  # of spark-submit
     state: str = "SUBMITTED"
     details: str = ""
 
@@ -46,9 +48,7 @@ class SimEMR:
     # ── operations ──────────────────────────────────────────────────────────────────────────────────────────
 
     def start_job_run(self, clientToken: str, name: str, jobDriver: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
-        submitted = jobDriver["sparkSubmit"]
-        spec, entry = submitted["entryPointArguments"][1], submitted["entryPoint"]
-        return self.call("emr.StartJobRun", lambda: {"jobRunId": self._start(clientToken, name, spec, entry).run_id})
+        return self.call("emr.StartJobRun", lambda: {"jobRunId": self._start(clientToken, name, **jobDriver).run_id})
 
     def list_job_runs(
         self,
@@ -76,12 +76,13 @@ class SimEMR:
 
     # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self, token: str, name: str, spec: str, entry: str) -> SimRun:
+    def _start(self, token: str, name: str, sparkSubmit: dict[str, Any]) -> SimRun:  # noqa: N803
         known, until = self.tokens.get(token, (None, None))
         if known and (until is None or self.stage.time < until):
             return known
-        told = self.s3.objects[split_uri(spec)]
-        run = SimRun(f"run{len(self.runs):05d}", name, told, entry, self._outcome(), self.stage.time)
+        told, entry = self.s3.objects[split_uri(sparkSubmit["entryPointArguments"][1])], sparkSubmit["entryPoint"]
+        parameters = sparkSubmit["sparkSubmitParameters"]
+        run = SimRun(f"run{len(self.runs):05d}", name, told, entry, self._outcome(), self.stage.time, parameters)
         if known:
             self.faults.count("second_run_of_an_attempt")
         elif any(run.name == name for run in self.runs):
@@ -123,7 +124,9 @@ class SimEMR:
             report_failure(self.s3, run.told, "file", "not a JSON file", self.blamed)
         elif run.outcome == "capacity":
             run.details = "Insufficient capacity available"
-        if run.outcome in (*PASSING, "unknown", "blames"):
+        elif run.outcome == "killed":
+            run.details = KILLED
+        if run.outcome in (*PASSING, "unknown", "blames", "killed"):
             return "FAILED"
         return "FAILED" if not self._write(run, run.run_id) or run.outcome == "late" else "SUCCESS"
 

@@ -150,7 +150,7 @@ def test_an_existing_application_runs_the_jobs() -> None:
 def test_a_warehouse_is_named_and_signed_in_to_in_every_form(
     choice: str, settings: tuple[str, ...], issues: str, signs_in: list[str] | None, secret: str | None
 ) -> None:
-    """Workgroup or cluster; the role's own user, a cluster's user, or a secret's; permissions are for the form alone."""
+    """Workgroup or cluster; the role's own user, a cluster's user, or a secret's; permissions are for that form."""
     resources = resolved(CHOICES[choice])
     variables = environment(resources)
     names = ("WAREHOUSE_WORKGROUP", "WAREHOUSE_CLUSTER", "WAREHOUSE_USER", "WAREHOUSE_SECRET_ARN")

@@ -580,3 +580,23 @@ def test_recovery_waits_for_the_slowest_function() -> None:
     timeouts = [one["Properties"]["Timeout"] for one in RESOURCES.values() if one["Type"] == "AWS::Lambda::Function"]
     assert timeouts
     assert HANDLERS_END_AFTER.total_seconds() >= max(timeouts) + 60
+
+
+@pytest.mark.parametrize(
+    ("release", "allowed"),
+    [
+        ("emr-7.10.0", True),
+        ("emr-7.14.0", True),
+        ("emr-8.0.1", True),
+        ("emr-10.2.0", True),
+        ("emr-7.9.0", False),
+        ("emr-7.1.0", False),
+        ("emr-6.15.0", False),
+        ("emr-7.10", False),
+        ("7.14.0", False),
+    ],
+)
+def test_only_releases_whose_s3_is_s3a_are_taken(release: str, allowed: bool) -> None:
+    """Before emr-7.10, s3:// was EMRFS, which leaves objects of its own and has another committer."""
+    pattern = DEPLOYED["Parameters"]["EmrRelease"]["AllowedPattern"]
+    assert bool(re.match(pattern, release)) is allowed

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tidemark.core.dataset import Dataset
-from tidemark.core.dataset_checks import ConflictingDeclarations, conflicting_declarations
+from tidemark.core.dataset_checks import ConflictingDeclarations, conflicting_declarations, wide_tables
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.errors import DeclarationError, raise_all
 from tidemark.core.suggestions import did_you_mean
@@ -35,6 +35,7 @@ def load_file(path: Path) -> Dataset:
     errors: list[DeclarationError] = []
     try:
         dataset = parse_dataset(declared)
+        errors += wide_tables(dataset)
     except DeclarationError as error:
         errors += error.all
     if isinstance(declared, Mapping) and isinstance(declared.get("name"), str) and declared["name"] != path.stem:

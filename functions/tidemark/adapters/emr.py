@@ -12,13 +12,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from tidemark.core.error_texts import call_kind
 from tidemark.core.errors import Transient
 from tidemark.core.job_code import ENTRY, MODULES, PACKAGES
 from tidemark.observability import logger
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
-#: EMR refused the call for its rate or quota (docs/aws-facts.md#emr-quotas-and-rates); the next hint starts the run.
-THROTTLED = ("ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException")
 RUN_MINUTES_MAX = 120
 
 
@@ -61,7 +60,8 @@ class Engine:
         code_uri: where the run's code is, without a slash at the end
         policy:   narrows the role for this run
 
-        Raises `Transient` when EMR throttles the call.
+        Raises `Transient` when EMR refuses the call for its rate or quota (docs/aws-facts.md#emr-quotas-and-rates) or
+        for a fault of its own; the next hint starts the run.
         """
         # A run's own parameters override the application's defaults (docs/aws-facts.md#emr-spark-parameters).
         code = {"spark.archives": f"{code_uri}/{PACKAGES}#python"}
@@ -87,7 +87,7 @@ class Engine:
         try:
             reply = self._start(request, policy)
         except ClientError as error:
-            if error.response["Error"]["Code"] in THROTTLED:
+            if call_kind(error.response["Error"]["Code"]) == "transient":
                 raise Transient(str(error)) from error
             raise
         return str(reply["jobRunId"])

@@ -6,8 +6,6 @@ The application's limits count drivers too. A driver for whose executors nothing
 
 from __future__ import annotations
 
-import math
-
 from tidemark.core.sizing import run_size
 
 DRIVER_DISK_GB = 20
@@ -16,15 +14,8 @@ DRIVER_DISK_GB = 20
 def runs_that_fit(cpu: str, memory: str, disk: str) -> int:
     """How many runs of the smallest size fit into limits such as `16 vCPU`, `64 GB`, `1000 GB`; 0 if none does."""
     size = run_size(0)
-    cores = size.driver_cores + size.executors * size.executor_cores
-    gigabytes = _worker_gb(size.driver_memory_gb) + size.executors * _worker_gb(size.executor_memory_gb)
     disk_gb = DRIVER_DISK_GB + size.executors * size.disk_gb
-    return min(_amount(cpu) // cores, _amount(memory) // gigabytes, _amount(disk) // disk_gb)
-
-
-def _worker_gb(heap_gb: int) -> int:
-    """The memory of a worker with this heap: Spark adds a tenth, at least 384 MB, and EMR rounds up."""
-    return math.ceil(heap_gb + max(heap_gb / 10, 0.375))
+    return min(_amount(cpu) // size.cores, _amount(memory) // size.memory_gb, _amount(disk) // disk_gb)
 
 
 def _amount(limit: str) -> int:

@@ -71,6 +71,7 @@ class TypeRow:
     compares: bool = True  # may be a key, a sort key or a distribution key
     partitions: bool = True  # may partition a table of the lake
     bits: int = 0  # of an integer
+    row_bytes: int = 0  # that a value takes in a row of Redshift; a text takes its own bytes as well
     bounds: Optional[tuple[str, str]] = None  # the least and the greatest value, if engines have different ranges
 
 
@@ -84,43 +85,46 @@ _PRECISION, _SCALE = Parameter("precision", 1, 38), Parameter("scale", 0, 37, wi
 TYPES: Mapping[str, TypeRow] = {
     "string": TypeRow(
         Family.TEXT, parameters=(_BYTES,),
-        spark="string", iceberg="string", arrow="string()", redshift="VARCHAR({bytes})",
+        spark="string", iceberg="string", arrow="string()", redshift="VARCHAR({bytes})", row_bytes=4,
         meaning="text of at most so many bytes of UTF-8; 65,535 if left out",
     ),
     "int": TypeRow(
         Family.INTEGER, bits=32,
-        spark="int", iceberg="int", arrow="int32()", redshift="INTEGER", sum="BIGINT",
+        spark="int", iceberg="int", arrow="int32()", redshift="INTEGER", sum="BIGINT", row_bytes=4,
         meaning="a whole number of 32 bits",
     ),
     "bigint": TypeRow(
         Family.INTEGER, bits=64,
-        spark="bigint", iceberg="long", arrow="int64()", redshift="BIGINT", sum="BIGINT",
+        spark="bigint", iceberg="long", arrow="int64()", redshift="BIGINT", sum="BIGINT", row_bytes=8,
         meaning="a whole number of 64 bits",
     ),
     "double": TypeRow(
         Family.FLOAT, partitions=False,
         spark="double", iceberg="double", arrow="float64()", redshift="DOUBLE PRECISION", sum="DOUBLE PRECISION",
+        row_bytes=8,
         meaning="a floating-point number of 64 bits; neither NaN nor an infinity",
     ),
     "decimal": TypeRow(
         Family.DECIMAL, parameters=(_PRECISION, _SCALE),
         spark="decimal({precision},{scale})", iceberg="decimal({precision}, {scale})",
         arrow="decimal128({precision}, {scale})", redshift="DECIMAL({precision},{scale})", sum="DECIMAL(38,{scale})",
+        row_bytes=16,
         meaning="an exact number of at most 38 digits, `scale` of them after the point",
     ),
     "boolean": TypeRow(
         Family.BOOLEAN,
-        spark="boolean", iceberg="boolean", arrow="bool_()", redshift="BOOLEAN",
+        spark="boolean", iceberg="boolean", arrow="bool_()", redshift="BOOLEAN", row_bytes=1,
         meaning="true or false",
     ),
     "date": TypeRow(
         Family.DATE, bounds=DATES,
-        spark="date", iceberg="date", arrow="date32()", redshift="DATE",
+        spark="date", iceberg="date", arrow="date32()", redshift="DATE", row_bytes=4,
         meaning="a day of the years 1 to 9999",
     ),
     "timestamp": TypeRow(
         Family.TIMESTAMP, bounds=TIMESTAMPS,
         spark="timestamp", iceberg="timestamptz", arrow="timestamp('us', 'UTC')", redshift="TIMESTAMP",
+        row_bytes=8,
         meaning="a moment of the years 1 to 9999 in UTC, to the microsecond",
     ),
 }  # fmt: skip
@@ -186,6 +190,11 @@ class ColumnType:
     def bytes_max(self) -> Optional[int]:
         """The most bytes of UTF-8 that a text may have; None for other types."""
         return self._given.get("bytes", STRING_BYTES_MAX) if self.family is Family.TEXT else None
+
+    @property
+    def row_bytes(self) -> int:
+        """The most bytes that a value takes in a row of Redshift (docs/aws-facts.md#redshift-row-width)."""
+        return self.row.row_bytes + (self.bytes_max or 0)
 
     @property
     def digits(self) -> Optional[tuple[int, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Optional
 
-from tidemark.core.column_types import STRING_BYTES_MAX, ColumnType
+from tidemark.core.column_types import ColumnType
 from tidemark.core.path import Path
 
 
@@ -40,8 +40,10 @@ class Field:
 
 #: Columns that are appended to every table, in this order; by them all rows of a batch can be replaced.
 SYSTEM_COLUMNS = (Column("_batch_id", ColumnType("string", (64,))), Column("_attempt", ColumnType("int")))
-#: The undeclared fields of a record, as a JSON object.
-RESCUED = Column("_rescued", ColumnType("string", (STRING_BYTES_MAX,)))
+#: Half of a row in Redshift: the other half is left to the declared columns (docs/aws-facts.md#redshift-row-width).
+RESCUED_BYTES_MAX = 32_768
+#: The undeclared fields of a record, as a JSON object. A record with more of them than fit is rejected.
+RESCUED = Column("_rescued", ColumnType("string", (RESCUED_BYTES_MAX,)))
 #: Columns of tables that keep records: the file (s3://bucket/key) of the record, and its undeclared fields.
 LINEAGE_COLUMNS = (Column("_file", ColumnType("string", (2048,))), RESCUED)
 #: Columns that order the rows of a key after `newest_by`: when the file landed, and the row's position in the file.

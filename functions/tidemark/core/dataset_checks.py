@@ -1,12 +1,20 @@
-"""Checks declarations against each other: disjoint prefixes and tables, and nightly jobs that fit what they read."""
+"""Checks declarations beyond their form.
+
+Alone: rows that Redshift can process. Against each other: disjoint prefixes and tables, and nightly jobs that fit what
+they read. A declaration that the ledger or a job spec has recorded is not checked again: its batches must end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tidemark.core.dataset import Dataset, Table
+from tidemark.core.dataset import Column, Dataset, Table
+from tidemark.core.errors import DeclarationError
+from tidemark.core.load_limits import ROW_BYTES_MAX, row_bytes
 from tidemark.core.suggestions import did_you_mean
+
+LONGEST_SHOWN = 3  # texts that an error about a wide table names
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,26 @@ class ConflictingDeclarations:
     dataset: str
     message: str
     where: tuple[str, ...]
+
+
+def wide_tables(dataset: Dataset) -> list[DeclarationError]:
+    """An error for each table whose rows are wider than Redshift can process."""
+    return [_too_wide(table) for table in dataset.tables if row_bytes(table) > ROW_BYTES_MAX]
+
+
+def _too_wide(table: Table) -> DeclarationError:
+    texts = [column for column in table.columns if column.type.bytes_max]
+    longest = sorted(texts, key=_row_bytes, reverse=True)[:LONGEST_SHOWN]
+    named = ", ".join(f"{column.name} {column.type}" for column in longest)
+    message = (
+        f"expected columns of at most {ROW_BYTES_MAX:,} bytes together, with Tidemark's own, so that Redshift can load"
+        f" them, found {row_bytes(table):,}: shorten {named}"
+    )
+    return DeclarationError(message, ("tables", table.name, "columns"))
+
+
+def _row_bytes(column: Column) -> int:
+    return column.type.row_bytes
 
 
 def conflicting_declarations(datasets: Mapping[str, Dataset], complete: bool = True) -> list[ConflictingDeclarations]:

@@ -3,19 +3,22 @@
 kind of failure                                 response
 ----------------------------------------------  ----------------------------------------------------------------
 transient: throttled, no capacity, network      retry after backoff
+denied: a permission is missing                 as transient, and an alarm rings
 file: the job's report names a file             quarantine that file, and go on with the rest at once
+small: too little memory or disk                retry with larger workers, LARGER_MAX times; then quarantine the batch
+slow: the run reached its time limit            retry once, with more cores if there are more; then split the batch; a
+                                                half that is still too slow is split without a retry
 unknown, for the first time                     retry after backoff
 unknown, again                                  split the batch, until the bad file is alone in its batch
-slow: the run reached its time limit            as unknown; but a half that is still too slow is split without a retry
 beyond: no file is to blame                     quarantine the batch: a person must act
 
 A batch that must not be split (a single file, rows that readers may have seen, a nightly batch) is quarantined instead.
+`tidemark.core.error_texts` has the texts by which AWS tells these kinds.
 """
 
 from __future__ import annotations
 
-import re
-
+from tidemark.core.error_texts import load_kind, run_kind, says_slow
 from tidemark.core.job import RunFailure
 from tidemark.core.lifecycle import (
     Batch,
@@ -28,7 +31,10 @@ from tidemark.core.lifecycle import (
     Vanished,
 )
 from tidemark.core.naming import child_id
+from tidemark.core.sizing import LARGER_MAX, is_faster_larger
 
+#: Kinds of failures that pass by themselves, or once a person has granted a permission.
+PASSING = ("transient", "denied", "outdated")
 #: Failures for an unknown reason after which the batch is split.
 UNKNOWN_MAX = 2
 #: Transient run failures in a row after which the batch is quarantined.
@@ -40,53 +46,6 @@ VANISHED_MAX = 3
 #: Seconds before the time limit from which a run counts as ended by it: EMR's own figures are rounded.
 LIMIT_SLACK = 60
 
-#: What EMR puts before the job's own exceptions in its details; what follows describes the job, not the service.
-JOB_EXCEPTIONS = "Last few exceptions:"
-#: A time-out of the whole run. AWS does not document its message, so the duration of the run counts as well.
-TIME_LIMIT = re.compile(r"execution ?time-?out|\bjob ?(run )?(has )?timed out\b|\bthe run timed out\b", re.IGNORECASE)
-#: Code that cannot be imported and access that is denied: the next try fails as well, whatever the files are.
-BEYOND_RUN = re.compile(
-    r"\b(Import|ModuleNotFound|Syntax|Indentation|Tab)Error\b|\bAccess ?Denied|not authori[sz]ed to perform"
-    r"|\bNoSuchBucket\b|ClassNotFoundException|NoClassDefFoundError"
-    r"|\bjobs/\S+.{0,80}(not exist|not found|no such)|(not exist|not found|no such|NoSuchKey).{0,80}\bjobs/",
-    re.IGNORECASE,
-)
-#: Too much data for the workers: half the files may fit, the same files again will not.
-UNKNOWN_RUN = re.compile(
-    r"OutOfMemory|\bMemoryError\b|java heap space|GC overhead|no space left|disk (is )?full|exit ?code:? 137\b"
-    r"|caused by one of the running tasks|task .* failed \d+ times",
-    re.IGNORECASE,
-)
-#: Only exact phrases: a run may also fail because of a column `cancelled` or a module `timeout`.
-TRANSIENT_RUN = re.compile(
-    r"throttl|rate exceeded|slow ?down\b|reduce your request rate|capacity|\bv?cpu quota|quota ?exceeded"
-    r"|internal ?(server ?)?(error|exception)|service ?unavailable|connection (reset|refused|aborted)"
-    r"|(connect|connection|read|socket|request) ?timed ?out|(Socket|Connect|Read|Request|Queue) ?time-?out"
-    r"|lost executor|unrelated to the running tasks|preempt|\bcancell?ed\b",
-    re.IGNORECASE,
-)
-#: The phrases that also count as transient in the job's own exceptions.
-TRANSIENT_JOB = re.compile(
-    r"\bThrottling(Exception)?\b|\bSlowDown\b|reduce your request rate|\bServiceUnavailable\b|503 Service Unavailable"
-    r"|\bconnection reset\b|\b(Socket|Read|Connect)Timeout(Error|Exception)\b|unrelated to the running tasks",
-    re.IGNORECASE,
-)
-#: Names in a message of Redshift: a column that is called `connection` says nothing about the warehouse.
-QUOTED_NAME = re.compile(r'"[^"]*"')
-#: Redshift's own words. Conflicts have a text for each isolation level, and one for two loads that create one table
-#: (docs/aws-facts.md#serializable-conflicts-in-redshift). A missing grant, a dropped table, a paused warehouse and a
-#: usage limit are no batch's fault: the load is repeated, and an alarm rings, until somebody acts.
-TRANSIENT_LOAD = re.compile(
-    r"throttl|rate exceeded|serializable isolation|concurrent transaction|deadlock"
-    r"|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)|resum|unavailable|connection|too many"
-    r"|(warehouse|workgroup|cluster) .{0,80}paused"
-    r"|internal ?(server ?)?(error|exception)|disk full|out of memory|usage limit|insufficient ?capacity|slow ?down"
-    r"|permission denied|access ?denied|not authori[sz]ed|(?<!of )(relation|schema) .{0,200}does not exist"
-    # Each load writes its manifest anew.
-    r"|problem reading manifest",
-    re.IGNORECASE,
-)
-
 
 def time_limit(state: str, details: str, seconds: float, minutes_max: int) -> RunFailure | None:
     """The failure of a run that EMR ended after `minutes_max` minutes; None if it ended for another reason.
@@ -94,7 +53,7 @@ def time_limit(state: str, details: str, seconds: float, minutes_max: int) -> Ru
     `seconds` is its duration by EMR's own figures. A run that times out ends CANCELLED, like one that a person stops.
     """
     used_all_its_time = state == "CANCELLED" and minutes_max > 0 and seconds >= minutes_max * 60 - LIMIT_SLACK
-    if used_all_its_time or TIME_LIMIT.search(_without_job_exceptions(details)):
+    if used_all_its_time or says_slow(details):
         return RunFailure(f"the run did not finish within {minutes_max} minutes", "slow")
     return None
 
@@ -102,22 +61,8 @@ def time_limit(state: str, details: str, seconds: float, minutes_max: int) -> Ru
 def engine_failure(state: str, details: str, seconds: float = 0, minutes_max: int = 0) -> RunFailure:
     """The failure of a run that left no report, from EMR's state, details and duration (s)."""
     return time_limit(state, details, seconds, minutes_max) or RunFailure(
-        details or f"the run ended {state}", "transient" if state == "CANCELLED" else _kind(details)
+        details or f"the run ended {state}", "transient" if state == "CANCELLED" else run_kind(details)
     )
-
-
-def _kind(details: str) -> str:
-    """The kind of failure that EMR's details show; a lasting cause wins, as EMR lists it together with its effects."""
-    if BEYOND_RUN.search(details):
-        return "beyond"
-    if UNKNOWN_RUN.search(details):
-        return "unknown"
-    transient = TRANSIENT_RUN.search(_without_job_exceptions(details)) or TRANSIENT_JOB.search(details)
-    return "transient" if transient else "unknown"
-
-
-def _without_job_exceptions(details: str) -> str:
-    return details.partition(JOB_EXCEPTIONS)[0]
 
 
 def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRefused | Bisected | Poisoned:
@@ -126,30 +71,62 @@ def after_run_failure(batch: Batch, failure: RunFailure) -> RunRetried | FileRef
     if failure.kind == "file" and failure.file and not batch.period:
         uri = failure.file.uri
         return FileRefused(attempt, reason if uri in reason else f"{uri}: {reason}")
-    if failure.kind in ("transient", "outdated"):
+    if failure.kind in PASSING:
         retried = RunRetried(attempt, reason, outdated=failure.kind == "outdated")
-        return retried if failures < TRANSIENT_MAX else Poisoned(attempt, reason)
+        return retried if failures < TRANSIENT_MAX else _given_up(batch, failure)
     if failure.kind == "beyond":
         return Poisoned(attempt, reason)
-    if batch.failures.unexplained + 1 < UNKNOWN_MAX and not _is_slow_half(batch, failure):
+    if failure.kind == "small":
+        return _after_small(batch, reason)
+    if failure.kind == "slow":
+        return _after_slow(batch, reason)
+    if batch.failures.unexplained + 1 < UNKNOWN_MAX:
         return RunRetried(attempt, reason, unknown=True)
+    return _halved(batch, reason)
+
+
+def _given_up(batch: Batch, failure: RunFailure) -> FileRefused | Poisoned:
+    """A file to which access is denied is set aside, because the permission may be missing for it alone."""
+    if failure.kind == "denied" and failure.file and not batch.period:
+        return FileRefused(batch.attempt, failure.message)
+    return Poisoned(batch.attempt, failure.message)
+
+
+def _after_small(batch: Batch, reason: str) -> RunRetried | Poisoned:
+    if batch.failures.enlarged < LARGER_MAX:
+        return RunRetried(batch.attempt, reason, larger=True)
+    return Poisoned(batch.attempt, f"the largest workers were too small: {reason}")
+
+
+def _after_slow(batch: Batch, reason: str) -> RunRetried | Bisected | Poisoned:
+    if batch.failures.enlarged or batch.failures.unexplained or _is_slow_half(batch):
+        return _halved(batch, reason)
+    faster = is_faster_larger(batch.bytes)
+    return RunRetried(batch.attempt, reason, unknown=not faster, larger=faster)
+
+
+def _halved(batch: Batch, reason: str) -> Bisected | Poisoned:
     if _can_be_halved(batch):
-        return Bisected(attempt, (child_id(batch.batch_id, 0), child_id(batch.batch_id, 1)), reason)
-    return Poisoned(attempt, reason)
+        return Bisected(batch.attempt, (child_id(batch.batch_id, 0), child_id(batch.batch_id, 1)), reason)
+    return Poisoned(batch.attempt, reason)
 
 
 def _can_be_halved(batch: Batch) -> bool:
     return batch.files > 1 and not batch.maybe_visible and not batch.period
 
 
-def _is_slow_half(batch: Batch, failure: RunFailure) -> bool:
+def _is_slow_half(batch: Batch) -> bool:
     """Whether to split a half again without a retry: a retry costs hours and shows nothing that its halves do not."""
-    return failure.kind == "slow" and bool(batch.parent) and _can_be_halved(batch)
+    return bool(batch.parent) and _can_be_halved(batch)
 
 
 def may_pass(message: str) -> bool:
-    """Whether the warehouse's message describes a passing fault of its own, not a fault of the rows or files."""
-    return bool(TRANSIENT_LOAD.search(QUOTED_NAME.sub("", message)))
+    """Whether the warehouse's message describes a passing fault of its own, not a fault of the rows or files.
+
+    A permission that is missing, a table that was dropped, a paused warehouse and a usage limit are no batch's fault
+    either: the load is repeated, and an alarm rings, until a person acts.
+    """
+    return load_kind(message) in PASSING
 
 
 def after_vanished(batch: Batch, file: str) -> Vanished | LoadRefused:

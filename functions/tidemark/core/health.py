@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from tidemark.core.batching import PendingSegment
 from tidemark.core.dataset import Dataset
 from tidemark.core.dataset_lock import needs_lock
+from tidemark.core.error_texts import is_denied
 from tidemark.core.lifecycle import AT_REST, Batch, State
 from tidemark.core.loading import Load
 from tidemark.core.slots import holds_slot
@@ -78,6 +79,7 @@ def gauges(view: LedgerView) -> dict[str, float]:
         "Orphans": view.undeclared_segments + len(orphaned_segments(view)) + len(orphaned_loads(view)),
         "RunsFailing": sum(batch.failures.runs >= FAILING_FROM for batch in view.unfinished),
         "LoadsFailing": sum(batch.failures.loads >= FAILING_FROM for batch in view.unfinished),
+        "BatchesDenied": sum(is_denied(batch.reason) for batch in view.unfinished),
         "BatchesInQuarantine": sum(item.is_batch for item in view.quarantined),
         "FilesInQuarantine": sum(not item.is_batch for item in view.quarantined),
         "QuarantineAgeSeconds": max(ages, default=0),

@@ -249,7 +249,7 @@ class RunFailure:
     """Why a run failed, by the job's own report or by EMR's details."""
 
     message: str
-    kind: str = "unknown"  # file | transient | slow | outdated | beyond | unknown
+    kind: str = "unknown"  # file | transient | denied | small | slow | outdated | beyond | unknown
     file: Optional[FileVersion] = None
 
     def dumps(self, batch_id: str, attempt: int, traceback: str) -> str:

@@ -89,6 +89,7 @@ class Failures:
 
     runs: int = 0
     unexplained: int = 0  #: runs that failed for an unknown reason
+    enlarged: int = 0  #: runs after which the next one got larger workers
     loads: int = 0
     vanished: int = 0  #: attempts whose files were gone from the lake before they were loaded
 
@@ -202,6 +203,7 @@ class RunRetried:
     reason: str
     unknown: bool = False  # the cause of the failure is unknown
     outdated: bool = False  # the job's code is older than its documents
+    larger: bool = False  # the next run gets larger workers
 
 
 @dataclass(frozen=True)
@@ -563,7 +565,9 @@ def _run_retried(batch: Batch, event: RunRetried, now: datetime) -> Batch:
     runs, unexplained = batch.failures.runs + 1, batch.failures.unexplained + event.unknown
     return replace(
         _next_attempt(batch, now, event.reason),
-        failures=replace(batch.failures, runs=runs, unexplained=unexplained, loads=0),
+        failures=replace(
+            batch.failures, runs=runs, unexplained=unexplained, enlarged=batch.failures.enlarged + event.larger, loads=0
+        ),
         not_before=now + retry.backoff(batch.batch_id, runs),
         manifest=batch.manifest,
         base_manifest=batch.base_manifest,

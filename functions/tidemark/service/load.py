@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,8 +17,11 @@ from tidemark.core.naming import dataset_name, load_id, load_manifest_key
 from tidemark.core.warehouse_ddl import (
     HISTORY,
     HISTORY_SHAPE,
+    Privilege,
     declared_shape,
+    drops_view,
     history_statements,
+    privileges_query,
     relations,
     table_changes,
 )
@@ -207,6 +210,13 @@ def ensure_tables(world: World, tables: Iterable[Table]) -> None:
 def _ensure_relation(world: World, table: Table, relation: str) -> None:
     recorded, declared = world.ledger.warehouse_tables.columns(relation), declared_shape(table, relation)
     if recorded != declared:
-        for statements in table_changes(table, relation, recorded):
+        for statements in table_changes(table, relation, recorded, _readers(world, table, recorded)):
             world.warehouse.apply(f"tidemark-table-{relation}", statements)
         world.ledger.warehouse_tables.put_columns(relation, declared)
+
+
+def _readers(world: World, table: Table, recorded: Mapping[str, str] | None) -> list[Privilege]:
+    """Returns what readers may do with the table's view, if it has to be dropped; else nothing."""
+    if not drops_view(table, recorded):
+        return []
+    return [Privilege(*row) for row in world.warehouse.read(privileges_query(table.name))]

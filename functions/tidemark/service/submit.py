@@ -61,7 +61,7 @@ def _start(world: World, batch: Batch, spec: JobSpec) -> str:
         token=run_token(batch.batch_id, batch.attempt),
         code_uri=code_uri(world, spec.code),
         spec_uri=f"s3://{world.settings.control_bucket}/{attempt_key(batch, JOB_SPEC)}",
-        conf=run_size(batch.bytes).spark_conf(),
+        conf=run_size(batch.bytes, batch.failures.enlarged).spark_conf(),
         tags={"dataset": batch.dataset, "batch": batch.batch_id},
         policy=run_policy(spec, world.settings.raw_bucket, partition=world.settings.job_role_arn.split(":")[1]),
     )

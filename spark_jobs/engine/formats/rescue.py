@@ -19,7 +19,7 @@ from uuid import UUID
 
 from spark_jobs.engine.formats.checks import UnfitError
 from spark_jobs.engine.formats.scanner import BETWEEN, Number, read_value
-from tidemark.core.column_types import STRING_BYTES_MAX
+from tidemark.core.dataset import RESCUED_BYTES_MAX
 
 #: Maximum nesting of lists and objects, far below the recursion limit of any supported Python.
 DEPTH_MAX = 200
@@ -33,8 +33,8 @@ def rescued(unknown: Mapping[str, Any]) -> Optional[str]:
         return None
     text = written(dict(unknown))
     size = len(text) if text.isascii() else len(text.encode())
-    if size > STRING_BYTES_MAX:
-        raise UnfitError(f"unknown fields: {size} bytes, at most {STRING_BYTES_MAX}")
+    if size > RESCUED_BYTES_MAX:
+        raise UnfitError(f"unknown fields: {size} bytes, at most {RESCUED_BYTES_MAX}")
     return text
 
 

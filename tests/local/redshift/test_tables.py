@@ -4,7 +4,7 @@ import pytest
 
 from local.redshift.plans import CreateTable
 from local.redshift.session import Session
-from local.redshift.tables import Column, Table
+from local.redshift.tables import Column, Table, columns_of
 from local.redshift.translate import translate
 from tests.local.redshift.sql import fails, run
 
@@ -78,3 +78,39 @@ def test_columns_are_added_without_loss(session: Session) -> None:
     assert run(session, "SELECT a, b FROM s.t ORDER BY a") == [(1, 7), (2, 7)]
     assert run(session, "SELECT a FROM s.v ORDER BY a") == [(1,), (2,)]
     assert fails(session, "ALTER TABLE s.t ADD COLUMN B INT") == 'column "b" of relation "s.t" already exists'
+
+
+def test_rows_wider_than_redshift_can_process_are_refused(session: Session) -> None:
+    """Such tables can be created, but not filled from a query: a text counts its length and four bytes."""
+    run(session, "CREATE TABLE wide (a VARCHAR(65527), b INT)", "CREATE TABLE wider (a VARCHAR(65528), b INT)")
+    run(session, "CREATE TABLE source (a VARCHAR(8), b INT)")
+    run(session, "INSERT INTO wide SELECT a, b FROM source", "INSERT INTO wider (a) SELECT a FROM source")
+    for query in ("SELECT a, b FROM source", "SELECT a, b FROM source UNION ALL SELECT a, b FROM source"):
+        words = fails(session, f"INSERT INTO wider {query}")
+        assert words == (
+            "8001 DETAIL: The combined length of columns processed in the SQL statement exceeded the query-processing"
+            " limit of 65535 characters"
+        )
+    run(session, "INSERT INTO wider VALUES ('a', 1)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "row_bytes"),
+    [
+        ("VARCHAR(7)", 11),
+        ("BOOLEAN", 1),
+        ("SMALLINT", 2),
+        ("INT", 4),
+        ("REAL", 4),
+        ("DATE", 4),
+        ("BIGINT", 8),
+        ("DOUBLE PRECISION", 8),
+        ("TIMESTAMP", 8),
+        ("TIMESTAMPTZ", 8),
+        ("DECIMAL(12,2)", 16),
+    ],
+)
+def test_every_type_takes_its_bytes_of_a_row(session: Session, kind: str, row_bytes: int) -> None:
+    """As Redshift documents the storage of each type; a decimal counts as the longest one."""
+    run(session, f"CREATE TABLE t (a {kind})")
+    assert columns_of(session.cursor, Table(None, "t"))[0].row_bytes == row_bytes

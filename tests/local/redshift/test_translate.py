@@ -104,7 +104,6 @@ def test_the_latest_row_is_shown_as_in_redshift(session: Session) -> None:
     [
         "GRANT SELECT ON ALL TABLES IN SCHEMA tidemark TO ROLE readers",
         "GRANT USAGE ON SCHEMA tidemark TO PUBLIC",
-        "REVOKE ALL ON t FROM PUBLIC",
         "VACUUM t",
         "ANALYZE t",
         "SET query_group TO 'load'",

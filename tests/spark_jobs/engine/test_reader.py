@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from spark_jobs.engine import decompression
 from spark_jobs.engine.formats.records import RAW_MAX, End, RecordReader
-from spark_jobs.engine.reader import REQUEST_BYTES, TASK_BYTES_MIN, frame_ddl, packed
+from spark_jobs.engine.reader import REQUEST_BYTES, TASK_BYTES_MIN, _naming, frame_ddl, packed
+from spark_jobs.engine.s3_objects import ReadError
 from tests.spark_jobs.reading import Read, sorted_out
 from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Dataset, Field
@@ -187,16 +188,32 @@ def test_unknown_fields_are_kept_as_they_were_written(neighbour: bytes) -> None:
     assert [row["_rescued"] for row in rows] == [kept, None]
 
 
-@pytest.mark.parametrize("size", [65_535, 65_536])
+@pytest.mark.parametrize("size", [32_768, 32_769])
 def test_a_record_whose_unknown_fields_are_too_long_is_rejected(size: int) -> None:
     """They are never cut, and its neighbours stay."""
     long = b'{"id":"b","other":"%s"}' % (b"x" * (size - len('{"other":""}')))
     rows, rejected, _ = read(GOOD + long + GOOD)
     reasons = [record.reason for record in rejected]
-    if size == 65_535:
+    if size == 32_768:
         assert ([row["id"] for row in rows], reasons) == (["a", "b", "a"], [])
     else:
-        assert ([row["id"] for row in rows], reasons) == (["a", "a"], ["unknown fields: 65536 bytes, at most 65535"])
+        assert ([row["id"] for row in rows], reasons) == (["a", "a"], ["unknown fields: 32769 bytes, at most 32768"])
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(pa.ArrowMemoryError("malloc of size 8"), "small"), (MemoryError(), "small"), (ValueError(), "file")],
+)
+def test_too_little_memory_is_not_the_files_fault(error: Exception, kind: str) -> None:
+    """A larger worker reads the same file."""
+
+    def fails() -> Iterator[pa.Table]:
+        raise error
+        yield
+
+    with pytest.raises(ReadError) as raised:
+        list(_naming(FileVersion("raw", "a", "v1", 5), fails()))
+    assert raised.value.kind == kind
 
 
 def test_a_null_at_the_top_level_is_rejected() -> None:

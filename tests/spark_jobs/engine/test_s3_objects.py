@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from spark_jobs.engine import s3_objects
 from tests.spark_jobs.conftest import Job, request
@@ -46,3 +47,30 @@ def test_the_region_is_the_one_that_emr_sets(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     assert s3_objects.client.__wrapped__().meta.region_name == "eu-central-1"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "named"),
+    [
+        ("NoSuchVersion", "file", True),
+        ("AccessDenied", "denied", True),
+        ("SlowDown", "transient", False),
+        ("AuthorizationHeaderMalformed", "unknown", False),
+    ],
+)
+def test_a_refusal_names_the_file_only_if_it_may_be_the_files(
+    monkeypatch: pytest.MonkeyPatch, code: str, kind: str, named: bool
+) -> None:
+    """Access may be denied to all files or to one: the control plane needs the name to tell."""
+
+    class Refusing:
+        def get_object(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObject")
+
+    monkeypatch.setattr(s3_objects, "client", Refusing)
+    file = FileVersion("raw", "web_logs/a", "v1", 5)
+    with pytest.raises(s3_objects.ReadError) as raised:
+        list(s3_objects.fetch([(0, file)]))
+    report = s3_objects.ReadError.parse(str(raised.value))
+    assert report is not None
+    assert (report.kind, bool(report.file)) == (kind, named)

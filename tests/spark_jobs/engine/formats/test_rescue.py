@@ -21,8 +21,8 @@ from spark_jobs.engine.formats.columnar import ColumnarReader
 from spark_jobs.engine.formats.rescue import DEPTH_MAX, plain, rescued, rescued_of_objects
 from spark_jobs.engine.formats.scanner import Number
 from tests.spark_jobs.reading import sorted_out
-from tidemark.core.column_types import STRING_BYTES_MAX, ColumnType
-from tidemark.core.dataset import Field
+from tidemark.core.column_types import ColumnType
+from tidemark.core.dataset import RESCUED_BYTES_MAX, Field
 
 
 def test_where_nothing_is_unknown_nothing_is_kept() -> None:
@@ -49,9 +49,9 @@ def test_half_of_a_surrogate_pair_stays_an_escape() -> None:
 
 def test_unknown_fields_that_are_too_long_or_too_deep_are_refused() -> None:
     """Cutting JSON would leave none: the record is rejected, and says why."""
-    assert len(rescued({"x": "y" * (STRING_BYTES_MAX - 8)}) or "") == STRING_BYTES_MAX
-    with pytest.raises(UnfitError, match="unknown fields: 65536 bytes, at most 65535"):
-        rescued({"x": "é" + "y" * (STRING_BYTES_MAX - 9)})
+    assert len(rescued({"x": "y" * (RESCUED_BYTES_MAX - 8)}) or "") == RESCUED_BYTES_MAX
+    with pytest.raises(UnfitError, match="unknown fields: 32769 bytes, at most 32768"):
+        rescued({"x": "é" + "y" * (RESCUED_BYTES_MAX - 9)})
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
