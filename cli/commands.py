@@ -234,14 +234,6 @@ PROOF = (
             Option(["--out"], type=NEW_FOLDER, required=True, help="new or empty folder for report and answers"),
             COMPARE,
         ),
-        Command(
-            "account", "deploy a stack of its own, try every step, take it down", "cli.prove:prove_in_account",
-            Option(["--out"], type=NEW_FOLDER, required=True, help="new or empty folder for report and answers"),
-            COMPARE,
-            _flag("--keep", "keep", "leave the stack up"),
-            _flag("--yes", "sure", "deploy, and pay for it"),
-            opens=stack_name,
-        ),
     ),
 )  # fmt: skip
 

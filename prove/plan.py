@@ -56,6 +56,7 @@ STEPS: tuple[Step[Stage], ...] = (
         "The loader's database user is called IAMR:<role>.",
         "an owner that begins with IAMR:",
         trials.database_user,
+        account_only="the laptop cloud's warehouse has no users",
     ),
     Step(
         "copy-codecs",

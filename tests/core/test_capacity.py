@@ -29,5 +29,4 @@ def test_the_scarcest_of_cpu_memory_and_disk_limits_the_runs(cpu: str, memory: s
 def test_one_run_less_than_fits_leaves_room_for_another() -> None:
     """By the size that submit gives the smallest batch."""
     size = run_size(0)
-    cores = size.driver_cores + size.executors * size.executor_cores
-    assert [runs_that_fit(f"{cores * runs} vCPU", "9000 GB", "9000 GB") for runs in (1, 7)] == [1, 7]
+    assert [runs_that_fit(f"{size.cores * runs} vCPU", "9000 GB", "9000 GB") for runs in (1, 7)] == [1, 7]

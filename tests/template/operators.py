@@ -39,5 +39,4 @@ POLICIES: Final = {
     "jobs upload": "operator",
     "prove list": "none",
     "prove here": "none",
-    "prove account": "none",
 }
