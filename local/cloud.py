@@ -119,7 +119,7 @@ class Cloud:
         )
         self._upload_job_code()
         self.guard.deployed(self.deployment, self._issuer)
-        self._closers.append(lambda: recording.append(self.guard.uses, self.template, self.deployment))
+        self._closers.append(self._record_permissions)
         functions = Functions(self.deployment.functions, self.url, self.state_dir)
         self._closers.append(functions.stop)
         self._functions = functions
@@ -219,6 +219,9 @@ class Cloud:
         self._warehouse = redshift
         self._closers.append(redshift.close)
         return {"emr-serverless": emr, "redshift-data": redshift}
+
+    def _record_permissions(self) -> None:
+        recording.append(self.guard.uses, self.template, self.deployment, self._parameters or {})
 
     def _copy_client(self, role_arn: str) -> Any:
         return self.client("s3", self.guard.name_of(role_arn))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 from cli.commands import tidemark
 from local.iam.actions import BUCKETS, OBJECTS
 from local.iam.policy import listed, matches, parse
-from local.iam.recording import Grant, grants, symbolic_resolver
+from local.iam.recording import Grant, symbolic_grants
 from local.stack.template import expand, load
 from tests.template.operators import POLICIES
 from tidemark.core.dataset_parser import parse_dataset
@@ -45,23 +46,23 @@ REASONS = {
 }
 
 
-def symbolic(resources: Iterable[Any]) -> list[str]:
-    """Resources in the template's terms, without the `${` that a policy would take for a variable."""
-    resolver = symbolic_resolver(EXPANDED)
-    return [str(resolver.resolve(one, "")).replace("${", "{") for one in resources]
+def plain(resource: str) -> str:
+    """A resource in the template's terms, without the `${` that a policy would take for a variable."""
+    return resource.replace("${", "{")
+
+
+GRANTS = [replace(grant, resources=tuple(map(plain, grant.resources))) for grant in symbolic_grants(EXPANDED)]
 
 
 def lines(recorded: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     for line in recorded:
-        principal, action, resource = line.replace("${", "{").split(" ", 2)
+        principal, action, resource = plain(line).split(" ", 2)
         yield principal, action, resource
 
 
 def covers(grant: Grant, principal: str, action: str, resource: str) -> bool:
     is_action = any(matches(one.lower(), action.lower(), {}) for one in grant.actions)
-    return (
-        grant.principal == principal and is_action and any(matches(r, resource, {}) for r in symbolic(grant.resources))
-    )
+    return grant.principal == principal and is_action and any(matches(r, resource, {}) for r in grant.resources)
 
 
 def unallowed(allowing: list[Grant], recorded: Iterable[str]) -> list[str]:
@@ -80,7 +81,7 @@ def unused(allowing: list[Grant], recorded: Iterable[str]) -> set[tuple[str, str
         actions, resources = {action for action, _ in mine}, {resource for _, resource in mine}
         found |= {(grant.principal, action) for action in grant.actions if action not in actions}
         if mine:
-            found |= {(grant.principal, one) for one in symbolic(grant.resources) if one not in resources}
+            found |= {(grant.principal, one) for one in grant.resources if one not in resources}
     return found
 
 
@@ -91,17 +92,17 @@ def reason(principal: str, what: str) -> tuple[str, str] | None:
 
 def test_every_recorded_call_is_allowed_by_the_template() -> None:
     """A statement that was removed or narrowed, although something needs it, is found without running anything."""
-    assert unallowed(grants(EXPANDED), RECORDED) == []
+    assert unallowed(GRANTS, RECORDED) == []
 
 
 def test_every_permission_was_used_or_has_a_reason() -> None:
     """Each action of each statement, and each of its resources."""
-    assert sorted(each for each in unused(grants(EXPANDED), RECORDED) if reason(*each) is None) == []
+    assert sorted(each for each in unused(GRANTS, RECORDED) if reason(*each) is None) == []
 
 
 def test_every_reason_is_needed() -> None:
     """A reason for what is used, or for what is not allowed at all, would hide the next finding."""
-    needed = {reason(*each) for each in unused(grants(EXPANDED), RECORDED)}
+    needed = {reason(*each) for each in unused(GRANTS, RECORDED)}
     assert set(REASONS) - needed == set()
 
 
@@ -113,21 +114,21 @@ def test_the_record_is_sorted_and_says_nothing_twice() -> None:
 
 def test_both_directions_can_fail() -> None:
     """A missing statement leaves its call unallowed; a statement too many, a wide one and a new resource are unused."""
-    own = [Grant("R", "Read", ("s3:GetObject",), ("arn:b/*",))]
+    own = [Grant("R", ("s3:GetObject",), ("arn:b/*",))]
     calls = ["R s3:GetObject arn:b/*", "R s3:PutObject arn:b/*", "Q s3:GetObject arn:b/*", "R s3:GetObject arn:c/*"]
     assert unallowed(own, calls) == calls[1:]
-    wide = [Grant("R", "Read", ("s3:GetObject", "s3:DeleteObject"), ("arn:b/*", "arn:c/*"))]
+    wide = [Grant("R", ("s3:GetObject", "s3:DeleteObject"), ("arn:b/*", "arn:c/*"))]
     assert unused(wide, calls[:1]) == {("R", "s3:DeleteObject"), ("R", "arn:c/*")}
-    assert unused([*own, Grant("Q", "", ("sqs:SendMessage",), ("*",))], calls[:1]) == {("Q", "sqs:SendMessage")}
+    assert unused([*own, Grant("Q", ("sqs:SendMessage",), ("*",))], calls[:1]) == {("Q", "sqs:SendMessage")}
 
 
-@pytest.mark.parametrize("principal", sorted({grant.principal for grant in grants(EXPANDED)}))
+@pytest.mark.parametrize("principal", sorted({grant.principal for grant in GRANTS}))
 def test_who_may_read_objects_learns_which_are_missing(principal: str) -> None:
     """Without s3:ListBucket on the bucket, S3 answers 403 for a missing object, and "not there" would be an error."""
     together = {"OperatorPolicy": {"ReaderPolicy", "OperatorPolicy"}}.get(principal, {principal})
-    mine = [grant for grant in grants(EXPANDED) if grant.principal in together]
-    read = {one for grant in mine if "s3:GetObject" in grant.actions for one in symbolic(grant.resources)}
-    listing = {one for grant in mine if BUCKETS["ListObjectsV2"] in grant.actions for one in symbolic(grant.resources)}
+    mine = [grant for grant in GRANTS if grant.principal in together]
+    read = {one for grant in mine if "s3:GetObject" in grant.actions for one in grant.resources}
+    listing = {one for grant in mine if BUCKETS["ListObjectsV2"] in grant.actions for one in grant.resources}
     assert {one.partition("/")[0] for one in read} - listing == set()
     assert OBJECTS["HeadObject"] == "s3:GetObject"
 
@@ -169,7 +170,7 @@ def test_a_runs_own_policy_and_its_role_have_the_same_actions() -> None:
         for declared, seen in ((shop, None), (shop, ()), (night, None))
     ]
     in_runs = {action for spec in specs for one in parse(json.loads(run_policy(spec, "raw"))) for action in one.actions}
-    in_role = {action for grant in grants(EXPANDED) if grant.principal == "JobRole" for action in grant.actions}
+    in_role = {action for grant in GRANTS if grant.principal == "JobRole" for action in grant.actions}
     assert in_runs == in_role
 
 
