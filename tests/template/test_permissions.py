@@ -41,6 +41,22 @@ REASONS = {
     ("JobRole", "s3:DeleteObject"): "S3A's committer; on a laptop Spark writes to a folder",
     ("JobRole", "s3:ListBucketMultipartUploads"): "S3A's committer; on a laptop Spark writes to a folder",
     ("CopyRole", "s3:GetBucketLocation"): "COPY asks where a bucket is; the stand-in knows one region",
+    ("JobRole", "s3:GetObject"): "raw files that S3 stored without a version, and S3A's committer",
+    (
+        "LoaderRole",
+        "redshift-data:ListStatements",
+    ): "for a statement whose id a crash has lost: tests/service/test_load.py",
+    ("SubmitRole", "emr-serverless:ListJobRuns"): "for a run whose id a crash has lost: tests/service/test_submit.py",
+    (
+        "PlanRole",
+        "dynamodb:ConditionCheckItem",
+    ): "for overwritten files with on_overwrite append: tests/service/test_claim.py",
+    ("PlanRole", "s3:GetObject"): "for files that a listing found, and after a crash: tests/service/test_plan.py",
+    ("PublishRole", "s3:AbortMultipartUpload"): "pyarrow gives up an upload that failed",
+    ("PublishRole", "s3:DeleteObject"): "pyiceberg deletes metadata that is older than twenty commits",
+    ("OperatorPolicy", "dynamodb:ConditionCheckItem"): "`quarantine release` of a file: tests/service/test_operate.py",
+    ("OperatorPolicy", "s3:PutObject"): "`jobs upload`, and manifests of `nightly run`: tests/cli/test_upload_jobs.py",
+    ("OperatorPolicy", "s3:GetObject"): "`recover` asks for the latest version only if two do not show which is newer",
     ("*", "s3:ListBucket"): "S3 asks for it only if an object is missing",
     ("*", "{*Bucket.Arn}"): "S3 asks for s3:ListBucket only if an object is missing",
 }
