@@ -32,33 +32,40 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPANDED = expand(load(ROOT / "template.yaml"))
 RECORDED = Path(__file__).with_name("permissions.txt").read_text(encoding="utf-8").splitlines()
 
-#: (principal, action or resource) → why no end-to-end test uses the permission. Names may have wildcards.
+COMMITTER = "S3A's committer; on a laptop Spark writes to a folder"
+#: (principal, `action on resource` or resource) → why no end-to-end test uses the permission. Names may have wildcards.
 REASONS = {
-    ("*Role", "logs:*"): "Lambda itself writes the logs; on a laptop they are files",
-    ("*Role", "sqs:SendMessage"): "for what failed for good, or could not be delivered: tests/local/delivery",
-    ("*Role", "dynamodb:ListStreams"): "Lambda asks for it when the mapping is made; the laptop knows the stream",
-    ("JobRole", "s3:AbortMultipartUpload"): "S3A's committer; on a laptop Spark writes to a folder",
-    ("JobRole", "s3:DeleteObject"): "S3A's committer; on a laptop Spark writes to a folder",
-    ("JobRole", "s3:ListBucketMultipartUploads"): "S3A's committer; on a laptop Spark writes to a folder",
-    ("CopyRole", "s3:GetBucketLocation"): "COPY asks where a bucket is; the stand-in knows one region",
-    ("JobRole", "s3:GetObject"): "raw files that S3 stored without a version, and S3A's committer",
+    ("*Role", "logs:* on *"): "Lambda itself writes the logs; on a laptop they are files",
+    ("*Role", "sqs:SendMessage on *"): "for what failed for good, or could not be delivered: tests/local/delivery",
+    ("*Role", "dynamodb:ListStreams on *"): "Lambda asks for it when the mapping is made; the laptop knows the stream",
+    ("*", "s3:ListBucket on *"): "S3 asks for it only if an object is missing",
+    ("*", "{*Bucket.Arn}"): "S3 asks for s3:ListBucket only if an object is missing",
+    ("PlanRole", "dynamodb:ConditionCheckItem on *"): "on_overwrite append: tests/service/test_claim.py",
+    ("PlanRole", "s3:GetObject on {RawBucket.Arn}*"): "for files that a listing found: tests/service/test_plan.py",
+    ("NightlyRole", "s3:GetObject on {ControlBucket.Arn}*"): "after a crash: tests/service/test_nightly.py",
+    ("LoaderRole", "events:PutEvents on *"): "for the next load of a shard: tests/service/test_settle.py",
+    ("SubmitRole", "emr-serverless:ListJobRuns on *"): "for a run whose id a crash lost: tests/service/test_submit.py",
+    ("JobRole", "s3:AbortMultipartUpload on *"): COMMITTER,
+    ("JobRole", "s3:DeleteObject on *"): COMMITTER,
+    ("JobRole", "s3:ListBucketMultipartUploads on *"): COMMITTER,
+    ("JobRole", "s3:GetObject on {RawBucket.Arn}*"): "raw files that S3 stored without a version",
+    ("JobRole", "s3:GetObject on {LakeBucket.Arn}/tables/*"): "files that Iceberg has rewritten lie there",
+    ("PublishRole", "s3:AbortMultipartUpload on *"): "pyarrow gives up an upload that failed",
+    ("PublishRole", "s3:DeleteObject on *"): "pyiceberg deletes metadata that is older than twenty commits",
+    ("PublishRole", "s3:GetObject on {LakeBucket.Arn}/artifacts/*"): "tests/service/test_artifacts.py",
+    ("PublishRole", "s3:PutObject on {LakeBucket.Arn}/artifacts/*"): "tests/service/test_artifacts.py",
     (
         "LoaderRole",
-        "redshift-data:ListStatements",
-    ): "for a statement whose id a crash has lost: tests/service/test_load.py",
-    ("SubmitRole", "emr-serverless:ListJobRuns"): "for a run whose id a crash has lost: tests/service/test_submit.py",
+        "redshift-data:ListStatements on *",
+    ): "for a statement whose id a crash lost: tests/service/test_load.py",
+    ("CopyRole", "s3:GetBucketLocation on *"): "COPY asks where a bucket is; the stand-in knows one region",
     (
-        "PlanRole",
-        "dynamodb:ConditionCheckItem",
-    ): "for overwritten files with on_overwrite append: tests/service/test_claim.py",
-    ("PlanRole", "s3:GetObject"): "for files that a listing found, and after a crash: tests/service/test_plan.py",
-    ("PublishRole", "s3:AbortMultipartUpload"): "pyarrow gives up an upload that failed",
-    ("PublishRole", "s3:DeleteObject"): "pyiceberg deletes metadata that is older than twenty commits",
-    ("OperatorPolicy", "dynamodb:ConditionCheckItem"): "`quarantine release` of a file: tests/service/test_operate.py",
-    ("OperatorPolicy", "s3:PutObject"): "`jobs upload`, and manifests of `nightly run`: tests/cli/test_upload_jobs.py",
-    ("OperatorPolicy", "s3:GetObject"): "`recover` asks for the latest version only if two do not show which is newer",
-    ("*", "s3:ListBucket"): "S3 asks for it only if an object is missing",
-    ("*", "{*Bucket.Arn}"): "S3 asks for s3:ListBucket only if an object is missing",
+        "OperatorPolicy",
+        "dynamodb:ConditionCheckItem on *",
+    ): "`quarantine release` of a file: tests/service/test_operate.py",
+    ("OperatorPolicy", "s3:PutObject on {ControlBucket.Arn}/jobs/*"): "`jobs upload`: tests/cli/test_upload_jobs.py",
+    ("OperatorPolicy", "s3:PutObject on {ControlBucket.Arn}/batches/*"): "`nightly run`: tests/service/test_nightly.py",
+    ("OperatorPolicy", "s3:GetObject on {RawBucket.Arn}/*"): "`recover`, if two versions do not show which is newer",
 }
 
 
@@ -87,7 +94,7 @@ def unallowed(allowing: list[Grant], recorded: Iterable[str]) -> list[str]:
 
 
 def unused(allowing: list[Grant], recorded: Iterable[str]) -> set[tuple[str, str]]:
-    """(principal, action) and (principal, resource) of statements by which no recorded call was allowed."""
+    """(principal, `action on resource`) for actions of a statement that no recorded call used, and unused resources."""
     used = list(lines(recorded))
     found = set()
     for grant in allowing:
@@ -95,7 +102,8 @@ def unused(allowing: list[Grant], recorded: Iterable[str]) -> set[tuple[str, str
             (action, resource) for principal, action, resource in used if covers(grant, principal, action, resource)
         ]
         actions, resources = {action for action, _ in mine}, {resource for _, resource in mine}
-        found |= {(grant.principal, action) for action in grant.actions if action not in actions}
+        without = [action for action in grant.actions if action not in actions]
+        found |= {(grant.principal, f"{action} on {one}") for action in without for one in grant.resources}
         if mine:
             found |= {(grant.principal, one) for one in grant.resources if one not in resources}
     return found
@@ -134,8 +142,12 @@ def test_both_directions_can_fail() -> None:
     calls = ["R s3:GetObject arn:b/*", "R s3:PutObject arn:b/*", "Q s3:GetObject arn:b/*", "R s3:GetObject arn:c/*"]
     assert unallowed(own, calls) == calls[1:]
     wide = [Grant("R", ("s3:GetObject", "s3:DeleteObject"), ("arn:b/*", "arn:c/*"))]
-    assert unused(wide, calls[:1]) == {("R", "s3:DeleteObject"), ("R", "arn:c/*")}
-    assert unused([*own, Grant("Q", ("sqs:SendMessage",), ("*",))], calls[:1]) == {("Q", "sqs:SendMessage")}
+    assert unused(wide, calls[:1]) == {
+        ("R", "s3:DeleteObject on arn:b/*"),
+        ("R", "s3:DeleteObject on arn:c/*"),
+        ("R", "arn:c/*"),
+    }
+    assert unused([*own, Grant("Q", ("sqs:SendMessage",), ("*",))], calls[:1]) == {("Q", "sqs:SendMessage on *")}
 
 
 @pytest.mark.parametrize("principal", sorted({grant.principal for grant in GRANTS}))
