@@ -146,7 +146,7 @@ class Cloud:
         self.deployment, self._functions, self._dispatcher = stack.deployment, stack.functions, stack.dispatcher
         self._upload_job_code()
         self.guard.deployed(self.deployment, self._issuer)
-        self._closers.append(lambda: recording.append(self.guard.uses, self.template, self.deployment))
+        self._closers.append(self._record_permissions)
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
         apps[LAMBDA] = LambdaApi(self.deployment, self.dispatcher.invoke, self.dispatcher.invoke_async)
 
@@ -285,6 +285,9 @@ class Cloud:
         self._warehouse = redshift
         self._closers.append(redshift.close)
         return {"emr-serverless": emr, "redshift-data": redshift}
+
+    def _record_permissions(self) -> None:
+        recording.append(self.guard.uses, self.template, self.deployment, self._parameters or {})
 
     def _copy_client(self, role_arn: str) -> Any:
         return self.client("s3", self.guard.name_of(role_arn))

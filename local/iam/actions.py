@@ -215,11 +215,34 @@ def _redshift_data(asked: Asked, names: Names) -> Iterator[Request]:
         yield Request(action, "*", context)
     elif asked.operation == "ListStatements":
         yield Request(action, "*")
-    elif (workgroup := names.workgroups.get(asked.body.get("WorkgroupName", ""))) is not None:
-        yield Request(action, workgroup)
-        yield Request("redshift-serverless:GetCredentials", workgroup)
     else:
-        raise UnmappedCall(f"{action} without a workgroup of the stack")
+        warehouse = _warehouse(asked.body, names)
+        if warehouse is None:
+            raise UnmappedCall(f"{action} without a warehouse of the stack")
+        yield Request(action, warehouse)
+        yield from _sign_in(asked.body, warehouse)
+
+
+def _warehouse(body: Any, names: Names) -> str | None:
+    if "ClusterIdentifier" in body:
+        return _arn("redshift", f"cluster:{body['ClusterIdentifier']}")
+    name: str = body.get("WorkgroupName", "")
+    return name if name.startswith("arn:") else names.workgroups.get(name)
+
+
+def _sign_in(body: Any, warehouse: str) -> Iterator[Request]:
+    """What the Data API needs to sign the caller in: a secret, or credentials of the database."""
+    if "SecretArn" in body:
+        yield Request("secretsmanager:GetSecretValue", body["SecretArn"])
+        return
+    if "ClusterIdentifier" not in body:
+        yield Request("redshift-serverless:GetCredentials", warehouse)
+        return
+    cluster, user = body["ClusterIdentifier"], body.get("DbUser")
+    action = "redshift:GetClusterCredentials" if user else "redshift:GetClusterCredentialsWithIAM"
+    yield Request(action, _arn("redshift", f"dbname:{cluster}/{body['Database']}"))
+    if user:
+        yield Request(action, _arn("redshift", f"dbuser:{cluster}/{user}"))
 
 
 # ---- services whose requests are paths

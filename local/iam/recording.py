@@ -27,12 +27,11 @@ KINDS: Final = ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
 
 @dataclass(frozen=True)
 class Grant:
-    """One statement of the template that allows something."""
+    """One statement of the template that allows something, with its intrinsics resolved."""
 
     principal: str  #: logical id of the role or managed policy
-    sid: str
     actions: tuple[str, ...]
-    resources: tuple[Any, ...]  #: as the template writes them, with intrinsics
+    resources: tuple[str, ...]
 
 
 class _Symbols(dict[str, str]):
@@ -49,12 +48,11 @@ class _Symbols(dict[str, str]):
         return f"${{{self._name}.{attribute}}}"
 
 
-def append(uses: Iterable[Use], template: Path, deployment: Deployment) -> None:
+def append(uses: Iterable[Use], template: Path, deployment: Deployment, parameters: Mapping[str, str]) -> None:
     """Appends the uses to the file of TIDEMARK_PERMISSIONS; does nothing if the variable is not set."""
     target, used = os.environ.get(VARIABLE), list(uses)
     if target and used:
-        expanded = expand(load(template))
-        written = lines(used, symbols(expanded, deployment))
+        written = lines(used, symbols(expand(load(template), parameters), deployment, parameters))
         with Path(target).open("a", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in written))
 
@@ -64,48 +62,38 @@ def lines(uses: Iterable[Use], written: Mapping[str, str]) -> list[str]:
     return sorted({f"{use.principal} {use.action} {written.get(use.pattern, use.pattern)}" for use in uses})
 
 
-def symbols(expanded: Mapping[str, Any], deployment: Deployment) -> dict[str, str]:
+def symbols(expanded: Mapping[str, Any], deployment: Deployment, parameters: Mapping[str, str]) -> dict[str, str]:
     """Resource pattern of this deployment → the pattern in the template's terms."""
-    resolver, symbolic = Resolver(expanded, {}, deployment.stack), symbolic_resolver(expanded)
+    resolver = Resolver(expanded, parameters, deployment.stack)
     resolver.created = dict(deployment.resources)
-    patterns = [pattern for grant in grants(expanded) for pattern in grant.resources]
-    return {str(resolver.resolve(one, "")): str(symbolic.resolve(one, "")) for one in patterns}
+    pairs = zip(grants(expanded, resolver), symbolic_grants(expanded, parameters), strict=True)
+    return {
+        actual: symbol for one, other in pairs for actual, symbol in zip(one.resources, other.resources, strict=True)
+    }
 
 
-def symbolic_resolver(expanded: Mapping[str, Any]) -> Resolver:
-    """Resolves references to resources to their own names, and everything else as for a deployment."""
-    resolver = Resolver(expanded, {})
+def symbolic_grants(expanded: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> list[Grant]:
+    """All grants, in which a resource of the template stands as its own name: `${LakeBucket.Arn}`."""
+    resolver = Resolver(expanded, parameters or {})
     for name, resource in expanded["Resources"].items():
         resolver.created[name] = Created(resource["Type"], f"${{{name}}}", _Symbols(name))
-    return resolver
+    return grants(expanded, resolver)
 
 
-def grants(expanded: Mapping[str, Any]) -> list[Grant]:
-    """Every statement of every role and managed policy of the expanded template, with the parameters' defaults."""
-    resolver = Resolver(expanded, {})
+def grants(expanded: Mapping[str, Any], resolver: Resolver) -> list[Grant]:
+    """Every statement of every role and managed policy of the expanded template whose condition holds."""
     return [
-        Grant(name, statement.get("Sid", ""), tuple(listed(statement["Action"])), tuple(listed(statement["Resource"])))
+        Grant(name, tuple(listed(statement["Action"])), tuple(map(str, listed(statement["Resource"]))))
         for name, resource in expanded["Resources"].items()
         if resource["Type"] in KINDS
-        for document in _documents(expanded, resource["Properties"])
-        for each in listed(document["Statement"])
-        for statement in _chosen(resolver, each)
+        if "Condition" not in resource or resolver.condition(resource["Condition"], name)
+        for document in _documents(resolver.resolve(resource["Properties"], name))
+        for statement in listed(document["Statement"])
     ]
 
 
-def _chosen(resolver: Resolver, statement: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """The statement itself, or the branch of its Fn::If that the conditions choose; nothing for AWS::NoValue."""
-    if "Fn::If" in statement:
-        condition, yes, no = statement["Fn::If"]
-        yield from _chosen(resolver, yes if resolver.condition(condition, "Statement") else no)
-    elif "Ref" not in statement:
-        yield statement
-
-
-def _documents(expanded: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _documents(properties: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     if "PolicyDocument" in properties:
         yield properties["PolicyDocument"]
     yield from (policy["PolicyDocument"] for policy in properties.get("Policies", []))
-    resolver = Resolver(expanded, {})
-    for arn in properties.get("ManagedPolicyArns", []):
-        yield managed.document(str(resolver.resolve(arn, "ManagedPolicyArns")))
+    yield from map(managed.document, properties.get("ManagedPolicyArns", []))

@@ -145,9 +145,26 @@ def test_a_statement_needs_credentials_of_the_workgroup_and_its_result_only_its_
         ("redshift-data:BatchExecuteStatement", WORKGROUP),
         ("redshift-serverless:GetCredentials", WORKGROUP),
     ]
+    assert permissions("redshift-data", "BatchExecuteStatement", body={"WorkgroupName": WORKGROUP}) == sent
     [asked] = needs(Asked("redshift-data", "GetStatementResultV2", body={"Id": "s1:2"}), NAMES)
     assert (asked.action, asked.resource) == ("redshift-data:GetStatementResult", "*")
     assert asked.context == {"redshift-data:statement-owner-iam-userid": "AROA:Load"}
+
+
+def test_a_cluster_signs_its_caller_in_by_secret_by_user_or_by_role() -> None:
+    """Each way has its own action and resources, besides the statement's own on the cluster."""
+    redshift = f"arn:aws:redshift:{ACCOUNT}:"
+    secret = f"arn:aws:secretsmanager:{ACCOUNT}:secret:s"
+    cluster = {"ClusterIdentifier": "c", "Database": "dev"}
+    ways = {"": {}, "user": {"DbUser": "loader"}, "secret": {"SecretArn": secret}}
+    found = {way: permissions("redshift-data", "ExecuteStatement", body=cluster | more) for way, more in ways.items()}
+    assert {each[0] for each in found.values()} == {("redshift-data:ExecuteStatement", f"{redshift}cluster:c")}
+    assert found[""][1:] == [("redshift:GetClusterCredentialsWithIAM", f"{redshift}dbname:c/dev")]
+    assert found["user"][1:] == [
+        ("redshift:GetClusterCredentials", f"{redshift}dbname:c/dev"),
+        ("redshift:GetClusterCredentials", f"{redshift}dbuser:c/loader"),
+    ]
+    assert found["secret"][1:] == [("secretsmanager:GetSecretValue", secret)]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +205,7 @@ def test_other_services_name_their_resource_in_their_own_way(call: Asked, action
         Asked("glue", "StartCrawler", body={"Name": "c"}),
         Asked("events", "PutRule", body={}),
         Asked("dynamodb", "ListTables", body={}),
-        Asked("redshift-data", "ExecuteStatement", body={"ClusterIdentifier": "c"}),
+        Asked("redshift-data", "ExecuteStatement", body={"WorkgroupName": "of-another-stack"}),
         Asked("kms", "Decrypt", body={}),
     ],
     ids=lambda call: f"{call.service}-{call.operation}",

@@ -42,7 +42,7 @@ def test_a_call_needs_an_action_and_a_resource_that_match(action: str, resource:
     ("pattern", "text", "expected"),
     [
         ("s3:Get*", "s3:GetObject", True),
-        ("s3:Get?bject", "s3:GetObject", True),
+        ("s3:?etObject", "s3:GetObject", True),
         ("s3:Get?", "s3:GetObject", False),
         ("s3.GetObject", "s3:GetObject", False),
         ("*", "s3:GetObject", True),
