@@ -53,7 +53,7 @@ def test_a_refused_name_says_rule_finding_and_remedy(stack: str, problem: str) -
     assert check_stack_name(stack, ACCOUNT, "us-east-1") == [problem]
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_listed_at_once() -> None:
     """Too long, in capitals, and reserved."""
     assert len(check_stack_name("AWS" + "t" * 60, ACCOUNT, "us-east-1")) == 3
 

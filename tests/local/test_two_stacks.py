@@ -121,7 +121,7 @@ GROUP = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/0a1b2c3d-0
     "given", [{"ExistingWorkgroupArn": GROUP}, {"ExistingCluster": "big", "WarehouseUser": "loader"}]
 )
 def test_a_stack_uses_a_warehouse_that_exists_already(cloud: Cloud, given: dict[str, str]) -> None:
-    """The product's own calls are accepted by the Data API, which tells workgroups from clusters."""
+    """The Data API accepts the product's calls for a workgroup's ARN, and for a cluster with a user."""
     stack = cloud.add_stack("tidemark-warehouse", given, adopt=True)  # what the last one left
     try:
         text = cloud.client("ssm").get_parameter(Name="/tidemark-warehouse/settings")["Parameter"]["Value"]
