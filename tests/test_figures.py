@@ -45,6 +45,7 @@ from tidemark.core import (
 from tidemark.core.capacity import runs_that_fit
 from tidemark.core.lifecycle import PATIENCE, State
 from tidemark.core.slots import background_max
+from tidemark.core.stack_names import longest_stack_name
 from tidemark.core.warehouse_ddl import SHARDS
 from tidemark.observability import COUNTS, GAUGES
 from tidemark.segmentation import model, predict, profiles, registry
@@ -405,6 +406,7 @@ FIGURES = {
         f"played {SEEDS:,} seeds and {FILES_SIMULATED}",
     ],
     "docs/operations.md": [
+        f"at most {longest_stack_name('1' * 12, 'us-east-1')[0]} characters in us-east-1",
         f"counts the latest {report.RECENT} batches",
         f"younger than {minutes(reconcile.SETTLED_AFTER)} minutes",
         said(parameter("ReconcileHours"), 24, "compares bucket and ledger every day (`ReconcileHours`)"),

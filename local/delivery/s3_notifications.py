@@ -49,7 +49,10 @@ _sequencers = Sequencers()
 
 
 def watch(event_buckets: frozenset[str], publish: Callable[[Event], None]) -> Callable[[], None]:
-    """Publishes an event for every object created or deleted in `event_buckets`; call the result to stop."""
+    """Publishes an event for every object created or deleted in buckets that send them; call the result to stop.
+
+    These are `event_buckets`, and buckets for which a caller of S3 has switched EventBridge on.
+    """
     watcher = (event_buckets, publish)
     _watchers.append(watcher)
     notifications.send_event = _send_event
@@ -63,11 +66,17 @@ def watch(event_buckets: frozenset[str], publish: Callable[[Event], None]) -> Ca
     return stop
 
 
-def _send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:  # noqa: ARG001 — moto's name
-    wanted = [publish for buckets, publish in list(_watchers) if bucket.name in buckets]
+def _send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
+    wanted = [publish for buckets, publish in list(_watchers) if bucket.name in buckets or _is_switched_on(bucket)]
     if wanted and (event := _event(str(event_name.value), bucket, key, _sequencers)):
         for publish in wanted:
             publish(event)
+    _MOTOS_OWN(account_id, event_name, bucket, key)  # to queues, if the bucket notifies them directly
+
+
+def _is_switched_on(bucket: Any) -> bool:
+    configuration = bucket.notification_configuration
+    return configuration is not None and configuration.event_bridge is not None
 
 
 def _event(name: str, bucket: Any, key: Any, sequencers: Sequencers) -> Event | None:

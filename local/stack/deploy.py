@@ -88,7 +88,7 @@ def delete(deployment: Deployment, client: Callable[[str], Any], inventory: Inve
     """Deletes a stack's resources, last to first, except those that outlive it; TemplateError if one cannot be."""
     builder = StackBuilder(deployment.stack, Path(), False, client, deployment.region)
     for logical_id, created in reversed(list(deployment.resources.items())):
-        _discard(builder, inventory, logical_id, created, keep=created.kept)
+        _discard(builder, inventory, logical_id, created, keep=_outlives(created))
 
 
 @dataclass
@@ -101,20 +101,23 @@ class _Maker:
     earlier: Mapping[str, Created]
     adopt: bool
     new: dict[str, Created] = field(default_factory=dict)
+    adopted: list[Created] = field(default_factory=list)
 
     def make(self, logical_id: str, resource: Mapping[str, Any]) -> Created:
         kind = _checked_type(logical_id, resource)
         effective = TYPES[kind].effective(logical_id, kind, resource.get("Properties", {}))
         properties = self.resolver.resolve(effective, f"{logical_id} ({kind})")
-        kept = str(resource.get("DeletionPolicy", "Delete")).startswith("Retain")
+        policies = [str(resource.get(policy, "Delete")) for policy in ("DeletionPolicy", "UpdateReplacePolicy")]
         name = str(properties.get(TYPES[kind].named_by, ""))
-        wanted = Created(kind, "", name=name, kept=kept, properties=properties)
+        wanted = Created(kind, "", name=name, deletion=policies[0], replacement=policies[1], properties=properties)
         before = self._before(logical_id, wanted)
         exists = self._claim(logical_id, wanted)
         self.builder.earlier, self.builder.exists = before, exists or before is not None
         created = self._create(logical_id, wanted)
         if not self.builder.exists:
             self.new[logical_id] = created
+        elif before is None:
+            self.adopted.append(created)
         return created
 
     def _before(self, logical_id: str, wanted: Created) -> Created | None:
@@ -124,7 +127,7 @@ class _Maker:
 
     def _claim(self, logical_id: str, wanted: Created) -> bool:
         """Takes the resource's name for the stack; whether the resource exists already."""
-        builder, adopt = self.builder, wanted.kept and self.adopt
+        builder, adopt = self.builder, self.adopt and _outlives(wanted)
         try:
             return bool(wanted.name) and self.inventory.claim(
                 wanted.type, builder.region, wanted.name, builder.stack, adopt=adopt
@@ -138,18 +141,30 @@ class _Maker:
         except TemplateError:
             if not self.builder.exists:
                 self.inventory.forget(wanted.type, self.builder.region, wanted.name)
+            elif self.builder.earlier is None:
+                self.inventory.leave(wanted.type, self.builder.region, wanted.name)
             raise
         return replace(wanted, ref=made.ref, attributes=made.attributes)
 
     def undo(self) -> None:
+        """Deletes what is new, except what its policy keeps even then, and leaves what was adopted."""
         for logical_id, created in reversed(self.new.items()):
-            _discard(self.builder, self.inventory, logical_id, created, keep=False)
+            _discard(self.builder, self.inventory, logical_id, created, keep=created.deletion == "Retain")
+        for created in self.adopted:
+            self.inventory.leave(created.type, self.builder.region, created.name)
 
     def discard_the_rest(self) -> None:
         """Deletes what the last deployment had and this one has not, or has replaced."""
         for logical_id, created in reversed(list(self.earlier.items())):
-            if logical_id not in self.resolver.created or logical_id in self.new:
-                _discard(self.builder, self.inventory, logical_id, created, keep=created.kept)
+            if logical_id in self.new:
+                _discard(self.builder, self.inventory, logical_id, created, keep=created.replacement != "Delete")
+            elif logical_id not in self.resolver.created:
+                _discard(self.builder, self.inventory, logical_id, created, keep=_outlives(created))
+
+
+def _outlives(created: Created) -> bool:
+    """Whether the resource stays when its stack is deleted, or its template has it no longer."""
+    return created.deletion != "Delete"
 
 
 def _call(builder: StackBuilder, logical_id: str, wanted: Created) -> Created:

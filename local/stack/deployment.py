@@ -23,7 +23,8 @@ class Created:
     ref: str  #: physical id
     attributes: Mapping[str, str] = field(default_factory=dict)
     name: str = ""  #: the name from the template, if AWS refuses a name that is taken
-    kept: bool = False  #: whether it outlives its stack
+    deletion: str = "Delete"  #: DeletionPolicy
+    replacement: str = "Delete"  #: UpdateReplacePolicy
     properties: Mapping[str, Any] = field(default_factory=dict)  #: those that take effect, resolved
 
 

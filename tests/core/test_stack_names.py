@@ -40,10 +40,10 @@ TAKEN = "expected a stack name that does not begin with 'ssm', which is reserved
     ("stack", "problem"),
     [
         ("Tidemark", CASE.format("'Tidemark': choose 'tidemark'")),
-        ("tide_mark", LETTERS.format("'tide_mark': choose another name")),
-        ("1tide", LETTERS.format("'1tide': choose another name")),
-        ("", LETTERS.format("'': choose another name")),
-        ("tide\n", LETTERS.format("'tide\\n': choose another name")),
+        ("tide_mark", LETTERS.format("'tide_mark'")),
+        ("1tide", LETTERS.format("'1tide'")),
+        ("", LETTERS.format("''")),
+        ("tide\n", LETTERS.format("'tide\\n'")),
         ("ti", SHORT.format("'ti' with 2: choose a longer name")),
         ("ssm-lake", TAKEN.format("'ssm-lake': choose another name")),
     ],
@@ -53,7 +53,7 @@ def test_a_refused_name_says_rule_finding_and_remedy(stack: str, problem: str) -
     assert check_stack_name(stack, ACCOUNT, "us-east-1") == [problem]
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_listed_at_once() -> None:
     """Too long, in capitals, and reserved."""
     assert len(check_stack_name("AWS" + "t" * 60, ACCOUNT, "us-east-1")) == 3
 

@@ -33,6 +33,7 @@ from tidemark.core.errors import TidemarkError
 from tidemark.core.files import split_uri
 from tidemark.core.job_code import ENTRY, MODULES, code_prefix
 from tidemark.core.lifecycle import State
+from tidemark.core.naming import statement_name
 from tidemark.service.job_code import current_code, put_code, use_code
 from tidemark.service.operate import discard_batch, rejected_files, release_file, replay
 
@@ -353,8 +354,9 @@ def run_again(laptop: Laptop, load_id: str) -> None:
     load, warehouse = laptop.world.ledger.loads.get(load_id), laptop.world.warehouse
     assert load
     sent = warehouse.client.describe_statement(Id=load.statement_id)["SubStatements"]
+    name = statement_name(warehouse.stack, load_id)
     zombie = warehouse.client.batch_execute_statement(
-        **warehouse.target, Sqls=[part["QueryString"] for part in sent], StatementName=load_id, WithEvent=True
+        **warehouse.target, Sqls=[part["QueryString"] for part in sent], StatementName=name, WithEvent=True
     )["Id"]
     while not (found := warehouse.statement(zombie)) or not found.ended:
         time.sleep(0.05)
@@ -389,7 +391,7 @@ class Unanswered:
 
     def _named_load(self) -> bool:
         latest = list(self.app._statements.values())[-1]
-        return str(latest.request.get("StatementName", "")).startswith("load.")
+        return str(latest.request.get("StatementName", "")).startswith("tidemark.load.")
 
 
 @pytest.mark.parametrize(("trouble", "loads"), [(lose_connection, 2), (kill_caller, 1)])

@@ -11,6 +11,9 @@ import pytest
 
 from local.account import TemplateError
 from local.cloud import Cloud, RunningStack
+from local.world import LaptopWorld
+from tidemark.clock import SystemClock
+from tidemark.settings import Settings
 
 FILE = b'{"timestamp": "2026-11-21T07:00:00Z", "user_id": "u1", "status_code": 200}\n'
 
@@ -92,6 +95,42 @@ def test_a_hint_wakes_the_stack_that_sent_it_alone(cloud: Cloud, other: RunningS
             event = {"source": source, "detail-type": "Batch Due", "detail": {"state": "RUNNING", "batch_id": "a.b.c"}}
             heard[source] += [rule.name for rule, pattern in rules if pattern.matches(event)]
     assert heard == {"tidemark": ["tidemark-PublishHint"], "tidemark-dev": ["tidemark-dev-PublishHint"]}
+
+
+@pytest.mark.parametrize("way", ["EventBridge", "Queue"])
+def test_a_stack_collects_from_a_bucket_that_exists_already(cloud: Cloud, way: str) -> None:
+    """Its events come from EventBridge, or from the bucket itself to the queue; no bucket of its own is made."""
+    name, s3 = f"landing-{way.lower()}", cloud.client("s3")
+    s3.create_bucket(Bucket=name)
+    stack = cloud.add_stack(f"tidemark-{way.lower()}", {"ExistingRawBucket": name})
+    queue = {"QueueArn": stack.deployment.outputs["LandedQueueArn"], "Events": ["s3:ObjectCreated:*"]}
+    configuration = {"EventBridge": {"EventBridgeConfiguration": {}}, "Queue": {"QueueConfigurations": [queue]}}
+    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=configuration[way])
+    land(cloud, name, "web_logs/2026/11/21/07/a.json")
+    wait(cloud, stack)
+    assert "RawBucket" not in stack.deployment.resources
+    assert pending(cloud, f"tidemark-{way.lower()}-ledger") == 1
+    cloud.delete_stack(stack)
+    assert s3.get_object(Bucket=name, Key="web_logs/2026/11/21/07/a.json")["Body"].read() == FILE
+
+
+GROUP = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/0a1b2c3d-0000-4000-8000-123456789012"
+
+
+@pytest.mark.parametrize(
+    "given", [{"ExistingWorkgroupArn": GROUP}, {"ExistingCluster": "big", "WarehouseUser": "loader"}]
+)
+def test_a_stack_uses_a_warehouse_that_exists_already(cloud: Cloud, given: dict[str, str]) -> None:
+    """The Data API accepts the product's calls for a workgroup's ARN, and for a cluster with a user."""
+    stack = cloud.add_stack("tidemark-warehouse", given, adopt=True)  # what the last one left
+    try:
+        text = cloud.client("ssm").get_parameter(Name="/tidemark-warehouse/settings")["Parameter"]["Value"]
+        world = LaptopWorld(Settings.read(json.loads(text)), SystemClock(), cloud)
+        assert world.warehouse.read("SELECT 1") == [(1,)]
+        assert world.warehouse.find("load.none") is None
+        assert not {"Warehouse", "WarehouseNamespace"} & set(stack.deployment.resources)
+    finally:
+        cloud.delete_stack(stack)
 
 
 def test_a_stack_that_is_deleted_and_deployed_again_goes_on(cloud: Cloud, other: RunningStack) -> None:

@@ -12,12 +12,13 @@ from tests.simulation.race import Hand
 from tests.simulation.small_worlds import LOADED, NEXT_PUBLISHED, PUBLISHED, land, minutes, orders, plan
 from tidemark.core.lifecycle import State
 from tidemark.core.loading import Load
+from tidemark.core.naming import load_of
 from tidemark.service.load import load
 
 
 def statements(hand: Hand) -> list[str]:
     """The names of the loads that the warehouse was sent."""
-    return [one.name for one in hand.simulation.redshift.statements if one.name.startswith("load.")]
+    return [load_of(one.name) for one in hand.simulation.redshift.statements if one.name.startswith("tide.load.")]
 
 
 def open_loads(hand: Hand) -> list[Load]:

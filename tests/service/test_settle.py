@@ -34,6 +34,7 @@ def hinted(*waiting: Batch) -> list[str]:
 
     world: Any = SimpleNamespace(
         clock=SimpleNamespace(now=lambda: NOW),
+        settings=SimpleNamespace(stack="tide"),
         datasets=DATASETS,
         map=lambda function, items, at_once: list(map(function, items)),
         ledger=SimpleNamespace(

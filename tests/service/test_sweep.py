@@ -33,6 +33,8 @@ ALARMS: dict[str, Json] = {
 PARAMETERS = expand(load(ROOT / "template.yaml"))["Parameters"]
 FILE = FileVersion("raw", "shop/1.json", "v1", 10, "2026-11-22T00:00:00Z")
 NAME = "shop.20261122T000000.00000001"
+#: The service of the metrics → how the template writes it.
+STACK = {"tidemark": {"Ref": "AWS::StackName"}}
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +60,7 @@ def rings(alarm: Json, blob: Json) -> bool:
     """Whether the alarm's condition holds of what was told; the metric must be told as the alarm names it."""
     directive = blob["_aws"]["CloudWatchMetrics"][0]
     assert directive["Namespace"] == alarm["Namespace"]
-    stack = {"Ref": "AWS::StackName"}  # under which the functions tell their metrics
-    told_by = {name: stack if name == "service" else blob[name] for name in directive["Dimensions"][0]}
-    assert [{"Name": name, "Value": value} for name, value in told_by.items()] == alarm["Dimensions"]
+    assert [{"Name": name, "Value": STACK[blob[name]]} for name in directive["Dimensions"][0]] == alarm["Dimensions"]
     (value,) = blob[alarm["MetricName"]]
     threshold = alarm["Threshold"]
     least = PARAMETERS[threshold["Ref"]]["Default"] if isinstance(threshold, dict) else threshold

@@ -114,7 +114,7 @@ def test_hints_name_batch_state_and_attempt(hand: Hand, monkeypatch: pytest.Monk
     monkeypatch.setitem(hand.simulation.world.clients, "events", Events())
     asked(hand, hint, [batch] * 11)
     assert [len(entries) for entries in sent] == [10, 1]
-    assert (sent[1][0]["Source"], sent[1][0]["DetailType"]) == ("tidemark", "Batch Due")
+    assert (sent[1][0]["Source"], sent[1][0]["DetailType"]) == ("tide", "Batch Due")
     assert json.loads(sent[1][0]["Detail"]) == {
         "batch_id": hand.batch(0), "state": "RUNNING", "attempt": 1, "nightly": False,
     }  # fmt: skip

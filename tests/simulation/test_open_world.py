@@ -318,4 +318,4 @@ def _slow_runs(it: OpenWorld, seconds: float) -> float:
 
 
 def _loads(it: OpenWorld) -> list[Any]:
-    return [found for found in it.sim.redshift.statements if found.name.startswith("load.")]
+    return [found for found in it.sim.redshift.statements if found.name.startswith("tide.load.")]

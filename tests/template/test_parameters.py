@@ -19,7 +19,7 @@ from tidemark.settings import OPTIONAL, Settings
 
 Json = Any
 DEPLOYED = expand(load(Path(__file__).resolve().parents[2] / "template.yaml"))
-GROUP = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/0a1b"
+GROUP = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/0a1b2c3d-0000-4000-8000-123456789012"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:loader"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b"
 CLUSTER = "arn:aws:redshift:us-east-1:123456789012"
@@ -150,7 +150,7 @@ def test_an_existing_application_runs_the_jobs() -> None:
 def test_a_warehouse_is_named_and_signed_in_to_in_every_form(
     choice: str, settings: tuple[str, ...], issues: str, signs_in: list[str] | None, secret: str | None
 ) -> None:
-    """Workgroup or cluster; the role's own user, a cluster's user, or a secret's; permissions are for that form."""
+    """Workgroup or cluster; the role's own user, a cluster's, or a secret's. Each permission is for its form alone."""
     resources = resolved(CHOICES[choice])
     variables = environment(resources)
     names = ("WAREHOUSE_WORKGROUP", "WAREHOUSE_CLUSTER", "WAREHOUSE_USER", "WAREHOUSE_SECRET_ARN")

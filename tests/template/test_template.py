@@ -424,12 +424,13 @@ def test_nights_that_do_not_come_are_an_alarm_though_nobody_fails() -> None:
 
 
 def test_a_message_is_not_shown_again_while_it_is_worked_on() -> None:
-    """Visibility is six times the function's timeout and the batching window; five tries before it is set aside."""
+    """Visibility is six times timeout and window; an hour of throttled receives sets nothing aside."""
     source, queue = SOURCES["CollectLanded"], QUEUES["LandedQueue"]
     window, timeout = source["MaximumBatchingWindowInSeconds"], FUNCTIONS["Collect"]["Timeout"]
     assert source["EventSourceArn"] == arn("LandedQueue")
     assert queue["VisibilityTimeout"] >= 6 * timeout + window
-    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"] >= 3_600
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 2}  # of the ten that a new account has
     assert source["BatchSize"] <= 10 or window >= 1
 
 

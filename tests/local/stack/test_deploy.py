@@ -131,7 +131,8 @@ def written(tmp_path: Path, resources: dict[str, Any], **more: Any) -> Path:
 
 
 def _named(kind: str, key: str, name: str, policy: str = "Delete", **properties: Any) -> dict[str, Any]:
-    return {"Type": kind, "DeletionPolicy": policy, "Properties": {key: {"Fn::Sub": name}, **properties}}
+    policies = {"DeletionPolicy": policy, "UpdateReplacePolicy": policy.removesuffix("ExceptOnCreate")}
+    return {"Type": kind, **policies, "Properties": {key: {"Fn::Sub": name}, **properties}}
 
 
 TRUST = {"Version": "2012-10-17", "Statement": []}
@@ -185,6 +186,20 @@ def test_a_stack_that_fails_leaves_nothing(tmp_path: Path, client: Callable[[str
         deploy(written(tmp_path, {"A": bucket, "B": broken}), client, inventory=inventory)
     assert "fails-bucket" not in {found["Name"] for found in client("s3").list_buckets()["Buckets"]}
     assert inventory == Inventory()
+
+
+def test_an_adoption_that_fails_leaves_what_was_there(tmp_path: Path, client: Callable[[str], Any]) -> None:
+    """It can be adopted by the next try, and by no deployment that does not ask for it."""
+    kept = {"A": _named("AWS::S3::Bucket", "BucketName", "left-bucket", "RetainExceptOnCreate")}
+    broken = {"B": {"Type": "AWS::SSM::Parameter", "DependsOn": "A", "Properties": {"Type": "String"}}}
+    inventory = Inventory()
+    delete(deploy(written(tmp_path, kept), client, inventory=inventory), client, inventory)
+    with pytest.raises(TemplateError, match="'Value' is missing"):
+        deploy(written(tmp_path, kept | broken), client, inventory=inventory, adopt=True)
+    with pytest.raises(TemplateError, match="already exists"):
+        deploy(written(tmp_path, kept), client, inventory=inventory)
+    again = deploy(written(tmp_path, kept), client, inventory=inventory, adopt=True)
+    assert again.resources["A"].ref == "left-bucket"
 
 
 def test_a_bucket_with_objects_cannot_be_deleted(tmp_path: Path, client: Callable[[str], Any]) -> None:
