@@ -132,7 +132,7 @@ def test_a_slow_run_that_had_all_cores_is_tried_as_it_was(files: int, then: type
 
 @pytest.mark.parametrize(("changes", "expected"), [({}, FileRefused), ({"period": "2026-03-01"}, Poisoned)])
 def test_a_file_to_which_access_stays_denied_is_set_aside_after_a_day(changes: dict[str, Any], expected: type) -> None:
-    """A missing grant is no file's fault; a file that another account has locked must not hold the others for ever."""
+    """A missing grant is no file's fault; a file that another account has locked must not hold up the others."""
     denied = RunFailure("s3://raw/web/bad.json: Access Denied", "denied", BAD)
     assert after_run_failure(batch(**changes), denied) == RunRetried(2, denied.message)
     tired = batch(failures=Failures(runs=TRANSIENT_MAX - 1), **changes)

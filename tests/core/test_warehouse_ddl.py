@@ -150,7 +150,7 @@ def test_a_ratio_is_that_of_the_sums() -> None:
 
 @pytest.mark.parametrize("recorded", ["VARCHAR(9)", "VARCHAR(65535)"])
 def test_a_text_may_become_shorter(recorded: str) -> None:
-    """The warehouse's column stays as long as it is, and takes whatever the shorter one takes."""
+    """The warehouse's column keeps its length, and takes whatever the shorter one takes."""
     assert table_changes(EVENTS, "events", {**declared_shape(EVENTS, "events"), "user_id": recorded}) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ import tidemark.service.load as load_module
 from tests.service.steps import asked, batch_of, did
 from tests.simulation.race import Hand
 from tests.simulation.small_worlds import LOADED, NEXT_PUBLISHED, PUBLISHED, land, minutes, orders, plan
+from tidemark.core.dataset import Ratio
 from tidemark.core.lifecycle import State
 from tidemark.core.loading import Load
 from tidemark.core.naming import load_of
@@ -95,3 +97,26 @@ def test_a_dataset_that_was_deployed_with_another_column_is_loaded_by_itself(han
     assert asked(hand, load) == 1
     sent = hand.simulation.redshift.statements[-1]
     assert any("first_added" in sql for sql in sent.sqls)
+
+
+def test_a_view_that_gets_a_column_keeps_its_readers(hand: Hand) -> None:
+    """It has to be dropped for that, so what they had is granted again in the same transaction."""
+    did(hand, *LOADED)
+    reader = "'public', 'orders_users', 'SELECT', 'analysts', 'group', 0"
+    hand.simulation.redshift.database.execute(f"INSERT INTO svv_relation_privileges VALUES ({reader})")
+    declared = hand.simulation.declared["orders"]
+    rated = [
+        replace(table, ratios=(Ratio("share", "events", "events"),)) if table.kind == "additive" else table
+        for table in declared.tables
+    ]
+    hand.simulation.declared["orders"] = replace(declared, tables=tuple(rated))
+    did(hand, *NEXT_PUBLISHED, minutes(6))
+    assert asked(hand, load) == 1
+    sent = [
+        one.sqls for one in hand.simulation.redshift.statements if one.name.startswith("tidemark-table-orders_users")
+    ]
+    assert [sql.split(" AS ")[0] for sql in sent[-1]] == [
+        'DROP VIEW IF EXISTS "orders_users"',
+        'CREATE VIEW "orders_users"',
+        'GRANT SELECT ON "orders_users" TO GROUP "analysts"',
+    ]

@@ -25,7 +25,9 @@ USING = re.compile(r'DELETE FROM ("\w+") USING (\S+) AS (\w+) WHERE \1\.("\w+") 
 LAYOUT = re.compile(r"\)\s*(DISTSTYLE|DISTKEY|SORTKEY)\b.*$")
 TEMP = re.compile(r"CREATE TEMP TABLE (\S+)")
 VARCHAR = re.compile(r"VARCHAR\((\d+)\)")
-IGNORED = re.compile(r"LOCK tidemark\.load_history(_\w)?|CREATE SCHEMA IF NOT EXISTS tidemark")
+REPLACED = re.compile(r"CREATE OR REPLACE VIEW (\S+)")
+PRIVILEGES = "namespace_name, relation_name, privilege_type, identity_name, identity_type, admin_option"
+IGNORED = re.compile(r"LOCK tidemark\.load_history(_\w)?|CREATE SCHEMA IF NOT EXISTS tidemark|GRANT .*")
 
 
 CONFLICT = "ERROR: 1023 DETAIL: Serializable isolation violation on table in Redshift"
@@ -63,6 +65,7 @@ class SimRedshift:
         self.longest = 60.0  # seconds; the most that a statement takes without faults
         self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.database.execute("ATTACH ':memory:' AS tidemark")
+        self.database.execute(f"CREATE TABLE svv_relation_privileges ({PRIVILEGES})")
         # The garbage collector cannot see SQLite's reference to a function: a strong one would keep seeds in memory.
         clock = weakref.ref(stage)
         self.database.create_function("GETDATE", 0, lambda: str(clock().time))  # type: ignore[union-attr]
@@ -195,6 +198,9 @@ class SimRedshift:
         sql = USING.sub(r"DELETE FROM \1 WHERE \4 IN (SELECT \5 FROM \2)", sql)
         if sql.startswith("CREATE TABLE"):
             sql = LAYOUT.sub(")", sql)
+        if view := REPLACED.match(sql):
+            self.database.execute(f"DROP VIEW IF EXISTS {view[1]}")
+            sql = REPLACED.sub(r"CREATE VIEW \1", sql)
         return self.database.execute(sql).fetchall()
 
     def _copy(self, table: str, manifest: str) -> None:

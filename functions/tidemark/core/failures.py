@@ -13,7 +13,7 @@ unknown, again                                  split the batch, until the bad f
 beyond: no file is to blame                     quarantine the batch: a person must act
 
 A batch that must not be split (a single file, rows that readers may have seen, a nightly batch) is quarantined instead.
-`tidemark.core.error_texts` has the texts by which AWS tells these kinds.
+`tidemark.core.error_texts` lists AWS's texts of each kind.
 """
 
 from __future__ import annotations

@@ -119,8 +119,8 @@ def _usual(input_bytes: int) -> RunSize:
 def _larger(size: RunSize, enlarged: int) -> RunSize:
     """The size with twice the memory for each task, or with all memory of the largest worker for a single one.
 
-    Several executors keep their size, of which their tasks take twice the share: thirty GB for each of them would be
-    more than a new account has.
+    If there are several executors, they keep their size and run half as many tasks at once: thirty GB for each of them
+    would be more than a new account has.
     """
     driver = Worker(2, 16, DRIVER_OVERHEAD)
     largest = Worker(4, LARGEST_GB, EXECUTOR_OVERHEAD)

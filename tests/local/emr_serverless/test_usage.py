@@ -45,7 +45,7 @@ def test_numbers_of_executors_that_agree_are_taken(least: str, initial: str, mos
     ],
 )
 def test_numbers_of_executors_that_contradict_are_named(properties: dict[str, str], words: str) -> None:
-    """The first is the thread's own example: three executors at first, which nobody asked for, and at most two."""
+    """The first is the thread's own example: three initial executors by default, and at most two."""
     found = contradiction({f"{ALLOCATION}{name}": number for name, number in properties.items()})
     assert found.startswith(f"Maximum value of spark.dynamicAllocation.initialExecutors: {words}")
 

@@ -61,7 +61,7 @@ def test_the_region_is_the_one_that_emr_sets(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_refusal_names_the_file_only_if_it_may_be_the_files(
     monkeypatch: pytest.MonkeyPatch, code: str, kind: str, named: bool
 ) -> None:
-    """Access may be denied to all files or to one: the control plane needs the name to tell."""
+    """Access may be denied to all files or to one: with the name, the control plane can set that one aside."""
 
     class Refusing:
         def get_object(self, **_: Any) -> Any:
