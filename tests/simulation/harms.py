@@ -266,7 +266,7 @@ HARMS = {
         lambda: [(publish_module, "_located", lambda _world, _batch, failure: failure)], a_run_blames_a_stranger
     ),
     "writes the order again after a deployment": Harm(
-        lambda: [rewritten(submit_module, "_start", "put_once", "put")], a_column_comes_while_a_run_is_started
+        lambda: [rewritten(submit_module, "_job_spec", "put_once", "put")], a_column_comes_while_a_run_is_started
     ),
 }
 
