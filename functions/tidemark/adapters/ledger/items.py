@@ -39,11 +39,11 @@ def _codec() -> tuple[TypeSerializer, TypeDeserializer]:
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
-    """Returns plain values in DynamoDB's typed form, with this release's format.
+    """Returns plain values in DynamoDB's typed form, of the first format unless they have another one.
 
     None and "" are left out, so sparse indexes stay sparse.
     """
-    serialize, stamped = _codec()[0].serialize, {**values, FORMAT_NAME: FORMAT}
+    serialize, stamped = _codec()[0].serialize, {FORMAT_NAME: 1, **values}
     return {key: serialize(_plain(value)) for key, value in stamped.items() if value not in (None, "")}
 
 
