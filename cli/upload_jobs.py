@@ -35,7 +35,7 @@ def upload_jobs(world: World, console: Console) -> None:
 def pack_packages(scratch: Path) -> Path:
     """Install requirements/job.txt for EMR's Python and pack it; each run puts it on its path.
 
-    The same packages give the same bytes, so that the code's hash changes with its content alone.
+    The same packages, installed by the same Python, give the same bytes: the code's hash changes with its content.
     """
     target, archive = scratch / "python", scratch / PACKAGES
     options = ["--quiet", "--require-hashes", "--no-deps", "--no-compile", "--only-binary", ":all:"]

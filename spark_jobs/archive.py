@@ -1,4 +1,4 @@
-"""The job's code as it is uploaded: the entry point, and a zip with all other modules (`--py-files`)."""
+"""The job's code that is uploaded: the entry point, and a zip with all other modules (`--py-files`)."""
 
 from __future__ import annotations
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from local.cloud import Cloud
+from spark_jobs.archive import job_files
+from tests.conftest import ROOT
 from tests.local.conftest import SMALL
+from tests.service.lost import Shop
+from tidemark.core.job_code import code_hash
+from tidemark.service.job_code import code_versions, current_code
 
 
 def test_one_cloud_runs_in_a_process(cloud: Cloud) -> None:
@@ -52,3 +58,17 @@ def test_a_stopped_cloud_has_forgotten_everything_and_makes_room(tmp_path: Path,
         Cloud(tmp_path / "none.yaml", apps={}, schedules=False).start()
     with Cloud(SMALL, state_dir=tmp_path, apps={}, schedules=False) as again:
         assert again.client("s3").list_buckets()["Buckets"]
+
+
+def test_the_code_of_the_checkout_is_uploaded_as_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs read it from there, as on AWS: an edit in the checkout counts only after `tidemark jobs upload`."""
+    shop, cloud = Shop(), Cloud(ROOT / "template.yaml")
+    resources = {"ControlBucket": SimpleNamespace(ref="control")}
+    monkeypatch.setattr(cloud, "deployment", SimpleNamespace(resources=resources), raising=False)
+    monkeypatch.setattr(cloud, "client", shop.world.client)
+    cloud._upload_job_code()
+    files = job_files(ROOT)
+    code = code_hash(files)
+    assert current_code(shop.world) == code
+    assert [version.code for version in code_versions(shop.world)] == [code]
+    assert {name: shop.world.store.get("control", f"jobs/{code}/{name}") for name in files} == files

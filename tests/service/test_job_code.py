@@ -135,7 +135,7 @@ def test_a_run_that_failed_for_a_passing_reason_is_repeated_as_it_was(hand: Hand
 
 
 def test_a_run_that_the_code_may_have_failed_is_repeated_with_the_current_code(hand: Hand) -> None:
-    """A person who has mended the code, or gone back, need not wait until the batch is split to its last file."""
+    """A person who has corrected the code, or gone back, need not wait until the batch is split to its last file."""
     did(
         hand, uploaded(OLD), runs_end("unknown"), *PLANNED, *RUN, publish(), uploaded(NEW), minutes(40), *RUN, publish()
     )

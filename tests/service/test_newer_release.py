@@ -95,7 +95,7 @@ STATES: dict[str, tuple[Step, ...]] = {
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_batch_of_a_newer_release_holds_up_no_other(hand: Hand, state: str) -> None:
-    """Every function leaves it as it is, without an error, and loads what comes after it."""
+    """Every function leaves it unchanged, without an error, and loads what comes after it."""
     did(hand, *STATES[state], newer_items)
     before = dict(hand.simulation.dynamodb.items[f"BATCH#{hand.batch(0)}"])
     hinted = [hint(function) for function in ("plan", "submit", "publish", "settle")]

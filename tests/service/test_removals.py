@@ -26,7 +26,7 @@ def test_a_dataset_at_rest_can_be_removed(known: Shop) -> None:
 
 
 def test_a_dataset_with_pending_files_cannot(known: Shop) -> None:
-    """Whether they are fresh or backfilled; as long as it is declared, nothing is said."""
+    """Fresh or backfilled. As long as it is declared, nothing is said."""
     for background in (False, True):
         known.world.ledger.segments.put("shop", [A], known.world.clock.now(), background)
     assert removals(known.world, {"shop"}) == []

@@ -46,7 +46,7 @@ def rewritten(owner: Any, function: str, old: str, new: str) -> Patch:
     source = textwrap.dedent(inspect.getsource(original))
     assert source.count(old) == 1, f"{function} has {old!r} {source.count(old)} times"
     made: dict[str, Any] = {}
-    exec(source.replace(old, new), original.__globals__, made)
+    exec(source.replace(old, new), inspect.unwrap(original).__globals__, made)
     return owner, function, made[function]
 
 
@@ -242,7 +242,7 @@ HARMS = {
         lambda: [rewritten(plan_module, "form", "not files and batch.attempt == 1", "not files")], the_only_file_goes
     ),
     "compares no counts when it settles": Harm(
-        lambda: [rewritten(settle_module, "_close_finished", "counted == expected", "True")], a_copy_leaves_a_row_out
+        lambda: [rewritten(settle_module, "_compare", "counted == expected", "True")], a_copy_leaves_a_row_out
     ),
     "marks the days of the published attempt only": Harm(
         lambda: [
@@ -266,7 +266,7 @@ HARMS = {
         lambda: [(publish_module, "_located", lambda _world, _batch, failure: failure)], a_run_blames_a_stranger
     ),
     "writes the order again after a deployment": Harm(
-        lambda: [rewritten(submit_module, "_start", "put_once", "put")], a_column_comes_while_a_run_is_started
+        lambda: [rewritten(submit_module, "_job_spec", "put_once", "put")], a_column_comes_while_a_run_is_started
     ),
 }
 

@@ -33,7 +33,7 @@ WRITES = {
     "plan dynamodb.DeleteItem", "submit emr.StartJobRun", "submit dynamodb.TransactWriteItems", "submit s3.PutObject",
     "publish glue.CreateTable", "publish glue.UpdateTable", "publish dynamodb.TransactWriteItems",
     "publish dynamodb.UpdateItem", "load dynamodb.TransactWriteItems", "load s3.PutObject",
-    "load redshift.BatchExecuteStatement", "load dynamodb.PutItem", "settle dynamodb.TransactWriteItems",
+    "load redshift.BatchExecuteStatement", "load dynamodb.UpdateItem", "settle dynamodb.TransactWriteItems",
     "reconcile dynamodb.PutItem", "person dynamodb.TransactWriteItems", "nightly dynamodb.TransactWriteItems",
     "nightly s3.PutObject",
 }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 from tidemark.core.errors import NewerRelease
 
-#: The highest format that this release reads, and the one that it writes.
+#: The highest format that this release reads. It writes the lowest one that says what has to be said.
 FORMAT = 1
 #: The attribute or key that has the number.
 FORMAT_NAME = "format"

@@ -22,14 +22,14 @@ from tidemark.core.release import FORMAT, FORMAT_NAME, NEWER, is_newer_format
 Item = dict[str, Any]
 #: Partitions of the `open` index besides the datasets; no dataset's name begins with `#`.
 QUARANTINE, LOADS, BLEMISHED = "#quarantine", "#loads", "#blemished"
+#: Fields of values that are not an attribute of their own.
+UNSTORED = ("unknown",)
 #: Attributes of items besides the fields of their values.
 SYSTEM = frozenset(("pk", "sk", "open", "due_at", "dataset", "batch_dataset", FORMAT_NAME))
 #: Every attribute that this release gives a batch or an attempt.
-BATCH_NAMES = frozenset(entry.name for entry in fields(Batch)) | SYSTEM
+BATCH_NAMES = frozenset(entry.name for entry in fields(Batch) if entry.name not in UNSTORED) | SYSTEM
 #: Maps of a batch that a newer release may add keys to.
 BATCH_MAPS: Mapping[str, type] = MappingProxyType({"counts": Counts, "failures": Failures})
-#: Fields of values that are not an attribute of their own.
-UNSTORED = ("unknown",)
 TIMES = ("created_at", "updated_at", "began_at", "due_at", "not_before", "waiting_since")
 
 
@@ -39,11 +39,11 @@ def _codec() -> tuple[TypeSerializer, TypeDeserializer]:
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
-    """Returns plain values in DynamoDB's typed form, with this release's format.
+    """Returns plain values in DynamoDB's typed form, of the first format unless they have another one.
 
     None and "" are left out, so sparse indexes stay sparse.
     """
-    serialize, stamped = _codec()[0].serialize, {**values, FORMAT_NAME: FORMAT}
+    serialize, stamped = _codec()[0].serialize, {FORMAT_NAME: 1, **values}
     return {key: serialize(_plain(value)) for key, value in stamped.items() if value not in (None, "")}
 
 
