@@ -68,12 +68,14 @@ def run_local(
 
 def stay_up(console: Console, port: int, docker: bool = False) -> int:
     """Keep the laptop cloud up until Ctrl-C; with `docker`, containers and `sam local invoke` may use it."""
-    _refuse_taken(port)
+    containers = find_containers() if docker else None
+    for address in (HOST, *(containers.listens_on if containers else ())):
+        _refuse_taken(address, port)
     signals: list[int] = []
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda received, _: signals.append(received))
     say(console, "starting the laptop cloud …")
-    cloud = Cloud(parameters=EAGER, speed=SPEED, port=port, containers=find_containers() if docker else None)
+    cloud = Cloud(parameters=EAGER, speed=SPEED, port=port, containers=containers)
     cloud.start()
     try:
         _explain_up(console, cloud)
@@ -103,14 +105,14 @@ def _files_below(folder: Path) -> Survey:
     return landing
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_taken(address: str, port: int) -> None:
     """Raise one line for a port in use: the server itself would print three, and end the process."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((address, port))
         except OSError as error:
-            raise TidemarkError(f"cannot listen on {HOST}:{port}: {error.strerror or error}") from error
+            raise TidemarkError(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
 
 
 @contextmanager

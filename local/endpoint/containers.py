@@ -24,6 +24,11 @@ class Containers:
     host: str  #: this machine's name or address to them
     bridge: IPv4Interface | None = None  #: this machine's address on their network; None if they come over loopback
 
+    @property
+    def listens_on(self) -> tuple[str, ...]:
+        """The addresses besides loopback on which the endpoint listens for them."""
+        return (str(self.bridge.ip),) if self.bridge else ()
+
     def reaches(self, remote: str) -> bool:
         """Whether a connection from the address `remote` is one of theirs, or this machine's own."""
         address = ip_address(remote)

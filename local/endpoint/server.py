@@ -101,8 +101,8 @@ class Endpoint:
         self._moto = PatchedMoto(DomainDispatcherApplication(create_backend_app))
         self._servers = [self._serve_on(HOST, port)]
         self._port = self._servers[0].server_port
-        if containers and containers.bridge:
-            self._servers.append(self._serve_on(str(containers.bridge.ip), self._port))
+        more = containers.listens_on if containers else ()
+        self._servers += [self._serve_on(address, self._port) for address in more]
         self._containers = containers
         self._gate = Gate(self._port, lambda environ: bool(unsigned(environ)), containers)
         self._threads = [

@@ -1,6 +1,7 @@
 """Lambda's API on the laptop: lists, describes and invokes the functions of the deployment.
 
-A function is known by its name or ARN, unqualified or as $LATEST: there are no other versions and no aliases.
+A function is known by its name or ARN, unqualified or as $LATEST: there are no other versions and no aliases. Its
+limits and error codes are in docs/aws-facts.md#lambda-invocations.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The file of variables with which `sam local invoke` runs a function against the laptop cloud.
 
 Without it, SAM gives a function the logical ids of resources instead of their names, and the endpoints of AWS. SAM
-overrides only variables that the template declares, AWS_ENDPOINT_URL among them.
+overrides only variables that the template declares, AWS_ENDPOINT_URL among them (docs/aws-facts.md#sam-cli).
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-ANSWER_BYTES_MAX = (6 << 20) + 100  #: of a handler's result as the runtime encodes it, ASCII only
+#: Bytes of a handler's result as the runtime encodes it, in ASCII (docs/aws-facts.md#lambda-invocations).
+ANSWER_BYTES_MAX = (6 << 20) + 100
 
 
 class LambdaContext:

@@ -8,8 +8,10 @@ import os
 import shlex
 import signal
 import socket
+import sys
 import tempfile
 import tomllib
+from ipaddress import IPv4Interface
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +25,7 @@ from cli.main import main
 from cli.program import Command
 from cli.render import open_console
 from local.cloud import ROOT
+from local.endpoint.containers import Containers
 from tests.cli.outcomes import everything, printed, refused
 
 CLOUD: Any = SimpleNamespace(
@@ -126,6 +129,21 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in refused(
             ["local", "up", "--port", str(port)], capsys
         )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all addresses of 127.0.0.0/8")
+def test_a_port_that_is_taken_on_the_containers_bridge_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `--docker`, both addresses must be free."""
+    bridge = Containers("127.0.0.2", IPv4Interface("127.0.0.2/8"))
+    monkeypatch.setattr(local_cloud, "find_containers", lambda: bridge)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.2", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refused(["local", "up", "--docker", "--port", str(port)], capsys)
+    assert f"cannot listen on 127.0.0.2:{port}: Address already in use" in said
 
 
 def test_a_folder_without_a_file_that_can_land_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
