@@ -37,6 +37,10 @@ POLICIES: Final = {
     "quarantine discard": "operator",
     "quarantine acknowledge": "operator",
     "jobs upload": "operator",
+    "jobs list": "reader",
+    "jobs use": "operator",
+    "removals": "reader",
+    "adopt": "none",
     "prove list": "none",
     "prove here": "none",
 }
