@@ -14,6 +14,8 @@ from tests.simulation.people import command, pause
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import SKEW_MAX, TIMEOUTS
+from tidemark.core.draining import DRAIN_LEASE
+from tidemark.service.drain import Lease
 
 MINUTE, HOUR = 60, 3600  # seconds
 #: Until a batch that the warehouse refuses is loaded by itself, it fails its loads and delays their other batches.
@@ -96,6 +98,21 @@ def dataset_removed(simulation: Simulation) -> None:
     simulation.stage.after(seconds, "deploy", simulation.revive)
 
 
+def drained(simulation: Simulation) -> None:
+    """A deployment drains the application; its deployer may die, and then the drain only expires."""
+    rng = simulation.rng
+    seconds, dies = rng.uniform(MINUTE, DRAIN_LEASE.total_seconds()), rng.random() < 0.5
+    simulation.outages.trouble(DRAIN_LEASE.total_seconds() if dies else seconds)
+    leases: list[Lease] = []
+    simulation.person("deploy", lambda world: leases.append(Lease(world, f"deployer {simulation.invocations}")))
+    if not dies:
+        simulation.stage.after(seconds, "deployed", lambda: _deployed(simulation, leases))
+
+
+def _deployed(simulation: Simulation, leases: list[Lease]) -> None:
+    simulation.person("deployed", lambda _: [held.end() for held in leases])
+
+
 # ── the bucket's owners ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -148,6 +165,7 @@ ACTORS = {
     "column_added": Actor(column_added, 0.3),
     "rolled_back": Actor(rolled_back, 0.3),
     "dataset_removed": Actor(dataset_removed, 0.15, (1, 1)),
+    "drained": Actor(drained, 0.2),
     "person": Actor(command, 0.5, (2, 20)),
     "paused": Actor(pause, 0.2),
     "key_deleted": Actor(key_deleted, 0.25, (1, 4)),
