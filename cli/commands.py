@@ -219,7 +219,25 @@ SEGMENTS = (
     ),
 )  # fmt: skip
 
+SURE = _flag("--yes", "sure", "do not ask")
+PATIENCE = Option(
+    ["--wait", "wait_seconds"],
+    type=Value("n", of.seconds),
+    help="seconds to wait for unfinished job runs  [default: 7200]",
+)
+
 PROJECT = (
+    Command(
+        "build", "build the functions and their layer", "cli.build:build",
+    ),
+    Command(
+        "deploy", "build, deploy the stack, upload the Spark code, and prepare the warehouse", "cli.deploy:deploy",
+        SURE, PATIENCE, opens=stack_name,
+    ),
+    Command(
+        "delete", "delete the stack; what holds data stays", "cli.deploy:delete",
+        SURE, PATIENCE, opens=stack_name,
+    ),
     Group(
         "jobs", "the Spark code",
         Command(

@@ -28,6 +28,8 @@ from local.lambda_runtime.http_api import SCOPE, HttpApi
 from local.stack.deploy import deploy
 from local.stack.deployment import Deployment
 from spark_jobs.archive import job_archive
+from tidemark.adapters.redshift import Warehouse
+from tidemark.service.grant import grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,6 +109,7 @@ class Cloud:
             self.template, self.client, parameters=self._parameters, stack=self._stack, built=self._built
         )
         self._upload_job_code()
+        self._grant()
         functions = Functions(self.deployment.functions, self.url, self.state_dir)
         self._closers.append(functions.stop)
         self._functions = functions
@@ -190,13 +193,28 @@ class Cloud:
     def _own_services(self) -> dict[str, WSGIApplication]:
         from local.emr_serverless.api import EmrServerlessApp
         from local.redshift.data_api import RedshiftDataApp
+        from local.redshift.serverless import serverless_app
         from local.spark.runner import WarmRunner, Workspace
 
         emr = EmrServerlessApp(self._emit, WarmRunner(Workspace(self.state_dir, self.url)))
         self._closers.append(emr.stop)
-        redshift = RedshiftDataApp(self._emit, self.state_dir / "warehouse.duckdb", lambda: self.client("s3"))
+        warehouse = self.state_dir / "warehouse.duckdb"
+        redshift = RedshiftDataApp(self._emit, warehouse, lambda: self.client("s3"), role_of=self._role_of)
         self._closers.append(redshift.close)
-        return {"emr-serverless": emr, "redshift-data": redshift}
+        return {"emr-serverless": emr, "redshift-data": redshift, "redshift-serverless": serverless_app()}
+
+    def _role_of(self, function: str) -> str:
+        """The name of the role of a function, given by logical id; any other name is a role's own."""
+        roles = {spec.logical_id: spec.role_arn.rpartition("/")[2] for spec in self.deployment.functions}
+        return roles.get(function, function)
+
+    def _grant(self) -> None:
+        """Grants what `tidemark deploy` grants to a new stack, so that the first load may create its schema."""
+        if "Warehouse" in self.deployment.resources and self._apps is None:
+            settings = self.settings
+            names = settings["WAREHOUSE_WORKGROUP"], settings["WAREHOUSE_DATABASE"]
+            warehouse = Warehouse(self.client("redshift-data"), *names)
+            grant(warehouse, self.client("redshift-serverless"), settings["WAREHOUSE_LOADER"])
 
     def _upload_job_code(self) -> None:
         root, entry = self.template.parent, self.template.parent / "spark_jobs" / "run_batch.py"

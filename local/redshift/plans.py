@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local.redshift.grants import Administration
 from local.redshift.tables import Column, Table
 
 
@@ -12,6 +13,20 @@ class Query:
 
     sql: str
     kind: str = ""
+
+
+@dataclass(frozen=True)
+class CreateSchema:
+    """SQL for DuckDB, for users that may create schemas."""
+
+    sql: str
+
+
+@dataclass(frozen=True)
+class Administer:
+    """A statement about users."""
+
+    statement: Administration
 
 
 @dataclass(frozen=True)
@@ -53,4 +68,4 @@ class Copy:
     options: Mapping[str, str]  # upper-case option → its value, or "" for none
 
 
-Plan = Query | Nothing | CreateTable | ChangeColumn | Truncate | Copy
+Plan = Query | CreateSchema | Administer | Nothing | CreateTable | ChangeColumn | Truncate | Copy

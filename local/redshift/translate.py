@@ -1,7 +1,8 @@
 """Translates each Redshift SQL statement to a plan for DuckDB, with sqlglot and a few rules of its own.
 
-Performance settings and permissions (keys, encodings, grants) are ignored on purpose, and `local.redshift.locks`
-handles LOCK. Every other statement that is not understood is an error.
+Performance settings and permissions (keys, encodings, grants) are ignored on purpose, except the right to create
+schemas (`local.redshift.grants`); `local.redshift.locks` handles LOCK. Every other statement that is not understood
+is an error.
 """
 
 import logging
@@ -15,7 +16,18 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from local.redshift.dialect import Dialect, column, duckdb_sql, length_of, refuse_sources, unsupported
-from local.redshift.plans import ChangeColumn, Copy, CreateTable, Nothing, Plan, Query, Truncate
+from local.redshift.grants import administration
+from local.redshift.plans import (
+    Administer,
+    ChangeColumn,
+    Copy,
+    CreateSchema,
+    CreateTable,
+    Nothing,
+    Plan,
+    Query,
+    Truncate,
+)
 from local.redshift.tables import Column, SqlError, Table
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on every fallback to Command, which is expected here
@@ -32,6 +44,8 @@ def translate(sql: str, parameters: Mapping[str, str] | None = None) -> Plan:
     text = sql.strip().rstrip(";").strip()
     if re.match(r"COPY\b", text, re.IGNORECASE):
         return _copy(text)
+    if statement := administration(text):
+        return Administer(statement)
     like = _create_like(text)
     return like or _plan(_parse(text), parameters or {})
 
@@ -104,7 +118,7 @@ def _create(statement: exp.Expression) -> Plan:
     if kind == "VIEW":
         return _create_view(statement)
     if kind == "SCHEMA" and not _properties(statement):
-        return Query(duckdb_sql(statement))
+        return CreateSchema(duckdb_sql(statement))
     raise unsupported(statement)
 
 

@@ -60,7 +60,7 @@ def test_a_run_whose_submitter_died_is_found(hand: Hand, monkeypatch: pytest.Mon
 
 
 def test_no_run_starts_while_a_deployment_drains_the_application(hand: Hand) -> None:
-    """The batch stays PLANNED. The deployer dies and never ends the drain, so sweep's hint after the lease starts it."""
+    """The batch stays PLANNED. The deployer dies and never ends the drain: sweep's hint after the lease starts it."""
     did(hand, *PLANNED)
     asked(hand, lambda world: world.ledger.drains.put(lease("ann", world.clock.now()), None))
     asked(hand, submit, hand.batch(0))

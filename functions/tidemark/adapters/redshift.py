@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,12 @@ class Warehouse:
     def __init__(self, client: Any, workgroup: str, database: str) -> None:
         self.client = client
         self.target = {"WorkgroupName": workgroup, "Database": database}
+
+    def with_secret(self, secret_arn: str) -> Warehouse:
+        """Returns the same warehouse for statements of the database user whose password the secret has."""
+        other = copy(self)
+        other.target = {**self.target, "SecretArn": secret_arn}
+        return other
 
     def start(self, name: str, statements: Sequence[str]) -> str:
         """Starts one transaction of at most 40 statements and returns its id.

@@ -8,6 +8,7 @@ TidemarkError
 ├── Transient          a passing fault: the same step is repeated later
 │   └── Unsealed           the ledger is incomplete: a person runs `tidemark recover`
 └── Terminal           repeating won't help: the batch is quarantined with this reason
+    ├── Unprepared         the warehouse's tables cannot be made as declared: a person acts, and no batch is to blame
     └── Unbalanced     row counts that must agree do not (docs/architecture.md#invariants, no. 3)
 """
 
@@ -80,6 +81,10 @@ class Unsealed(Transient):
 
 class Terminal(TidemarkError):
     """Repeating the step will not help."""
+
+
+class Unprepared(Terminal):
+    """The warehouse refused to create or change a table, or the table contradicts its declaration."""
 
 
 class Unbalanced(Terminal):

@@ -25,8 +25,8 @@ TOKEN_TRUST = timedelta(minutes=5)
 def submit(world: World, batch_id: str) -> None:
     """Starts the run of the batch's present attempt, or finds the run that was started before.
 
-    In a deduplicating dataset, it starts the batch that gets the dataset lock, which may be another one or none. While a
-    deployment drains the application, it starts none; the end of the drain, or sweep, sends the hint again.
+    In a deduplicating dataset, it starts the batch that gets the dataset lock, which may be another one or none. It
+    starts none while a deployment drains the application; the end of the drain, or sweep, sends the hint again.
     """
     if is_draining(world.ledger.drains.current(), world.clock.now()):
         logger.info("run not started, because a deployment drains the application", batch_id=batch_id)
