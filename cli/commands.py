@@ -156,6 +156,16 @@ OPERATIONS = (
                help="seconds after which every function that had begun has ended  [default: 960]"),
         opens=world,
     ),
+    Group(
+        "warehouse", "the tables in Redshift",
+        Command(
+            "rebuild", "make lost or dropped tables anew from the lake", "cli.rebuild:rebuild_warehouse",
+            Argument(["dataset"], type=TEXT, required=False, default="all", metavar="[DATASET]",
+                     description="all its tables; if left out, every table that is missing"),
+            _flag("--yes", "sure", "do it; without --yes it is only shown"),
+            JSON, opens=stack_name,
+        ),
+    ),
     Command("pause", "form no new batches; files are remembered meanwhile", "cli.operate:pause", DATASET, opens=world),
     Command("resume", "form batches again", "cli.operate:resume", DATASET, opens=world),
     Command("drain", "pause, and wait until nothing is under way", "cli.operate:drain", DATASET, opens=world),

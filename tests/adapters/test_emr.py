@@ -138,7 +138,7 @@ def test_an_application_is_stopped_where_that_is_possible(state: str, stopped: b
     asked: list[str] = []
     made = engine(
         get_application=lambda applicationId: {"application": {"state": state}},  # noqa: N803
-        stop_application=lambda applicationId: asked.append(applicationId),  # noqa: N803
+        stop_application=lambda **request: asked.append(request["applicationId"]),
     )
     assert made.stop_application() is at_rest
     assert asked == ["app"] * stopped

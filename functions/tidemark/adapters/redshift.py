@@ -106,6 +106,27 @@ class Warehouse:
             raise Terminal(f"the warehouse refused the query: {statement.error or statement.state}")
         return self.rows(statement.statement_id)
 
+    def relations(self, schema: str) -> set[str]:
+        """Returns the names of all tables and views in the schema that the caller's database user may see."""
+        names: set[str] = set()
+        request: dict[str, Any] = {**self.target, "SchemaPattern": schema}
+        while True:
+            page = self.client.list_tables(**request)
+            names |= {str(table["name"]) for table in page["Tables"]}
+            if not page.get("NextToken"):
+                return names
+            request["NextToken"] = page["NextToken"]
+
+    def transact(self, name: str, statements: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Runs one transaction, waits for its end, and returns the rows of its last statement.
+
+        Raises `Transient` when it does not end in time, `Terminal` with the warehouse's message when it fails.
+        """
+        statement = self._wait(self.start(name, statements))
+        if statement.state != "FINISHED":
+            raise Terminal(f"the warehouse refused {name}: {statement.error or statement.state}")
+        return self.rows(statement.last_part)
+
     def apply(self, name: str, statements: Sequence[str]) -> None:
         """Runs DDL in one transaction and waits for its end; a relation that exists already is no error.
 
