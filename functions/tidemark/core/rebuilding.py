@@ -90,9 +90,7 @@ def rebuild_statements(rebuild: str, dataset: str, table: Table, staged: Sequenc
         f"SELECT {' + '.join(f'(SELECT COUNT(*) FROM {stage.name})' for stage in staged)}",
     ]
     if len(statements) >= STATEMENTS_MAX:  # one more is needed to act as the loader
-        raise TidemarkError(
-            f"{table.name}: its files have {len(staged)} column orders, too many: compact the table first"
-        )
+        raise TidemarkError(f"{table.name}: its files have {len(staged)} column orders: compact the lake's table first")
     return statements
 
 
