@@ -157,6 +157,13 @@ OPERATIONS = (
         opens=world,
     ),
     Group(
+        "lake", "the Iceberg tables",
+        Command(
+            "register", "register the tables of a lake bucket that outlived its stack", "cli.lake:register_lake",
+            opens=world,
+        ),
+    ),
+    Group(
         "warehouse", "the tables in Redshift",
         Command(
             "rebuild", "make lost or dropped tables anew from the lake", "cli.rebuild:rebuild_warehouse",
