@@ -21,7 +21,7 @@ def rebuild_warehouse(stack: str, console: Console, dataset: str, sure: bool) ->
     found = look(world, admin, named(world, dataset))
     chosen = found if dataset != DATASET_ALL else [lost for lost in found if lost.missing]
     if not chosen:
-        say(console, f"nothing is missing: the warehouse has all {plural(len(found), 'table')}")
+        say(console, "nothing is missing: the warehouse has every table of which something was published")
         return
     _show(world, console, chosen)
     if not sure:

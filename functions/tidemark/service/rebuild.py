@@ -41,13 +41,20 @@ class Rebuilder:
 
 
 def look(world: World, admin: Warehouse, datasets: Iterable[str]) -> list[Lost]:
-    """Returns all tables of the datasets, with the relations that the warehouse lacks of each."""
+    """Returns all tables of the datasets, with the relations that the warehouse lacks of each.
+
+    A table of which nothing was ever published or loaded lacks nothing: its first load makes it.
+    """
     existing = admin.relations(PUBLIC)
-    return [
-        Lost(name, table, tuple(missing_relations(table, existing)))
-        for name in datasets
-        for table in world.datasets[name].tables
-    ]
+    tables = [(name, table) for name in datasets for table in world.datasets[name].tables]
+    return [Lost(name, table, _missing(world, table, existing)) for name, table in tables]
+
+
+def _missing(world: World, table: Table, existing: set[str]) -> tuple[str, ...]:
+    missing = tuple(missing_relations(table, existing))
+    name = table.physical_name
+    was_made = missing and (world.ledger.warehouse_tables.columns(name) is not None or world.lake.sequence(name) > 0)
+    return missing if was_made else ()
 
 
 def stored(world: World, lost: Lost) -> list[StoredFile]:
