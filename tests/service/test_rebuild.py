@@ -245,7 +245,7 @@ def test_a_batch_that_is_published_and_not_loaded_counts_once(shop: Shop) -> Non
 
 
 def test_files_from_before_a_column_was_added_are_read_as_well(shop: Shop) -> None:
-    """COPY maps by position, so each column order gets a stage of its own. A table that was never loaded is not lost."""
+    """COPY maps by position, so each column order gets a stage of its own. A table never loaded is not lost."""
     columns = {**DECLARED["tables"]["sales"]["columns"], "note": "string(8)"}
     tables = {**DECLARED["tables"], "sales": {"columns": columns}}
     wider = replace(shop, declared={**DECLARED, "tables": tables})

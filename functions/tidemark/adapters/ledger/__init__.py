@@ -16,7 +16,7 @@
     LOCK#<dataset>      LOCK              the attempt that may run, where a dataset deduplicates across batches
     KEYS#<dataset>      <created>#<id>    the files that list the keys of a batch's published records
     DATASETS            <name>            the declaration under which the dataset's last batch began
-    CONTROL             <name>            a control: a pause, the place of a long listing, the seal, a deployment's drain
+    CONTROL             <name>            a control: a pause, a deployment's drain, the place of a listing, the seal
 
 Index `open` (open, due_at) holds batches and loads that are not at rest, quarantine, and LOADED batches with rejected
 records or partly unread files. Index `history` (dataset, created_at) holds all batches. Indexes are read only to find
