@@ -120,7 +120,7 @@ def _complete(console: Console, stack: str) -> None:
 
 
 def _drained(console: Console, stack: str, patience: timedelta) -> AbstractContextManager[Lease]:
-    say(console, "the change touches the Spark application: no run starts until it is made")
+    say(console, "the Spark application is drained: no run starts until this is done")
     return drained(connect(stack), uuid.uuid4().hex, patience, time.sleep, _Progress(console))
 
 

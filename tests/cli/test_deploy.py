@@ -160,7 +160,7 @@ def test_a_change_of_the_application_drains_and_stops_it_first(scene: Scene) -> 
     assert scene.world.ledger.drains.current() is None
     hints: Hints = scene.world.events
     assert [BATCH.batch_id in entry["Detail"] for entry in hints.entries] == [True]
-    assert "the change touches the Spark application" in printed
+    assert "the Spark application is drained" in printed
 
 
 def test_without_the_drain_emr_refuses_the_change(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from local.stack.event_pattern import Pattern
 from local.stack.template import expand, load
+from tidemark.core.draining import SUBMITTERS_END_AFTER
 from tidemark.observability import COUNTS, GAUGES
 from tidemark.service.recover import HANDLERS_END_AFTER
 from tidemark.settings import Settings
@@ -571,3 +572,8 @@ def test_recovery_waits_for_the_slowest_function() -> None:
     timeouts = [one["Properties"]["Timeout"] for one in RESOURCES.values() if one["Type"] == "AWS::Lambda::Function"]
     assert timeouts
     assert HANDLERS_END_AFTER.total_seconds() >= max(timeouts) + 60
+
+
+def test_a_drain_waits_for_submitters_that_had_not_seen_it() -> None:
+    """One that had begun before may start a run until its own timeout."""
+    assert SUBMITTERS_END_AFTER.total_seconds() >= RESOURCES["Submit"]["Properties"]["Timeout"] + 15
