@@ -35,7 +35,7 @@ PATIENCE = timedelta(minutes=RUN_MINUTES_MAX)
 STACK_MINUTES_MAX = 60
 CHANGE_SET = re.compile(r"arn:[\w-]+:cloudformation:\S+?:changeSet/[\w/-]+")
 #: What a deleted stack leaves behind, because nothing can make it again.
-KEPT = "the buckets with raw files, lake and control documents, the ledger, and the lake's database"
+KEPT = "what holds data: the buckets, the ledger, the lake's database and the warehouse's namespace"
 
 
 def deploy(stack: str, console: Console, sure: bool, wait_seconds: float | None) -> None:
@@ -66,6 +66,7 @@ def deploy(stack: str, console: Console, sure: bool, wait_seconds: float | None)
 
 def delete(stack: str, console: Console, sure: bool, wait_seconds: float | None) -> None:
     """Stop the application, and delete the stack; what holds data stays."""
+    find_target(stack, ROOT / "samconfig.toml")
     stacks = Stacks(aws.client("cloudformation"))
     status = stacks.state(stack).status
     if not status:
