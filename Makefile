@@ -91,12 +91,10 @@ IN_LAMBDA := $(addprefix --no-emit-package ,boto3 botocore s3transfer)
 .PHONY: build deploy invoke
 
 build: $(READY) ## build the functions and their layer
-	sam build
+	tidemark build
 
-deploy: build ## build, deploy the stack, upload the Spark jobs
-	tidemark removals
-	sam deploy
-	tidemark jobs upload
+deploy: $(READY) ## build, deploy the stack named $TIDEMARK_STACK (tidemark), upload the Spark jobs, prepare the warehouse
+	tidemark deploy
 
 invoke: $(READY) ## run one function in Docker on the laptop cloud: FUNCTION=Collect EVENT=events/collect/usual.json
 	@test -n "$(FUNCTION)" -a -n "$(EVENT)" || { echo "make invoke FUNCTION=Collect EVENT=events/collect/<case>.json" >&2; exit 2; }

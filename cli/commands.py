@@ -157,6 +157,23 @@ OPERATIONS = (
                help="seconds after which every function that had begun has ended  [default: 960]"),
         opens=world,
     ),
+    Group(
+        "lake", "the Iceberg tables",
+        Command(
+            "register", "register the tables of a lake bucket that outlived its stack", "cli.lake:register_lake",
+            opens=world,
+        ),
+    ),
+    Group(
+        "warehouse", "the tables in Redshift",
+        Command(
+            "rebuild", "make lost or dropped tables anew from the lake", "cli.rebuild:rebuild_warehouse",
+            Argument(["dataset"], type=TEXT, required=False, default="all", metavar="[DATASET]",
+                     description="all its tables; if left out, every table that is missing"),
+            _flag("--yes", "sure", "do it; without --yes it is only shown"),
+            JSON, opens=stack_name,
+        ),
+    ),
     Command("pause", "form no new batches; files are remembered meanwhile", "cli.operate:pause", DATASET, opens=world),
     Command("resume", "form batches again", "cli.operate:resume", DATASET, opens=world),
     Command("drain", "pause, and wait until nothing is under way", "cli.operate:drain", DATASET, opens=world),
@@ -237,7 +254,25 @@ PROOF = (
     ),
 )  # fmt: skip
 
+SURE = _flag("--yes", "sure", "do not ask")
+PATIENCE = Option(
+    ["--wait", "wait_seconds"],
+    type=Value("n", of.seconds),
+    help="seconds to wait for unfinished job runs  [default: 7200]",
+)
+
 PROJECT = (
+    Command(
+        "build", "build the functions and their layer", "cli.build:build",
+    ),
+    Command(
+        "deploy", "build, deploy the stack, upload the Spark code, and prepare the warehouse", "cli.deploy:deploy",
+        SURE, PATIENCE, opens=stack_name,
+    ),
+    Command(
+        "delete", "delete the stack; what holds data stays", "cli.deploy:delete",
+        SURE, PATIENCE, opens=stack_name,
+    ),
     Command(
         "adopt", "make a new stack of what a deleted one has left", "cli.adopt:adopt",
         Option(["--database"], type=TEXT, metavar="NAME", default="",

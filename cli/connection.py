@@ -34,10 +34,12 @@ def connect(stack: str) -> World:
 
 def http_api(stack: str) -> str:
     """The URL of the stack's HTTP API: `AWS_ENDPOINT_URL`, or its own host in AWS."""
-    url = _endpoint() or _names(stack).get("HTTP_API_URL")
-    if not url:
-        raise TidemarkError(f"expected HTTP_API_URL in {_parameter(stack)} {_where()}, found none")
-    return url
+    return _endpoint() or _needed(stack, "HTTP_API_URL")
+
+
+def warehouse_loader(stack: str) -> str:
+    """The database user that loads the stack's warehouse."""
+    return _needed(stack, "WAREHOUSE_LOADER")
 
 
 def region() -> str:
@@ -59,6 +61,13 @@ def _names(stack: str) -> dict[str, str]:
         raise TidemarkError(f"cannot read {where}: {error} ({HINT})") from error
     except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise TidemarkError(f"cannot read {where}: this is not what AWS answers ({HINT})") from error
+
+
+def _needed(stack: str, name: str) -> str:
+    value = _names(stack).get(name)
+    if not value:
+        raise TidemarkError(f"expected {name} in {_parameter(stack)} {_where()}, found none")
+    return value
 
 
 def _parameter(stack: str) -> str:

@@ -35,7 +35,9 @@ from local.stack.deploy import delete, deploy
 from local.stack.deployment import Deployment
 from local.stack.inventory import Inventory
 from spark_jobs.archive import job_files
+from tidemark.adapters.redshift import Connection, Warehouse
 from tidemark.core.job_code import CURRENT, ENTRY, CurrentCode, code_hash, code_prefix
+from tidemark.service.grant import grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,6 +147,7 @@ class Cloud:
         stack = self.add_stack(self._stack, self._parameters)
         self.deployment, self._functions, self._dispatcher = stack.deployment, stack.functions, stack.dispatcher
         self._upload_job_code()
+        self._grant()
         self.guard.deployed(self.deployment, self._issuer)
         self._closers.append(self._record_permissions)
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
@@ -275,16 +278,31 @@ class Cloud:
     def _own_services(self) -> dict[str, WSGIApplication]:
         from local.emr_serverless.api import EmrServerlessApp
         from local.redshift.data_api import RedshiftDataApp
+        from local.redshift.serverless import serverless_app
         from local.spark.runner import WarmRunner, Workspace
 
         emr = EmrServerlessApp(
             self._emit, WarmRunner(Workspace(self.state_dir, self.url)), in_session=self.guard.session
         )
         self._closers.append(emr.stop)
-        redshift = RedshiftDataApp(self._emit, self.state_dir / "warehouse.duckdb", self._copy_client)
+        warehouse = self.state_dir / "warehouse.duckdb"
+        redshift = RedshiftDataApp(self._emit, warehouse, self._copy_client, role_of=self._role_of)
         self._warehouse = redshift
         self._closers.append(redshift.close)
-        return {"emr-serverless": emr, "redshift-data": redshift}
+        return {"emr-serverless": emr, "redshift-data": redshift, "redshift-serverless": serverless_app()}
+
+    def _role_of(self, function: str) -> str:
+        """The name of the role of a function, given by logical id; any other name is a role's own."""
+        roles = {spec.logical_id: spec.role_arn.rpartition("/")[2] for spec in self.deployment.functions}
+        return roles.get(function, function)
+
+    def _grant(self) -> None:
+        """Grants what `tidemark deploy` grants to a new stack, so that the first load may create its schema."""
+        if "Warehouse" in self.deployment.resources and self._apps is None:
+            settings = self.settings
+            connection = Connection(settings["WAREHOUSE_DATABASE"], settings["WAREHOUSE_WORKGROUP"])
+            warehouse = Warehouse(self.client("redshift-data"), connection, self._stack)
+            grant(warehouse, self.client("redshift-serverless"), settings["WAREHOUSE_LOADER"])
 
     def _record_permissions(self) -> None:
         recording.append(self.guard.uses, self.template, self.deployment, self._parameters or {})

@@ -11,6 +11,7 @@ from typing import Any
 from local.emr_serverless.applications import (
     SERVICE,
     SOURCE,
+    Activity,
     Application,
     Applications,
     Emit,
@@ -69,7 +70,7 @@ class EmrServerlessApp:
         self._runs: dict[str, Run] = {}
         self._tokens = Tokens()
         self._capacities: defaultdict[str, Capacity] = defaultdict(Capacity)  # by application
-        self.applications = Applications(emit)
+        self.applications = Applications(emit, self._activity, minute)
         self._wsgi = application(SERVICE, self.applications.handlers() | self._handlers())
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -98,6 +99,11 @@ class EmrServerlessApp:
             "TagResource": self._tag,
             "UntagResource": self._untag,
         }
+
+    def _activity(self, application_id: str) -> Activity:
+        runs = [run for run in list(self._runs.values()) if run.application.id == application_id]
+        unfinished = sum(run.state not in FINAL for run in runs)
+        return Activity(unfinished, max((run.updated_at for run in runs), default=None))
 
     # ---- operations
 

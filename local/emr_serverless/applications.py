@@ -1,10 +1,13 @@
-"""Applications of the local EMR Serverless: their lifecycle, defaults and tags."""
+"""Applications of the local EMR Serverless: their lifecycle, defaults and tags.
+
+What AWS refuses in which state, and in which words, is in docs/aws-facts.md#emr-application-states.
+"""
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.account import ACCOUNT, REGION
@@ -21,6 +24,15 @@ DEFAULTS: Mapping[str, Any] = {
     "schedulerConfiguration": {"maxConcurrentRuns": 15, "queueTimeoutMinutes": 360},
 }
 RESTING = ("CREATED", "STOPPED")
+STOPPABLE = ("STARTING", "STARTED")
+#: What a STARTED application takes: of schedulerConfiguration, only maxConcurrentRuns.
+UPDATED_WHILE_STARTED = (
+    "schedulerConfiguration.maxConcurrentRuns",
+    "extendedSupportConfiguration",
+    "imageConfiguration",
+    "workerTypeSpecifications.imageConfiguration",
+    "maximumCapacity",
+)
 
 
 def now() -> datetime:
@@ -80,11 +92,19 @@ class Tokens:
         self.known[parameters["clientToken"]] = (parameters, made)
 
 
-class Applications:
-    """All applications; every method is thread-safe."""
+@dataclass(frozen=True)
+class Activity:
+    """The job runs of one application."""
 
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
+    unfinished: int
+    latest_at: datetime | None  # when one of them last changed its state
+
+
+class Applications:
+    """All applications; every method is thread-safe. `minute` is the length in seconds of a minute of idleness."""
+
+    def __init__(self, emit: Emit, activity: Callable[[str], Activity], minute: float = 60.0) -> None:
+        self._emit, self._activity, self._minute = emit, activity, minute
         self._lock = threading.RLock()
         self._all: dict[str, Application] = {}
         self._tokens = Tokens()
@@ -96,8 +116,8 @@ class Applications:
             "CreateApplication": self.create,
             "GetApplication": lambda call: {"application": self.get(call).as_answer()},
             "ListApplications": self.list,
-            "StartApplication": lambda call: self._shift(call, "STARTING", "STARTED"),
-            "StopApplication": lambda call: self._shift(call, "STOPPING", "STOPPED"),
+            "StartApplication": self.start,
+            "StopApplication": self.stop,
             "UpdateApplication": self.update,
             "DeleteApplication": self.delete,
         }
@@ -126,10 +146,11 @@ class Applications:
     def get(self, call: Call) -> Application:
         """The application that the call names; ResourceNotFoundException if there is none."""
         wanted = call.parameters["applicationId"]
-        application = self._all.get(wanted)
-        if application is None:
-            raise ApiError("ResourceNotFoundException", f"Application {wanted} does not exist")
-        return application
+        with self._lock:
+            application = self._all.get(wanted)
+            if application is None:
+                raise ApiError("ResourceNotFoundException", f"Application {wanted} does not exist")
+            return self._stopped(application) if self._has_been_idle(application) else application
 
     def list(self, call: Call) -> dict[str, Any]:
         states = call.parameters.get("states")
@@ -138,7 +159,8 @@ class Applications:
 
     def update(self, call: Call) -> dict[str, Any]:
         with self._lock:
-            application = self._resting(call, "updated")
+            application = self.get(call)
+            check_update(application, call.parameters)
             changes = {k: v for k, v in call.parameters.items() if k in self._members and k != "applicationId"}
             changed = replace(application, properties={**application.properties, **changes}, updated_at=now())
             self._all[application.id] = changed
@@ -146,7 +168,33 @@ class Applications:
 
     def delete(self, call: Call) -> dict[str, Any]:
         with self._lock:
-            self._set(self._resting(call, "deleted"), "TERMINATED")
+            application = self.get(call)
+            if application.state not in RESTING:
+                listed = f"[{', '.join(RESTING)}]. Current status: {application.state}"
+                words = f"Application {application.id} must be in one of the following statuses {listed}"
+                raise ApiError("ValidationException", words)
+            self._set(application, "TERMINATED")
+        return {}
+
+    def start(self, call: Call) -> dict[str, Any]:
+        with self._lock:
+            application = self.get(call)
+            if application.state == "TERMINATED":
+                raise ApiError("ValidationException", f"Application {application.id} is in state TERMINATED")
+            if application.state != "STARTED":
+                self._set(self._set(application, "STARTING"), "STARTED")
+        return {}
+
+    def stop(self, call: Call) -> dict[str, Any]:
+        with self._lock:
+            application = self.get(call)
+            if application.state not in STOPPABLE:
+                words = f"Applications must be in one of the following statuses: [{', '.join(STOPPABLE)}]"
+                raise ApiError("ValidationException", f"Application cannot be STOPPED. {words}")
+            if self._activity(application.id).unfinished:
+                words = "All scheduled and running jobs must be completed or cancelled before stopping an application."
+                raise ApiError("ValidationException", words)
+            self._stopped(application)
         return {}
 
     def started(self, call: Call) -> Application:
@@ -169,27 +217,45 @@ class Applications:
     def forget_tokens(self) -> None:
         self._tokens = Tokens()
 
-    def _shift(self, call: Call, through: str, into: str) -> dict[str, Any]:
-        with self._lock:
-            application = self.get(call)
-            if application.state == "TERMINATED":
-                raise ApiError("ValidationException", f"Application {application.id} is in state TERMINATED")
-            if application.state != into:
-                self._set(self._set(application, through), into)
-        return {}
+    def _has_been_idle(self, application: Application) -> bool:
+        """Whether auto stop is due: it is checked when a call asks for the application."""
+        auto_stop = application.properties["autoStopConfiguration"]
+        activity = self._activity(application.id)
+        if application.state != "STARTED" or not auto_stop.get("enabled", True) or activity.unfinished:
+            return False
+        since = max(application.updated_at, activity.latest_at or application.updated_at)
+        return now() - since >= timedelta(seconds=self._minute * auto_stop.get("idleTimeoutMinutes", 15))
 
-    def _resting(self, call: Call, verb: str) -> Application:
-        application = self.get(call)
-        if application.state not in RESTING:
-            message = f"Application {application.id} is {application.state}; it must be at rest to be {verb}"
-            raise ApiError("ValidationException", message)
-        return application
+    def _stopped(self, application: Application) -> Application:
+        return self._set(self._set(application, "STOPPING"), "STOPPED")
 
     def _set(self, application: Application, state: str) -> Application:
         changed = replace(application, state=state, updated_at=now())
         self._all[changed.id] = changed
         self._emit(SOURCE, "EMR Serverless Application State Change", _detail(changed), [])
         return changed
+
+
+def check_update(application: Application, request: Mapping[str, Any]) -> None:
+    """Raises ValidationException unless the application's state permits the update."""
+    if application.state == "STARTED":
+        if not set(_updated(request)) <= set(UPDATED_WHILE_STARTED):
+            words = "Only the following configurations can be updated when an application is in STARTED state"
+            raise ApiError("ValidationException", f"{words}: {', '.join(UPDATED_WHILE_STARTED)}.")
+    elif application.state not in RESTING:
+        listed = f"[STOPPED, CREATED]. Current status: {application.state}"
+        words = f"Application {application.id} must be in one of the statuses to be updated: {listed}"
+        raise ApiError("ValidationException", words)
+
+
+def _updated(request: Mapping[str, Any]) -> Iterator[str]:
+    """The configurations that an update names, as AWS spells them in its error."""
+    for name, value in request.items():
+        if name in ("schedulerConfiguration", "workerTypeSpecifications"):
+            inner = value.values() if name == "workerTypeSpecifications" else [value]
+            yield from (f"{name}.{key}" for each in inner for key in each)
+        elif name not in ("applicationId", "clientToken"):
+            yield name
 
 
 def _detail(application: Application) -> dict[str, Any]:

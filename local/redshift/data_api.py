@@ -12,6 +12,7 @@ from typing import Any, Final
 from local.endpoint.protocol import ApiError, Call, application
 from local.redshift.catalog import catalog_handlers
 from local.redshift.copy_parquet import S3
+from local.redshift.grants import user_of
 from local.redshift.locks import locked_first
 from local.redshift.plans import Nothing, Plan, Query, Truncate
 from local.redshift.session import Session, Warehouse
@@ -40,11 +41,19 @@ class RedshiftDataApp:
     """WSGI app over one DuckDB file. `emit(source, detail type, detail, resources)` receives the events.
 
     The file serves every Database name of the workgroup. `s3` creates the client with which COPY reads, from the ARN of
-    its role. Tables are persistent; statements are lost with the process (AWS keeps them for a day).
+    its role. Tables are persistent; statements are lost with the process (AWS keeps them for a day). `role_of` names
+    the role of a local caller.
     """
 
-    def __init__(self, emit: Emit, database: Path, s3: S3, clock: Callable[[], float] = time.monotonic) -> None:
-        self._emit, self._clock = emit, clock
+    def __init__(
+        self,
+        emit: Emit,
+        database: Path,
+        s3: S3,
+        clock: Callable[[], float] = time.monotonic,
+        role_of: Callable[[str], str] = str,
+    ) -> None:
+        self._emit, self._clock, self._role_of = emit, clock, role_of
         self.warehouse = Warehouse(database, s3)
         self._statements: dict[str, Statement] = {}
         self._sessions: dict[str, Session] = {}
@@ -110,7 +119,8 @@ class RedshiftDataApp:
         statement_id = str(uuid.uuid4())
         self._statements[statement_id] = Statement.of(statement_id, request, call.caller, is_batch="Sqls" in request)
         self._tokens[token] = (self._clock(), request, statement_id)
-        self._sessions[statement_id] = self.warehouse.session()
+        user = user_of(call.caller, request.get("SecretArn"), self._role_of)
+        self._sessions[statement_id] = self.warehouse.session(user, request["Database"])
         threading.Thread(target=self._work, args=(statement_id,), name=f"sql-{statement_id}", daemon=True).start()
         return statement_id
 

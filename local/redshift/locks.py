@@ -1,6 +1,7 @@
 """Redshift's table locks, which decide which transactions may run concurrently.
 
-A transaction acquires all its locks at once: the tables of a leading LOCK statement, else all tables.
+A transaction acquires all its locks at once: the tables of a leading LOCK statement, else all tables. A change of user
+before it does not count.
 """
 
 import threading
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from local.redshift.plans import Nothing, Plan
+from local.redshift.plans import Administer, Nothing, Plan
 from local.redshift.tables import Table
 
 EVERYTHING: Final[frozenset[Table]] = frozenset()
@@ -49,5 +50,5 @@ class Locks:
 
 def locked_first(plans: Sequence[Plan]) -> frozenset[Table]:
     """The tables that a leading LOCK statement names, else EVERYTHING, as its writes are not known in advance."""
-    first = plans[0]
+    first = next((plan for plan in plans if not isinstance(plan, Administer)), plans[0])
     return frozenset(first.tables) if isinstance(first, Nothing) else EVERYTHING

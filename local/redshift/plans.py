@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local.redshift.grants import Administration
 from local.redshift.privileges import Privileges
 from local.redshift.tables import Column, Table
 
@@ -25,6 +26,13 @@ class InsertRows:
 
 
 @dataclass(frozen=True)
+class CreateSchema:
+    """SQL for DuckDB, for users that may create schemas."""
+
+    sql: str
+
+
+@dataclass(frozen=True)
 class ReplaceView:
     """CREATE OR REPLACE VIEW: the SQL for DuckDB, and the view's query."""
 
@@ -39,6 +47,13 @@ class DropRelation:
 
     tables: tuple[Table, ...]
     sql: str
+
+
+@dataclass(frozen=True)
+class Administer:
+    """A statement about users."""
+
+    statement: Administration
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,8 @@ class Copy:
 
 Plan = (
     Query
+    | CreateSchema
+    | Administer
     | InsertRows
     | ReplaceView
     | DropRelation

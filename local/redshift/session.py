@@ -12,10 +12,13 @@ import duckdb
 
 from local.redshift.copy_parquet import S3, copy
 from local.redshift.dialect import MACROS
+from local.redshift.grants import ADMIN, ActAs, Grants
 from local.redshift.locks import Locks
 from local.redshift.plans import (
+    Administer,
     ChangeColumn,
     Copy,
+    CreateSchema,
     CreateTable,
     DropRelation,
     InsertRows,
@@ -114,11 +117,14 @@ class Warehouse:
             self._database.execute(setting)
         self.s3 = s3
         self.locks = Locks()
+        self.grants = Grants()
 
-    def session(self) -> "Session":
+    def session(self, user: str = ADMIN, database: str = "warehouse") -> "Session":
+        """A session of that database user; `database` is the name in messages, because one file serves all."""
         cursor = self._database.cursor()
         cursor.execute(f"USE {DEFAULT_SCHEMA}")
-        return Session(cursor, self.s3)
+        self.grants.connect(user)
+        return Session(cursor, self.s3, self.grants, user, database)
 
     def close(self) -> None:
         self._database.close()
@@ -127,8 +133,8 @@ class Warehouse:
 class Session:
     """A connection with its own temporary tables. `run` and `commit` raise SqlError with Redshift's wording."""
 
-    def __init__(self, cursor: Any, s3: S3) -> None:
-        self.cursor, self._s3 = cursor, s3
+    def __init__(self, cursor: Any, s3: S3, grants: Grants, user: str, database: str) -> None:
+        self.cursor, self._s3, self._grants, self._user, self._database = cursor, s3, grants, user, database
 
     def begin(self) -> None:
         self.cursor.execute("BEGIN TRANSACTION")
@@ -154,6 +160,13 @@ class Session:
         match plan:
             case Query(sql, kind):
                 return self._query(sql, kind)
+            case CreateSchema(sql):
+                self._grants.check_create(self._user, self._database)
+                self.cursor.execute(sql)
+            case Administer(statement):
+                self._grants.administer(self._user, statement)
+                if isinstance(statement, ActAs):
+                    self._user = statement.user
             case InsertRows(table, columns, sql):
                 check_width(filled_columns(self.cursor, table, columns))
                 return self._query(sql, "count")

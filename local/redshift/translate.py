@@ -1,8 +1,8 @@
 """Translates each Redshift SQL statement to a plan for DuckDB, with sqlglot and a few rules of its own.
 
-Performance settings (keys, encodings) are ignored on purpose, privileges are kept and not enforced
-(`local.redshift.privileges`), and `local.redshift.locks` handles LOCK. Every other statement that is not understood is
-an error.
+Performance settings (keys, encodings) are ignored on purpose. Privileges are kept and not enforced
+(`local.redshift.privileges`), except the right to create schemas (`local.redshift.grants`). `local.redshift.locks`
+handles LOCK. Every other statement that is not understood is an error.
 """
 
 import logging
@@ -16,9 +16,12 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from local.redshift.dialect import Dialect, column, duckdb_sql, length_of, refuse_sources, unsupported
+from local.redshift.grants import administration
 from local.redshift.plans import (
+    Administer,
     ChangeColumn,
     Copy,
+    CreateSchema,
     CreateTable,
     DropRelation,
     InsertRows,
@@ -45,6 +48,8 @@ def translate(sql: str, parameters: Mapping[str, str] | None = None) -> Plan:
     text = sql.strip().rstrip(";").strip()
     if re.match(r"COPY\b", text, re.IGNORECASE):
         return _copy(text)
+    if statement := administration(text):
+        return Administer(statement)
     like = _create_like(text)
     return like or _plan(_parse(text), parameters or {})
 
@@ -126,7 +131,7 @@ def _create(statement: exp.Expression) -> Plan:
     if kind == "VIEW":
         return _create_view(statement)
     if kind == "SCHEMA" and not _properties(statement):
-        return Query(duckdb_sql(statement))
+        return CreateSchema(duckdb_sql(statement))
     raise unsupported(statement)
 
 

@@ -125,3 +125,50 @@ def test_a_state_says_whether_the_run_goes_on(state: str, active: bool, succeede
     """A run that is being cancelled may still write."""
     run = Run("r1", "web.t.1.1", state, "")
     assert (run.active, run.succeeded) == (active, succeeded)
+
+
+def test_unfinished_runs_are_found_on_every_page() -> None:
+    """Of any age, in every state that is not final; a run may have no name."""
+    pages = {
+        None: {"jobRuns": [{"id": "r1", "name": "web.t.1.1"}], "nextToken": "2"},
+        "2": {"jobRuns": [{"id": "r2"}]},
+    }
+    asked: list[dict[str, Any]] = []
+
+    def list_job_runs(nextToken: str | None = None, **request: Any) -> Any:  # noqa: N803
+        asked.append(request)
+        return pages[nextToken]
+
+    assert engine(list_job_runs=list_job_runs).unfinished() == ["web.t.1.1", "r2"]
+    assert set(asked[0]["states"]) >= {"SUBMITTED", "QUEUED", "RUNNING", "CANCELLING"}
+    assert not {"SUCCESS", "FAILED", "CANCELLED"} & set(asked[0]["states"])
+
+
+@pytest.mark.parametrize(
+    ("state", "stopped", "at_rest"),
+    [
+        ("STARTED", True, False),
+        ("STARTING", True, False),
+        ("STOPPING", False, False),
+        ("STOPPED", False, True),
+        ("CREATED", False, True),
+    ],
+)
+def test_an_application_is_stopped_where_that_is_possible(state: str, stopped: bool, at_rest: bool) -> None:
+    """EMR refuses to stop one that is not started."""
+    asked: list[str] = []
+    made = engine(
+        get_application=lambda applicationId: {"application": {"state": state}},  # noqa: N803
+        stop_application=lambda **request: asked.append(request["applicationId"]),
+    )
+    assert made.stop_application() is at_rest
+    assert asked == ["app"] * stopped
+
+
+def test_an_application_with_a_run_is_stopped_later() -> None:
+    """The run may be another person's."""
+    started = {"application": {"state": "STARTED"}}
+    with pytest.raises(Transient):
+        engine(get_application=lambda **_: started, stop_application=refuses("ValidationException")).stop_application()
+    with pytest.raises(ClientError):
+        engine(get_application=lambda **_: started, stop_application=refuses("AccessDenied")).stop_application()

@@ -138,3 +138,13 @@ def test_a_warehouse_that_does_not_answer_is_asked_again_later(monkeypatch: pyte
         made.read("SELECT 1")
     assert WAIT_SECONDS_MAX <= sum(pauses) < WAIT_SECONDS_MAX + 2
     assert max(pauses) == 2.0
+
+
+def test_a_secret_is_another_user_of_the_same_warehouse() -> None:
+    """Every statement names it; the warehouse that it was made from stays as it was."""
+    asked: list[dict[str, Any]] = []
+    own = warehouse(batch_execute_statement=lambda **request: asked.append(request) or {"Id": "s1"})
+    own.with_secret("arn:secret").start("a", ["A"])
+    own.start("b", ["B"])
+    assert [request.get("SecretArn") for request in asked] == ["arn:secret", None]
+    assert {request["WorkgroupName"] for request in asked} == {"group"}

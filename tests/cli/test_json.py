@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli import connection, demo, local_cloud
+from cli import connection, demo, local_cloud, rebuild
 from cli.commands import tidemark
 from cli.main import main
 from cli.predict import Api
@@ -24,7 +24,10 @@ from tests.cli.batches import BATCH, hold
 from tests.cli.nasty import is_plain
 from tests.service.nights import NightWorld, land
 from tidemark.clock import iso
+from tidemark.core.dataset import Table
 from tidemark.core.files import FileVersion
+from tidemark.core.rebuilding import StoredFile
+from tidemark.service.rebuild import Lost
 
 #: Text that a terminal would obey, that markup would swallow, and that is not ASCII.
 KEY = "shop/[red]\x1b[31m café \x7f:smile:"
@@ -94,6 +97,7 @@ CASES = (
     Case(f"quarantine show {BATCH}", {"file": "file", "position": "position", "reason": "reason", "raw": "raw"}),
     Case("predict IN", {"customer": "household_id", "segment": "segment", "name": "name"}, under="predictions"),
     Case("model", {"segment": "segment", "customers": "customers", "description": "description"}, under="segments"),
+    Case("warehouse rebuild", {name: name for name in ("dataset", "table", "files", "rows")}),
     Case("local run FOLDER --out OUT", RUN),
     Case("demo --out OUT", RUN),
 )
@@ -106,6 +110,11 @@ def stack(world: NightWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     asked = replace(world, clients={**world.clients, "redshift-data": Statements()})
     monkeypatch.setattr(connection, "connect", lambda _: asked)
     monkeypatch.setattr(Api, "ask", lambda *_: ANSWER)
+    lost = Lost("shop", Table("sales", "facts", ()), ("sales",))
+    files = [StoredFile("s3://lake/a", 10, 2_000, ())]
+    for name, double in {"connect": asked, "as_administrator": None, "look": [lost], "stored": files}.items():
+        monkeypatch.setattr(rebuild, name, lambda *_, double=double: double)
+    monkeypatch.setattr(rebuild.aws, "client", lambda _: None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(local_cloud, "_drive_folder", lambda *_: SUMMARY)
     monkeypatch.setattr(demo, "DEMO_RECORDS", 5)

@@ -257,3 +257,33 @@ def test_nobody_at_the_endpoint_is_told_in_one_line(laptop: Laptop) -> None:
     assert (asked.returncode, asked.stdout, asked.stderr.count("\n")) == (2, "", 1)
     assert "tidemark local up" in asked.stderr
     assert time.monotonic() - began < 30
+
+
+def test_dropped_warehouse_tables_are_rebuilt_from_the_lake(laptop: Laptop, settled: str, tidemark: Tidemark) -> None:
+    """What is missing is shown, and then made; readers see the same rows, and the next load finds its table."""
+    rows = "SELECT user_id, path, _batch_id, _attempt FROM web_events ORDER BY 1, 2, 3"
+    before = laptop.world.warehouse.read(rows)
+    assert "nothing is missing" in tidemark("warehouse", "rebuild").out
+    laptop.world.warehouse.apply("drop", ["DROP TABLE web_events", "DROP VIEW user_activity"])
+    shown = tidemark("warehouse", "rebuild")
+    assert re.search(rf"web_logs web_events web_events \d+ {len(before)} ", shown.out)
+    assert re.search(r"web_logs user_activity user_activity \d+ \d+ ", shown.out)
+    assert "nothing was done; with --yes 2 tables would be filled from the lake" in shown.out
+    done = tidemark("warehouse", "rebuild", "--yes")
+    assert (done.status, f"web_events: {len(before)} rows of the lake are in the warehouse" in done.out) == (0, True)
+    assert laptop.world.warehouse.read(rows) == before
+    key = "web_logs/after_the_rebuild.json"
+    laptop.land(key, request("later", "/c"))
+    laptop.rest()
+    assert laptop.batch(key).state is State.LOADED
+    assert len(laptop.world.warehouse.read(rows)) == len(before) + 1
+
+
+def test_a_lake_whose_tables_glue_forgot_is_registered(laptop: Laptop, settled: str, tidemark: Tidemark) -> None:
+    """Every table comes back by its newest metadata, and a second call registers none."""
+    lake, before = laptop.world.lake, laptop.world.lake.shown("web_events")
+    lake.catalog.drop_table((lake.database, "web_events"))
+    assert lake.shown("web_events") == {}
+    done = tidemark("lake", "register")
+    assert "web_events is registered: tables/web_events/metadata/" in done.out
+    assert (lake.shown("web_events"), "is registered" in tidemark("lake", "register").out) == (before, False)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import tidemark.service.load as load_module
 from tests.service.steps import asked, batch_of, did
 from tests.simulation.race import Hand
-from tests.simulation.small_worlds import LOADED, NEXT_PUBLISHED, PUBLISHED, land, minutes, orders, plan
+from tests.simulation.small_worlds import LOADED, NEXT_PUBLISHED, PUBLISHED, land, minutes, orders, plan, settle, wait
 from tidemark.core.dataset import Ratio
+from tidemark.core.errors import Unprepared
+from tidemark.core.failures import LOADS_MAX
 from tidemark.core.lifecycle import State
 from tidemark.core.loading import Load
 from tidemark.core.naming import load_of
@@ -120,3 +123,40 @@ def test_a_view_that_gets_a_column_keeps_its_readers(hand: Hand) -> None:
         'CREATE VIEW "orders_users"',
         'GRANT SELECT ON "orders_users" TO GROUP "analysts"',
     ]
+
+
+@pytest.mark.parametrize("words", ["permission denied for database warehouse", "words that nothing else knows"])
+def test_a_first_load_before_the_grant_passes_later(hand: Hand, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    """While the warehouse takes no table, whatever it says, the batch waits and is counted; afterwards it is loaded."""
+    did(hand, *PUBLISHED)
+    redshift = hand.simulation.redshift
+    run = redshift._one
+
+    def refuses(sql: str) -> list[Any]:
+        if sql.startswith("CREATE TABLE"):
+            raise ValueError(words)
+        return run(sql)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(redshift, "_one", refuses)
+        for failures in range(1, LOADS_MAX + 2):
+            asked(hand, load, True)
+            batch = batch_of(hand)
+            assert (batch.state, batch.failures.loads) == (State.PUBLISHED, failures)
+            assert words in batch.reason
+            did(hand, minutes(60))
+    asked(hand, load, True)
+    did(hand, wait, settle())
+    assert batch_of(hand).state is State.LOADED
+
+
+def test_the_table_that_is_refused_holds_up_only_its_own_dataset(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches go into one load, whose tables are not taken: the next loads are smaller."""
+    did(hand, *PUBLISHED, *NEXT_PUBLISHED)
+    monkeypatch.setattr(load_module, "ensure_tables", refused)
+    assert asked(hand, load, True) == 1
+    assert [(batch_of(hand, n).state, batch_of(hand, n).company) for n in (0, 1)] == [(State.PUBLISHED, 1)] * 2
+
+
+def refused(*_: object) -> None:
+    raise Unprepared("expected INTEGER as in the warehouse, found BIGINT")

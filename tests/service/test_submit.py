@@ -8,7 +8,8 @@ import tidemark.service.submit as submit_module
 from tests.service.steps import asked, batch_of, did
 from tests.simulation.faults import Killed
 from tests.simulation.race import Hand
-from tests.simulation.small_worlds import PLANNED, minutes, publish, wait
+from tests.simulation.small_worlds import PLANNED, TURNS, minutes, publish, wait
+from tidemark.core.draining import DRAIN_LEASE, lease
 from tidemark.core.job import JobSpec
 from tidemark.core.lifecycle import State
 from tidemark.service.submit import submit
@@ -56,3 +57,22 @@ def test_a_run_whose_submitter_died_is_found(hand: Hand, monkeypatch: pytest.Mon
         hand.simulation.emr.tokens.clear()
     asked(hand, submit, hand.batch(0))
     assert (len(runs(hand)), batch_of(hand).run_id) == (1, "run00000")
+
+
+def test_no_run_starts_while_a_deployment_drains_the_application(hand: Hand) -> None:
+    """The batch stays PLANNED. The deployer dies and never ends the drain: sweep's hint after the lease starts it."""
+    did(hand, *PLANNED)
+    asked(hand, lambda world: world.ledger.drains.put(lease("ann", world.clock.now()), None))
+    asked(hand, submit, hand.batch(0))
+    assert (batch_of(hand).state, runs(hand)) == (State.PLANNED, [])
+    did(hand, minutes(DRAIN_LEASE.total_seconds() / 60))
+    asked(hand, submit, hand.batch(0))
+    assert (batch_of(hand).state, len(runs(hand))) == (State.RUNNING, 1)
+
+
+def test_a_drained_dataset_does_not_pass_its_lock_on(hand: Hand) -> None:
+    """Where batches run one at a time, the batch that may not start yet does not take the lock either."""
+    did(hand, *TURNS)
+    asked(hand, lambda world: world.ledger.drains.put(lease("ann", world.clock.now()), None))
+    asked(hand, submit, hand.batch(0))
+    assert asked(hand, lambda world: [world.ledger.locks.holder("orders")]) == [None]

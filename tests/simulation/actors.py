@@ -15,6 +15,8 @@ from tests.simulation.people import command, pause
 from tests.simulation.s3 import Landed
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import SKEW_MAX, TIMEOUTS
+from tidemark.core.draining import DRAIN_LEASE
+from tidemark.service.drain import Lease
 from tidemark.service.job_code import put_code
 
 MINUTE, HOUR = 60, 3600  # seconds
@@ -117,6 +119,21 @@ def newer_release(simulation: Simulation) -> None:
     simulation.stage.after(seconds, "deploy", lambda: simulation.dynamodb.stamp(chosen, "1"))
 
 
+def drained(simulation: Simulation) -> None:
+    """A deployment drains the application; its deployer may die, and then the drain only expires."""
+    rng = simulation.rng
+    seconds, dies = rng.uniform(MINUTE, DRAIN_LEASE.total_seconds()), rng.random() < 0.5
+    simulation.outages.trouble(DRAIN_LEASE.total_seconds() if dies else seconds)
+    leases: list[Lease] = []
+    simulation.person("deploy", lambda world: leases.append(Lease(world, f"deployer {simulation.invocations}")))
+    if not dies:
+        simulation.stage.after(seconds, "deployed", lambda: _deployed(simulation, leases))
+
+
+def _deployed(simulation: Simulation, leases: list[Lease]) -> None:
+    simulation.person("deployed", lambda _: [held.end() for held in leases])
+
+
 # ── the bucket's owners ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -171,6 +188,7 @@ ACTORS = {
     "job_code_uploaded": Actor(job_code_uploaded, 0.3, (1, 3)),
     "newer_release": Actor(newer_release, 0.2, (1, 2)),
     "dataset_removed": Actor(dataset_removed, 0.15, (1, 1)),
+    "drained": Actor(drained, 0.2),
     "person": Actor(command, 0.5, (2, 20)),
     "paused": Actor(pause, 0.2),
     "key_deleted": Actor(key_deleted, 0.25, (1, 4)),

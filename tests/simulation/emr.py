@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +39,7 @@ class SimEMR:
     ) -> None:  # fmt: skip
         self.call, self.stage, self.faults, self.s3, self.data, self.tell = call, stage, faults, s3, data, tell
         self.runs: list[SimRun] = []
+        self.state = "CREATED"  # of the application; a run starts it
         self.tokens: dict[str, tuple[SimRun, datetime | None]] = {}
         self.run_seconds: Callable[[], float] = lambda: self.faults.rng.uniform(20, 240)
         self.script: list[str] = []  # outcomes of the next runs, instead of the seed's
@@ -53,12 +54,17 @@ class SimEMR:
     def list_job_runs(
         self,
         applicationId: str,  # noqa: N803
-        createdAtAfter: datetime,  # noqa: N803
         maxResults: int,  # noqa: N803
+        createdAtAfter: datetime | None = None,  # noqa: N803
+        states: Sequence[str] = (),
         nextToken: str = "0",  # noqa: N803
     ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
-            found = [run for run in reversed(self.runs) if run.created_at >= createdAtAfter]
+            found = [
+                run
+                for run in reversed(self.runs)
+                if (createdAtAfter is None or run.created_at >= createdAtAfter) and (not states or run.state in states)
+            ]
             start, size = int(nextToken), min(maxResults, 5)
             page: dict[str, Any] = {
                 "jobRuns": [{"id": run.run_id, "name": run.name} for run in found[start : start + size]]
@@ -74,6 +80,18 @@ class SimEMR:
 
         return self.call("emr.GetJobRun", effect)
 
+    def get_application(self, applicationId: str) -> dict[str, Any]:  # noqa: N803
+        return self.call("emr.GetApplication", lambda: {"application": {"state": self.state}})
+
+    def stop_application(self, applicationId: str) -> dict[str, Any]:  # noqa: N803
+        def effect() -> dict[str, Any]:
+            if any(run.state == "SUBMITTED" for run in self.runs):
+                raise refuse("ValidationException", "StopApplication")
+            self.state = "STOPPED"
+            return {}
+
+        return self.call("emr.StopApplication", effect)
+
     # ── how they work ───────────────────────────────────────────────────────────────────────────────────────
 
     def _start(self, token: str, name: str, sparkSubmit: dict[str, Any]) -> SimRun:  # noqa: N803
@@ -88,6 +106,7 @@ class SimEMR:
         elif any(run.name == name for run in self.runs):
             self.doubled.append(name)
         self.runs.append(run)
+        self.state = "STARTED"
         forgotten = self.faults.chance("token_forgotten")
         until = self.stage.time + timedelta(minutes=self.faults.rng.uniform(1, 15)) if forgotten else None
         self.tokens[token] = (run, until)

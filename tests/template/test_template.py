@@ -16,6 +16,7 @@ import yaml
 
 from local.stack.event_pattern import Pattern
 from local.stack.template import expand, load
+from tidemark.core.draining import SUBMITTERS_END_AFTER
 from tidemark.observability import COUNTS, GAUGES
 from tidemark.service.recover import HANDLERS_END_AFTER
 from tidemark.settings import Settings
@@ -601,3 +602,8 @@ def test_only_releases_whose_s3_is_s3a_are_taken(release: str, allowed: bool) ->
     """Before emr-7.10, s3:// was EMRFS, which leaves objects of its own and has another committer."""
     pattern = DEPLOYED["Parameters"]["EmrRelease"]["AllowedPattern"]
     assert bool(re.match(pattern, release)) is allowed
+
+
+def test_a_drain_waits_for_submitters_that_had_not_seen_it() -> None:
+    """One that had begun before may start a run until its own timeout."""
+    assert SUBMITTERS_END_AFTER.total_seconds() >= RESOURCES["Submit"]["Properties"]["Timeout"] + 15

@@ -18,6 +18,10 @@ from tidemark.core.job_code import ENTRY, MODULES, PACKAGES
 from tidemark.observability import logger
 
 ACTIVE = frozenset({"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING"})
+#: States of an application in which it may be updated or deleted, and in which it may be stopped
+#: (docs/aws-facts.md#emr-application-states).
+AT_REST = frozenset({"CREATED", "STOPPED", "TERMINATED"})
+STOPPABLE = frozenset({"STARTING", "STARTED"})
 RUN_MINUTES_MAX = 120
 
 
@@ -114,12 +118,35 @@ class Engine:
             "createdAtAfter": since - timedelta(minutes=1),
             "maxResults": 50,
         }
+        yield from ((str(run.get("name", "")), str(run["id"])) for run in self._listed(request))
+
+    def _listed(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
             page = self.client.list_job_runs(**request)
-            yield from ((str(run.get("name", "")), str(run["id"])) for run in page["jobRuns"])
+            yield from page["jobRuns"]
             if not page.get("nextToken"):
                 return
             request["nextToken"] = page["nextToken"]
+
+    def unfinished(self) -> list[str]:
+        """Returns the names of the application's runs that have not ended, of any age."""
+        request: dict[str, Any] = {"applicationId": self.application_id, "states": sorted(ACTIVE), "maxResults": 50}
+        return [str(run.get("name", run["id"])) for run in self._listed(request)]
+
+    def stop_application(self) -> bool:
+        """Stops the application, if it is started; returns whether it is at rest.
+
+        It takes EMR some seconds, so this is to be repeated. Raises `Transient` when a run has started meanwhile.
+        """
+        state = self.client.get_application(applicationId=self.application_id)["application"]["state"]
+        if state in STOPPABLE:
+            try:
+                self.client.stop_application(applicationId=self.application_id)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ValidationException":
+                    raise Transient(str(error)) from error
+                raise
+        return state in AT_REST
 
     def run(self, run_id: str) -> Run | None:
         """Returns the present state of a run; None when EMR does not know it."""

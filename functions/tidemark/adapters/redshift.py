@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,12 @@ class Warehouse:
         self.connection = connection
         self.target = connection.target
         self.stack = stack
+
+    def with_secret(self, secret_arn: str) -> Warehouse:
+        """Returns the same warehouse for statements of the database user whose password the secret has."""
+        other = copy(self)
+        other.target = {**self.target, "SecretArn": secret_arn}
+        return other
 
     def start(self, name: str, statements: Sequence[str]) -> str:
         """Starts one transaction of at most 40 statements and returns its id.
@@ -134,6 +141,27 @@ class Warehouse:
         if statement.state != "FINISHED":
             raise Terminal(f"the warehouse refused the query: {statement.error or statement.state}")
         return self.rows(statement.statement_id)
+
+    def relations(self, schema: str) -> set[str]:
+        """Returns the names of all tables and views in the schema that the caller's database user may see."""
+        names: set[str] = set()
+        request: dict[str, Any] = {**self.target, "SchemaPattern": schema}
+        while True:
+            page = self.client.list_tables(**request)
+            names |= {str(table["name"]) for table in page["Tables"]}
+            if not page.get("NextToken"):
+                return names
+            request["NextToken"] = page["NextToken"]
+
+    def transact(self, name: str, statements: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Runs one transaction, waits for its end, and returns the rows of its last statement.
+
+        Raises `Transient` when it does not end in time, `Terminal` with the warehouse's message when it fails.
+        """
+        statement = self._wait(self.start(name, statements))
+        if statement.state != "FINISHED":
+            raise Terminal(f"the warehouse refused {name}: {statement.error or statement.state}")
+        return self.rows(statement.last_part)
 
     def apply(self, name: str, statements: Sequence[str]) -> None:
         """Runs DDL in one transaction and waits for its end; a relation that exists already is no error.

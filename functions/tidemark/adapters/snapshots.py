@@ -1,4 +1,4 @@
-"""Snapshots of lake tables: the data files that a nightly attempt reads.
+"""Snapshots of lake tables: the data files that a nightly attempt or a rebuilt warehouse table reads.
 
 Our tables have no delete files (a commit drops or rewrites whole data files), so the Parquet files in a snapshot are
 all of its rows.
@@ -6,16 +6,25 @@ all of its rows.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
+import pyarrow.parquet as pq
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table as IcebergTable
 
 from tidemark.adapters.iceberg import Lake
 from tidemark.core.dataset import Table
+from tidemark.core.errors import TidemarkError
 from tidemark.core.files import split_uri
 from tidemark.core.manifest import Input, SnapshotFile
+from tidemark.core.rebuilding import StoredFile
+
+FOOTERS_AT_ONCE = 16
 
 
 class Snapshots:
@@ -46,6 +55,30 @@ class Snapshots:
                 SnapshotFile(*split_uri(file.file_path), file.file_size_in_bytes, file.record_count) for file in files
             ),
         )
+
+    def stored(self, name: str) -> list[StoredFile]:
+        """Returns the data files of the table of that name, with the columns of each; reads every file's footer.
+
+        A table that does not exist has none. Raises `TidemarkError` if another tool has deleted rows without rewriting
+        their files, because COPY would bring these rows back.
+        """
+        try:
+            iceberg = self.lake.catalog.load_table((self.lake.database, name))
+        except NoSuchTableError:
+            return []
+        tasks = sorted(iceberg.scan().plan_files(), key=lambda task: task.file.file_path)
+        if any(task.delete_files for task in tasks):
+            raise TidemarkError(
+                f"{name}: the lake's table has delete files, which COPY does not read: compact it first"
+            )
+        with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+            return list(pool.map(partial(_stored, iceberg), (task.file for task in tasks)))
+
+
+def _stored(iceberg: IcebergTable, file: DataFile) -> StoredFile:
+    with iceberg.io.new_input(file.file_path).open() as content:
+        columns = tuple(pq.read_schema(content).names)
+    return StoredFile(file.file_path, file.file_size_in_bytes, file.record_count, columns)
 
 
 def shown_name(table: Table) -> str:

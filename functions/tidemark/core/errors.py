@@ -9,6 +9,7 @@ TidemarkError
 │   ├── Unsealed           the ledger is incomplete: a person runs `tidemark recover`
 │   └── NewerRelease       a newer release wrote the item or document: it is left alone until that release is back
 └── Terminal           repeating won't help: the batch is quarantined with this reason
+    ├── Unprepared         the warehouse's tables cannot be made as declared: a person acts, and no batch is to blame
     └── Unbalanced     row counts that must agree do not (docs/architecture.md#invariants, no. 3)
 """
 
@@ -85,6 +86,10 @@ class NewerRelease(Transient):
 
 class Terminal(TidemarkError):
     """Repeating the step will not help."""
+
+
+class Unprepared(Terminal):
+    """The warehouse refused to create or change a table, or the table contradicts its declaration."""
 
 
 class Unbalanced(Terminal):

@@ -145,6 +145,15 @@ def after_others_vanished(batch: Batch, message: str, company: int) -> LoadRetri
     return LoadRetried(batch.attempt, batch.load_id, message, company)
 
 
+def after_unprepared(batch: Batch, message: str, company: int) -> LoadRetried:
+    """The event for one batch of a load of `company` batches whose tables the warehouse did not take.
+
+    No batch is to blame, so none is ever quarantined: each is loaded again until a person has acted, and an alarm rings
+    meanwhile. Smaller loads show which dataset's tables are meant, and let the others pass.
+    """
+    return LoadRetried(batch.attempt, batch.load_id, message, (company + 1) // 2 if company > 1 else 0)
+
+
 def after_load_failure(batch: Batch, message: str, company: int) -> LoadRetried | LoadRefused:
     """The event for one batch of a failed load of `company` batches.
 

@@ -37,6 +37,11 @@ def load_of(statement: str) -> str:
     return statement.partition(".")[2]
 
 
+def rebuild_id(table: str, now: datetime) -> str:
+    """`rebuild.<time>.<8 hex of table and time>`."""
+    return f"rebuild.{_stamp(now)}.{_digest(table, now.isoformat())}"
+
+
 def segment_id(packed: bytes) -> str:
     """A hash of the segment's packed files, so that a repeated invocation writes the same item."""
     return hashlib.sha256(packed).hexdigest()[:16]

@@ -77,9 +77,9 @@ def load_statements(
         f"LOCK {history}",
         _accept(batches, history),
         *body,
-        f"DELETE FROM {history} WHERE load_id = {_text(load_id)}",
+        f"DELETE FROM {history} WHERE load_id = {literal(load_id)}",
         _record(load_id, tables, history),
-        f"SELECT batch_id, attempt, table_name, row_count FROM {history} WHERE load_id = {_text(load_id)}",
+        f"SELECT batch_id, attempt, table_name, row_count FROM {history} WHERE load_id = {literal(load_id)}",
     ]
 
 
@@ -92,8 +92,8 @@ def _history(batches: Sequence[LoadBatch]) -> str:
 
 def _accept(batches: Sequence[LoadBatch], history: str) -> str:
     listed = " UNION ALL ".join(
-        f"SELECT CAST({_text(batch.dataset)} AS VARCHAR(32)) AS dataset,"
-        f" CAST({_text(batch.batch_id)} AS VARCHAR(64)) AS batch_id, {batch.attempt} AS attempt"
+        f"SELECT CAST({literal(batch.dataset)} AS VARCHAR(32)) AS dataset,"
+        f" CAST({literal(batch.batch_id)} AS VARCHAR(64)) AS batch_id, {batch.attempt} AS attempt"
         for batch in batches
     )
     return (
@@ -109,12 +109,13 @@ def _table_statements(load: LoadTable, copy_role: str) -> list[str]:
     clear = f'DELETE FROM {table} USING {ACCEPTED} AS _a WHERE {table}."_batch_id" = _a.batch_id'
     if load.manifest is None:
         return [*touch, clear, *show]
+    insert = f"INSERT INTO {table} ({column_names(load.columns)})"
     return [
         f"CREATE TEMP TABLE {load.stage} ({definitions(load.columns)})",
-        f"COPY {load.stage} FROM {_text(load.manifest)} IAM_ROLE {_text(copy_role)} FORMAT AS PARQUET MANIFEST",
+        f"COPY {load.stage} FROM {literal(load.manifest)} IAM_ROLE {literal(copy_role)} FORMAT AS PARQUET MANIFEST",
         *touch,
         clear,
-        f"INSERT INTO {table} ({_names(load.columns)}) SELECT {_names(load.columns, '_s')} FROM {_staged(load)}",
+        f"{insert} SELECT {column_names(load.columns, '_s')} FROM {_staged(load)}",
         *show,
     ]
 
@@ -134,38 +135,44 @@ def _touch(load: LoadTable) -> list[str]:
 
 def _show(load: LoadTable) -> list[str]:
     """Replaces each touched key's row by its latest stored row; rows with a null key join nothing and are not shown."""
-    table = load.table
-    shown, key, names = quoted(table.name), quoted(table.key or ""), _names(table.all_columns)
-    latest_first = ", ".join(f"_t.{quoted(name)} DESC NULLS LAST" for name in table.latest_first)
+    shown, key = quoted(load.table.name), quoted(load.table.key or "")
     return [
         f"DELETE FROM {shown} USING {load.touched} AS _k WHERE {shown}.{key} = _k.{key}",
-        (
-            f"INSERT INTO {shown} ({names}) SELECT {names} FROM (SELECT _t.*,"
-            f' ROW_NUMBER() OVER (PARTITION BY _t.{key} ORDER BY {latest_first}) AS "_rank"'
-            f" FROM {quoted(table.physical_name)} AS _t JOIN {load.touched} AS _k ON _t.{key} = _k.{key})"
-            " AS _ranked"
-            ' WHERE "_rank" = 1'
-        ),
+        latest_of_each(load.table, f" JOIN {load.touched} AS _k ON _t.{key} = _k.{key}"),
     ]
+
+
+def latest_of_each(table: Table, among: str = "") -> str:
+    """Inserts the latest stored row of each key that is not null; `among` limits the keys, as a join with `_t`."""
+    key, names = quoted(table.key or ""), column_names(table.all_columns)
+    latest_first = ", ".join(f"_t.{quoted(name)} DESC NULLS LAST" for name in table.latest_first)
+    return (
+        f"INSERT INTO {quoted(table.name)} ({names}) SELECT {names} FROM (SELECT _t.*,"
+        f' ROW_NUMBER() OVER (PARTITION BY _t.{key} ORDER BY {latest_first}) AS "_rank"'
+        f" FROM {quoted(table.physical_name)} AS _t{among or f' WHERE _t.{key} IS NOT NULL'})"
+        " AS _ranked"
+        ' WHERE "_rank" = 1'
+    )
 
 
 def _record(load_id: str, tables: Sequence[LoadTable], history: str) -> str:
     counts = " UNION ALL ".join(
-        f"SELECT {_text(load_id)}, _a.batch_id, _a.attempt, {_text(load.table.physical_name)},"
+        f"SELECT {literal(load_id)}, _a.batch_id, _a.attempt, {literal(load.table.physical_name)},"
         f' COUNT(_t."_batch_id"), GETDATE() FROM {ACCEPTED} AS _a'
         f' LEFT JOIN {quoted(load.table.physical_name)} AS _t ON _t."_batch_id" = _a.batch_id'
-        f" WHERE _a.dataset = {_text(load.dataset)} GROUP BY _a.batch_id, _a.attempt"
+        f" WHERE _a.dataset = {literal(load.dataset)} GROUP BY _a.batch_id, _a.attempt"
         for load in tables
     )
     return f"INSERT INTO {history} (load_id, batch_id, attempt, table_name, row_count, loaded_at) {counts}"
 
 
-def _names(columns: Iterable[Column], alias: str = "") -> str:
+def column_names(columns: Iterable[Column], alias: str = "") -> str:
+    """The quoted names, with commas between them."""
     dot = f"{alias}." if alias else ""
     return ", ".join(f"{dot}{quoted(column.name)}" for column in columns)
 
 
-def _text(value: str) -> str:
+def literal(value: str) -> str:
     """A checked literal: COPY takes no parameters of the Data API (docs/aws-facts.md#redshift-data-api)."""
     if not SAFE.fullmatch(value):
         raise ValueError(f"expected a name of {SAFE.pattern}, found {value!r}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from tidemark.adapters.world import World
 from tidemark.core.dataset import Table
-from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient
+from tidemark.core.errors import Conflict, DeclarationError, IllegalMove, Terminal, Transient, Unprepared
 from tidemark.core.job import DataFile, Result
 from tidemark.core.lifecycle import Batch, LoadStarted, State, advance
 from tidemark.core.loading import Load, due_loads, with_one_layout
@@ -29,8 +29,10 @@ from tidemark.core.warehouse_sql import LoadBatch, LoadTable, load_statements
 from tidemark.observability import count, logger
 from tidemark.service.documents import declaration_of, read_result
 from tidemark.service.errors import Efforts, newer_left_alone
-from tidemark.service.settle import close_failed, settle
+from tidemark.service.settle import close_failed, close_unprepared, settle
 from tidemark.service.transitions import announce, dataset_of, known_datasets, same_but_changes, unfinished_batches
+
+Apply = Callable[[str, Sequence[str]], None]  # runs DDL of that name in one transaction
 
 #: An older load without a statement was left by a crash between ledger and warehouse.
 ABANDONED_AFTER = timedelta(minutes=1)
@@ -135,6 +137,8 @@ def _execute(world: World, name: str) -> None:
         return  # another loader has sent it, under the same name
     except Transient as error:
         logger.warning("load not started, the next wake-up tries again", load_id=name, reason=str(error))
+    except Unprepared as error:
+        close_unprepared(world, opened, str(error))
     except (Terminal, DeclarationError) as error:
         close_failed(world, opened, str(error))
 
@@ -197,21 +201,31 @@ def _write_manifest(world: World, name: str, table: Table, files: Iterable[DataF
     return f"s3://{world.settings.control_bucket}/{key}"
 
 
-def ensure_tables(world: World, tables: Iterable[Table]) -> None:
-    """Bring the warehouse's tables to their declarations, if the ledger doesn't say that they are."""
+def ensure_tables(world: World, tables: Iterable[Table], apply: Apply | None = None) -> None:
+    """Brings the warehouse's tables to their declarations, if the ledger doesn't say that they are.
+
+    `apply` runs the DDL, by default as the caller's own database user. Raises `Unprepared` if that fails.
+    """
+    try:
+        _ensure_all(world, tables, apply or world.warehouse.apply)
+    except (Terminal, DeclarationError) as error:
+        raise Unprepared(str(error)) from error
+
+
+def _ensure_all(world: World, tables: Iterable[Table], apply: Apply) -> None:
     if world.ledger.warehouse_tables.columns(HISTORY) != HISTORY_SHAPE:
-        world.warehouse.apply("tidemark-history", history_statements())
+        apply("tidemark-history", history_statements())
         world.ledger.warehouse_tables.put_columns(HISTORY, HISTORY_SHAPE)
     for table in tables:
         for relation in relations(table):
-            _ensure_relation(world, table, relation)
+            _ensure_relation(world, table, relation, apply)
 
 
-def _ensure_relation(world: World, table: Table, relation: str) -> None:
+def _ensure_relation(world: World, table: Table, relation: str, apply: Apply) -> None:
     recorded, declared = world.ledger.warehouse_tables.columns(relation), declared_shape(table, relation)
     if recorded != declared:
         for statements in table_changes(table, relation, recorded, _readers(world, table, recorded)):
-            world.warehouse.apply(f"tidemark-table-{relation}", statements)
+            apply(f"tidemark-table-{relation}", statements)
         world.ledger.warehouse_tables.put_columns(relation, declared)
 
 

@@ -10,7 +10,13 @@ from itertools import islice
 
 from tidemark.adapters.world import World
 from tidemark.core.errors import Conflict, IllegalMove, Transient
-from tidemark.core.failures import after_load_failure, after_others_vanished, after_vanished, may_pass
+from tidemark.core.failures import (
+    after_load_failure,
+    after_others_vanished,
+    after_unprepared,
+    after_vanished,
+    may_pass,
+)
 from tidemark.core.files import split_uri
 from tidemark.core.job import RESULT
 from tidemark.core.lifecycle import Batch, Event, LoadRefused, Poisoned, State, failed_for_good, loaded
@@ -58,6 +64,15 @@ def close_failed(world: World, load: Load, reason: str) -> None:
     lost = {} if may_pass(reason) else {batch.batch_id: file for batch in members if (file := _lost_file(world, batch))}
     for batch in members:
         _try_move(world, batch, partial(_after_failure, reason=reason, company=len(load.batches), lost=lost))
+    _close(world, replace(load, state="FAILED", reason=reason[:1000]))
+
+
+def close_unprepared(world: World, load: Load, reason: str) -> None:
+    """Closes a load whose tables the warehouse did not take. Its batches are loaded again, whatever the reason is."""
+    count("LoadsFailed")
+    logger.error("the warehouse did not take a table", load_id=load.load_id, reason=reason)
+    for batch in _members(world, load):
+        _try_move(world, batch, partial(after_unprepared, message=reason, company=len(load.batches)))
     _close(world, replace(load, state="FAILED", reason=reason[:1000]))
 
 

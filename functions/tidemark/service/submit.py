@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tidemark.adapters.world import World
 from tidemark.core.dataset_lock import is_ready, needs_lock
+from tidemark.core.draining import is_draining
 from tidemark.core.errors import Conflict, IllegalMove, Transient
 from tidemark.core.job import JOB_SPEC, JobSpec
 from tidemark.core.lifecycle import Batch, RunStarted
@@ -29,8 +30,12 @@ TOKEN_TRUST = timedelta(minutes=5)
 def submit(world: World, batch_id: str) -> None:
     """Starts the run of the batch's present attempt, or finds the run that was started before.
 
-    In a deduplicating dataset, it starts the batch that gets the dataset lock, which may be another one or none.
+    In a deduplicating dataset, it starts the batch that gets the dataset lock, which may be another one or none. It
+    starts none while a deployment drains the application; the end of the drain, or sweep, sends the hint again.
     """
+    if is_draining(world.ledger.drains.current(), world.clock.now()):
+        logger.info("run not started, because a deployment drains the application", batch_id=batch_id)
+        return
     batch = world.ledger.batches.get(batch_id)
     if batch and needs_lock(dataset_of(world, batch.dataset)):
         batch = next_to_run(world, batch)

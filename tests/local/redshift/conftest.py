@@ -10,9 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.redshift.data_api import RedshiftDataApp
+from local.redshift.grants import ADMIN, CreateUser, GrantCreate
 from local.redshift.session import Session, Warehouse
 from tests.local.stand_ins import Events, client, served
 
+SUBMITTER = "IAMR:SubmitRole"  #: the user of the role as which the tests' clients sign
 WHERE = {"WorkgroupName": "warehouse", "Database": "dev"}
 
 
@@ -24,6 +26,8 @@ def events() -> Events:
 @pytest.fixture
 def app(events: Events, tmp_path: Path) -> Iterator[RedshiftDataApp]:
     app = RedshiftDataApp(events, tmp_path / "warehouse.duckdb", s3=no_s3)
+    for statement in (CreateUser(SUBMITTER), GrantCreate("dev", SUBMITTER)):
+        app.warehouse.grants.administer(ADMIN, statement)
     yield app
     app.close()
 

@@ -16,7 +16,7 @@
     LOCK#<dataset>      LOCK              the attempt that may run, where a dataset deduplicates across batches
     KEYS#<dataset>      <created>#<id>    the files that list the keys of a batch's published records
     DATASETS            <name>            the declaration under which the dataset's last batch began
-    CONTROL             <name>            a control: a pause, the position of a long listing, the seal
+    CONTROL             <name>            a control: a pause, a deployment's drain, the place of a listing, the seal
 
 Index `open` (open, due_at) holds batches and loads that are not at rest, quarantine, and LOADED batches with rejected
 records or partly unread files. Index `history` (dataset, created_at) holds all batches. Indexes are read only to find
@@ -36,6 +36,7 @@ from tidemark.adapters.ledger.controls import Controls
 from tidemark.adapters.ledger.dataset_lock import DatasetLocks
 from tidemark.adapters.ledger.day_changes import DayChanges
 from tidemark.adapters.ledger.declarations import Declarations
+from tidemark.adapters.ledger.drains import Drains
 from tidemark.adapters.ledger.files import Files
 from tidemark.adapters.ledger.loads import Loads
 from tidemark.adapters.ledger.newer import Newer
@@ -56,6 +57,7 @@ class Ledger:
         self.controls = Controls(table)
         self.day_changes = DayChanges(table)
         self.declarations = Declarations(table)
+        self.drains = Drains(table)
         self.files = Files(table, self.batches)
         self.loads = Loads(table, self.batches)
         self.locks = DatasetLocks(table)

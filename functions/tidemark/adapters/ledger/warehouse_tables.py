@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidemark.adapters.ledger.items import from_item
-from tidemark.adapters.ledger.table import Table
+from tidemark.adapters.ledger.table import Table, key_of
 
 
 class WarehouseTables:
@@ -20,3 +20,7 @@ class WarehouseTables:
     def put_columns(self, name: str, columns: Mapping[str, str]) -> None:
         """Records the columns that the warehouse table now has. Repeating it changes nothing."""
         self.table.overwrite({"pk": "WAREHOUSE", "sk": f"TABLE#{name}", "columns": dict(columns)})
+
+    def forget(self, name: str) -> None:
+        """Deletes the record, so that the table is made again. Repeating it changes nothing."""
+        self.table.client.delete_item(TableName=self.table.name, Key=key_of("WAREHOUSE", f"TABLE#{name}"))
