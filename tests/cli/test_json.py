@@ -25,6 +25,8 @@ from tests.cli.nasty import is_plain
 from tests.service.nights import NightWorld, land
 from tidemark.clock import iso
 from tidemark.core.files import FileVersion
+from tidemark.core.job_code import ENTRY
+from tidemark.service.job_code import put_code
 
 #: Text that a terminal would obey, that markup would swallow, and that is not ASCII.
 KEY = "shop/[red]\x1b[31m café \x7f:smile:"
@@ -94,6 +96,8 @@ CASES = (
     Case(f"quarantine show {BATCH}", {"file": "file", "position": "position", "reason": "reason", "raw": "raw"}),
     Case("predict IN", {"customer": "household_id", "segment": "segment", "name": "name"}, under="predictions"),
     Case("model", {"segment": "segment", "customers": "customers", "description": "description"}, under="segments"),
+    Case("jobs list", {"code": "code"}),
+    Case("prove list", {"step": "step", "claim": "claim", "confirmed by": "expected", "dollars": "dollars"}),
     Case("local run FOLDER --out OUT", RUN),
     Case("demo --out OUT", RUN),
 )
@@ -103,6 +107,7 @@ CASES = (
 def stack(world: NightWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A stack with a batch in quarantine, a warehouse, an API and a laptop; the words that stand for its folders."""
     hold(world, KEY, reason=KEY)
+    put_code(world, {ENTRY: b"print()"})
     asked = replace(world, clients={**world.clients, "redshift-data": Statements()})
     monkeypatch.setattr(connection, "connect", lambda _: asked)
     monkeypatch.setattr(Api, "ask", lambda *_: ANSWER)
