@@ -296,7 +296,7 @@ PROJECT = (
         ),
     ),
     Command(
-        "removals", "before a deployment: is a removed dataset still at work?", "cli.removals:check_removals",
+        "removals", "is a removed dataset still at work?", "cli.removals:check_removals",
         _flag("--force", "force", "deploy anyway: its batches finish, its files stay pending"),
         opens=stack_name,
     ),

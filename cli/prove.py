@@ -28,7 +28,7 @@ def list_steps(console: Console) -> None:
         where = "account" if step.account_only else "anywhere"
         record = {
             "step": step.name, "claim": step.claim, "expected": step.expected,
-            "account_only": step.account_only or None, "dollars": str(step.dollars),
+            "account_only": step.account_only or None, "dollars": f"{step.dollars:.2f}",
         }  # fmt: skip
         table.add_record(record, step.name, step.claim, step.expected, where, f"{step.dollars:.2f}")
     show_table(console, table)

@@ -77,9 +77,15 @@ class Stage:
         described: dict[str, Any] = client.describe_statement(Id=statement)
         return {name: described[name] for name in ("Status", "Error", "ResultRows") if name in described}
 
-    def lake_uri(self, name: str) -> str:
-        """A place in the lake bucket, outside every table, that COPY may read."""
-        return f"s3://{self.world.settings.lake_bucket}/{FOLDER}{name}"
+    @property
+    def copied(self) -> str:
+        """Where COPY may read files."""
+        return f"s3://{self.world.settings.lake_bucket}/batches/{FOLDER}"
+
+    @property
+    def manifests(self) -> str:
+        """Where COPY may read manifests."""
+        return f"s3://{self.world.settings.control_bucket}/loads/{FOLDER}"
 
     def _at_rest(self) -> bool:
         ledger = self.world.ledger

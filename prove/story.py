@@ -20,7 +20,7 @@ from tidemark.core.lifecycle import Batch, State
 from tidemark.service.documents import read_result
 from tidemark.service.reconcile import reconcile
 
-SEED, RECORDS = 11, 3_000
+SEED, RECORDS = 11, 1_200
 #: A marker of the user ids that single files carry, so that their rows can be counted.
 USER = "prove-"
 TRIES_MAX = 5  # runs that may end before they are cancelled

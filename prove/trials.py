@@ -56,7 +56,7 @@ def copy_codecs(stage: Stage) -> Answer:
 
 
 def _copy(stage: Stage, codec: str) -> dict[str, Any]:
-    file, manifest = stage.lake_uri(f"codec/{codec}.parquet"), stage.lake_uri(f"codec/{codec}.manifest")
+    file, manifest = f"{stage.copied}{codec}.parquet", f"{stage.manifests}{codec}.manifest"
     body = io.BytesIO()
     pq.write_table(pa.table({"id": pa.array([1, 2], pa.int32())}), body, compression=codec)
     _put(stage, file, body.getvalue())
@@ -71,16 +71,23 @@ def _copy(stage: Stage, codec: str) -> dict[str, Any]:
 
 
 def row_width(stage: Stage) -> Answer:
-    """Inserts a row of exactly the limit's bytes, and one of twice as many."""
-    wide = f"CREATE TEMP TABLE wide (a VARCHAR({ROW_BYTES}), b VARCHAR({ROW_BYTES}))"
-    fill = "INSERT INTO wide SELECT REPEAT('x', {length}), REPEAT('y', {length})"
-    fits = stage.statements("prove-row-fits", wide, fill.format(length=1_000))
-    outgrows = stage.statements("prove-row-outgrows", wide, fill.format(length=ROW_BYTES))
-    found = (
-        f"2,000 bytes: {fits.get('Error') or fits['Status']}; 131,070: {outgrows.get('Error') or outgrows['Status']}"
+    """Inserts a short row and one that is too long; and a short one into columns that are too long together."""
+    rows = {
+        "short": _insert(stage, "short", ROW_BYTES // 3, 1_000),
+        "long": _insert(stage, "long", ROW_BYTES, ROW_BYTES),
+        "short in wide columns": _insert(stage, "wide", ROW_BYTES, 1_000),
+    }
+    found = "; ".join(f"{row}: {_end(outcome)}" for row, outcome in rows.items())
+    return Answer(found, rows, (rows["short"]["Status"], rows["long"]["Status"]) == ("FINISHED", "FAILED"))
+
+
+def _insert(stage: Stage, name: str, declared: int, length: int) -> dict[str, Any]:
+    """Inserts two texts of that length into two columns of the declared one."""
+    return stage.statements(
+        f"prove-row-{name}",
+        f"CREATE TEMP TABLE rows_{name} (a VARCHAR({declared}), b VARCHAR({declared}))",
+        f"INSERT INTO rows_{name} SELECT REPEAT('x', {length}), REPEAT('y', {length})",
     )
-    right = (fits["Status"], outgrows["Status"]) == ("FINISHED", "FAILED")
-    return Answer(found, {"fits": fits, "outgrows": outgrows}, right)
 
 
 def loads_at_once(stage: Stage) -> Answer:

@@ -240,4 +240,5 @@ def _speaks_json(environ: WSGIEnvironment, service: str) -> bool:
     """Whether the caller expects JSON; never for S3, where the content type is that of the object."""
     if service == "s3":
         return False
-    return "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", "") or service == "execute-api"
+    is_json = "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", "")
+    return is_json or service in ("execute-api", "lambda")  # a payload for Lambda may have any type

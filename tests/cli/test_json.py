@@ -26,7 +26,9 @@ from tests.service.nights import NightWorld, land
 from tidemark.clock import iso
 from tidemark.core.dataset import Table
 from tidemark.core.files import FileVersion
+from tidemark.core.job_code import ENTRY
 from tidemark.core.rebuilding import StoredFile
+from tidemark.service.job_code import put_code
 from tidemark.service.rebuild import Lost
 
 #: Text that a terminal would obey, that markup would swallow, and that is not ASCII.
@@ -98,6 +100,8 @@ CASES = (
     Case("predict IN", {"customer": "household_id", "segment": "segment", "name": "name"}, under="predictions"),
     Case("model", {"segment": "segment", "customers": "customers", "description": "description"}, under="segments"),
     Case("warehouse rebuild", {name: name for name in ("dataset", "table", "files", "rows")}),
+    Case("jobs list", {"code": "code"}),
+    Case("prove list", {"step": "step", "claim": "claim", "confirmed by": "expected", "dollars": "dollars"}),
     Case("local run FOLDER --out OUT", RUN),
     Case("demo --out OUT", RUN),
 )
@@ -107,6 +111,7 @@ CASES = (
 def stack(world: NightWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A stack with a batch in quarantine, a warehouse, an API and a laptop; the words that stand for its folders."""
     hold(world, KEY, reason=KEY)
+    put_code(world, {ENTRY: b"print()"})
     asked = replace(world, clients={**world.clients, "redshift-data": Statements()})
     monkeypatch.setattr(connection, "connect", lambda _: asked)
     monkeypatch.setattr(Api, "ask", lambda *_: ANSWER)

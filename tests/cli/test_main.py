@@ -106,7 +106,7 @@ def test_no_command_at_all_prints_the_help(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("words", "position", "suggestions"),
     [
-        ("tidemark re", 1, {"plain,reconcile", "plain,replay", "plain,recover", "plain,resume"}),
+        ("tidemark re", 1, {"plain,reconcile", "plain,replay", "plain,recover", "plain,resume", "plain,removals"}),
         ("tidemark quarantine r", 2, {"plain,release"}),
         ("tidemark batches --l", 2, {"plain,--limit"}),
         ("tidemark local run ", 3, {"dir,"}),

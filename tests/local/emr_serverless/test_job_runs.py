@@ -94,7 +94,7 @@ def test_the_product_knows_a_run_that_used_its_time_up_from_one_that_a_person_st
     emr: Any, owner: str, app: EmrServerlessApp
 ) -> None:
     """Both end CANCELLED; only the first says that its batch is too slow."""
-    engine = Engine(emr, owner, ROLE, "s3://control/jobs")
+    engine = Engine(emr, owner, ROLE)
     slow, stopped = start(emr, owner, executionTimeoutMinutes=1), start(emr, owner, "batch-2")
     reach(emr, owner, stopped, "RUNNING")
     emr.cancel_job_run(applicationId=owner, jobRunId=stopped)

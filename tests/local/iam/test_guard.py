@@ -50,6 +50,13 @@ def test_s3_refuses_with_its_own_code_and_writes_nothing(cloud: Cloud) -> None:
     assert cloud.client("s3").list_objects_v2(Bucket=bucket, Prefix="k")["KeyCount"] == 0
 
 
+def test_lambda_refuses_in_json_whatever_the_payload_is(cloud: Cloud) -> None:
+    """An SDK that expects JSON reads the sentence, and not the markup of an XML document."""
+    status, code, message = refusal(cloud.client("lambda", "Collect").invoke, FunctionName="any", Payload=b"\x00")
+    assert (status, code) == (403, "AccessDeniedException")
+    assert message.startswith(f"User: {SESSION} is not authorized to perform: lambda:InvokeFunction on resource: ")
+
+
 def test_an_unknown_key_is_refused_and_an_unmapped_call_too(cloud: Cloud) -> None:
     """Neither a misspelt caller nor a call without an entry in the table gets through."""
     status, code, _ = refusal(cloud.client("sqs", "Nobody").list_queues)

@@ -36,7 +36,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def aws(cloud: Cloud) -> Any:
     """A client that does not repeat what is refused."""
-    return client("lambda", cloud.url)
+    return client("lambda", cloud.url, aws_access_key_id="local")
 
 
 def refusal(call: Any, **parameters: Any) -> tuple[int, str, str]:
