@@ -228,6 +228,7 @@ def test_what_no_try_and_no_half_would_cure_goes_to_a_person(changes: dict[str, 
 LOAD_PASSING = [
     "ERROR: 1023 DETAIL: Serializable isolation violation on table",
     "ERROR: Could not complete because of conflict with concurrent transaction [SQLState: XX000]",
+    'ERROR: duplicate key violates unique constraint "pg_class_i" (possibly caused by concurrent transaction conflict)',
     "ERROR: permission denied for database warehouse",
     "ERROR: permission denied for schema public",
     "ERROR: User arn:aws:redshift:us-east-1:123456789012:dbuser:w/IAMR:Load is not authorized to assume IAM Role",

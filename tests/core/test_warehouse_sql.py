@@ -1,4 +1,7 @@
-"""The load's statements are read as text, and executed: DuckDB plays the warehouse, and COPY is what a test gives."""
+"""The load's statements are read as text, and executed: DuckDB plays the warehouse, and COPY is what a test gives.
+
+tests/postgres/test_same_as_on_duckdb.py executes them on PostgreSQL, too.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,8 @@ def home(batch: str, attempt: int, home_id: str | None, income: str, landed: str
 class Warehouse:
     """DuckDB in place of Redshift: same statements, COPY replaced by an INSERT of given rows."""
 
+    error: type[Exception] = duckdb.Error
+
     def __init__(self) -> None:
         self.db = duckdb.connect()
         self.db.execute("CREATE MACRO getdate() AS CAST(now() AS TIMESTAMP)")
@@ -120,7 +125,7 @@ class Warehouse:
         return dict(rows)
 
     def users(self) -> list[Row]:
-        return self.run(['SELECT _batch_id, _attempt, user_id FROM "events" ORDER BY ALL'])
+        return self.run(['SELECT _batch_id, _attempt, user_id FROM "events" ORDER BY 1, 2, 3'])
 
 
 @pytest.fixture
@@ -207,7 +212,7 @@ def test_the_history_counts_what_the_table_holds(warehouse: Warehouse) -> None:
 
 def test_a_failing_load_leaves_nothing_behind(warehouse: Warehouse) -> None:
     """All statements are one transaction."""
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(warehouse.error):
         warehouse.load("load.1", {"b1": 1}, events=[event("b1", 1, "ann")], activity=[("ann", "many", "1", "b1", 1)])
     assert warehouse.users() == []
     assert warehouse.run(["SELECT COUNT(*) FROM tidemark.load_history"]) == [(0,)]
@@ -322,13 +327,15 @@ ATTEMPTS = [(batch, attempt) for batch in ("b1", "b2", "b3") for attempt in (1, 
 ROWS = st.lists(st.tuples(st.sampled_from(["h1", "h2", None]), st.integers(1, 3)), max_size=3)  # key, day of landing
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.fixed_dictionaries(dict.fromkeys(ATTEMPTS, ROWS)), st.lists(st.sampled_from(ATTEMPTS), max_size=8))
-def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
-    drawn: dict[tuple[str, int], list[tuple[str | None, int]]], loads: list[tuple[str, int]]
+DRAWN = st.fixed_dictionaries(dict.fromkeys(ATTEMPTS, ROWS))
+LOADS = st.lists(st.sampled_from(ATTEMPTS), max_size=8)
+
+
+def check_latest_rows(
+    warehouse: Warehouse, drawn: dict[tuple[str, int], list[tuple[str | None, int]]], loads: list[tuple[str, int]]
 ) -> None:
-    """Whatever came, came twice, was replaced or late: of each key the latest row of the latest attempts is shown."""
-    warehouse, latest = Warehouse(), dict[str, int]()
+    """Load the drawn attempts one by one into an empty warehouse, and compare `homes` with what should be shown."""
+    latest = dict[str, int]()
     content = {
         (batch, attempt): [
             home(batch, attempt, key, f"{batch}.{attempt}.{place}", f"2026-11-0{day}", place)
@@ -342,6 +349,16 @@ def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
     stored = [row for member in latest.items() for row in content[member] if row[0]]
     ranked = sorted(stored, key=lambda row: (row[6], row[4], row[7]))  # landed, file, place
     assert warehouse.homes() == {row[0]: row[1] for row in ranked}
+
+
+@settings(max_examples=12, deadline=None)
+@given(DRAWN, LOADS)
+def test_after_any_loads_the_table_is_what_a_computation_from_scratch_gives(
+    drawn: dict[tuple[str, int], list[tuple[str | None, int]]], loads: list[tuple[str, int]]
+) -> None:
+    """Whatever came, came twice, was replaced or late: of each key the latest row of the latest attempts is shown."""
+    warehouse = Warehouse()
+    check_latest_rows(warehouse, drawn, loads)
     warehouse.db.close()
 
 

@@ -73,11 +73,11 @@ TRANSIENT_JOB = re.compile(
 )
 #: Names in a message of Redshift: a column that is called `connection` says nothing about the warehouse.
 QUOTED_NAME = re.compile(r'"[^"]*"')
-#: Redshift's own words. Conflicts have two texts, one for each isolation level
+#: Redshift's own words. Conflicts have a text for each isolation level, and one for two loads that create one table
 #: (docs/aws-facts.md#serializable-conflicts-in-redshift). A missing grant, a dropped table, a paused warehouse and a
 #: usage limit are no batch's fault: the load is repeated, and an alarm rings, until somebody acts.
 TRANSIENT_LOAD = re.compile(
-    r"throttl|rate exceeded|serializable isolation|conflict with concurrent transaction|deadlock"
+    r"throttl|rate exceeded|serializable isolation|concurrent transaction|deadlock"
     r"|timed? ?out|timeout|aborted|cancel(led|ed) (by|on|due)|resum|unavailable|connection|too many"
     r"|(warehouse|workgroup|cluster) .{0,80}paused"
     r"|internal ?(server ?)?(error|exception)|disk full|out of memory|usage limit|insufficient ?capacity|slow ?down"
