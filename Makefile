@@ -88,9 +88,11 @@ deploy: build ## build, deploy the stack, upload the Spark jobs
 	sam deploy
 	tidemark jobs upload
 
-invoke: build ## run one function in Docker: FUNCTION=Collect EVENT=events/collect/usual.json
+invoke: $(READY) ## run one function in Docker on the laptop cloud: FUNCTION=Collect EVENT=events/collect/usual.json
 	@test -n "$(FUNCTION)" -a -n "$(EVENT)" || { echo "make invoke FUNCTION=Collect EVENT=events/collect/<case>.json" >&2; exit 2; }
-	sam local invoke $(FUNCTION) --event $(EVENT)
+	@test -f .tidemark/sam-variables.json || { echo "make invoke: first run 'tidemark local up --docker' in another terminal" >&2; exit 2; }
+	sam build
+	AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local sam local invoke $(FUNCTION) --event $(EVENT)
 
 ##@ Tidy
 .PHONY: clean

@@ -92,6 +92,7 @@ LAPTOP = (
         Command(
             "up", "keep the laptop cloud up until Ctrl-C", "cli.local_cloud:stay_up",
             Option(["--port"], type=Value("port", of.port), default=4566, show_default=True, help="0 picks a free one"),
+            _flag("--docker", "docker", "let this machine's containers in, for `sam local invoke`"),
         ),
     ),
     Command(

@@ -23,8 +23,10 @@ from cli.folders import Claim, refuse_used, whole_or_nothing
 from cli.render import Sheet, capped, duration, line, number, plural, say, say_whole, size
 from cli.summary import show_summary
 from cli.text import name
-from local.cloud import Cloud
+from local.cloud import ROOT, Cloud
 from local.drive import Progress, Stuck, drive
+from local.endpoint.containers import find_containers
+from local.lambda_runtime.sam_environment import write_sam_variables
 from local.landing import Survey, land, survey
 from local.summary import Finding, Summary, export_lake, export_quarantine, show_plain_names, summarize
 from local.world import LaptopWorld, laptop_world
@@ -35,6 +37,7 @@ EAGER = {"Eager": "true"}  # schedules take all pending files at once: a laptop'
 SIGNAL_SECONDS = 0.2  #: longest time until Ctrl-C is noticed
 SPEED = 20.0  # a minute between schedules takes three seconds, the queue's batching window one
 HOST = "127.0.0.1"
+SAM_VARIABLES = ROOT / ".tidemark" / "sam-variables.json"  #: samconfig.toml names it
 
 
 def run_local(
@@ -63,22 +66,29 @@ def run_local(
     return 0 if summary.clean else 1
 
 
-def stay_up(console: Console, port: int) -> int:
-    """Keep the laptop cloud up until Ctrl-C."""
-    _refuse_taken(port)
+def stay_up(console: Console, port: int, docker: bool = False) -> int:
+    """Keep the laptop cloud up until Ctrl-C; with `docker`, containers and `sam local invoke` may use it."""
+    containers = find_containers() if docker else None
+    for address in (HOST, *(containers.listens_on if containers else ())):
+        _refuse_taken(address, port)
     signals: list[int] = []
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda received, _: signals.append(received))
     say(console, "starting the laptop cloud …")
-    cloud = Cloud(parameters=EAGER, speed=SPEED, port=port)
+    cloud = Cloud(parameters=EAGER, speed=SPEED, port=port, containers=containers)
     cloud.start()
     try:
         _explain_up(console, cloud)
+        if docker:
+            write_sam_variables(SAM_VARIABLES, cloud.deployment.functions, cloud.container_url)
+            _explain_docker(console, cloud)
         while not signals:  # in short naps: a signal that another thread takes does not wake this one
             time.sleep(SIGNAL_SECONDS)
         say(console, "")
         say(console, "stopping …")
     finally:
+        if docker:
+            SAM_VARIABLES.unlink(missing_ok=True)
         cloud.stop()
     say_whole(console, f"stopped; nothing is left but the logs in {cloud.state_dir / 'logs'}")
     return 0
@@ -95,14 +105,14 @@ def _files_below(folder: Path) -> Survey:
     return landing
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_taken(address: str, port: int) -> None:
     """Raise one line for a port in use: the server itself would print three, and end the process."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((address, port))
         except OSError as error:
-            raise TidemarkError(f"cannot listen on {HOST}:{port}: {error.strerror or error}") from error
+            raise TidemarkError(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -230,6 +240,12 @@ def _explain_up(console: Console, cloud: Cloud) -> None:
     ):
         say_whole(console, f"  {command}")
     say_whole(console, f"Logs: {cloud.state_dir / 'logs'}")
+
+
+def _explain_docker(console: Console, cloud: Cloud) -> None:
+    say(console, "")
+    say_whole(console, f"Containers reach it at {cloud.container_url}. After `make build`:")
+    say_whole(console, "  sam local invoke Collect --event events/collect/usual.json")
 
 
 def weight(folder: Path) -> str:

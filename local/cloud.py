@@ -23,6 +23,8 @@ from local.clock import Clock
 from local.delivery.dispatcher import Dispatcher
 from local.delivery.schedules import schedule_input
 from local.endpoint.server import Call, Endpoint
+from local.lambda_runtime.api import SERVICE as LAMBDA
+from local.lambda_runtime.api import LambdaApi
 from local.lambda_runtime.functions import Functions, Response
 from local.lambda_runtime.http_api import SCOPE, HttpApi
 from local.stack.deploy import deploy
@@ -32,6 +34,8 @@ from spark_jobs.archive import job_archive
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+    from local.endpoint.containers import Containers
 
 ROOT = Path(__file__).resolve().parent.parent
 CREDENTIALS: dict[str, Any] = {
@@ -46,7 +50,7 @@ class Cloud:
     """Deploys `template` on start and discards all state on stop.
 
     `apps` maps SigV4 service names to WSGI apps and replaces Tidemark's own stand-ins. `built` runs the functions
-    from `.aws-sam/build` instead of their source. For `speed` and `schedules`, see Clock.
+    from `.aws-sam/build` instead of their source. For `speed` and `schedules`, see Clock. `containers` lets them in.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Cloud:
         schedules: bool = True,
         port: int = 0,
         apps: Mapping[str, WSGIApplication] | None = None,
+        containers: Containers | None = None,
     ) -> None:
         self.template = template
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tidemark-"))
@@ -68,7 +73,7 @@ class Cloud:
         self.calls: Counter[Call] = Counter()  #: calls that the endpoint answered
         self.deployment: Deployment
         self._parameters, self._stack, self._built, self._port = parameters, stack, built, port
-        self._apps = apps
+        self._apps, self._containers = apps, containers
         self.session: Any = boto3.session.Session(**CREDENTIALS)
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
@@ -98,7 +103,12 @@ class Cloud:
         forget_everything()
         apps: dict[str, WSGIApplication] = {}  # filled below, because the apps need the endpoint's address
         self._endpoint = Endpoint(
-            apps, self._put_events, on_call=self._on_call, unsigned=self._unsigned, port=self._port
+            apps,
+            self._put_events,
+            on_call=self._on_call,
+            unsigned=self._unsigned,
+            port=self._port,
+            containers=self._containers,
         )
         self._endpoint.start()
         self._closers.append(self._endpoint.stop)
@@ -114,6 +124,7 @@ class Cloud:
         self._dispatcher = dispatcher
         dispatcher.start()
         self._http_api = apps[SCOPE] = HttpApi(self.deployment.routes, self.invoke)
+        apps[LAMBDA] = LambdaApi(self.deployment, dispatcher.invoke, dispatcher.invoke_async)
         # Closers run last to first: accept no new events, end the handlers, then join the dispatcher's threads.
         self._closers.insert(-1, dispatcher.stop)
         self._closers.append(dispatcher.halt)
@@ -127,6 +138,11 @@ class Cloud:
     def url(self) -> str:
         """The endpoint's URL, for AWS_ENDPOINT_URL."""
         return self._endpoint.url
+
+    @property
+    def container_url(self) -> str:
+        """The endpoint's URL within a container that is let in."""
+        return self._endpoint.container_url
 
     @cached_property
     def settings(self) -> dict[str, str]:

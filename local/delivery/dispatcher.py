@@ -131,6 +131,10 @@ class Dispatcher:
             quiet = quiet + 1 if self.idle() else 0
             time.sleep(0.05)
 
+    def invoke_async(self, function: FunctionSpec, event: Any, attempt: int = 1) -> None:
+        """Queues an asynchronous invocation, with its retries and its destinations."""
+        self._submit(self._function_pools[function.logical_id], self._try, function, event, attempt)
+
     # Methods for the event sources.
 
     def invoke(self, function: str, event: Any) -> Response:
@@ -164,7 +168,7 @@ class Dispatcher:
     def _deliver_to_target(self, target: Target, body: Any, origin: str) -> None:
         try:
             if ":lambda:" in target.arn:
-                self._invoke_async(self._deployment.function(target.arn), body)
+                self.invoke_async(self._deployment.function(target.arn), body)
             else:
                 self.send(target.arn, body)
         except Exception as error:
@@ -173,15 +177,12 @@ class Dispatcher:
             attributes = {"RULE_ARN": origin, "TARGET_ARN": target.arn, "ERROR_CODE": type(error).__name__}
             self.send(target.dead_letters, body, attributes | {"ERROR_MESSAGE": str(error)})
 
-    def _invoke_async(self, function: FunctionSpec, event: Any, attempt: int = 1) -> None:
-        self._submit(self._function_pools[function.logical_id], self._try, function, event, attempt)
-
     def _try(self, function: FunctionSpec, event: Any, attempt: int) -> None:
         response = self._invoke(function.logical_id, event)
         if not response.error or self._stopping.is_set():
             return
         if attempt <= function.retries:
-            self._later(RETRY_SECONDS * attempt, self._invoke_async, function, event, attempt + 1)
+            self._later(RETRY_SECONDS * attempt, self.invoke_async, function, event, attempt + 1)
             return
         if function.on_failure:
             self.send(function.on_failure, invocation_failure(function, event, attempt, response))

@@ -5,6 +5,9 @@ A browser lets any page send requests to 127.0.0.1, but adds headers that the pa
 requests either: an Authorization header needs a CORS preflight, which this endpoint never grants. So a caller with a
 signed Authorization header is not a page. The signature itself is not verified, because its secret is public in the
 documentation. A presigned URL is a mere link, which a page can forge; it gives access only to S3 objects.
+
+Containers are let in only on request. They know this machine by a name or an address that is not loopback's, so their
+requests must come from their network, and without any header that browsers add.
 """
 
 from __future__ import annotations
@@ -24,8 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+    from local.endpoint.containers import Containers
+
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH")
+#: Headers that browsers add and programs do not: a page whose name resolves to this machine is of the same origin.
+BROWSERS = ("Accept-Language", "Origin", "Referer", "Sec-Fetch-Site")
 OWN_FETCHES = frozenset({"none", "same-origin"})
 HIDDEN = ("/moto-api", "/favicon.ico", "/latest/meta-data", "/latest/api")  # moto's own pages, which accept any call
 OBJECT_BYTES_MAX = 5 << 30  # body of one S3 request
@@ -76,11 +83,19 @@ class Gate:
 
     port: int
     turned_away: Callable[[WSGIEnvironment], bool] = lambda _: False
+    containers: Containers | None = None  #: None lets none in
 
     def refusal(self, environ: WSGIEnvironment) -> Refusal | None:
         """The first rule that the request violates, or None; does not read the body."""
-        rules = (self._host, _web_page, _method, _target, _hidden, self._unsigned, _length)
+        rules = (self._remote, self._host, _web_page, _method, _target, _hidden, self._unsigned, _length)
         return next((refusal for rule in rules if (refusal := rule(environ))), None)
+
+    def _remote(self, environ: WSGIEnvironment) -> Refusal | None:
+        """Rejects callers on other machines, which may send packets to any address of this one."""
+        remote = str(environ.get("REMOTE_ADDR", ""))
+        if self.containers is None or self.containers.bridge is None or self.containers.reaches(remote):
+            return None
+        return _denied(f"expected a program or a container of this machine, found a call from {_shown(remote)}")
 
     def _host(self, environ: WSGIEnvironment) -> Refusal | None:
         names = [f"{name}:{self.port}" for name in OWN_NAMES]
@@ -88,6 +103,8 @@ class Gate:
         host = str(environ.get("HTTP_HOST", ""))
         if host.lower() in own:
             return None
+        if self.containers and host.lower() == f"{self.containers.host}:{self.port}":
+            return _of_browser(environ)
         return _denied(f"expected the Host {' or '.join(names)}, found {_shown(host)}")
 
     def _unsigned(self, environ: WSGIEnvironment) -> Refusal | None:
@@ -99,6 +116,13 @@ class Gate:
 
 
 # ---- the rules
+
+
+def _of_browser(environ: WSGIEnvironment) -> Refusal | None:
+    for name in BROWSERS:
+        if (found := environ.get(f"HTTP_{name.upper().replace('-', '_')}")) is not None:
+            return _denied(f"expected no {name}, as from a program, found {_shown(found)}: web pages are not let in")
+    return None
 
 
 def _web_page(environ: WSGIEnvironment) -> Refusal | None:

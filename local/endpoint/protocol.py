@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 LOCAL_KEY_PREFIX: Final = "AKIALOCAL"  # followed by the role's name in the access key ids of local roles
 
+#: HTTP status of the errors that AWS sends although its models do not have them.
+UNMODELLED: Final[Mapping[str, int]] = {"NotImplementedException": 501, "RequestEntityTooLargeException": 413}
+
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Handlers = Mapping[str, "Callable[[Call], Mapping[str, Any]]"]
 
@@ -164,7 +167,8 @@ def _raw_path(request: Request) -> str:
 def _rest_parameters(shape: Shape | None, request: Request, variables: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(shape, StructureShape):
         return {}
-    parameters: dict[str, Any] = decode(shape, _body(request))
+    payload = shape.serialization.get("payload")
+    parameters: dict[str, Any] = {payload: request.get_data()} if payload else decode(shape, _body(request))
     for name, member in shape.members.items():
         wire_name = member.serialization.get("name", name)
         match member.serialization.get("location"):
@@ -193,8 +197,23 @@ def _body(request: Request) -> Any:
 
 def write_answer(operation: OperationModel, answer: Mapping[str, Any]) -> Response:
     """The answer as AWS would send it; AnswerError if it does not match the model."""
-    body = encode(operation.output_shape, answer, operation.name) if operation.output_shape else {}
-    return _response(body, 200, operation.service_model.protocol)
+    shape, protocol = operation.output_shape, operation.service_model.protocol
+    if shape is None:
+        return _response({}, 200, protocol)
+    body = encode(shape, answer, operation.name)
+    headers = {name: str(body.pop(name)) for name in _placed(shape, "header") if name in body}
+    [status] = [body.pop(name) for name in _placed(shape, "statusCode")] or [200]
+    response = _response(body, status, protocol)
+    response.headers.update(headers)
+    if payload := shape.serialization.get("payload"):
+        response.set_data(answer.get(payload) or b"")
+    return response
+
+
+def _placed(shape: StructureShape, location: str) -> list[str]:
+    """The wire names of the members that the answer has in a place other than its body."""
+    members = shape.members.items()
+    return [m.serialization.get("name", name) for name, m in members if m.serialization.get("location") == location]
 
 
 def write_error(model: ServiceModel, error: ApiError) -> Response:
@@ -205,7 +224,7 @@ def write_error(model: ServiceModel, error: ApiError) -> Response:
     metadata = shape.metadata if shape else {}
     is_fault = metadata.get("fault", error.code == "InternalServerException")
     status = metadata.get("error", {}).get("httpStatusCode", 500 if is_fault else 400)
-    status = 501 if error.code == "NotImplementedException" else status
+    status = UNMODELLED.get(error.code, status)
     body = {"__type": error.code, name: error.message, **error.members}
     response = _response(body, status, model.protocol)
     response.headers["x-amzn-errortype"] = error.code

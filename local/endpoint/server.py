@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from werkzeug.serving import BaseWSGIServer
+
+    from local.endpoint.containers import Containers
+
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 MAX_EVENTS = 10
@@ -43,7 +47,7 @@ class Call:
 
 
 class Endpoint:
-    """Serves on 127.0.0.1 until `stop`; `port` 0 picks a free port.
+    """Serves on 127.0.0.1 until `stop`, and for `containers` on their bridge; `port` 0 picks a free port.
 
     `unsigned` returns the service that rejects an unsigned request itself; "" if there is none.
     """
@@ -56,28 +60,46 @@ class Endpoint:
         on_call: Callable[[Call], None] = lambda _: None,
         unsigned: Callable[[WSGIEnvironment], str] = lambda _: "",
         port: int = 0,
+        containers: Containers | None = None,
     ) -> None:
         self._apps = apps
         self._put_events = put_events
         self._on_call = on_call
         self._unsigned = unsigned
         self._moto = PatchedMoto(DomainDispatcherApplication(create_backend_app))
-        self._server = make_server(HOST, port, self, threaded=True, request_handler=_QuietHandler)
-        self._gate = Gate(self._server.server_port, lambda environ: bool(unsigned(environ)))
-        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+        self._servers = [self._serve_on(HOST, port)]
+        self._port = self._servers[0].server_port
+        more = containers.listens_on if containers else ()
+        self._servers += [self._serve_on(address, self._port) for address in more]
+        self._containers = containers
+        self._gate = Gate(self._port, lambda environ: bool(unsigned(environ)), containers)
+        self._threads = [
+            threading.Thread(target=server.serve_forever, name="endpoint", daemon=True) for server in self._servers
+        ]
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def container_url(self) -> str:
+        """The endpoint's URL within a container that is let in."""
+        assert self._containers is not None, "no containers are let in"
+        return f"http://{self._containers.host}:{self._port}"
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
+        for server, thread in zip(self._servers, self._threads, strict=True):
+            if thread.is_alive():
+                server.shutdown()
+                thread.join()
+            server.server_close()
+
+    def _serve_on(self, address: str, port: int) -> BaseWSGIServer:
+        return make_server(address, port, self, threaded=True, request_handler=_QuietHandler)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response = shielded(start_response)

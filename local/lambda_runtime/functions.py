@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WORKER = Path(__file__).with_name("worker.py")
 INIT_SECONDS = 120.0  #: Lambda allows 10; with cold caches, a laptop needs more to import pyarrow
+TAIL_BYTES = 4096  #: of an invocation's log, as in the answer of Invoke
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Response:
     payload: Any  #: what the handler returned, or {errorType, errorMessage, stackTrace}
     error: bool = False  #: Lambda's FunctionError
     seconds: float = 0.0  #: within the handler
+    log_tail: bytes = b""  #: the last TAIL_BYTES that this invocation wrote to its log
 
 
 def access_key(spec: FunctionSpec) -> str:
@@ -73,6 +75,7 @@ class _Worker:
     def invoke(self, event: Any) -> Response:
         request_id = str(uuid.uuid4())
         with self._lock:
+            log_start = self._log_path.stat().st_size if self._log_path.exists() else 0
             self._note(f"START RequestId: {request_id} Version: $LATEST")
             started = time.perf_counter()
             answer = self._ready() or self._ask(request_id, event)
@@ -80,8 +83,10 @@ class _Worker:
             self._note(
                 f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\tDuration: {seconds * 1000:.2f} ms"
             )
+            tail = self._log_from(log_start)
         failed = "error" in answer
-        return Response(request_id, answer["error" if failed else "payload"], failed, seconds)
+        payload = _with_request(answer["error"], request_id) if failed else answer["payload"]
+        return Response(request_id, payload, failed, seconds, tail)
 
     def stop(self) -> None:
         self._stopped = True
@@ -171,6 +176,11 @@ class _Worker:
         stream: IO[str] = getattr(self._process, name)
         return stream
 
+    def _log_from(self, start: int) -> bytes:
+        with self._log_path.open("rb") as log:
+            log.seek(max(start, self._log_path.stat().st_size - TAIL_BYTES))
+            return log.read(TAIL_BYTES)
+
     def _note(self, text: str) -> None:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("a", encoding="utf-8") as log:
@@ -205,3 +215,10 @@ def environment(spec: FunctionSpec, endpoint_url: str, state_dir: Path) -> Mappi
 
 def _error(kind: str, message: str) -> dict[str, Any]:
     return {"error": {"errorType": kind, "errorMessage": message}}
+
+
+def _with_request(error: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """The error as Lambda words it: the runtime's own names the request in a field, the others in their message."""
+    if "stackTrace" in error:
+        return {**error, "requestId": request_id}
+    return {**error, "errorMessage": f"RequestId: {request_id} Error: {error['errorMessage']}"}

@@ -2,7 +2,8 @@
 
 Requests arrive at the cloud's one endpoint, which recognizes them by the service of their signature, `execute-api`. An
 unsigned request for a route is rejected as API Gateway does. The signature itself is not checked, because IAM is not
-enforced on a laptop. The payload limits of API Gateway and Lambda apply.
+enforced on a laptop. The limits of API Gateway apply (docs/aws-facts.md#http-apis), and Lambda's for the event; a
+function's answer has its limit in the function's process.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from local.lambda_runtime.functions import Response as Outcome
 
 SCOPE = "execute-api"
+HEAD_BYTES_MAX = 10_240  #: API Gateway's limit for request line and header values together
 BODY_BYTES_MAX = 10 << 20  #: API Gateway's limit for a request body
+INTEGRATION_SECONDS_MAX = 30.0  #: API Gateway's longest wait for a function, its start included
 EVENT_BYTES_MAX = 6 << 20  #: Lambda's limit for the event as JSON, with a binary body in base64
-ANSWER_BYTES_MAX = (6 << 20) + 100  #: Lambda's limit for the function's result as JSON
 TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)")
 _ACCESS_KEY = re.compile(r"Credential=([^/,\s]+)/")
 
@@ -54,19 +56,27 @@ class HttpApi:
         signed = _ACCESS_KEY.search(request.headers.get("Authorization", ""))
         if signed is None:
             return _refusal(403, "Forbidden")
+        if _head_size(request) > HEAD_BYTES_MAX:
+            return _refusal(431, "Request Header Fields Too Large")
         body = request.get_data()
         if len(body) > BODY_BYTES_MAX:
             return _refusal(413, "Request Entity Too Large")
         lambda_event = event(route, request, body, signed[1])
         if _size(lambda_event) > EVENT_BYTES_MAX:
             return _refusal(413, "Request Entity Too Large")
-        outcome = self._invoke(route.function, lambda_event)
-        if not outcome.error and _size(outcome.payload) > ANSWER_BYTES_MAX:
-            return _refusal(500, "Internal Server Error")
-        if outcome.error:
-            timed_out = outcome.payload.get("errorType") == "Sandbox.Timedout"
-            return _refusal(503, "Service Unavailable") if timed_out else _refusal(500, "Internal Server Error")
-        return _response(outcome.payload)
+        return _answered(self._invoke(route.function, lambda_event))
+
+
+def _answered(outcome: Outcome) -> Response:
+    timed_out = outcome.error and outcome.payload.get("errorType") == "Sandbox.Timedout"
+    if timed_out or outcome.seconds > INTEGRATION_SECONDS_MAX:
+        return _refusal(503, "Service Unavailable")
+    return _refusal(500, "Internal Server Error") if outcome.error else _response(outcome.payload)
+
+
+def _head_size(request: Request) -> int:
+    line = f"{request.method} {request.environ.get('RAW_URI', request.full_path)} HTTP/1.1"
+    return len(line) + sum(len(value) for _, value in request.headers)
 
 
 def _size(payload: Any) -> int:

@@ -17,6 +17,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+#: Bytes of a handler's result as the runtime encodes it, in ASCII (docs/aws-facts.md#lambda-invocations).
+ANSWER_BYTES_MAX = (6 << 20) + 100
+
 
 class LambdaContext:
     """The context object that Lambda passes to a handler along with the event."""
@@ -65,16 +68,27 @@ def _failure(error: BaseException, own_frames: int) -> dict[str, Any]:
     return {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": lines}
 
 
+def _fault(kind: str, message: str) -> dict[str, Any]:
+    """Lambda's answer for a failure that the runtime itself finds."""
+    return {"errorMessage": message, "errorType": kind, "stackTrace": []}
+
+
 def _load(handler: str) -> Any:
     module, _, function = handler.rpartition(".")
     return getattr(importlib.import_module(module.replace("/", ".")), function)
 
 
-def _load_failure(error: BaseException) -> str:
-    """Lambda's error type for a handler that cannot be loaded."""
-    names = {ImportError: "ImportModuleError", AttributeError: "HandlerNotFound", SyntaxError: "UserCodeSyntaxError"}
-    matching = (name for kind, name in names.items() if isinstance(error, kind))
-    return f"Runtime.{next(matching, type(error).__name__)}"
+def _load_failure(handler: str, error: BaseException) -> dict[str, Any]:
+    """Lambda's answer for a handler that cannot be loaded."""
+    module, _, function = handler.rpartition(".")
+    known = (
+        (ImportError, "ImportModuleError", f"Unable to import module '{module}': {error}"),
+        (AttributeError, "HandlerNotFound", f"Handler '{function}' missing on module '{module}'"),
+        (SyntaxError, "UserCodeSyntaxError", f"Syntax error in module '{module}': {error}"),
+    )
+    other = (type(error), type(error).__name__, str(error))
+    _, name, message = next((entry for entry in known if isinstance(error, entry[0])), other)
+    return _failure(error, own_frames=2) | {"errorType": f"Runtime.{name}", "errorMessage": message}
 
 
 def _answer(handle: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -86,9 +100,13 @@ def _answer(handle: Any, request: dict[str, Any]) -> dict[str, Any]:
         traceback.print_exc()
         return {"error": _failure(error, own_frames=1)}
     try:
-        return {"payload": json.loads(json.dumps(result))}
+        encoded = json.dumps(result)
     except (TypeError, ValueError, RecursionError) as error:
-        return {"error": {"errorType": "Runtime.MarshalError", "errorMessage": f"Unable to marshal response: {error}"}}
+        return {"error": _fault("Runtime.MarshalError", f"Unable to marshal response: {error}")}
+    if len(encoded) > ANSWER_BYTES_MAX:
+        size = f"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes)."
+        return {"error": {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": size}}
+    return {"payload": json.loads(encoded)}
 
 
 def main() -> None:
@@ -109,7 +127,7 @@ def main() -> None:
         handle = _load(sys.argv[1])
     except BaseException as error:  # noqa: BLE001 — the caller receives every error
         traceback.print_exc()
-        say({"error": _failure(error, own_frames=2) | {"errorType": _load_failure(error)}})
+        say({"error": _load_failure(sys.argv[1], error)})
         sys.exit(1)
     say({"init_seconds": time.perf_counter() - started})
     while True:

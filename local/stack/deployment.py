@@ -37,6 +37,10 @@ class FunctionSpec:
     role_arn: str
     layers: tuple[Path, ...] = ()
     log_group: str = ""
+    logging: Mapping[str, str] = field(default_factory=dict)  #: LoggingConfig from the template
+    runtime: str = "python3.11"
+    architectures: tuple[str, ...] = ("x86_64",)
+    description: str = ""
     retries: int = 2  #: further attempts of an asynchronous invocation
     maximum_age_seconds: int = 21_600
     on_failure: str | None = None  #: ARN that receives the invocation record of a failed asynchronous invocation

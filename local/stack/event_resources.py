@@ -45,6 +45,10 @@ def function(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
         role_arn=p["Role"],
         layers=tuple(builder.layers[layer] for layer in p.get("Layers", []) if builder.built),
         log_group=logging.get("LogGroup", f"/aws/lambda/{name}"),
+        logging=logging,
+        runtime=p["Runtime"],
+        architectures=tuple(p.get("Architectures", ["x86_64"])),
+        description=p.get("Description", ""),
         dead_letters=p.get("DeadLetterConfig", {}).get("TargetArn"),
     )
     builder.functions.append(spec)
@@ -211,11 +215,10 @@ def schedule(builder: StackBuilder, logical_id: str, p: Properties) -> Created:
 TYPES: Mapping[str, ResourceType] = {
     "AWS::Lambda::Function": resource_type(
         function,
-        "FunctionName Handler Code Environment Timeout MemorySize Role Layers LoggingConfig DeadLetterConfig",
+        # Runtime and Architectures are only reported: handlers run in the laptop cloud's own interpreter.
+        "FunctionName Description Handler Runtime Architectures Code Environment Timeout MemorySize Role Layers "
+        "LoggingConfig DeadLetterConfig",
         {
-            "Runtime": "handlers run in the laptop cloud's own interpreter",
-            "Architectures": "the laptop's own",
-            "Description": "for people",
             "EphemeralStorage": "the laptop's disk",
             "TracingConfig": "the laptop cloud records no traces",
             "ReservedConcurrentExecutions": ONE_WORKER,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import signal
 import socket
+import sys
 import tempfile
+import tomllib
+from ipaddress import IPv4Interface
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +24,8 @@ from cli.local_cloud import _explain_up, stay_up
 from cli.main import main
 from cli.program import Command
 from cli.render import open_console
+from local.cloud import ROOT
+from local.endpoint.containers import Containers
 from tests.cli.outcomes import everything, printed, refused
 
 CLOUD: Any = SimpleNamespace(
@@ -68,6 +74,52 @@ def test_a_cloud_is_stopped_even_if_its_output_is_closed(monkeypatch: pytest.Mon
     assert done == ["start", "stop"]
 
 
+def test_containers_find_the_names_in_a_file_while_the_cloud_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--docker` writes SAM's variables where samconfig.toml looks for them, and removes them at the end."""
+    seen: list[Any] = []
+    path = tmp_path / "variables.json"
+
+    class Up(SimpleNamespace):
+        """A cloud with one function."""
+
+        container_url = "http://172.17.0.1:4566"
+        deployment = SimpleNamespace(functions=[SimpleNamespace(logical_id="Plan", environment={"RAW_BUCKET": "raw"})])
+
+        def start(self) -> None:
+            """Nothing."""
+
+        def stop(self) -> None:
+            """Nothing."""
+
+    def interrupt(_: float) -> None:
+        seen.append(json.loads(path.read_text()))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(local_cloud, "SAM_VARIABLES", path)
+    monkeypatch.setattr(local_cloud, "Cloud", lambda **options: Up(**vars(CLOUD) | options))
+    monkeypatch.setattr(local_cloud.time, "sleep", interrupt)
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        said = printed(lambda console: stay_up(console, 0, docker=True))
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert seen == [{"Plan": {"RAW_BUCKET": "raw", "AWS_ENDPOINT_URL": "http://172.17.0.1:4566"}}]
+    assert not path.exists()
+    assert "Containers reach it at http://172.17.0.1:4566" in said
+    assert "  sam local invoke Collect --event events/collect/usual.json" in said.splitlines()
+
+
+def test_samconfig_names_the_file_of_variables() -> None:
+    """In every environment, so that plain `sam local invoke` finds it; without the file, SAM refuses to run."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    for environment in ("default", "prod"):
+        named = config[environment]["local_invoke"]["parameters"]["env_vars"]
+        assert ROOT / named == local_cloud.SAM_VARIABLES
+
+
 def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A port in use is refused by its number."""
     with socket.socket() as taken:
@@ -77,6 +129,21 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in refused(
             ["local", "up", "--port", str(port)], capsys
         )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all addresses of 127.0.0.0/8")
+def test_a_port_that_is_taken_on_the_containers_bridge_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `--docker`, both addresses must be free."""
+    bridge = Containers("127.0.0.2", IPv4Interface("127.0.0.2/8"))
+    monkeypatch.setattr(local_cloud, "find_containers", lambda: bridge)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.2", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refused(["local", "up", "--docker", "--port", str(port)], capsys)
+    assert f"cannot listen on 127.0.0.2:{port}: Address already in use" in said
 
 
 def test_a_folder_without_a_file_that_can_land_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

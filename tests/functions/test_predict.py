@@ -17,10 +17,11 @@ import yaml
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import validate
 
+from local.lambda_runtime.worker import ANSWER_BYTES_MAX
 from tests.functions.conftest import LAKE, Now, small_model
 from tests.functions.test_handlers import Context, sample
 from tidemark.adapters.world import World
-from tidemark.segmentation.model import BANDS
+from tidemark.segmentation.model import BANDS, KEY_CHARACTERS_MAX
 from tidemark.segmentation.predict import BODY_BYTES_MAX, CUSTOMERS_MAX, PROBLEMS_MAX
 
 OPENAPI = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
@@ -32,18 +33,24 @@ BEN = {**ANN, "household_id": "1002", "age": "19-24", "recency": 3, "frequency":
 
 
 @pytest.fixture
-def call(lake_world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, Any]]:
-    """A request as API Gateway hands it over → (status, body); the answer must be a documented one."""
+def answered(lake_world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """A request as API Gateway hands it over → the function's answer."""
     monkeypatch.setattr(predict, "world", lambda: lake_world)
 
-    def given(method: str, path: str, body: Any = None, **changes: Any) -> tuple[int, Any]:
+    def given(method: str, path: str, body: Any = None, **changes: Any) -> dict[str, Any]:
         event = sample("predict", "usual")
         event["requestContext"]["http"] |= {"method": method, "path": path}
         event |= {"rawPath": path, "routeKey": f"{method} {path}"}
         event |= {"body": body if isinstance(body, str) else json.dumps(body)} if body is not None else {}
-        return documented(method, path, predict.handler({**event, **changes}, Context()))
+        return dict(predict.handler({**event, **changes}, Context()))
 
     return given
+
+
+@pytest.fixture
+def call(answered: Callable[..., dict[str, Any]]) -> Callable[..., tuple[int, Any]]:
+    """A request → (status, body); the answer must be a documented one."""
+    return lambda method, path, *body, **changes: documented(method, path, answered(method, path, *body, **changes))
 
 
 def documented(method: str, path: str, response: dict[str, Any]) -> tuple[int, Any]:
@@ -77,6 +84,7 @@ def test_the_description_knows_the_limits() -> None:
     text = OPENAPI["paths"]["/predict"]["post"]["description"]
     assert OPENAPI["components"]["schemas"]["Customers"]["properties"]["customers"]["maxItems"] == CUSTOMERS_MAX
     assert OPENAPI["components"]["schemas"]["Error"]["properties"]["problems"]["maxItems"] == PROBLEMS_MAX
+    assert OPENAPI["components"]["schemas"]["Customer"]["properties"]["household_id"]["maxLength"] == KEY_CHARACTERS_MAX
     assert re.findall(r"[\d,]+", text) == [f"{CUSTOMERS_MAX:,}", str(BODY_BYTES_MAX >> 20)]
 
 
@@ -253,3 +261,47 @@ def test_a_fault_of_ours_is_not_blamed_on_the_caller(call: Any, publish_model: A
     publish_model(replace(small_model(), silhouettes={}).dumps())
     with pytest.raises(KeyError):
         call("GET", "/model")
+
+
+@pytest.mark.parametrize("character", ["x", "é", "😀", '"', "\\", "\x7f", "\x00"])
+def test_the_largest_answer_is_one_that_lambda_passes_on(answered: Any, publish_model: Any, character: str) -> None:
+    """As many and as long ids as a request may have come back, escaped for JSON twice: in the body, and by Lambda."""
+    publish_model()
+    frame = json.dumps({**ANN, "household_id": "?"})
+    room = BODY_BYTES_MAX // CUSTOMERS_MAX - len(frame) - 2
+    written = json.dumps(character, ensure_ascii=False)[1:-1]
+    customer = frame.replace("?", written * min(KEY_CHARACTERS_MAX, room // len(written.encode())))
+    response = answered("POST", "/predict", '{"customers": [' + ", ".join([customer] * CUSTOMERS_MAX) + "]}")
+    assert (response["statusCode"], len(json.loads(response["body"])["predictions"])) == (200, CUSTOMERS_MAX)
+    assert len(json.dumps(response)) < ANSWER_BYTES_MAX
+
+
+@pytest.mark.parametrize("character", ["é", "\x7f"])
+def test_a_text_is_no_id(answered: Any, publish_model: Any, character: str) -> None:
+    """A mebibyte in one id would come back as up to seven, which Lambda does not pass on: it is refused."""
+    publish_model()
+    frame = json.dumps({**ANN, "household_id": "?"})
+    count = (BODY_BYTES_MAX - len(frame)) // len(character.encode())
+    response = answered("POST", "/predict", frame.replace("?", character * count))
+    assert response["statusCode"] == 422
+    assert json.loads(response["body"])["problems"] == [
+        {"customer": 0, "field": "household_id", "problem": f"expected at most 256 characters, found {count}"}
+    ]
+
+
+def test_the_largest_refusal_is_one_that_lambda_passes_on(answered: Any, publish_model: Any) -> None:
+    """A thousand customers with nothing but long fields that the model does not know; a hundred problems are listed."""
+    publish_model()
+    field = "€" * ((BODY_BYTES_MAX // CUSTOMERS_MAX - 12) // 3)
+    body = json.dumps({"customers": [{field: 1}] * CUSTOMERS_MAX}, ensure_ascii=False)
+    response = answered("POST", "/predict", body)
+    assert response["statusCode"] == 422
+    assert len(json.dumps(response)) < ANSWER_BYTES_MAX
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413)])
+def test_the_last_byte_of_a_body_decides(call: Any, publish_model: Any, more: int, status: int) -> None:
+    """A mebibyte is taken, as the description says; one byte more is refused by the function, not by a crash."""
+    publish_model()
+    body = json.dumps(ANN)
+    assert call("POST", "/predict", body + " " * (BODY_BYTES_MAX - len(body) + more))[0] == status

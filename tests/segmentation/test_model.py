@@ -163,6 +163,7 @@ def test_a_whole_customer_has_no_problems() -> None:
         ({"monetary": math.nan}, "monetary", "expected a number, found NaN"),
         ({"monetary": 10**400}, "monetary", "expected a number, found 1" + "0" * 56 + "..."),
         ({"household_id": 7}, "household_id", "expected text, found 7"),
+        ({"household_id": "x" * 257}, "household_id", "expected at most 256 characters, found 257"),
     ],
 )  # fmt: skip
 def test_a_problem_names_field_expected_and_found(change: dict[str, Any], field: str, problem: str) -> None:

@@ -29,6 +29,7 @@ NUMBERS = (*BANDS, *PURCHASES)
 CATEGORIES = ("home_ownership", "marital_status", "household_comp")
 PURCHASE_MAX = 10**12  # largest valid value of any of PURCHASES
 KEY = "household_id"
+KEY_CHARACTERS_MAX = 256  # a prediction returns the key; Lambda's answer has a limit, and escapes double or worse
 UNKNOWN = "unknown"  # the category of a customer without one
 
 
@@ -137,8 +138,8 @@ class Model:
             Problem(field, text) for field, names in known.items() if (text := _choice_problem(customer, field, names))
         ]
         problems += _purchase_problems(customer)
-        if not isinstance(customer.get(KEY), (str, type(None))):
-            problems.append(Problem(KEY, f"expected text, found {_show(customer[KEY])}"))
+        if text := _key_problem(customer.get(KEY)):
+            problems.append(Problem(KEY, text))
         allowed = (KEY, *NUMBERS, *CATEGORIES)
         extra = [str(field) for field in customer if field not in allowed]
         unknown_field = f"expected one of {', '.join(allowed)}, found another field"
@@ -173,6 +174,13 @@ class Model:
 
 #: Fields of `Model` that its document has unchanged.
 _PLAIN_FIELDS = ("period", "as_of", "window_days", "seed", "customers", "silhouettes")
+
+
+def _key_problem(key: object) -> str:
+    if not isinstance(key, (str, type(None))):
+        return f"expected text, found {_show(key)}"
+    too_long = key is not None and len(key) > KEY_CHARACTERS_MAX
+    return f"expected at most {KEY_CHARACTERS_MAX} characters, found {len(key or '')}" if too_long else ""
 
 
 def _choice_problem(customer: Mapping[str, Any], field: str, names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
+from ipaddress import IPv4Interface
 from typing import Any
 
 import boto3
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from werkzeug.test import EnvironBuilder
 
 from local.cloud import forget_everything
+from local.endpoint.containers import Containers
 from local.endpoint.gate import Gate, signer
 from local.endpoint.protocol import application
 from local.endpoint.server import Call, Endpoint
@@ -277,6 +279,44 @@ def test_own_names_and_own_origin_are_let_in(port: Port, name: str) -> None:
     headers = signed(port, "s3", "GET", "/", "") | {"Host": host}
     for more in ({}, {"Origin": f"http://{host}"}, {"Sec_Fetch_Site": "none"}, {"Sec_Fetch_Site": "same-origin"}):
         assert port.ask("GET", "/", **headers | more).status == 200
+
+
+# ── containers
+
+
+ENGINE = Containers("172.17.0.1", IPv4Interface("172.17.0.1/16"))
+
+
+def said_to(containers: Containers | None, remote: str, **headers: str) -> str:
+    """The gate's words to a signed call from the address `remote`; "" if it is let in."""
+    signature = SIGNATURE.format(service="s3").strip().removeprefix("Authorization: ")
+    given = {name.replace("_", "-"): value for name, value in headers.items()} | {"Authorization": signature}
+    environ = EnvironBuilder(headers=given, environ_base={"REMOTE_ADDR": remote}).get_environ()
+    refusal = Gate(4566, containers=containers).refusal(environ)
+    return refusal.message if refusal else ""
+
+
+def test_a_container_is_let_in_only_on_request() -> None:
+    """By the name or address that this machine has for it; loopback's names stay as they are."""
+    desktop = Containers("host.docker.internal")
+    assert said_to(ENGINE, "172.17.0.5", Host="172.17.0.1:4566") == ""
+    assert said_to(desktop, "127.0.0.1", Host="host.docker.internal:4566") == ""
+    assert said_to(ENGINE, "127.0.0.1", Host="localhost:4566") == ""
+    assert "expected the Host" in said_to(None, "127.0.0.1", Host="host.docker.internal:4566")
+    assert "expected the Host" in said_to(desktop, "127.0.0.1", Host="172.17.0.1:4566")
+
+
+@pytest.mark.parametrize("host", ["172.17.0.1:4566", "127.0.0.1:4566"])
+def test_another_machine_is_refused_whatever_host_it_asks_for(host: str) -> None:
+    """Linux takes packets for the bridge's address from every network."""
+    assert "found a call from '192.168.1.7'" in said_to(ENGINE, "192.168.1.7", Host=host)
+
+
+@pytest.mark.parametrize("header", ["Origin", "Referer", "Sec_Fetch_Site", "Accept_Language"])
+def test_a_page_that_took_the_containers_name_is_refused(header: str) -> None:
+    """A page of that very origin needs no preflight, but its browser adds headers that no AWS client sends."""
+    said = said_to(ENGINE, "127.0.0.1", Host="172.17.0.1:4566", **{header: "http://172.17.0.1:4566"})
+    assert "web pages are not let in" in said
 
 
 def test_port_80_may_go_without_saying() -> None:

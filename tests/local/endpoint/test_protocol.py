@@ -66,6 +66,24 @@ def test_a_json_call_arrives_whole() -> None:
     assert answer["CreatedAt"].tzinfo is not None
 
 
+def test_a_payload_is_the_whole_body_and_headers_are_beside_it() -> None:
+    """Bytes that are no JSON arrive as they were sent and come back as they are; a status of the answer is HTTP's."""
+    seen: list[Call] = []
+    answer = {"StatusCode": 202, "FunctionError": "Unhandled", "Payload": b"\xff\x00"}
+    with served(answering("Invoke", lambda call: seen.append(call) or answer, "lambda")) as url:
+        told = client("lambda", url).invoke(FunctionName="f", InvocationType="Event", Payload=b"\xfe{")
+    assert seen[0].parameters == {"FunctionName": "f", "InvocationType": "Event", "Payload": b"\xfe{"}
+    assert (told["StatusCode"], told["FunctionError"], told["Payload"].read()) == (202, "Unhandled", b"\xff\x00")
+
+
+def test_an_error_beyond_the_model_has_its_status() -> None:
+    """Lambda says RequestEntityTooLargeException with 413, and its model has another name for it."""
+    error = ApiError("RequestEntityTooLargeException", "too large")
+    with served(answering("Invoke", refuse(error), "lambda")) as url, pytest.raises(ClientError) as caught:
+        client("lambda", url).invoke(FunctionName="f")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+
+
 def test_a_slash_inside_a_path_variable_stays_there() -> None:
     """An ARN in a path is one variable although it holds slashes."""
     arn = "arn:aws:emr-serverless:us-east-1:123456789012:/applications/00a/jobruns/00b"

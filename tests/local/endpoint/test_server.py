@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import urllib.request
+from ipaddress import IPv4Interface
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from local.endpoint.server import Call
+from local.endpoint.containers import Containers
+from local.endpoint.server import Call, Endpoint
+from tests.local.conftest import _double
+from tests.local.stand_ins import client as client_of
 
 
 def test_put_events_goes_to_our_own_bus(aws: Any, client: Any) -> None:
@@ -49,6 +54,23 @@ def test_presigned_and_unsigned_requests_reach_s3(aws: Any, client: Any) -> None
 def test_the_endpoint_serves_loopback_only(aws: Any) -> None:
     """The address it binds is 127.0.0.1."""
     assert aws.endpoint.url.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all addresses of 127.0.0.0/8")
+def test_the_endpoint_serves_containers_on_their_bridge() -> None:
+    """The same port and the same services on a second address, until both are stopped."""
+    endpoint = Endpoint(
+        {"redshift-data": _double},
+        lambda _: [],
+        containers=Containers("127.0.0.2", IPv4Interface("127.0.0.2/8")),
+    )
+    endpoint.start()
+    assert endpoint.container_url == endpoint.url.replace("127.0.0.1", "127.0.0.2")
+    for url in (endpoint.url, endpoint.container_url):
+        assert client_of("redshift-data", url).execute_statement(Sql="SELECT 1", Database="d")["Id"] == "from-our-own"
+    endpoint.stop()
+    with pytest.raises(EndpointConnectionError):
+        client_of("redshift-data", endpoint.container_url).execute_statement(Sql="SELECT 1", Database="d")
 
 
 def test_a_failure_inside_is_an_answer_and_a_log_line(

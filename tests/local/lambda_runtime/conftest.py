@@ -34,6 +34,7 @@ def functions(tmp_path: Path) -> Iterator[Functions]:
         WORK,
         replace(WORK, logical_id="Hasty", timeout_seconds=1),
         replace(WORK, logical_id="Lost", handler="no.x"),
+        replace(WORK, logical_id="Empty", handler="work.missing"),
     ]
     made = Functions(specs, "http://127.0.0.1:1", tmp_path)
     yield made

@@ -28,7 +28,8 @@ def test_a_handler_is_killed_at_its_timeout(functions: Functions) -> None:
     started = time.perf_counter()
     response = functions.invoke("Hasty", {"do": "hang"})
     assert (response.error, response.payload["errorType"]) == (True, "Sandbox.Timedout")
-    assert response.payload["errorMessage"] == "Task timed out after 1.00 seconds"
+    expected = f"RequestId: {response.request_id} Error: Task timed out after 1.00 seconds"
+    assert response.payload["errorMessage"] == expected
     assert time.perf_counter() - started < 5
     assert functions.invoke("Hasty", {"again": 1}).payload == {"again": 1}
 

@@ -24,14 +24,15 @@ ROUTES = (
 class Seen:
     """An API whose functions record their events and return a given answer."""
 
-    def __init__(self, payload: Any = None, error: bool = False) -> None:
+    def __init__(self, payload: Any = None, error: bool = False, seconds: float = 0.0) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.payload, self.error = payload if payload is not None else {"statusCode": 204}, error
+        self.seconds = seconds
         self.client = Client(HttpApi(ROUTES, self._invoke), use_cookies=False)
 
     def _invoke(self, function: str, event: dict[str, Any]) -> Response:
         self.events.append((function, event))
-        return Response("id", self.payload, self.error)
+        return Response("id", self.payload, self.error, self.seconds)
 
 
 def test_a_function_is_handed_what_api_gateway_hands_over() -> None:
@@ -89,6 +90,7 @@ def test_only_routes_are_answered() -> None:
         ({"statusCode": 200, "body": "/w==", "isBase64Encoded": True}, False, 200, b"\xff"),
         ('{"a": 1}', False, 200, b'{"a": 1}'),
         ({"errorType": "KeyError"}, True, 500, b'{"message":"Internal Server Error"}'),
+        ({"errorType": "Function.ResponseSizeTooLarge"}, True, 500, b'{"message":"Internal Server Error"}'),
         ({"errorType": "Sandbox.Timedout"}, True, 503, b'{"message":"Service Unavailable"}'),
     ],
 )
@@ -126,9 +128,18 @@ def test_a_request_may_not_be_larger_than_lambda_takes(kind: str, size: int, sta
     assert status == 204 or response.json == {"message": "Request Entity Too Large"}
 
 
-@pytest.mark.parametrize(("size", "status"), [(5 << 20, 200), ((6 << 20) + 100, 500)])
-def test_an_answer_may_not_be_larger_than_lambda_gives(size: int, status: int) -> None:
-    """Six mebibytes and a hundred bytes of what the function returns; more is a fault of the function."""
-    response = Seen({"statusCode": 200, "body": "x" * size}).client.get("/model", headers=SIGNED)
+@pytest.mark.parametrize(("size", "status"), [(9_000, 204), (10_240, 431)])
+def test_a_requests_head_may_not_be_larger_than_api_gateway_takes(size: int, status: int) -> None:
+    """Its line and header values share one limit, wherever the bytes are; the function is not called."""
+    for path, headers in ((f"/model?x={'x' * size}", {}), ("/model", {"X-Note": "x" * size})):
+        seen = Seen()
+        response = seen.client.get(path, headers={**SIGNED, **headers})
+        assert (response.status_code, len(seen.events)) == (status, int(status == 204))
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(29.9, 204), (30.1, 503)])
+def test_api_gateway_gives_up_after_thirty_seconds(seconds: float, status: int) -> None:
+    """Whatever the function answers later."""
+    response = Seen(seconds=seconds).client.get("/model", headers=SIGNED)
     assert response.status_code == status
-    assert status == 200 or response.json == {"message": "Internal Server Error"}
+    assert status == 204 or response.json == {"message": "Service Unavailable"}

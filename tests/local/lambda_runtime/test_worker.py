@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.worker import ANSWER_BYTES_MAX
 from tests.local.lambda_runtime.conftest import CODE, WORK
 
 
@@ -44,7 +47,14 @@ def test_a_handler_that_cannot_be_imported_is_named(functions: Functions) -> Non
     for _ in range(2):
         response = functions.invoke("Lost", {})
         assert (response.error, response.payload["errorType"]) == (True, "Runtime.ImportModuleError")
-        assert "'no'" in response.payload["errorMessage"]
+        assert response.payload["errorMessage"] == "Unable to import module 'no': No module named 'no'"
+
+
+def test_a_module_without_its_handler_is_named(functions: Functions) -> None:
+    """Runtime.HandlerNotFound, in the words of Lambda's runtime."""
+    response = functions.invoke("Empty", {})
+    assert (response.error, response.payload["errorType"]) == (True, "Runtime.HandlerNotFound")
+    assert response.payload["errorMessage"] == "Handler 'missing' missing on module 'work'"
 
 
 def test_processes_die_with_their_parent(tmp_path: Path) -> None:
@@ -97,3 +107,18 @@ def test_an_answer_that_is_not_json_is_an_error(functions: Functions) -> None:
     response = functions.invoke("Work", {"do": "unspeakable"})
     assert (response.error, response.payload["errorType"]) == (True, "Runtime.MarshalError")
     assert functions.invoke("Work", {"do": "context"}).payload["pid"] == pid
+
+
+@pytest.mark.parametrize(("size", "fits"), [(ANSWER_BYTES_MAX, True), (ANSWER_BYTES_MAX + 1, False)])
+def test_an_answer_may_not_be_larger_than_lambda_gives(functions: Functions, size: int, fits: bool) -> None:
+    """The limit is for the whole JSON, blanks included; a larger one is the function's fault."""
+    response = functions.invoke("Work", {"x": "x" * (size - len('{"x": ""}'))})
+    told = f"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes)."
+    assert response.error is not fits
+    assert fits or response.payload["errorType"] == "Function.ResponseSizeTooLarge"
+    assert fits or response.payload["errorMessage"] == f"RequestId: {response.request_id} Error: {told}"
+
+
+def test_an_answer_counts_as_ascii(functions: Functions) -> None:
+    """Python 3.11's runtime escapes what is not ASCII, so two bytes of UTF-8 count as six."""
+    assert functions.invoke("Work", {"x": "é" * (2 << 20)}).error
