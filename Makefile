@@ -53,7 +53,7 @@ lint: $(READY) ## check style, types, spelling and the template
 test: $(READY) ## run all tests, three at a time
 	pytest -n 3 --dist loadgroup
 
-simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write the report in docs/evidence/ (goes on where it stopped)
+simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write docs/evidence/; continues a run that was stopped
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md
 
 mutants: $(READY) ## make SAMPLE=150 small changes to core and services, drawn by SEED=1, and list those that no test notices
