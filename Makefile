@@ -56,7 +56,7 @@ test: $(READY) ## run all tests, three at a time
 s3a: $(READY) ## run the job through hadoop-aws, as on EMR; its jars come from Maven Central, which CI does not reach
 	TIDEMARK_S3A=1 pytest -q tests/e2e/test_s3a.py
 
-simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write the report in docs/evidence/ (goes on where it stopped)
+simulate: $(READY) ## simulate SEEDS=10000 histories of faults, and write docs/evidence/; continues a run that was stopped
 	python -m tests.simulation.report --seeds $(or $(SEEDS),10000) --out docs/evidence/simulation.md
 
 mutants: $(READY) ## make SAMPLE=150 small changes to core and services, drawn by SEED=1, and list those that no test notices

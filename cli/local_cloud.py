@@ -26,7 +26,7 @@ from cli.text import name
 from local.cloud import ROOT, Cloud
 from local.drive import Progress, Stuck, drive
 from local.endpoint.containers import find_containers
-from local.lambda_runtime.sam_environment import write_sam_variables
+from local.lambda_runtime.sam_environment import remove_sam_variables, write_sam_variables
 from local.landing import Survey, land, survey
 from local.summary import Finding, Summary, export_lake, export_quarantine, show_plain_names, summarize
 from local.world import LaptopWorld, laptop_world
@@ -87,9 +87,9 @@ def stay_up(console: Console, port: int, docker: bool = False) -> int:
         say(console, "")
         say(console, "stopping …")
     finally:
-        if docker:
-            SAM_VARIABLES.unlink(missing_ok=True)
         cloud.stop()
+        if docker:
+            remove_sam_variables(SAM_VARIABLES, cloud.deployment.functions, cloud.container_url)
     say_whole(console, f"stopped; nothing is left but the logs in {cloud.state_dir / 'logs'}")
     return 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, ip_address
 
@@ -43,6 +44,8 @@ def find_containers() -> Containers:
 
 def interface(name: str) -> IPv4Interface | None:
     """This machine's address and network on an interface; None if there is none, or if this is not Linux."""
+    if sys.platform != "linux":  # the numbers of the requests are Linux's own
+        return None
     import fcntl
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

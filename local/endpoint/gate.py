@@ -98,14 +98,17 @@ class Gate:
         return _denied(f"expected a program or a container of this machine, found a call from {_shown(remote)}")
 
     def _host(self, environ: WSGIEnvironment) -> Refusal | None:
-        names = [f"{name}:{self.port}" for name in OWN_NAMES]
-        own = names if self.port != 80 else [*names, *OWN_NAMES]  # clients omit http's default port
         host = str(environ.get("HTTP_HOST", ""))
-        if host.lower() in own:
+        if self._is_named(host, OWN_NAMES):
             return None
-        if self.containers and host.lower() == f"{self.containers.host}:{self.port}":
+        if self.containers and self._is_named(host, (self.containers.host,)):
             return _of_browser(environ)
-        return _denied(f"expected the Host {' or '.join(names)}, found {_shown(host)}")
+        names = " or ".join(f"{name}:{self.port}" for name in OWN_NAMES)
+        return _denied(f"expected the Host {names}, found {_shown(host)}")
+
+    def _is_named(self, host: str, names: tuple[str, ...]) -> bool:
+        without_port = names if self.port == 80 else ()  # clients omit http's default port
+        return host.lower() in (*(f"{name}:{self.port}" for name in names), *without_port)
 
     def _unsigned(self, environ: WSGIEnvironment) -> Refusal | None:
         header = environ.get("HTTP_AUTHORIZATION")
@@ -121,21 +124,25 @@ class Gate:
 def _of_browser(environ: WSGIEnvironment) -> Refusal | None:
     for name in BROWSERS:
         if (found := environ.get(f"HTTP_{name.upper().replace('-', '_')}")) is not None:
-            return _denied(f"expected no {name}, as from a program, found {_shown(found)}: web pages are not let in")
+            return _page(name, found)
     return None
+
+
+def _page(header: str, found: str) -> Refusal:
+    return _denied(f"expected no {header}, as from a program, found {_shown(found)}: web pages are not let in")
 
 
 def _web_page(environ: WSGIEnvironment) -> Refusal | None:
     own = f"http://{environ['HTTP_HOST']}".lower()
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and origin.lower() != own:
-        return _denied(f"expected no Origin, as from a program, found {_shown(origin)}: web pages are not let in")
+        return _page("Origin", origin)
     site = environ.get("HTTP_SEC_FETCH_SITE")
     if site is not None and site not in OWN_FETCHES:
-        return _denied(f"expected no Sec-Fetch-Site, as from a program, found {_shown(site)}: web pages are not let in")
+        return _page("Sec-Fetch-Site", site)
     referer = environ.get("HTTP_REFERER")
     if referer is not None and not f"{referer}/".lower().startswith(f"{own}/"):
-        return _denied(f"expected no Referer, as from a program, found {_shown(referer)}: web pages are not let in")
+        return _page("Referer", referer)
     return None
 
 

@@ -25,5 +25,15 @@ def write_sam_variables(path: Path, functions: Sequence[FunctionSpec], endpoint_
     """Writes the file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(sam_variables(functions, endpoint_url), indent=1), encoding="utf-8")
+    draft.write_text(_text(functions, endpoint_url), encoding="utf-8")
     draft.replace(path)
+
+
+def remove_sam_variables(path: Path, functions: Sequence[FunctionSpec], endpoint_url: str) -> None:
+    """Deletes the file, unless another laptop cloud has written it since."""
+    if path.is_file() and path.read_bytes() == _text(functions, endpoint_url).encode():
+        path.unlink()
+
+
+def _text(functions: Sequence[FunctionSpec], endpoint_url: str) -> str:
+    return json.dumps(sam_variables(functions, endpoint_url), indent=1)

@@ -64,17 +64,20 @@ def change(session: Session, table: Table, before: Table | None = None) -> None:
 
 def apply(session: Session, statements: Iterable[str]) -> Rows:
     """Runs the product's statements as one transaction in a session without temporary tables."""
-    rows = session.execute("BEGIN", *map(postgres, statements))
-    session.execute("COMMIT", "DISCARD TEMP")
-    return rows
+    return _transaction(session, map(postgres, statements))
 
 
 def load(session: Session, *loads: Load) -> Rows:
     """Runs whole loads, one after the other; the counts that the last one answers with."""
     rows: Rows = []
     for each in loads:
-        rows = session.execute("BEGIN", *each.statements())
-        session.execute("COMMIT", "DISCARD TEMP")
+        rows = _transaction(session, each.statements())
+    return rows
+
+
+def _transaction(session: Session, statements: Iterable[str]) -> Rows:
+    rows = session.execute("BEGIN", *statements)
+    session.execute("COMMIT", "DISCARD TEMP")
     return rows
 
 

@@ -7,7 +7,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
+
+from tests.ports import free_port
 
 NO_SERVER = "no PostgreSQL server: install Debian's package postgresql, or put initdb and postgres on the path"
 #: Nothing survives the tests, so nothing is synced; a deadlock is reported at once.
@@ -53,7 +54,7 @@ def running(path: Path) -> Iterator[str]:
         (place / "password").write_text(password)
         account = _account(place)
         _initialize(path, place, account)
-        port = _free_port()
+        port = free_port()
         url = f"host=127.0.0.1 port={port} user=loader dbname=postgres password={password}"
         with _server(path, place, port, account) as process:
             _wait_for(process, url, place / "log")
@@ -76,13 +77,6 @@ def _initialize(path: Path, place: Path, account: dict[str, Any]) -> None:
     how = ("--locale=C", "--encoding=UTF8", "--auth=scram-sha-256", "--no-sync", "--username=loader")
     command = [path / "initdb", "-D", place / "data", "--pwfile", place / "password", *how]
     subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL, **account)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

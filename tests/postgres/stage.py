@@ -52,14 +52,14 @@ class Stage:
         restore = [f"INSERT INTO {table} SELECT * FROM saved.t{number}" for number, table in enumerate(saved)]
 
         def play_one(order: Sequence[int]) -> Played:
-            self.watcher.execute("; ".join([*(f"DELETE FROM {table}" for table in self._touched()), *restore, ""]))
+            self.reset(*restore)
             return play(self.sessions, self.watcher, programs, order)
 
         yield from every_order(play_one)
 
-    def reset(self) -> None:
-        """Empties every table."""
-        self.watcher.execute("; ".join([*(f"DELETE FROM {table}" for table in self._touched()), ""]))
+    def reset(self, *restore: str) -> None:
+        """Empties every table, and runs the statements that fill them again, all at once."""
+        self.watcher.execute("; ".join([*(f"DELETE FROM {table}" for table in self._touched()), *restore, ""]))
 
     def _touched(self) -> list[str]:
         return [name for (name,) in self.watcher.execute(TOUCHED)]

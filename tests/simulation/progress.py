@@ -61,7 +61,8 @@ class Progress:
         if not self.waiting:
             return
         landed, since = next(iter(self.waiting.values()))
-        if now - since > IN_TIME + self._excuse(since):
+        without_events = WITHOUT_EVENTS if self.sim.events_lost else timedelta(0)
+        if now - since > IN_TIME + without_events + self._excuse(since):
             if not set_aside(landed):
                 raise Violation(f"{landed.identity} is stuck: not queryable after {now - since}")
             self.drop(landed.identity)
@@ -78,5 +79,4 @@ class Progress:
 
     def _excuse(self, since: datetime) -> timedelta:
         seconds = self.sim.outages.seconds_since(since - AFTERMATH)
-        outage = timedelta(seconds=2 * seconds) + AFTERMATH if seconds else timedelta(0)
-        return outage + (WITHOUT_EVENTS if self.sim.events_lost else timedelta(0))
+        return timedelta(seconds=2 * seconds) + AFTERMATH if seconds else timedelta(0)

@@ -26,6 +26,7 @@ from tests.simulation.small_worlds import WORLDS
 
 #: Where outcomes are kept, in a folder for each commit: a run that was stopped goes on there.
 KEPT = Path("build/simulation")
+UNKNOWN, CHANGED = "unknown", "-changed"  #: code without a commit, and the ending of one whose files were changed
 #: Of so many seeds one more is played in which the ledger is restored.
 RESTORED_EVERY = 10
 #: What happens in these, as it is counted and as the page says it.
@@ -49,9 +50,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kept", type=Path, default=KEPT, help="folder of the outcomes that are not played again")
     options = parser.parse_args(arguments)
     seeds = range(options.first, options.first + options.seeds)
-    kept, processes = options.kept / _commit(), options.processes
-    outcomes = play_all(run, seeds, processes, kept / "seeds.jsonl")
-    recovered = play_all(restored.run, seeds[: options.seeds // RESTORED_EVERY], processes, kept / "restored.jsonl")
+    kept, processes = kept_below(options.kept, _commit()), options.processes
+    outcomes = play_all(run, seeds, processes, kept and kept / "seeds.jsonl")
+    again = seeds[: options.seeds // RESTORED_EVERY]
+    recovered = play_all(restored.run, again, processes, kept and kept / "restored.jsonl")
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         mutants = pool.map(_hunt, MUTANTS, chunksize=1)
         harms = dict(zip(HARMS, pool.map(suffer, HARMS, chunksize=1), strict=True))
@@ -134,9 +136,19 @@ def kind_of(problem: str) -> str:
 
 
 def _commit() -> str:
-    """The code that was played: seed and commit replay a history exactly."""
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The code that is played: seed and commit replay a history exactly, unless files were changed since."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--exclude=*", "--dirty=" + CHANGED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or UNKNOWN
+
+
+def kept_below(folder: Path, commit: str) -> Path | None:
+    """Where the outcomes of this code are kept; None if no commit says what the code is."""
+    return None if commit == UNKNOWN or commit.endswith(CHANGED) else folder / commit
 
 
 def _broken(failed: list[Outcome]) -> list[str]:

@@ -23,6 +23,13 @@ def test_a_file_that_is_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not queryable after" in run(3).problem
 
 
+def test_only_where_all_events_are_lost_may_each_step_wait_for_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 599 needs that time: without it, a file of its quiet end is late."""
+    assert not run(599).problem
+    monkeypatch.setattr(progress_module, "WITHOUT_EVENTS", timedelta(0))
+    assert "not queryable after" in run(599).problem
+
+
 def test_a_pass_of_reconcile_that_does_not_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same holds for the bound on reconcile passes."""
     monkeypatch.setattr(progress_module, "PASS_IN_TIME", timedelta(0))

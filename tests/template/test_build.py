@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from local.stack.template import load
+from tests.ports import free_port
 
 Json = Any
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,13 +151,6 @@ def test_the_lake_works_with_the_trimmed_layer(build: Path, runtime: Path) -> No
     answer = subprocess.run(command, env=environment, cwd=runtime, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith(f"2 {layer(build)}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment_of(build: Path) -> dict[str, str]:

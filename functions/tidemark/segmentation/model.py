@@ -177,10 +177,12 @@ _PLAIN_FIELDS = ("period", "as_of", "window_days", "seed", "customers", "silhoue
 
 
 def _key_problem(key: object) -> str:
-    if not isinstance(key, (str, type(None))):
+    if key is None:
+        return ""
+    if not isinstance(key, str):
         return f"expected text, found {_show(key)}"
-    too_long = key is not None and len(key) > KEY_CHARACTERS_MAX
-    return f"expected at most {KEY_CHARACTERS_MAX} characters, found {len(key or '')}" if too_long else ""
+    fits = len(key) <= KEY_CHARACTERS_MAX
+    return "" if fits else f"expected at most {KEY_CHARACTERS_MAX} characters, found {len(key)}"
 
 
 def _choice_problem(customer: Mapping[str, Any], field: str, names: Sequence[str]) -> str:

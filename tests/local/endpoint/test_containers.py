@@ -31,6 +31,12 @@ def test_an_interface_is_read_from_the_kernel() -> None:
     assert interface("nowhere0") is None
 
 
+def test_elsewhere_than_on_linux_no_interface_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of the requests may mean something else there."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert interface("lo") is None
+
+
 @pytest.mark.parametrize(
     ("remote", "reached"),
     [("172.17.0.5", True), ("172.17.0.1", True), ("127.0.0.1", True), ("192.168.1.7", False), ("10.0.0.1", False)],

@@ -319,6 +319,15 @@ def test_a_page_that_took_the_containers_name_is_refused(header: str) -> None:
     assert "web pages are not let in" in said
 
 
+@pytest.mark.parametrize(("host", "let_in"), [("172.17.0.1", True), ("172.17.0.1:80", True), ("172.17.0.2", False)])
+def test_port_80_may_go_without_saying_for_containers(host: str, let_in: bool) -> None:
+    """Their clients leave it out as well; another host's name without a port is refused."""
+    environ = EnvironBuilder(headers={"Host": host}, environ_base={"REMOTE_ADDR": "172.17.0.5"}).get_environ()
+    said = Gate(80, containers=ENGINE).refusal(environ)
+    assert said
+    assert ("expected a call signed" in said.message) is let_in
+
+
 def test_port_80_may_go_without_saying() -> None:
     """Clients leave out the port that http implies."""
     environ = EnvironBuilder(headers={"Host": "localhost"}).get_environ()

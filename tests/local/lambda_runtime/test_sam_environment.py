@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from local.lambda_runtime.sam_environment import sam_variables, write_sam_variables
+from local.lambda_runtime.sam_environment import remove_sam_variables, sam_variables, write_sam_variables
 from tests.local.lambda_runtime.conftest import WORK
 
 URL = "http://172.17.0.1:4566"
@@ -28,3 +28,14 @@ def test_the_file_replaces_the_one_of_an_earlier_cloud(tmp_path: Path) -> None:
         write_sam_variables(path, [WORK], url)
     assert json.loads(path.read_text())["Work"]["AWS_ENDPOINT_URL"] == URL
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_cloud_that_stops_removes_its_own_file_alone(tmp_path: Path) -> None:
+    """Of two clouds at once, the first to stop leaves the file of the other; a file that is gone is no error."""
+    path = tmp_path / "sam-variables.json"
+    write_sam_variables(path, [WORK], URL)
+    remove_sam_variables(path, [WORK], "http://172.17.0.1:1")
+    assert path.exists()
+    for _ in range(2):
+        remove_sam_variables(path, [WORK], URL)
+    assert not path.exists()
