@@ -74,6 +74,10 @@ def spark(s3_endpoint: str, lake: Path) -> Iterator[SparkSession]:
     for key, value in {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "2g",  # one JVM serves hundreds of tests
+        "spark.sql.ui.retainedExecutions": "10",  # plans that nobody looks at fill the heap
+        "spark.ui.retainedJobs": "10",
+        "spark.ui.retainedStages": "10",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "2",
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
