@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from cli.main import main
 from local.cloud import Cloud
@@ -104,12 +103,14 @@ class Laptop:
     def _rewrite(self, pk: str, sk: str, found: Batch | Load, **times: Any) -> None:
         """Set times of an item, unless somebody has written it meanwhile. It keeps its version: nobody is disturbed."""
         values = to_item(times)
-        with suppress(ClientError):  # the condition failed: it moves by itself
-            self.cloud.client("dynamodb").update_item(
+        client = self.cloud.client("dynamodb")
+        with suppress(client.exceptions.ConditionalCheckFailedException):  # it moves by itself
+            client.update_item(
                 TableName=self.world.settings.ledger_table,
                 Key={"pk": {"S": pk}, "sk": {"S": sk}},
-                UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
                 ConditionExpression="version = :version",
+                ExpressionAttributeNames={f"#{name}": name for name in values},
                 ExpressionAttributeValues={
                     ":version": {"N": str(found.version)},
                     **{f":{name}": value for name, value in values.items()},
