@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 import tests.simulation.progress as progress_module
 from tests.simulation.faults import FAIR
+from tests.simulation.progress import IN_TIME, WITHOUT_EVENTS, Progress
+from tests.simulation.s3 import Landed
 from tests.simulation.scenario import run, weather
+from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def one_landed_file(events_lost: bool) -> SimpleNamespace:
+    """A simulation as far as `Progress` looks at it: one file has just landed, and there was no outage."""
+    landed = Landed("raw", "web-logs/a.json", "v1", "1", BEGAN, ())
+    return SimpleNamespace(
+        stage=SimpleNamespace(time=BEGAN),
+        landed=[landed],
+        s3=SimpleNamespace(keys={(landed.bucket, landed.key): [landed]}),
+        outages=SimpleNamespace(seconds_since=lambda _: 0),
+        events_lost=events_lost,
+    )
 
 
 def test_every_fourth_seed_has_fair_weather() -> None:
@@ -23,11 +43,17 @@ def test_a_file_that_is_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not queryable after" in run(3).problem
 
 
-def test_only_where_all_events_are_lost_may_each_step_wait_for_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seed 599 needs that time: without it, a file of its quiet end is late."""
-    assert not run(599).problem
-    monkeypatch.setattr(progress_module, "WITHOUT_EVENTS", timedelta(0))
-    assert "not queryable after" in run(599).problem
+@pytest.mark.parametrize(("events_lost", "allowed"), [(False, IN_TIME), (True, IN_TIME + WITHOUT_EVENTS)])
+def test_only_where_all_events_are_lost_may_each_step_wait_for_a_sweep(events_lost: bool, allowed: timedelta) -> None:
+    """A file is late one second after that time, and not before."""
+    sim = one_landed_file(events_lost)
+    progress = Progress(cast(Simulation, sim))
+    progress.check(lambda _: False)
+    sim.stage.time += allowed
+    progress.check(lambda _: False)
+    sim.stage.time += timedelta(seconds=1)
+    with pytest.raises(Violation, match="not queryable after"):
+        progress.check(lambda _: False)
 
 
 def test_a_pass_of_reconcile_that_does_not_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
