@@ -160,7 +160,7 @@ OPERATIONS = (
     Group(
         "lake", "the Iceberg tables",
         Command(
-            "register", "register the tables of a lake bucket that outlived its stack", "cli.lake:register_lake",
+            "register", "register the tables of a retained lake bucket", "cli.lake:register_lake",
             opens=world,
         ),
     ),
@@ -170,6 +170,8 @@ OPERATIONS = (
             "rebuild", "make lost or dropped tables anew from the lake", "cli.rebuild:rebuild_warehouse",
             Argument(["dataset"], type=TEXT, required=False, default="all", metavar="[DATASET]",
                      description="all its tables; if left out, every table that is missing"),
+            Option(["--secret", "secret_arn"], type=TEXT, metavar="ARN", default="",
+                   help="secret of the administrator, if the warehouse is not the stack's own"),
             _flag("--yes", "sure", "do it; without --yes it is only shown"),
             JSON, opens=stack_name,
         ),
@@ -251,6 +253,14 @@ PROOF = (
             Option(["--out"], type=NEW_FOLDER, required=True, help="new or empty folder for report and answers"),
             COMPARE,
         ),
+        Command(
+            "account", "deploy a stack, try every step, take it down", "cli.prove:prove_in_account",
+            Option(["--out"], type=NEW_FOLDER, required=True, help="new or empty folder for report and answers"),
+            COMPARE,
+            _flag("--keep", "keep", "leave the stack up"),
+            _flag("--yes", "sure", "deploy, and pay for it"),
+            opens=stack_name,
+        ),
     ),
 )  # fmt: skip
 
@@ -266,8 +276,9 @@ PROJECT = (
         "build", "build the functions and their layer", "cli.build:build",
     ),
     Command(
-        "deploy", "build, deploy the stack, upload the Spark code, and prepare the warehouse", "cli.deploy:deploy",
-        SURE, PATIENCE, opens=stack_name,
+        "deploy", "deploy the stack, its Spark code, its warehouse", "cli.deploy:deploy",
+        SURE, PATIENCE, _flag("--force", "force", "remove datasets although they have files or batches"),
+        opens=stack_name,
     ),
     Command(
         "delete", "delete the stack; what holds data stays", "cli.deploy:delete",

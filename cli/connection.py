@@ -38,8 +38,8 @@ def http_api(stack: str) -> str:
 
 
 def warehouse_loader(stack: str) -> str:
-    """The database user that loads the stack's warehouse."""
-    return _needed(stack, "WAREHOUSE_LOADER")
+    """The database user that loads the stack's warehouse; "" if only its secret says the name."""
+    return _needed(stack, "WAREHOUSE_LOADER", may_be_empty=True)
 
 
 def region() -> str:
@@ -63,9 +63,9 @@ def _names(stack: str) -> dict[str, str]:
         raise TidemarkError(f"cannot read {where}: this is not what AWS answers ({HINT})") from error
 
 
-def _needed(stack: str, name: str) -> str:
+def _needed(stack: str, name: str, *, may_be_empty: bool = False) -> str:
     value = _names(stack).get(name)
-    if not value:
+    if not value and not (may_be_empty and value == ""):
         raise TidemarkError(f"expected {name} in {_parameter(stack)} {_where()}, found none")
     return value
 

@@ -15,16 +15,19 @@ from rich.console import Console
 
 from cli.build import ROOT, build, run_sam
 from cli.connection import connect, warehouse_loader
-from cli.render import Sheet, duration, plural, say, show_table
+from cli.removals import check_removals
+from cli.render import Sheet, duration, plural, say, say_whole, show_table
 from cli.target import Target, find_target
 from cli.upload_jobs import upload_jobs
 from tidemark.adapters import aws
 from tidemark.adapters.cloudformation import Stacks
 from tidemark.adapters.emr import RUN_MINUTES_MAX
+from tidemark.adapters.world import World
 from tidemark.clock import SystemClock
 from tidemark.core.deployment import NEW, ResourceChange, has_ended, has_succeeded, needs_drain, obstacle, removed
 from tidemark.core.errors import TidemarkError
 from tidemark.core.stack_names import check_stack_name
+from tidemark.core.warehouse_grant import grant_statements
 from tidemark.service.drain import Lease, drained
 from tidemark.service.grant import grant
 
@@ -38,7 +41,7 @@ CHANGE_SET = re.compile(r"arn:[\w-]+:cloudformation:\S+?:changeSet/[\w/-]+")
 KEPT = "what holds data: the buckets, the ledger, the lake's database and the warehouse's namespace"
 
 
-def deploy(stack: str, console: Console, sure: bool, wait_seconds: float | None) -> None:
+def deploy(stack: str, console: Console, sure: bool, wait_seconds: float | None, force: bool = False) -> None:
     """Build, show the changes, ask, and carry them out; then upload the job code and grant the loader its rights."""
     began = time.monotonic()
     target = find_target(stack, ROOT / "samconfig.toml")
@@ -46,6 +49,8 @@ def deploy(stack: str, console: Console, sure: bool, wait_seconds: float | None)
     before = stacks.state(stack).status
     _refuse([*check_stack_name(stack, target.account, target.region), obstacle(before)])
     say(console, f"deploying {stack} to account {target.account}, {target.region}")
+    if before not in NEW:
+        check_removals(stack, console, force)
     build(console)
     change_set = _propose(target)
     if change_set:
@@ -116,8 +121,22 @@ def _complete(console: Console, stack: str) -> None:
     """What a stack needs besides its resources. Repeating it changes nothing."""
     world, loader = connect(stack), warehouse_loader(stack)
     upload_jobs(world, console)
-    grant(world.warehouse, aws.client("redshift-serverless"), loader)
-    say(console, f"{loader} may create schemas in the warehouse")
+    if world.warehouse.connection.is_of_stack:
+        grant(world.warehouse, aws.client("redshift-serverless"), loader)
+        say(console, f"{loader} may create schemas in the warehouse")
+    else:
+        _tell_grant(console, world, loader)
+
+
+def _tell_grant(console: Console, world: World, loader: str) -> None:
+    """The stack has no secret of an existing warehouse's administrator."""
+    database = world.warehouse.connection.database
+    if not loader:
+        say(console, f"the user of WarehouseSecretArn needs CREATE on database {database}")
+        return
+    say(console, f"the warehouse is not the stack's own: its administrator runs, once, in database {database}")
+    for statement in grant_statements(loader, database):
+        say_whole(console, f"  {statement};")
 
 
 def _drained(console: Console, stack: str, patience: timedelta) -> AbstractContextManager[Lease]:

@@ -1,19 +1,23 @@
-"""`tidemark prove`: the claims that only an account can prove, and the steps that try them, played here."""
+"""`tidemark prove`: the claims that only an account can prove, tried on a stack of its own, or here."""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from cli.render import Sheet, line, say, say_whole, show_table
+from cli.render import Sheet, line, plural, say, say_whole, show_table
 from cli.text import name
 from prove.plan import STEPS
 from prove.report import RECORDINGS, REPORT, differences, read_recordings, report, write
 from prove.stage import Stage
 from prove.step import Finding, Verdict, all_hold, attempt_all, most_dollars
+from tidemark.adapters.world import World
 from tidemark.core.errors import TidemarkError
 
 COLOURS = {Verdict.CONFIRMED: "green", Verdict.REFUTED: "red", Verdict.FAILED: "red", Verdict.SKIPPED: "dim"}
@@ -42,13 +46,60 @@ def prove_here(console: Console, out: Path, compare: Path | None) -> int:
     from prove.laptop import laptop_stage
 
     with tempfile.TemporaryDirectory(prefix="tidemark-") as state_dir, laptop_stage(Path(state_dir)) as stage:
-        return _prove(console, stage, out, compare, ACCOUNT)
+        return _prove(console, stage, out, compare, ACCOUNT, on_laptop=True)
 
 
-def _prove(console: Console, stage: Stage, out: Path, compare: Path | None, account: str) -> int:
+def prove_in_account(stack: str, console: Console, out: Path, compare: Path | None, keep: bool, sure: bool) -> int:
+    """Deploy a stack of its own, try every step, and take the stack down. Returns the exit status."""
+    from prove.account import check_name
+
+    check_name(stack)
+    if not sure:
+        total = most_dollars(STEPS) + DEPLOYMENT_DOLLARS
+        raise TidemarkError(f"this deploys {stack} and costs up to ${total:.2f}: expected --yes, found none")
+    with _deployed(console, stack, keep) as (stage, account):
+        return _prove(console, stage, out, compare, account, on_laptop=False)
+
+
+@contextmanager
+def _deployed(console: Console, stack: str, keep: bool) -> Iterator[tuple[Stage, str]]:
+    import boto3
+
+    from cli.adopt import adopt
+    from cli.connection import connect, region
+    from cli.deploy import delete, deploy
+    from prove.account import remove_retained, resources_of
+    from tidemark.clock import SystemClock
+
+    session: Any = boto3.Session()
+    if resources_of(session.client, stack):
+        raise TidemarkError(f"expected no stack {stack}, found one: a proof begins with a stack of its own")
+    began = SystemClock().now()
+
+    def deploy_again() -> World:
+        delete(stack, console, sure=True, wait_seconds=None)
+        adopt(stack, console, database="")
+        deploy(stack, console, sure=True, wait_seconds=None)
+        return connect(stack)
+
+    account = str(session.client("sts").get_caller_identity()["Account"])
+    try:
+        deploy(stack, console, sure=True, wait_seconds=None)
+        yield Stage(connect(stack), stack, region(), began, deploy_again=deploy_again), account
+    finally:
+        resources = resources_of(session.client, stack)
+        if keep:
+            say_whole(console, f"kept: {stack}, with {plural(len(resources), 'resource')}")
+        elif resources:
+            delete(stack, console, sure=True, wait_seconds=None)
+            removed = remove_retained(session.client, resources)
+            say(console, f"taken down: {stack}, and {plural(len(removed), 'resource')} that a deletion keeps")
+
+
+def _prove(console: Console, stage: Stage, out: Path, compare: Path | None, account: str, *, on_laptop: bool) -> int:
     recorded = _recordings(compare) if compare else {}  # before anything is paid for
     findings = []
-    for finding in attempt_all(STEPS, stage, on_laptop=True, clock=time.monotonic):
+    for finding in attempt_all(STEPS, stage, on_laptop, time.monotonic):
         findings.append(finding)
         _say_finding(console, finding)
     write(out, report(stage.stack, stage.region, stage.began, STEPS, findings), findings, account)

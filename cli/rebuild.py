@@ -14,11 +14,11 @@ from tidemark.service.rebuild import Lost, Rebuilder, look, rebuild, stored
 from tidemark.service.seal import sealed
 
 
-def rebuild_warehouse(stack: str, console: Console, dataset: str, sure: bool) -> None:
+def rebuild_warehouse(stack: str, console: Console, dataset: str, secret_arn: str, sure: bool) -> None:
     """Show what would be made anew: all tables of a dataset, or what is missing of any. With `sure`, make it."""
     world = sealed(connect(stack))
-    admin = as_administrator(world.warehouse, aws.client("redshift-serverless"))
-    found = look(world, admin, named(world, dataset))
+    rebuilder = _rebuilder(stack, world, secret_arn)
+    found = look(world, rebuilder.warehouse, named(world, dataset))
     chosen = found if dataset != DATASET_ALL else [lost for lost in found if lost.missing]
     if not chosen:
         say(console, "nothing is missing: the warehouse has every table of which something was published")
@@ -27,10 +27,17 @@ def rebuild_warehouse(stack: str, console: Console, dataset: str, sure: bool) ->
     if not sure:
         say(console, f"nothing was done; with --yes {plural(len(chosen), 'table')} would be filled from the lake")
         return
-    rebuilder = Rebuilder(admin, warehouse_loader(stack))
     for lost in chosen:
         rows = rebuild(world, rebuilder, lost)
         say(console, (lost.table.name, "green"), f": {number(rows)} rows of the lake are in the warehouse")
+
+
+def _rebuilder(stack: str, world: World, secret_arn: str) -> Rebuilder:
+    """The loader itself, if the stack has its secret, else the administrator, who acts as the loader."""
+    if world.warehouse.connection.secret_arn:
+        return Rebuilder(world.warehouse)
+    admin = as_administrator(world.warehouse, aws.client("redshift-serverless"), secret_arn)
+    return Rebuilder(admin, warehouse_loader(stack))
 
 
 def _show(world: World, console: Console, chosen: list[Lost]) -> None:

@@ -286,15 +286,10 @@ class Cloud:
         )
         self._closers.append(emr.stop)
         warehouse = self.state_dir / "warehouse.duckdb"
-        redshift = RedshiftDataApp(self._emit, warehouse, self._copy_client, role_of=self._role_of)
+        redshift = RedshiftDataApp(self._emit, warehouse, self._copy_client)
         self._warehouse = redshift
         self._closers.append(redshift.close)
         return {"emr-serverless": emr, "redshift-data": redshift, "redshift-serverless": serverless_app()}
-
-    def _role_of(self, function: str) -> str:
-        """The name of the role of a function, given by logical id; any other name is a role's own."""
-        roles = {spec.logical_id: spec.role_arn.rpartition("/")[2] for spec in self.deployment.functions}
-        return roles.get(function, function)
 
     def _grant(self) -> None:
         """Grants what `tidemark deploy` grants to a new stack, so that the first load may create its schema."""

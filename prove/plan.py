@@ -93,6 +93,20 @@ STEPS: tuple[Step[Stage], ...] = (
         Decimal("0.05"),
     ),
     Step(
+        "application-states",
+        "EMR Serverless neither updates a started application, nor stops one with an unfinished run.",
+        "an error for each",
+        trials.application_states,
+        Decimal("0.01"),
+    ),
+    Step(
+        "capacity",
+        "A driver for whose executor the application has no capacity left waits for it.",
+        "the run goes on",
+        trials.capacity,
+        Decimal("0.02"),
+    ),
+    Step(
         "start-times",
         "Start and work of small runs are as docs/performance.md says.",
         "a measurement",
@@ -112,6 +126,14 @@ STEPS: tuple[Step[Stage], ...] = (
         account_only="the laptop cloud evaluates no alarm",
     ),
     Step(
+        "adoption",
+        "What a deleted stack leaves is adopted by the next one of its name, with every row.",
+        "as many rows as before, and a new file is loaded",
+        trials.adoption,
+        Decimal("0.15"),
+        account_only="the laptop cloud has no CloudFormation to import by; tests/local/test_two_stacks.py adopts there",
+    ),
+    Step(
         "prices",
         "The prices in docs/architecture.md are the list's.",
         "a measurement",
@@ -120,7 +142,7 @@ STEPS: tuple[Step[Stage], ...] = (
     ),
     Step(
         "bill",
-        "A proof costs less than two dollars.",
+        "A proof costs less than three dollars.",
         "a measurement",
         trials.bill,
         account_only="the laptop cloud charges nothing",

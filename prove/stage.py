@@ -29,6 +29,9 @@ class Stage:
     look_seconds: float = 5.0  # between two looks at the ledger
     seconds_max: float = 900.0  # for anything to come to rest
     pauses: tuple[float, ...] = (0, 60, 240, 600)  # seconds between two uses of one client token
+    deploy_again: Callable[[], World] | None = (
+        None  # deletes the stack, adopts what is left, deploys; only in an account
+    )
     landed: dict[str, Expected] = field(default_factory=dict)  # dataset → what its files hold
 
     def land(self, key: str, body: bytes) -> str:

@@ -6,7 +6,7 @@ import io
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -26,6 +26,8 @@ CODECS = ("snappy", "gzip", "zstd", "none")
 ROW_BYTES = 65_535  # docs/aws-facts.md: the limit of a row
 #: The entry point of a run that does nothing.
 NOTHING = "print('proved')\n"
+RUN_ENDED = ("SUCCESS", "FAILED", "CANCELLED", "CANCELLING")
+LOOKS = 24  # at a run that should wait
 ALARMS = ("FilesUnread",)  # rung by the poisoned file
 
 
@@ -142,9 +144,12 @@ def run_token(stage: Stage) -> Answer:
     return Answer(found, recording, known >= min(300.0, waited))
 
 
-def _start(stage: Stage, uri: str, token: str) -> str:
+def _start(stage: Stage, uri: str, token: str, cores: int = 1, memory_gb: int = 3) -> str:
+    """Starts a run with one executor of that size."""
     settings = stage.world.settings
-    driver = {"sparkSubmit": {"entryPoint": uri, "sparkSubmitParameters": "--conf spark.executor.instances=1"}}
+    conf = {"spark.executor.instances": 1, "spark.executor.cores": cores, "spark.executor.memory": f"{memory_gb}g"}
+    parameters = " ".join(f"--conf {name}={value}" for name, value in conf.items())
+    driver = {"sparkSubmit": {"entryPoint": uri, "sparkSubmitParameters": parameters}}
     reply = stage.world.client("emr-serverless").start_job_run(
         applicationId=settings.spark_application_id,
         executionRoleArn=settings.job_role_arn,
@@ -154,6 +159,65 @@ def _start(stage: Stage, uri: str, token: str) -> str:
         executionTimeoutMinutes=5,
     )
     return str(reply["jobRunId"])
+
+
+def application_states(stage: Stage) -> Answer:
+    """Tries to update the application while it is started, and to stop it while a run is unfinished."""
+    client, application = stage.world.client("emr-serverless"), stage.world.settings.spark_application_id
+    release = client.get_application(applicationId=application)["application"]["releaseLabel"]
+    uri = f"s3://{stage.world.settings.control_bucket}/{FOLDER}nothing.py"
+    _put(stage, uri, NOTHING.encode())
+    run = _start(stage, uri, str(uuid.uuid4()))
+    refused = {
+        "update": _refusal(client, lambda: client.update_application(applicationId=application, releaseLabel=release)),
+        "stop": _refusal(client, lambda: client.stop_application(applicationId=application)),
+    }
+    stage.wait(f"run {run} to end", lambda: _run_state(stage, run) in RUN_ENDED)
+    found = "; ".join(f"{call}: {words or 'accepted'}" for call, words in refused.items())
+    return Answer(found, refused, all(refused.values()))
+
+
+def capacity(stage: Stage) -> Answer:
+    """Starts a driver whose executor is larger than what the application may still use, looks at it, and cancels it."""
+    settings, client = stage.world.settings, stage.world.client("emr-serverless")
+    uri = f"s3://{settings.control_bucket}/{FOLDER}nothing.py"
+    _put(stage, uri, NOTHING.encode())
+    run = _start(stage, uri, str(uuid.uuid4()), cores=16, memory_gb=108)
+    for _ in range(LOOKS):
+        time.sleep(stage.look_seconds)
+    state = _run_state(stage, run)
+    if state not in RUN_ENDED:
+        client.cancel_job_run(applicationId=settings.spark_application_id, jobRunId=run)
+    return Answer(f"{state} after {LOOKS * stage.look_seconds:.0f} s", {"state": state}, state not in RUN_ENDED)
+
+
+def adoption(stage: Stage) -> Answer:
+    """Deletes the stack, adopts what it has left, deploys, and reads the warehouse and brings a file in again."""
+    assert stage.deploy_again
+    query = "SELECT COUNT(*) FROM web_events"
+    before = stage.ask(query)[0][0]
+    stage.world = stage.deploy_again()
+    after = stage.ask(query)[0][0]
+    user = f"{USER}adopted"
+    stage.settled(stage.land(f"web_logs/{FOLDER}adopted.json", requests(user, "/adopted")))
+    paths = paths_of(stage, user)
+    found = f"{before} rows before, {after} after; a new file is loaded: {', '.join(paths) or 'no row'}"
+    return Answer(found, {"before": before, "after": after, "paths": paths}, before == after and paths == ["/adopted"])
+
+
+def _refusal(client: Any, call: Callable[[], object]) -> str:
+    """The error with which the service refuses the call; "" if it accepts."""
+    try:
+        call()
+    except client.exceptions.ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
+
+
+def _run_state(stage: Stage, run: str) -> str:
+    application = stage.world.settings.spark_application_id
+    described = stage.world.client("emr-serverless").get_job_run(applicationId=application, jobRunId=run)
+    return str(described["jobRun"]["state"])
 
 
 def start_times(stage: Stage) -> Answer:

@@ -12,13 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = (ROOT / "docs" / "code-tour.md").read_text(encoding="utf-8")
 TREES = ("functions", "local", "prove", "spark_jobs", "cli")
-#: Every module of the product; `functions/datasets` is a link out of the tree.
-MODULES = frozenset(
-    path.relative_to(ROOT).as_posix()
-    for tree in TREES
-    for path in (ROOT / tree).rglob("*.py")
-    if "datasets" not in path.parts
-)
+#: Every module of the product.
+MODULES = frozenset(path.relative_to(ROOT).as_posix() for tree in TREES for path in (ROOT / tree).rglob("*.py"))
 PACKAGES = sorted({str(Path(path).parent) for path in MODULES})
 NODE = re.compile(r'(\w+)\["([^"]+)"\]')
 ARROW = re.compile(r"^ +(\w+)(?:\[[^\]]+\])? --> (\w+)", re.MULTILINE)

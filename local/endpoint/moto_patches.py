@@ -223,11 +223,16 @@ def _encoded_if_asked(original: Callable[[S3Response], Any]) -> Callable[[S3Resp
     def list_object_versions(response: S3Response) -> Any:
         if response.querystring.get("encoding-type") == ["url"]:
             serialized = response.serialized
-            vars(response)["serialized"] = lambda answer: serialized(ActionResult(_encoded(answer.result)))
+            vars(response)["serialized"] = lambda answer: serialized(_encoded_listing(answer))
         return original(response)
 
     list_object_versions.patched = True  # type: ignore[attr-defined]
     return list_object_versions
+
+
+def _encoded_listing(answer: ActionResult) -> ActionResult:
+    """The answer with its texts encoded; an error as it is."""
+    return ActionResult(_encoded(answer.result)) if isinstance(answer.result, dict) else answer
 
 
 def _encoded(listing: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,8 +41,7 @@ class RedshiftDataApp:
     """WSGI app over one DuckDB file. `emit(source, detail type, detail, resources)` receives the events.
 
     The file serves every Database name of the workgroup. `s3` creates the client with which COPY reads, from the ARN of
-    its role. Tables are persistent; statements are lost with the process (AWS keeps them for a day). `role_of` names
-    the role of a local caller.
+    its role. Tables are persistent; statements are lost with the process (AWS keeps them for a day).
     """
 
     def __init__(
@@ -51,9 +50,8 @@ class RedshiftDataApp:
         database: Path,
         s3: S3,
         clock: Callable[[], float] = time.monotonic,
-        role_of: Callable[[str], str] = str,
     ) -> None:
-        self._emit, self._clock, self._role_of = emit, clock, role_of
+        self._emit, self._clock = emit, clock
         self.warehouse = Warehouse(database, s3)
         self._statements: dict[str, Statement] = {}
         self._sessions: dict[str, Session] = {}
@@ -119,7 +117,7 @@ class RedshiftDataApp:
         statement_id = str(uuid.uuid4())
         self._statements[statement_id] = Statement.of(statement_id, request, call.caller, is_batch="Sqls" in request)
         self._tokens[token] = (self._clock(), request, statement_id)
-        user = user_of(call.caller, request.get("SecretArn"), self._role_of)
+        user = user_of(call.caller, request.get("SecretArn"))
         self._sessions[statement_id] = self.warehouse.session(user, request["Database"])
         threading.Thread(target=self._work, args=(statement_id,), name=f"sql-{statement_id}", daemon=True).start()
         return statement_id

@@ -5,7 +5,6 @@ connection creates, and a new user may create no schema. The laptop's own user i
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,10 +45,10 @@ def administration(sql: str) -> Administration | None:
     return None
 
 
-def user_of(caller: str, secret: str | None, role_of: Callable[[str], str] = str) -> str:
+def user_of(caller: str, secret: str | None) -> str:
     """The database user of a signer, given by ARN, or of the secret that the request names."""
     role = re.fullmatch(r"arn:aws:sts::\d+:assumed-role/([^/]+)/.*", caller)
-    return f"IAMR:{role_of(role[1])}" if role and not secret else ADMIN
+    return f"IAMR:{role[1]}" if role and not secret else ADMIN
 
 
 class Grants:

@@ -20,6 +20,7 @@ from local.spark.runner import Outcome
 from tests.local.emr_serverless.conftest import ObedientRunner, reach, start
 from tests.local.stand_ins import Events, client, served
 from tests.service.nights import Hints, NightWorld
+from tidemark.adapters.redshift import Connection, Warehouse
 from tidemark.core.deployment import APPLICATION
 from tidemark.core.draining import SUBMITTERS_END_AFTER
 from tidemark.core.errors import TidemarkError
@@ -103,13 +104,14 @@ class Scene:
         self.slept = timedelta(0)
         self.proposed = f"Changeset created successfully. {ARN}\n"
         self.completed: list[str] = []
+        self.checked: list[bool] = []  # removed declarations; with or without --force
 
     def sleep(self, seconds: float) -> None:
         self.slept += timedelta(seconds=seconds)
         self.world.clock.moment += timedelta(seconds=seconds)  # type: ignore[attr-defined]
 
-    def deploy(self, sure: bool = True, wait_seconds: float | None = None) -> str:
-        deploy("tidemark", Console(file=self.printed, width=200), sure, wait_seconds)
+    def deploy(self, sure: bool = True, wait_seconds: float | None = None, force: bool = False) -> str:
+        deploy("tidemark", Console(file=self.printed, width=200), sure, wait_seconds, force)
         return self.printed.getvalue()
 
     def delete(self) -> str:
@@ -129,6 +131,7 @@ def scene(world: NightWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]
         scene = Scene(world, client("emr-serverless", url), runner)
         monkeypatch.setattr(command, "find_target", lambda stack, _: replace(TARGET, stack=stack))
         monkeypatch.setattr(command.aws, "client", {"cloudformation": scene.stack, "redshift-serverless": None}.get)
+        monkeypatch.setattr(command, "check_removals", lambda _, __, force: scene.checked.append(force))
         monkeypatch.setattr(command, "build", lambda _: scene.completed.append("build"))
         monkeypatch.setattr(command, "run_sam", lambda *_: scene.proposed)
         monkeypatch.setattr(command, "connect", lambda _: scene.world)
@@ -196,6 +199,46 @@ def test_runs_that_do_not_end_stop_the_deployment(scene: Scene) -> None:
         scene.deploy(wait_seconds=120)
     assert (scene.stack.done, scene.state()) == ([], "STARTED")
     assert scene.world.ledger.drains.current() is None
+
+
+def test_a_removed_declaration_with_work_left_stops_the_deployment(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is built, and only where something was deployed before."""
+    scene.deploy()
+    scene.deploy(force=True)
+    assert scene.checked == [False, True]
+
+    def refuse(*_: object) -> None:
+        raise TidemarkError("no longer declared: shop")
+
+    scene.completed.clear()
+    monkeypatch.setattr(command, "check_removals", refuse)
+    with pytest.raises(TidemarkError, match="no longer declared: shop"):
+        scene.deploy()
+    assert scene.completed == []
+    scene.stack.status = ""
+    scene.deploy()
+    assert scene.completed == ["build", "upload", "grant"]
+
+
+@pytest.mark.parametrize(
+    ("loader", "told"),
+    [
+        ("IAMR:tidemark-loader", 'GRANT CREATE ON DATABASE "dev" TO "IAMR:tidemark-loader";'),
+        ("", "the user of WarehouseSecretArn needs CREATE on database dev"),
+    ],
+)
+def test_an_existing_warehouse_is_granted_by_its_administrator(
+    loader: str, told: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statements are printed, and nothing is tried with rights that the stack does not have."""
+    monkeypatch.setattr(command, "warehouse_loader", lambda _: loader)
+    world = replace(scene.world, clients=scene.world.clients)
+    world.__dict__["warehouse"] = Warehouse(None, Connection("dev", cluster="dwh"), "tidemark")
+    scene.world = world
+    assert told in scene.deploy()
+    assert scene.completed == ["build", "upload"]
 
 
 def test_without_resource_changes_code_and_grant_are_renewed(scene: Scene) -> None:

@@ -113,6 +113,7 @@ def stack(world: NightWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     hold(world, KEY, reason=KEY)
     put_code(world, {ENTRY: b"print()"})
     asked = replace(world, clients={**world.clients, "redshift-data": Statements()})
+    monkeypatch.setattr(rebuild, "warehouse_loader", lambda _: "IAMR:loader")
     monkeypatch.setattr(connection, "connect", lambda _: asked)
     monkeypatch.setattr(Api, "ask", lambda *_: ANSWER)
     lost = Lost("shop", Table("sales", "facts", ()), ("sales",))

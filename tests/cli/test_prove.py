@@ -80,3 +80,18 @@ def test_recordings_that_cannot_be_read_are_refused_before_anything_runs(
     (tmp_path / "codec.json").write_text("{")
     assert main(["prove", "here", "--out", str(tmp_path / "proof"), "--compare", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("tidemark: expected the recordings of a proof in ")
+
+
+@pytest.mark.parametrize(
+    ("stack", "words", "complaint"),
+    [
+        ("prod", ["--yes"], "a proof takes its stack down, so it uses no other"),
+        ("prove-a", [], "expected --yes, found none"),
+    ],
+)
+def test_an_account_is_used_only_on_purpose(
+    stack: str, words: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not with a stack that may hold data, and not without a clear yes."""
+    assert main(["--stack", stack, "prove", "account", "--out", str(tmp_path / "proof"), *words]) == 2
+    assert complaint in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -12,7 +12,10 @@ from rich.console import Console
 import cli.rebuild as command
 from cli.rebuild import rebuild_warehouse
 from tests.cli.outcomes import checked, printed
+from tidemark.adapters.redshift import Connection, Warehouse
+from tidemark.adapters.world import World
 from tidemark.core.dataset import Table
+from tidemark.core.errors import TidemarkError
 from tidemark.core.rebuilding import StoredFile
 from tidemark.service.rebuild import Lost
 
@@ -29,7 +32,8 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append(lost.table.name)
         return 2_001
 
-    world = SimpleNamespace(warehouse=None, datasets={"shop": None})
+    warehouse = SimpleNamespace(connection=Connection("warehouse", "tide"))
+    world = SimpleNamespace(warehouse=warehouse, datasets={"shop": None})
     doubles: dict[str, Any] = {
         "connect": lambda _: world,
         "sealed": lambda given: given,
@@ -46,7 +50,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def rebuilding(dataset: str, sure: bool) -> Callable[[Console], object]:
-    return lambda console: rebuild_warehouse("tidemark", console, dataset, sure)
+    return lambda console: rebuild_warehouse("tidemark", console, dataset, "", sure)
 
 
 def test_without_yes_it_is_only_shown(done: list[str]) -> None:
@@ -69,3 +73,43 @@ def test_nothing_missing_is_said(done: list[str], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(command, "look", lambda *_: [USERS])
     assert "nothing is missing" in printed(rebuilding("all", True))
     assert done == []
+
+
+def world_of(connection: Connection) -> World:
+    return cast(World, SimpleNamespace(warehouse=Warehouse(None, connection, "tidemark")))
+
+
+@pytest.fixture
+def serverless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redshift Serverless, with a namespace that manages its password."""
+    found = SimpleNamespace(
+        get_workgroup=lambda workgroupName: {"workgroup": {"namespaceName": workgroupName}},  # noqa: N803
+        get_namespace=lambda namespaceName: {"namespace": {"adminPasswordSecretArn": "the namespace's"}},  # noqa: N803
+    )
+    monkeypatch.setattr(command.aws, "client", lambda _: found)
+    monkeypatch.setattr(command, "warehouse_loader", lambda _: "IAMR:loader")
+
+
+EXISTING = Connection("warehouse", "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/1")
+
+
+@pytest.mark.parametrize(
+    ("connection", "secret", "user", "loader"),
+    [
+        (Connection("warehouse", "tide"), "", "the namespace's", "IAMR:loader"),
+        (EXISTING, "arn:admin", "arn:admin", "IAMR:loader"),
+        (Connection("warehouse", cluster="dwh", secret_arn="arn:loader"), "", "arn:loader", ""),
+    ],
+)
+def test_the_loader_owns_what_is_made(
+    connection: Connection, secret: str, user: str, loader: str, serverless: None
+) -> None:
+    """An administrator acts as the loader; a loader whose secret is known needs none."""
+    rebuilder = command._rebuilder("tidemark", world_of(connection), secret)
+    assert (rebuilder.warehouse.target["SecretArn"], rebuilder.loader) == (user, loader)
+
+
+def test_an_existing_warehouse_needs_its_administrators_secret(serverless: None) -> None:
+    """The stack knows no other."""
+    with pytest.raises(TidemarkError, match="expected --secret with its administrator's secret"):
+        command._rebuilder("tidemark", world_of(EXISTING), "")

@@ -13,6 +13,7 @@ from tests.service.nights import SETTINGS, Hints, NightWorld, Now, Runs
 from tests.simulation.invariants import Invariants
 from tests.simulation.quiet import quiet
 from tests.simulation.race import Hand, Raced
+from tidemark.core.job_code import CODE, ENTRY
 
 INDEXES = {"open": ("open", "due_at"), "history": ("dataset", "created_at")}
 
@@ -23,6 +24,7 @@ def world(endpoint: str) -> Iterator[NightWorld]:
     clients = {name: boto3.client(name, endpoint_url=endpoint) for name in ("dynamodb", "s3", "glue")}  # type: ignore[call-overload]
     for bucket in ("control", "lake"):
         clients["s3"].create_bucket(Bucket=bucket)
+    clients["s3"].put_object(Bucket="control", Key=f"{CODE}{ENTRY}")
     clients["glue"].create_database(DatabaseInput={"Name": "tide"})
     _make_ledger(clients["dynamodb"])
     yield NightWorld(SETTINGS, Now(), {**clients, "emr-serverless": Runs(), "events": Hints()}, endpoint)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tidemark.adapters.redshift import Warehouse
+from tidemark.adapters.redshift import Connection, Warehouse
 from tidemark.core.errors import TidemarkError
 from tidemark.service.grant import grant
 
@@ -40,7 +40,7 @@ class Redshift:
 
 
 def granted(redshift: Redshift) -> list[tuple[str, Any]]:
-    warehouse = Warehouse(redshift, "group", "dev")
+    warehouse = Warehouse(redshift, Connection("dev", "group"), "tide")
     grant(warehouse, redshift, LOADER)
     assert "SecretArn" not in warehouse.target
     return redshift.asked

@@ -124,6 +124,15 @@ def test_without_an_upload_a_run_has_the_code_from_before_there_were_versions(ha
     assert hand.simulation.emr.runs[0].entry == "s3://control/jobs/run_batch.py"
 
 
+def test_before_the_first_upload_no_run_starts_and_afterwards_sweep_starts_it(hand: Hand) -> None:
+    """Files that land on a stack that was just created cost no attempt."""
+    del hand.simulation.s3.objects["control", "jobs/run_batch.py"]
+    did(hand, *PLANNED, submit())
+    assert (codes(hand), batch_of(hand).state, batch_of(hand).attempt) == ([], State.PLANNED, 1)
+    did(hand, uploaded(OLD), submit())
+    assert (codes(hand), batch_of(hand).attempt) == ([FIRST], 1)
+
+
 def test_a_run_that_failed_for_a_passing_reason_is_repeated_as_it_was(hand: Hand) -> None:
     """With the same code and the same declaration, however often, whatever is uploaded meanwhile."""
     did(hand, uploaded(OLD), runs_end("transient", "capacity"), *PLANNED, *RUN, publish(), uploaded(NEW))

@@ -36,6 +36,7 @@ from tests.simulation.world import (
 from tidemark.adapters.ledger.items import parse_batch
 from tidemark.core.dataset import Dataset
 from tidemark.core.errors import TidemarkError
+from tidemark.core.job_code import CODE, ENTRY
 from tidemark.service.load import ensure_tables
 
 
@@ -81,6 +82,7 @@ class Simulation:
         self.lag = lag
         self.dynamodb = self.new_ledger()
         self.s3 = SimS3(self.call, now, self.data)
+        self.s3.objects[SETTINGS.control_bucket, f"{CODE}{ENTRY}"] = b""  # from before there were versions
         self.emr = SimEMR(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.redshift = SimRedshift(self.call, self.stage, self.faults, self.s3, self.data, self.tell)
         self.catalog = SimCatalog(self.call, self.faults, self.data, {}, now_ms=lambda: int(now().timestamp() * 1000))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: command → reader, operator (both policies), or none because it speaks to no stack
+#: command → reader, operator (both policies), or none: it speaks to no stack, or needs an administrator
 POLICIES: Final = {
     "demo": "none",
     "local run": "none",
@@ -40,7 +40,13 @@ POLICIES: Final = {
     "jobs list": "reader",
     "jobs use": "operator",
     "removals": "reader",
+    "build": "none",
+    "deploy": "none",
+    "delete": "none",
+    "warehouse rebuild": "none",
+    "lake register": "none",
     "adopt": "none",
     "prove list": "none",
     "prove here": "none",
+    "prove account": "none",
 }

@@ -51,6 +51,11 @@ class Connection:
         return _given(WorkgroupName=self.workgroup, ClusterIdentifier=self.cluster, Database=self.database)
 
     @property
+    def is_of_stack(self) -> bool:
+        """Whether the stack made the warehouse. An existing workgroup is given by its ARN."""
+        return bool(self.workgroup) and not self.workgroup.startswith("arn:")
+
+    @property
     def target(self) -> dict[str, str]:
         """The parameters of a call that runs statements."""
         return self.place | _given(DbUser=self.user, SecretArn=self.secret_arn)

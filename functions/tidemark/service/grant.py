@@ -19,8 +19,15 @@ def grant(warehouse: Warehouse, serverless: Any, loader: str) -> None:
         admin.apply("tidemark-grant", [statement])
 
 
-def as_administrator(warehouse: Warehouse, serverless: Any) -> Warehouse:
-    """Returns the warehouse, for statements of its administrator."""
+def as_administrator(warehouse: Warehouse, serverless: Any, secret_arn: str = "") -> Warehouse:
+    """Returns the warehouse, for statements of its administrator.
+
+    `secret_arn` is for a warehouse that the stack has not made; raises `TidemarkError` if it is missing there.
+    """
+    if secret_arn:
+        return warehouse.with_secret(secret_arn)
+    if not warehouse.connection.is_of_stack:
+        raise TidemarkError("the warehouse is not the stack's own: expected --secret with its administrator's secret")
     workgroup = serverless.get_workgroup(workgroupName=warehouse.target["WorkgroupName"])["workgroup"]
     namespace = serverless.get_namespace(namespaceName=workgroup["namespaceName"])["namespace"]
     secret = namespace.get("adminPasswordSecretArn")

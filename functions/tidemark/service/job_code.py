@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tidemark.adapters.world import World
 from tidemark.clock import iso
-from tidemark.core.errors import TidemarkError
+from tidemark.core.errors import TidemarkError, Transient
 from tidemark.core.job_code import CODE, CURRENT, ENTRY, CurrentCode, code_hash, code_prefix, version_of
 from tidemark.service.transitions import known_datasets, unfinished_batches
 
@@ -28,6 +28,17 @@ def current_code(world: World) -> str:
     """Returns the hash of the version that new work takes; "" if nothing was uploaded since there are hashes."""
     text = world.store.get(world.settings.control_bucket, CURRENT)
     return CurrentCode.loads(text).code if text else ""
+
+
+def code_for_new_work(world: World) -> str:
+    """Returns the hash of the current version, "" for code from before there were hashes.
+
+    Raises `Transient` if nothing was uploaded at all: a stack that was just created gets its code a moment later.
+    """
+    code = current_code(world)
+    if not code and world.store.get(world.settings.control_bucket, f"{code_prefix(code)}{ENTRY}") is None:
+        raise Transient("no job code has been uploaded: `tidemark deploy` or `tidemark jobs upload` does it")
+    return code
 
 
 def code_uri(world: World, code: str) -> str:

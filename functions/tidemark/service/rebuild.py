@@ -30,22 +30,26 @@ class Lost:
 
 @dataclass(frozen=True)
 class Rebuilder:
-    """The warehouse as its administrator, who acts as the loader, so that the loader owns what is made."""
+    """The warehouse as the loader, or as its administrator, who acts as the loader: the loader owns what is made."""
 
-    admin: Warehouse
-    loader: str
+    warehouse: Warehouse
+    loader: str = ""  # as whom the administrator acts
 
     def apply(self, name: str, statements: Sequence[str]) -> None:
         """Runs DDL as the loader."""
-        self.admin.apply(name, acting_as(self.loader, list(statements)))
+        self.warehouse.apply(name, self.as_loader(statements))
+
+    def as_loader(self, statements: Sequence[str]) -> list[str]:
+        """The statements of one transaction, run as the loader."""
+        return acting_as(self.loader, list(statements)) if self.loader else list(statements)
 
 
-def look(world: World, admin: Warehouse, datasets: Iterable[str]) -> list[Lost]:
+def look(world: World, warehouse: Warehouse, datasets: Iterable[str]) -> list[Lost]:
     """Returns all tables of the datasets, with the relations that the warehouse lacks of each.
 
     A table of which nothing was ever published or loaded lacks nothing: its first load makes it.
     """
-    existing = admin.relations(PUBLIC)
+    existing = warehouse.relations(PUBLIC)
     tables = [(name, table) for name in datasets for table in world.datasets[name].tables]
     return [Lost(name, table, _missing(world, table, existing)) for name, table in tables]
 
@@ -85,14 +89,14 @@ def _make(world: World, rebuilder: Rebuilder, lost: Lost) -> None:
     if lost.missing:
         for relation in relations(lost.table):
             world.ledger.warehouse_tables.forget(relation)
-    if not _has_history(rebuilder.admin):
+    if not _has_history(rebuilder.warehouse):
         world.ledger.warehouse_tables.forget(HISTORY)
     ensure_tables(world, [lost.table], rebuilder.apply)
 
 
-def _has_history(admin: Warehouse) -> bool:
+def _has_history(warehouse: Warehouse) -> bool:
     needed = {name.rpartition(".")[2] for name in (HISTORY, *map(history_of, SHARDS))}
-    return needed <= admin.relations(OWN)
+    return needed <= warehouse.relations(OWN)
 
 
 def _fill(world: World, rebuilder: Rebuilder, lost: Lost, files: Sequence[StoredFile]) -> int:
@@ -100,7 +104,7 @@ def _fill(world: World, rebuilder: Rebuilder, lost: Lost, files: Sequence[Stored
     staged = list(_with_manifests(world, name, lost.table, stages(lost.table, files)))
     statements = rebuild_statements(name, lost.dataset, lost.table, staged, world.settings.copy_role_arn)
     try:
-        rows = rebuilder.admin.transact(name, acting_as(rebuilder.loader, statements))
+        rows = rebuilder.warehouse.transact(name, rebuilder.as_loader(statements))
     except Terminal as error:
         raise TidemarkError(f"{lost.table.name}: {error}") from error
     return int(rows[0][0])

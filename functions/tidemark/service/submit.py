@@ -18,7 +18,7 @@ from tidemark.observability import count, logger
 from tidemark.service.dataset_lock import next_to_run, seen_keys
 from tidemark.service.documents import attempt_key, read_spec
 from tidemark.service.errors import newer_left_alone
-from tidemark.service.job_code import code_uri, current_code
+from tidemark.service.job_code import code_for_new_work, code_uri
 from tidemark.service.transitions import dataset_of, move
 
 #: How long EMR is trusted to know a client token (docs/aws-facts.md#emr-client-tokens). After that, `_find` looks for
@@ -99,7 +99,7 @@ def _new_spec(world: World, batch: Batch) -> JobSpec:
         manifest=f"s3://{settings.control_bucket}/{batch.manifest}",
         output=f"s3://{settings.lake_bucket}/{prefix}",
         seen=tuple(seen_keys(world, batch)) if needs_lock(dataset) else None,
-        code=repeated.code if repeated else current_code(world),
+        code=repeated.code if repeated else code_for_new_work(world),
     )
 
 

@@ -210,3 +210,5 @@ def test_versions_of_odd_keys_are_listed(client: Any) -> None:
     assert [found["Key"] for found in s3.list_object_versions(Bucket="odd")["DeleteMarkers"]] == ["a\x01b"]
     raw = s3.list_object_versions(Bucket="odd", Prefix="a b", EncodingType="url")
     assert [found["Key"] for found in raw["Versions"]] == ["a%20b%2B%2520"]
+    with pytest.raises(s3.exceptions.NoSuchBucket):
+        s3.list_object_versions(Bucket="missing", EncodingType="url")
