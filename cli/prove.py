@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tidemark.core.errors import TidemarkError
 
 COLOURS = {Verdict.CONFIRMED: "green", Verdict.REFUTED: "red", Verdict.FAILED: "red", Verdict.SKIPPED: "dim"}
 #: A deployment and its end: ten minutes of the smallest warehouse, requests, and storage for an hour.
-DEPLOYMENT_DOLLARS = 1
+DEPLOYMENT_DOLLARS = Decimal("0.75")
 
 
 def list_steps(console: Console) -> None:

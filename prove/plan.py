@@ -142,7 +142,7 @@ STEPS: tuple[Step[Stage], ...] = (
     ),
     Step(
         "bill",
-        "A proof costs less than three dollars.",
+        "A proof costs less than two dollars.",
         "a measurement",
         trials.bill,
         account_only="the laptop cloud charges nothing",

@@ -220,6 +220,7 @@ TYPES: Mapping[str, ResourceType] = {
         "FunctionName Description Handler Runtime Architectures Code Environment Timeout MemorySize Role Layers "
         "LoggingConfig DeadLetterConfig",
         {
+            "VpcConfig": "the processes reach this endpoint alone, in every network",
             "EphemeralStorage": "the laptop's disk",
             "TracingConfig": "the laptop cloud records no traces",
             "ReservedConcurrentExecutions": ONE_WORKER,

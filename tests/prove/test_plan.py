@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from decimal import Decimal
 from pathlib import Path
 
+from cli.prove import DEPLOYMENT_DOLLARS
 from prove.plan import STEPS
 from prove.step import most_dollars
 
@@ -29,6 +29,6 @@ def test_what_only_an_account_can_prove_is_a_step() -> None:
     assert named <= {step.name for step in STEPS}
 
 
-def test_a_proof_costs_less_than_three_dollars() -> None:
-    """With a dollar for the deployments."""
-    assert most_dollars(STEPS) + 1 < Decimal(3)
+def test_a_proof_costs_less_than_two_dollars() -> None:
+    """With what the deployment itself costs."""
+    assert most_dollars(STEPS) + DEPLOYMENT_DOLLARS < 2

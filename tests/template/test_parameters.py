@@ -172,6 +172,15 @@ def test_subnets_are_those_of_warehouse_and_jobs() -> None:
     assert not set(subnets) & set(none["Warehouse"])
 
 
+def test_functions_are_in_the_subnets_only_on_request() -> None:
+    """They call AWS's own endpoints, which a subnet needs a way to."""
+    wanted = resolved({**NETWORK, "FunctionsInSubnets": "true"})
+    subnets = {"SubnetIds": ["subnet-1", "subnet-2", "subnet-3"], "SecurityGroupIds": ["sg-1"]}
+    for name in ("Collect", "Plan", "Submit", "Load", "Predict"):
+        assert wanted[name]["VpcConfig"] == subnets
+        assert "VpcConfig" not in resolved(NETWORK)[name]
+
+
 def test_a_key_encrypts_whatever_is_kept() -> None:
     """Buckets, ledger and warehouse; without one, each service's own key does."""
     given, none = resolved(CHOICES["key"]), resolved({})
@@ -191,6 +200,7 @@ def test_a_key_encrypts_whatever_is_kept() -> None:
     [
         ({"SubnetIds": "subnet-1"}, "SubnetIds and SecurityGroupIds belong together"),
         ({"SecurityGroupIds": "sg-1"}, "SubnetIds and SecurityGroupIds belong together"),
+        ({"FunctionsInSubnets": "true"}, "FunctionsInSubnets needs subnets"),
         ({"ExistingWorkgroupArn": GROUP, "ExistingCluster": "big"}, "are two warehouses"),
         ({"WarehouseUser": "loader"}, "WarehouseUser is a user of a provisioned cluster"),
         (

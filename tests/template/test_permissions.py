@@ -36,6 +36,7 @@ COMMITTER = "S3A's committer; on a laptop Spark writes to a folder"
 #: (principal, `action on resource` or resource) → why no end-to-end test uses the permission. Names may have wildcards.
 REASONS = {
     ("*Role", "logs:* on *"): "Lambda itself writes the logs; on a laptop they are files",
+    ("*Role", "ec2:* on *"): "Lambda makes a function's network interfaces, if it is in subnets",
     ("*Role", "sqs:SendMessage on *"): "for what failed for good, or could not be delivered: tests/local/delivery",
     ("*Role", "dynamodb:ListStreams on *"): "Lambda asks for it when the mapping is made; the laptop knows the stream",
     ("*", "s3:ListBucket on *"): "S3 asks for it only if an object is missing",

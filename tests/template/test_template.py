@@ -38,7 +38,7 @@ UNBOUND = {
     ("ReaderPolicy", "ReadOwnResults"): "as above; a condition names the issuer",
 }
 #: What SAM, or a role of our own, attaches. Those for sources of events would open every queue and stream.
-MANAGED_POLICIES = {"AWSLambdaBasicExecutionRole"}
+MANAGED_POLICIES = {"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"}
 #: state of an overdue batch → function that moves it on
 HINTS = {"FORMING": "Plan", "PLANNED": "Submit", "RUNNING": "Publish", "PUBLISHED": "Load", "LOADING": "Settle"}
 #: What the events in the library call the resources that patterns refer to.
