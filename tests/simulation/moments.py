@@ -86,7 +86,7 @@ class Fingerprints:
                 frozenset((uri, self._of(file)) for uri, file in simulation.data.files.items()),
                 frozenset((name, _contents(table)) for name, table in catalog.tables.items()),
                 (tuple(catalog.deleted), catalog.commits, catalog.written),
-                repr((emr.runs, emr.tokens, emr.script, emr.doubled)),
+                repr((emr.runs, emr.tokens, emr.script, emr.doubled, emr.state)),
                 repr((redshift.statements, redshift.tokens, redshift.changes, redshift.own_tokens)),
                 (stage.time, tuple((when, what) for when, _, what, _ in sorted(stage.heap, key=lambda one: one[:2]))),
                 (len(simulation.received), len(simulation.messages), simulation.night_news, simulation.night_seen),

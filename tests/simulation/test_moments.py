@@ -17,7 +17,7 @@ from tests.simulation.small_worlds import LOADED, OVERWRITTEN
 STATE = {
     "dynamodb": {"items", "seen", "late"},
     "s3": {"raw", "keys", "objects", "written"},  # `keys` orders `raw`, `written` is the number of raw objects
-    "emr": {"runs", "tokens", "script", "doubled", "run_seconds"},  # `run_seconds` is never changed by a race
+    "emr": {"runs", "tokens", "script", "doubled", "state", "run_seconds"},  # `run_seconds` is never changed by a race
     "redshift": {"statements", "tokens", "down_until", "own_tokens", "changes", "longest", "database"},
     "catalog": {
         "options",
