@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cli.render import Part, capped, duration, plural, say, say_whole
 from tidemark.adapters.world import World
+from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.lifecycle import Batch
 from tidemark.service.recover import HANDLERS_END_AFTER, Findings, look, recover, stop
 from tidemark.service.seal import Seal
@@ -33,7 +34,10 @@ def run_recovery(
         say(console, "the ledger is whole: it bears the seal of its table (--anyway stops everything, and checks)")
         return 0
     _wait(world, console, HANDLERS_END_AFTER if wait_seconds is None else timedelta(seconds=wait_seconds))
-    findings = recover(world, accept)
+    try:
+        findings = recover(world, accept)
+    except Conflict as another:
+        raise TidemarkError(f"another recovery has begun or ended meanwhile, this one has stopped: {another}") from None
     if findings.disagreements and not accept:
         _show(console, findings, "would be put back")
         say(console, ("nothing was done", "red"), ": ledger, lake and warehouse do not agree, and nothing goes on")

@@ -18,6 +18,7 @@ from tidemark.core.lifecycle import State
 from tidemark.core.recovery import rebuilt
 from tidemark.service.evidence import gather
 from tidemark.service.putback import put_back
+from tidemark.service.recover import stop
 
 A2 = replace(A, version="v2", sequencer="0C")
 ONCE: Dataset = parse_dataset(
@@ -32,7 +33,8 @@ def back(shop: Shop, batch_id: str = ONE, root: str = "") -> Ledger:
     """Put one batch back, and answer the ledger."""
     seen = gather(shop.world)
     batch = rebuilt(seen.traces[batch_id], seen.known.get(batch_id), False, "", shop.world.clock.now())
-    put_back(shop.world, seen, batch, root or batch_id)
+    stop(shop.world)
+    put_back(shop.world, shop.world.ledger.recovery.begin(), seen, batch, root or batch_id)
     return shop.world.ledger
 
 
@@ -80,7 +82,8 @@ def test_a_file_that_a_person_has_released_is_a_normal_one(shop: Shop) -> None:
     shop.blame(ONE, A)
     shop.form(ONE, B, attempt=2)
     shop.form(ONE, A, B, attempt=3)
-    shop.world.ledger.recovery.set_aside(A, ONE, "NoSuchVersion", shop.world.clock.now())
+    stop(shop.world)
+    shop.world.ledger.recovery.begin().set_aside(A, ONE, "NoSuchVersion", shop.world.clock.now())
     assert back(shop).quarantine.contents()[1] == []
 
 

@@ -12,12 +12,13 @@ import tidemark.service.recover as recover_module
 from tests.service.lost import LOAD, ONE, TWO, A, B, Shop
 from tidemark.adapters.ledger.batches import Batches
 from tidemark.adapters.ledger.declarations import Declarations
-from tidemark.core.errors import TidemarkError
+from tidemark.adapters.world import World
+from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.files import Holder
 from tidemark.core.lifecycle import Batch, State
 from tidemark.core.traces import children_of
-from tidemark.service.evidence import gather
-from tidemark.service.recover import Findings, look, recover, roots
+from tidemark.service.evidence import Evidence, gather
+from tidemark.service.recover import Findings, look, recover, roots, stop
 from tidemark.service.seal import Seal
 from tidemark.service.seal import look as seal_of
 
@@ -27,6 +28,12 @@ LOST_ROWS = f"{ONE}: warehouse, sales: expected 2 rows of attempt 1, found 1 row
 def states(found: Findings) -> dict[str, tuple[State, int]]:
     """What is, or would be, put back: state and attempt by batch."""
     return {batch.batch_id: (batch.state, batch.attempt) for batch in found.batches}
+
+
+def recovered(world: World, accept: bool = False) -> Findings:
+    """What a person does, once every function has ended."""
+    stop(world)
+    return recover(world, accept)
 
 
 def split(shop: Shop) -> tuple[str, str]:
@@ -56,7 +63,7 @@ def test_a_lost_ledger_is_made_whole(shop: Shop) -> None:
     shop.form(TWO, B)
     assert states(look(shop.world)) == {ONE: (State.LOADED, 1), TWO: (State.PLANNED, 1)}
     assert shop.world.ledger.batches.get(ONE) is None
-    found = recover(shop.world)
+    found = recovered(shop.world)
     assert states(found) == {ONE: (State.LOADED, 1), TWO: (State.PLANNED, 1)}
     assert (found.left_out, found.disagreements) == ((), ())
     assert shop.world.ledger.files.holder("raw", "shop/b") == Holder(B, TWO)
@@ -71,7 +78,7 @@ def test_only_what_the_ledger_is_behind_with_is_put_back(shop: Shop) -> None:
     shop.run(ONE)
     known = shop.know(ONE, State.RUNNING)
     shop.form(TWO, B)
-    assert states(recover(shop.world)) == {TWO: (State.PLANNED, 1)}
+    assert states(recovered(shop.world)) == {TWO: (State.PLANNED, 1)}
     assert shop.world.ledger.batches.get(ONE) == known
 
 
@@ -79,19 +86,19 @@ def test_nothing_is_written_while_rows_are_missing(shop: Shop) -> None:
     """A person looks first; who accepts it has the ledger made whole, and is told once more."""
     shop.load(ONE, A)
     shop.warehouse.database.execute("DELETE FROM sales WHERE rowid = 1")
-    found = recover(shop.world)
+    found = recovered(shop.world)
     assert found.disagreements == (LOST_ROWS,)
-    assert (shop.world.ledger.batches.get(ONE), seal_of(shop.world)) == (None, Seal.NONE)
-    assert recover(shop.world, accept=True).disagreements == (LOST_ROWS,)
+    assert (shop.world.ledger.batches.get(ONE), seal_of(shop.world)) == (None, Seal.FOREIGN)
+    assert recovered(shop.world, accept=True).disagreements == (LOST_ROWS,)
     assert (shop.world.ledger.batches.get(ONE).state, seal_of(shop.world)) == (State.LOADED, Seal.WHOLE)  # type: ignore[union-attr]
 
 
 def test_rows_missing_from_a_batch_that_the_ledger_knows_are_found_as_well(shop: Shop) -> None:
     """The restored ledger may be right about it, and the tables wrong."""
     shop.load(ONE, A)
-    recover(shop.world)
+    recovered(shop.world)
     shop.lake.tables["sales"] = {}
-    [line] = recover(shop.world).disagreements
+    [line] = recovered(shop.world).disagreements
     assert line == f"{ONE}: lake, sales: expected 2 rows of attempt 1, found no rows"
 
 
@@ -100,9 +107,9 @@ def test_what_the_warehouse_has_recorded_as_loaded_is_compared(shop: Shop, state
     """The restored ledger may be older than the load: settle would believe the load's own count."""
     shop.load(ONE, A)
     shop.know(ONE, state, rows={"sales": 2})
-    assert recover(shop.world).disagreements == ()
+    assert recovered(shop.world).disagreements == ()
     shop.warehouse.database.execute("DELETE FROM sales WHERE rowid = 1")
-    assert recover(shop.world).disagreements == (LOST_ROWS,)
+    assert recovered(shop.world).disagreements == (LOST_ROWS,)
 
 
 @pytest.mark.parametrize("state", [State.PUBLISHED, State.LOADING])
@@ -112,9 +119,9 @@ def test_what_is_not_loaded_yet_is_compared_in_the_lake_only(shop: Shop, state: 
     shop.order(ONE)
     shop.show(ONE, 2)
     shop.know(ONE, state, rows={"sales": 2})
-    assert recover(shop.world).disagreements == ()
+    assert recovered(shop.world).disagreements == ()
     shop.lake.tables["sales"] = {}
-    [line] = recover(shop.world).disagreements
+    [line] = recovered(shop.world).disagreements
     assert line == f"{ONE}: lake, sales: expected 2 rows of attempt 1, found no rows"
 
 
@@ -124,7 +131,7 @@ def test_rows_that_nothing_else_knows_of_are_for_a_person(shop: Shop, attempt: i
     shop.show(ONE, 2, attempt)
     if attempt == 2:
         shop.know(ONE, State.RUNNING)
-    [line] = recover(shop.world).disagreements
+    [line] = recovered(shop.world).disagreements
     assert line.startswith(f"lake, sales: rows of {ONE}, attempt {attempt}, which is in neither the ledger nor")
 
 
@@ -132,7 +139,7 @@ def test_a_version_that_readers_may_have_seen_twice_is_for_a_person(shop: Shop) 
     """Something went on by a ledger that was set back, and claimed the file once more."""
     shop.load(ONE, A)
     shop.load(TWO, A)
-    [line] = recover(shop.world).disagreements
+    [line] = recovered(shop.world).disagreements
     assert line == f"s3://raw/shop/a version v1 is in {ONE} and in {TWO}"
 
 
@@ -140,7 +147,7 @@ def test_a_batch_that_came_to_nothing_is_left_out(shop: Shop) -> None:
     """A planner that outlived its ledger wrote its manifest, and nothing more; the file is another batch's."""
     shop.load(ONE, A)
     shop.form(TWO, A)
-    found = recover(shop.world)
+    found = recovered(shop.world)
     assert (states(found), found.left_out, found.disagreements) == ({ONE: (State.LOADED, 1)}, (TWO,), ())
     assert shop.world.ledger.batches.get(TWO) is None
     assert seal_of(shop.world) is Seal.WHOLE
@@ -149,14 +156,14 @@ def test_a_batch_that_came_to_nothing_is_left_out(shop: Shop) -> None:
 def test_a_document_that_cannot_be_read_keeps_the_seal_away(shop: Shop) -> None:
     """What it says may concern the files of others."""
     shop.put("control", ONE, 1, "manifest.json", "{")
-    assert len(recover(shop.world).disagreements) == 1
-    assert seal_of(shop.world) is Seal.NONE
+    assert len(recovered(shop.world).disagreements) == 1
+    assert seal_of(shop.world) is Seal.FOREIGN
 
 
 def test_a_split_batch_comes_back_with_both_of_its_children(shop: Shop) -> None:
     """One has left documents, the other is formed anew of its part; files are claimed for the parent."""
     first, second = split(shop)
-    assert states(recover(shop.world)) == {
+    assert states(recovered(shop.world)) == {
         ONE: (State.SPLIT, 1),
         first: (State.PLANNED, 1),
         second: (State.FORMING, 1),
@@ -174,8 +181,8 @@ def test_a_recovery_may_die_between_a_split_batch_and_its_children(
     with monkeypatch.context() as dying:
         dying.setattr(Batches, "save", dies_with(dies_at))
         with pytest.raises(KeyboardInterrupt):
-            recover(shop.world)
-    recover(shop.world)
+            recovered(shop.world)
+    recovered(shop.world)
     known = {batch.batch_id: batch.state for batch in shop.world.ledger.batches.named([ONE, *children_of(ONE)])}
     assert known == dict(zip((ONE, *children_of(ONE)), (State.SPLIT, State.PLANNED, State.FORMING), strict=True))
 
@@ -197,7 +204,7 @@ def test_reconcile_begins_anew(shop: Shop) -> None:
     ledger = shop.world.ledger
     for name in ("RECONCILE#shop/", "RECONCILED#shop", "PAUSE#shop"):
         ledger.controls.set(name, {"at": "somewhere"})
-    recover(shop.world)
+    recovered(shop.world)
     assert (ledger.controls.with_prefix("RECONCILE"), ledger.controls.paused("shop")) == ({}, True)
 
 
@@ -213,9 +220,9 @@ def test_what_comes_between_keeps_the_seal_away(shop: Shop, monkeypatch: pytest.
     with monkeypatch.context() as busy:
         busy.setattr(recover_module, "put_back", beside)
         with pytest.raises(TidemarkError, match=f"run it again: {TWO} is still to be put back"):
-            recover(shop.world)
-    assert seal_of(shop.world) is Seal.NONE
-    assert states(recover(shop.world)) == {TWO: (State.PLANNED, 1)}
+            recovered(shop.world)
+    assert seal_of(shop.world) is Seal.FOREIGN
+    assert states(recovered(shop.world)) == {TWO: (State.PLANNED, 1)}
     assert seal_of(shop.world) is Seal.WHOLE
 
 
@@ -232,8 +239,8 @@ def test_who_accepts_a_disagreement_has_not_accepted_the_next(shop: Shop, monkey
 
     monkeypatch.setattr(Declarations, "register", beside)
     with pytest.raises(TidemarkError, match=f"{TWO}: warehouse, sales: expected 2 rows"):
-        recover(shop.world, accept=True)
-    assert seal_of(shop.world) is Seal.NONE
+        recovered(shop.world, accept=True)
+    assert seal_of(shop.world) is Seal.FOREIGN
 
 
 def test_a_recovery_that_died_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +250,34 @@ def test_a_recovery_that_died_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as dying:
         dying.setattr(Batches, "save", dies_with(TWO))
         with pytest.raises(KeyboardInterrupt):
-            recover(shop.world)
-    assert states(recover(shop.world)) == {TWO: (State.LOADED, 1)}
+            recovered(shop.world)
+    assert states(recovered(shop.world)) == {TWO: (State.LOADED, 1)}
     assert shop.world.ledger.loads.get(LOAD)
+
+
+def test_a_recovery_that_another_one_has_overtaken_writes_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looked before the other one had sealed the ledger; meanwhile a run has refused a file, which stays refused."""
+    shop.form(ONE, A, B)
+    shop.order(ONE)
+    seen = gather(shop.world)
+
+    def overtaken(world: World) -> Evidence:
+        monkeypatch.setattr(recover_module, "gather", gather)
+        recovered(world)
+        batch = world.ledger.batches.get(ONE)
+        assert batch
+        world.ledger.files.refuse(replace(batch, reason="not JSON"), A)
+        return seen
+
+    monkeypatch.setattr(recover_module, "gather", overtaken)
+    with pytest.raises(Conflict):
+        recovered(shop.world)
+    assert shop.world.ledger.files.refusals(A.bucket, A.key) == {A.version: "not JSON"}
+    assert seal_of(shop.world) is Seal.WHOLE
+
+
+def test_nothing_is_recovered_while_functions_may_be_at_work(shop: Shop) -> None:
+    """Another person's recovery has sealed the ledger while this one waited for functions to end."""
+    recovered(shop.world)
+    with pytest.raises(Conflict, match="functions may be at work"):
+        recover(shop.world)

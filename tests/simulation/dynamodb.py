@@ -14,6 +14,7 @@ from tests.simulation.faults import refuse
 
 Item = dict[str, Any]
 Call = Callable[..., Any]
+NAME = re.compile(r"#\w+")
 EXISTS = re.compile(r"attribute_(not_)?exists\((\w+)\)")
 BELOW = re.compile(r"(\w+) < (:\w+)")
 EQUALS = re.compile(r"(#?\w+) = (:\w+)")
@@ -205,8 +206,8 @@ def understood(text: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 
 def holds(request: Item, item: Item | None) -> bool:
     """Whether the request's condition is true of the item as it is."""
-    text = request.get("ConditionExpression", "")
-    values = request.get("ExpressionAttributeValues", {})
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    text = NAME.sub(lambda found: names[found[0]], request.get("ConditionExpression", ""))
     return all(test(item or {}, values) for test in compiled(text))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tidemark.adapters.ledger.recovery import Recoverer
 from tidemark.adapters.world import World
 from tidemark.core.dataset_lock import needs_lock
 from tidemark.core.files import FileVersion, Holder, undecided_keys
@@ -18,31 +19,34 @@ from tidemark.service.evidence import Evidence
 from tidemark.service.transitions import announce
 
 
-def put_back(world: World, seen: Evidence, batch: Batch, root: str) -> None:
-    """Writes the batch and all other items that its trace implies; `root` is the batch that claimed its files."""
+def put_back(world: World, recoverer: Recoverer, seen: Evidence, batch: Batch, root: str) -> None:
+    """Writes the batch and all other items that its trace implies; `root` is the batch that claimed its files.
+
+    Raises `Conflict` if another recovery has begun, or the ledger was sealed.
+    """
     trace = seen.traces.get(batch.batch_id)
     if trace:
-        _claim(world, trace, root)
-        _quarantine_files(world, trace)
+        _claim(world, recoverer, trace, root)
+        _quarantine_files(world, recoverer, trace)
         _free_segments(world, seen.known.get(batch.batch_id))
         world.ledger.declarations.register(batch.dataset, seen.datasets[batch.dataset].declared)
-        _record_keys(world, batch, trace)
+        _record_keys(recoverer, batch, trace)
         _record_days(world, trace)
         _record_warehouse_tables(world, trace)
         _record_load(world, seen, batch)
-    announce(world.ledger.batches.save(batch))
+    announce(recoverer.save(batch))
 
 
-def _claim(world: World, trace: Trace, root: str) -> None:
+def _claim(world: World, recoverer: Recoverer, trace: Trace, root: str) -> None:
     by_key: dict[tuple[str, str], list[FileVersion]] = {}
     for file in files_of(trace):
         by_key.setdefault((file.bucket, file.key), []).append(file)
     now = world.clock.now()
     for (bucket, key), files in by_key.items():
-        _claim_key(world, bucket, key, [Holder(file, root) for file in files], now)
+        _claim_key(world, recoverer, bucket, key, [Holder(file, root) for file in files], now)
 
 
-def _claim_key(world: World, bucket: str, key: str, claims: list[Holder], now: datetime) -> None:
+def _claim_key(world: World, recoverer: Recoverer, bucket: str, key: str, claims: list[Holder], now: datetime) -> None:
     """Claims every version of the key: the latest as such, and the others as older versions."""
     latest = world.ledger.files.holder(bucket, key)
     holders = {holder.file.version: holder for holder in world.ledger.files.holders(bucket, key)}
@@ -53,9 +57,9 @@ def _claim_key(world: World, bucket: str, key: str, claims: list[Holder], now: d
     *before, last = versions_in_order(known, claims, shown)
     for held in before:
         if held.file.version not in older:
-            world.ledger.recovery.hold_older(held.file, held.batch_id, now)
+            recoverer.hold_older(held.file, held.batch_id, now)
     if latest != Holder(last.file, last.batch_id):
-        world.ledger.recovery.hold(last.file, last.batch_id, now, instead=latest)
+        recoverer.hold(last.file, last.batch_id, now, instead=latest)
 
 
 def _free_segments(world: World, known: Batch | None) -> None:
@@ -66,23 +70,23 @@ def _free_segments(world: World, known: Batch | None) -> None:
         world.ledger.segments.free(known.dataset, sk, known.background)
 
 
-def _quarantine_files(world: World, trace: Trace) -> None:
+def _quarantine_files(world: World, recoverer: Recoverer, trace: Trace) -> None:
     """Puts files that a run has failed on in quarantine, unless they are in the manifest or were overwritten."""
     for file in listed(trace.manifest):
         if file.version in world.ledger.files.refusals(file.bucket, file.key):
-            world.ledger.recovery.take_back(file)
+            recoverer.take_back(file)
     for file, reason in refused_files(trace).items():
         latest = world.ledger.files.holder(file.bucket, file.key)
         if trace.dataset.on_overwrite == "append" or (latest and latest.file.version == file.version):
-            world.ledger.recovery.set_aside(file, trace.batch_id, reason, world.clock.now())
+            recoverer.set_aside(file, trace.batch_id, reason, world.clock.now())
 
 
-def _record_keys(world: World, batch: Batch, trace: Trace) -> None:
+def _record_keys(recoverer: Recoverer, batch: Batch, trace: Trace) -> None:
     """Records, for a deduplicating dataset, the keys of the attempt that readers of the lake see."""
     attempt = max((attempt for rows in trace.lake.values() for attempt in rows), default=0)
     result = trace.results.get(attempt)
     if needs_lock(trace.dataset) and result and result.keys is not None:
-        world.ledger.seen_keys.put(batch, attempt, result.keys)
+        recoverer.record_keys(batch, attempt, result.keys)
 
 
 def _record_days(world: World, trace: Trace) -> None:

@@ -58,20 +58,21 @@ def recover(world: World, accept: bool = False) -> Findings:
     """Puts back what is missing and seals the ledger, unless there are disagreements that are not accepted.
 
     Returns what was put back, and what disagrees. If that is not accepted, nothing is written. Raises `TidemarkError`
-    if another recovery is needed.
+    if another recovery is needed, and `Conflict` if one has begun or ended meanwhile, or if the seal was not broken.
     """
+    recoverer = world.ledger.recovery.begin()
     seen = gather(world)
     findings = _findings(world, seen)
     if findings.disagreements and not accept:
         return findings
     origin = roots(seen)
     for batch in findings.batches:
-        put_back(world, seen, batch, origin.get(batch.batch_id, batch.batch_id))
+        put_back(world, recoverer, seen, batch, origin.get(batch.batch_id, batch.batch_id))
     for prefix in PLACES:
         for name in world.ledger.controls.with_prefix(prefix):
             world.ledger.controls.set(name, {})
     _check(findings, look(world), accept)
-    world.ledger.recovery.put_seal()
+    recoverer.seal()
     return findings
 
 

@@ -39,7 +39,7 @@ def full(ledger: Ledger, held: Holder, file: FileVersion, noon: datetime) -> Led
     ledger.warehouse_tables.put_columns("web_events", {"day": "date"})
     loading = ledger.batches.save(batch("web.t.2", state=State.PUBLISHED))
     ledger.loads.begin(Load("load.1", noon, (("web.t.2", 1),), ("web",)), [replace(loading, load_id="load.1")])
-    ledger.seen_keys.put(batch("web.t.3"), 1, [DataFile("s3://lake/keys", 1, 2)])
+    ledger.table.transact([ledger.seen_keys.record(batch("web.t.3"), 1, [DataFile("s3://lake/keys", 1, 2)])])
     return ledger
 
 

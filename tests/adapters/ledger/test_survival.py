@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.adapters.ledger.conftest import NOON, batch, in_memory, newer
 from tests.simulation.dynamodb import Item, SimDynamoDB
 from tidemark.adapters.ledger import Ledger
+from tidemark.adapters.ledger.recovery import Recoverer
 from tidemark.core.dataset_lock import LockHolder
 from tidemark.core.files import FileVersion, Holder
 from tidemark.core.job import DataFile
@@ -36,7 +37,7 @@ def filled() -> tuple[SimDynamoDB, Ledger]:
     published = ledger.batches.save(batch("web.t.2", state=State.PUBLISHED, counts=Counts(read=1, kept=1)))
     loading = replace(published, state=State.LOADING, load_id="load.1")
     ledger.loads.begin(Load("load.1", NOON, (("web.t.2", 1),), ("web",)), [loading])
-    ledger.seen_keys.put(batch("web.t.2"), 1, [DataFile("s3://lake/keys", 1, 2)])
+    ledger.table.transact([ledger.seen_keys.record(batch("web.t.2"), 1, [DataFile("s3://lake/keys", 1, 2)])])
     ledger.day_changes.record("web_events", "2026-03-01", 7)
     ledger.locks.take("web", LockHolder("web.t.1", 1), None)
     ledger.declarations.register("web", {"name": "web"})
@@ -95,12 +96,18 @@ SAVES: dict[str, Callable[[Ledger], object]] = {
     "a lock": lambda ledger: ledger.locks.take("web", LockHolder("web.t.2", 1), LockHolder("web.t.1", 1)),
     "a declaration": lambda ledger: ledger.declarations.register("web", {"name": "web", "prefix": "web/"}),
     "a warehouse table": lambda ledger: ledger.warehouse_tables.put_columns("web_events", {"day": "timestamp"}),
-    "seen keys": lambda ledger: ledger.seen_keys.put(known(ledger, "web.t.2"), 2, []),
+    "seen keys": lambda ledger: ledger.table.transact([ledger.seen_keys.record(known(ledger, "web.t.2"), 2, [])]),
     "a published batch with keys": lambda ledger: ledger.seen_keys.save_with_batch(known(ledger, "web.t.2"), []),
     "a day change": lambda ledger: ledger.day_changes.record("web_events", "2026-03-01", 8),
-    "a recovered claim": lambda ledger: ledger.recovery.hold(FILE, "web.t.2", NOON, instead=holder(ledger)),
-    "a recovered quarantine": lambda ledger: ledger.recovery.set_aside(FILE, "web.t.1", "no", NOON),
+    "a recovered claim": lambda ledger: begun(ledger).hold(FILE, "web.t.2", NOON, instead=holder(ledger)),
+    "a recovered quarantine": lambda ledger: begun(ledger).set_aside(FILE, "web.t.1", "no", NOON),
 }
+
+
+def begun(ledger: Ledger) -> Recoverer:
+    """A recovery that may write."""
+    ledger.recovery.break_seal(NOON)
+    return ledger.recovery.begin()
 
 
 def everything(dynamodb: SimDynamoDB) -> dict[tuple[str, str], Item]:

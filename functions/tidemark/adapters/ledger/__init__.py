@@ -63,7 +63,7 @@ class Ledger:
         self.locks = DatasetLocks(table)
         self.newer = Newer(table)
         self.quarantine = Quarantine(table)
-        self.recovery = Recovery(table, self.controls)
         self.seen_keys = SeenKeys(table, self.batches)
+        self.recovery = Recovery(table, self.controls, self.batches, self.seen_keys)
         self.segments = Segments(table)
         self.warehouse_tables = WarehouseTables(table)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import fields
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
+from tidemark.adapters.ledger.attribute_values import UNSTORED, attributes, plain, typed
 from tidemark.clock import from_iso, iso
 from tidemark.core.errors import NewerRelease
 from tidemark.core.files import FileVersion
@@ -22,8 +19,6 @@ from tidemark.core.release import FORMAT, FORMAT_NAME, NEWER, is_newer_format
 Item = dict[str, Any]
 #: Partitions of the `open` index besides the datasets; no dataset's name begins with `#`.
 QUARANTINE, LOADS, BLEMISHED = "#quarantine", "#loads", "#blemished"
-#: Fields of values that are not an attribute of their own.
-UNSTORED = ("unknown",)
 #: Attributes of items besides the fields of their values.
 SYSTEM = frozenset(("pk", "sk", "open", "due_at", "dataset", "batch_dataset", FORMAT_NAME))
 #: Every attribute that this release gives a batch or an attempt.
@@ -33,18 +28,12 @@ BATCH_MAPS: Mapping[str, type] = MappingProxyType({"counts": Counts, "failures":
 TIMES = ("created_at", "updated_at", "began_at", "due_at", "not_before", "waiting_since")
 
 
-@cache
-def _codec() -> tuple[TypeSerializer, TypeDeserializer]:
-    return TypeSerializer(), TypeDeserializer()
-
-
 def to_item(values: Mapping[str, Any]) -> Item:
     """Returns plain values in DynamoDB's typed form, of the first format unless they have another one.
 
     None and "" are left out, so sparse indexes stay sparse.
     """
-    serialize, stamped = _codec()[0].serialize, {FORMAT_NAME: 1, **values}
-    return {key: serialize(_plain(value)) for key, value in stamped.items() if value not in (None, "")}
+    return {key: typed(value) for key, value in {FORMAT_NAME: 1, **values}.items() if value not in (None, "")}
 
 
 def is_newer(item: Item) -> bool:
@@ -58,7 +47,7 @@ def readable(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def from_item(item: Item) -> dict[str, Any]:
-    """Returns an item's plain values; numbers become int, for the ledger holds no others.
+    """Returns an item's plain values.
 
     Raises `NewerRelease` if only a newer release may act on the item.
     """
@@ -66,37 +55,12 @@ def from_item(item: Item) -> dict[str, Any]:
         name = " ".join(str(item[key]["S"]) for key in ("pk", "sk") if key in item)
         number = item[FORMAT_NAME]["N"]
         raise NewerRelease(f"item {name} is of format {number}, this release reads formats up to {FORMAT}: {NEWER}")
-    deserialize = _codec()[1].deserialize
-    return {key: _python(deserialize(value)) for key, value in item.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, tuple):
-        return [_plain(element) for element in value]
-    if is_dataclass(value):
-        return _attributes(value)
-    return str(value) if isinstance(value, State) else value
-
-
-def _attributes(value: Any) -> dict[str, Any]:
-    return {entry.name: getattr(value, entry.name) for entry in fields(value) if entry.name not in UNSTORED}
-
-
-def _python(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_python(element) for element in value]
-    if isinstance(value, dict):
-        return {key: _python(element) for key, element in value.items()}
-    if isinstance(value, Decimal):
-        return int(value)
-    return bytes(value) if hasattr(value, "value") else value
+    return {key: plain(value) for key, value in item.items()}
 
 
 def batch_item(batch: Batch) -> Item:
     """Returns the batch's item; it has `open` only while the batch is not at rest or is listed for people."""
-    values = _attributes(batch)
+    values = attributes(batch)
     keys = {"pk": batch_key(batch.batch_id), "sk": "BATCH"}
     return _with_unknown(to_item({**values, **keys, **_indexed(batch)}), batch.unknown)
 
@@ -112,7 +76,7 @@ def _indexed(batch: Batch) -> dict[str, Any]:
 
 def attempt_item(batch: Batch) -> Item:
     """Returns the attempt's item, which is kept for ever: the batch as this attempt last wrote it."""
-    values = {**_attributes(batch), "due_at": None, "dataset": None, "batch_dataset": batch.dataset}
+    values = {**attributes(batch), "due_at": None, "dataset": None, "batch_dataset": batch.dataset}
     keys = {"pk": batch_key(batch.batch_id), "sk": f"ATTEMPT#{batch.attempt:06d}"}
     return _with_unknown(to_item({**values, **keys}), batch.unknown)
 
@@ -150,22 +114,22 @@ def parse_batch(item: Item) -> Batch:
     """
     values = from_item(item)
     values.setdefault("dataset", values.get("batch_dataset", ""))
-    attributes = _known(Batch, values)
-    attributes.update({name: from_iso(attributes[name]) for name in TIMES if name in attributes})
-    attributes["state"] = State(attributes["state"])
-    attributes["counts"] = Counts(**_known(Counts, attributes["counts"]))
-    attributes["failures"] = Failures(**_known(Failures, attributes["failures"]))
-    attributes["unknown"] = _unknown(item, BATCH_NAMES, BATCH_MAPS)
-    if attributes["state"] in AT_REST:
-        attributes["due_at"] = None
-    tuples = (name for name in ("segments", "children", "file_range") if name in attributes)
-    attributes.update({name: tuple(attributes[name]) for name in tuples})
-    return Batch(**attributes)
+    found = _known(Batch, values)
+    found.update({name: from_iso(found[name]) for name in TIMES if name in found})
+    found["state"] = State(found["state"])
+    found["counts"] = Counts(**_known(Counts, found["counts"]))
+    found["failures"] = Failures(**_known(Failures, found["failures"]))
+    found["unknown"] = _unknown(item, BATCH_NAMES, BATCH_MAPS)
+    if found["state"] in AT_REST:
+        found["due_at"] = None
+    tuples = (name for name in ("segments", "children", "file_range") if name in found)
+    found.update({name: tuple(found[name]) for name in tuples})
+    return Batch(**found)
 
 
 def load_item(load: Load) -> Item:
     """Returns the load's item; it is in the `open` index until the load is closed."""
-    values = _attributes(load)
+    values = attributes(load)
     indexed = {"open": LOADS, "due_at": iso(load.created_at)} if load.state == "OPEN" else {}
     item = to_item({**values, **indexed, "pk": load_key(load.load_id), "sk": "LOAD"})
     return _with_unknown(item, load.unknown)
@@ -176,17 +140,17 @@ def parse_load(item: Item) -> Load:
 
     Raises `NewerRelease` if only a newer release may act on it.
     """
-    attributes = _known(Load, from_item(item))
-    attributes["created_at"] = from_iso(attributes["created_at"])
-    attributes["batches"] = tuple((batch, attempt) for batch, attempt in attributes["batches"])
-    attributes["datasets"] = tuple(attributes["datasets"])
-    attributes["unknown"] = _unknown(item, _names(Load) | SYSTEM)
-    return Load(**attributes)
+    found = _known(Load, from_item(item))
+    found["created_at"] = from_iso(found["created_at"])
+    found["batches"] = tuple((batch, attempt) for batch, attempt in found["batches"])
+    found["datasets"] = tuple(found["datasets"])
+    found["unknown"] = _unknown(item, _names(Load) | SYSTEM)
+    return Load(**found)
 
 
 def file_values(file: FileVersion) -> dict[str, Any]:
     """Returns the attributes of a file version, by name."""
-    return _attributes(file)
+    return attributes(file)
 
 
 def parse_file(values: Mapping[str, Any]) -> FileVersion:

@@ -20,12 +20,11 @@ class SeenKeys:
 
     def save_with_batch(self, batch: Batch, files: Sequence[DataFile]) -> Batch:
         """Saves a batch that was just published, and its key files, in one transaction."""
-        update = self.table.write(_keys_values(batch, batch.attempt, files))
-        return self.batches.save(batch, [{"Update": update}])
+        return self.batches.save(batch, [self.record(batch, batch.attempt, files)])
 
-    def put(self, batch: Batch, attempt: int, files: Sequence[DataFile]) -> None:
-        """Records the key files of an attempt that readers of the lake see."""
-        self.table.overwrite(_keys_values(batch, attempt, files))
+    def record(self, batch: Batch, attempt: int, files: Sequence[DataFile]) -> dict[str, Any]:
+        """Returns the write that records the key files of an attempt that readers of the lake see."""
+        return {"Update": self.table.write(_keys_values(batch, attempt, files))}
 
     def shown(self, dataset: str, first: datetime, last: datetime, besides: str) -> list[DataFile]:
         """Returns the key files of all batches created from `first` to `last`, except `besides` (consistent read)."""
