@@ -106,9 +106,8 @@ def limited_python(path: Path, limit: int) -> Path:
 
 
 def python_memory(conf: dict[str, str]) -> int:
-    """Bytes of a small executor that its heap leaves to Python: Spark's overhead, 10 % and at least 384 MB."""
-    heap = int(conf["spark.executor.memory"].removesuffix("g")) << 30
-    return max(heap // 10, 384 * MB)
+    """Bytes of a small executor that its heap leaves to Python."""
+    return int(conf["spark.executor.memoryOverhead"].removesuffix("m")) * MB
 
 
 def shared_classes() -> str:
