@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,8 @@ def expand(template: Mapping[str, Json], parameters: Mapping[str, str] | None = 
     from samtranslator.public.exceptions import InvalidDocumentException
     from samtranslator.translator.transform import transform
 
+    # It counts its own calls, publishes them nowhere, and complains of that whenever Python collects garbage.
+    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # the translator asks boto3 for a region
     prepared = _with_code_on_s3(copy.deepcopy(dict(template)))
     try:

@@ -1,8 +1,9 @@
 """No call without a permission, and no permission without a call or a written reason.
 
 `permissions.txt` has the permissions that were used while all end-to-end tests ran: principal, action, resource, in the
-template's terms. The laptop cloud enforces the policies during these tests, so what is used is allowed; here, the file
-is compared with the template of today. `make permissions` writes it anew.
+template's terms. Some calls occur only in some runs, so it is the record of several. The laptop cloud enforces the policies
+during these tests, so what is used is allowed; here, the file is compared with the template of today. `make permissions`
+records anew.
 """
 
 from __future__ import annotations
@@ -55,10 +56,9 @@ REASONS = {
     ("PublishRole", "s3:DeleteObject on *"): "pyiceberg deletes metadata that is older than twenty commits",
     ("PublishRole", "s3:GetObject on {LakeBucket.Arn}/artifacts/*"): "tests/service/test_artifacts.py",
     ("PublishRole", "s3:PutObject on {LakeBucket.Arn}/artifacts/*"): "tests/service/test_artifacts.py",
-    (
-        "LoaderRole",
-        "redshift-data:ListStatements on *",
-    ): "for a statement whose id a crash lost: tests/service/test_load.py",
+    ("CopyRole", "s3:GetObject on {LakeBucket.Arn}/tables/*"): "`warehouse rebuild`: tests/service/test_rebuild.py",
+    ("ReaderPolicy", "{ControlBucket.Arn}/jobs/*"): "`jobs list`: tests/service/test_job_code.py",
+    ("SubmitRole", "{ControlBucket.Arn}/jobs/run_batch.py"): "before the first upload: tests/service/test_job_code.py",
     ("CopyRole", "s3:GetBucketLocation on *"): "COPY asks where a bucket is; the stand-in knows one region",
     (
         "OperatorPolicy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,14 @@ def test_sam_resources_are_expanded_offline() -> None:
         "WorkEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
     }
     assert resources["Work"]["Properties"]["Code"] == {"S3Bucket": "local-source", "S3Key": "functions"}
+
+
+def test_an_expansion_says_nothing_later(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even when Python frees what SAM's translator has left: a command's error output belongs to the command."""
+    function = {"Type": "AWS::Serverless::Function", "Properties": {"Handler": "a.b", "Runtime": "python3.11"}}
+    expand({"Resources": {"Plan": {**function, "Properties": {**function["Properties"], "CodeUri": "functions/"}}}})
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_what_sam_refuses_is_named() -> None:
