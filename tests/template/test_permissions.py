@@ -1,9 +1,9 @@
 """No call without a permission, and no permission without a call or a written reason.
 
 `permissions.txt` has the permissions that were used while all end-to-end tests ran: principal, action, resource, in the
-template's terms. Some calls occur only in some runs, so it is the record of several. The laptop cloud enforces the policies
-during these tests, so what is used is allowed; here, the file is compared with the template of today. `make permissions`
-records anew.
+template's terms. Some calls occur only in some runs, so it is the record of several. The laptop cloud enforces the
+policies during these tests, so what is used is allowed; here, the file is compared with the template of today.
+`make permissions` records anew.
 """
 
 from __future__ import annotations
