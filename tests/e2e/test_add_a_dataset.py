@@ -16,7 +16,7 @@ PAGE = Path("docs/add-a-dataset.md")
 FILE = re.compile(r"\*\*`(?P<path>[^`]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 #: In a console block: the command, and what the page says that it prints.
 CONSOLE = re.compile(r"```console\n\$ (?P<command>[^\n]+)\n(?P<printed>.*?)^```$", re.DOTALL | re.MULTILINE)
-TREE = ("cli", "datasets", "functions", "layers", "local", "spark_jobs")
+TREE = ("cli", "functions", "layers", "local", "spark_jobs")
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def tree(root: Path, page: str, tmp_path: Path) -> Path:
     copy.mkdir()
     for name in TREE:
         shutil.copytree(root / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "datasets").symlink_to(Path("functions", "datasets"))
     shutil.copy(root / "template.yaml", copy)
     for found in FILE.finditer(page):
         path = copy / found["path"]

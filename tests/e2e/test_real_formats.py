@@ -81,10 +81,10 @@ def landed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(root: Path, landed: Path) -> Path:
     """The results of one local run over all of it, in a copy of the product that has these declarations alone."""
     copy = landed.parent / "tidemark"
-    without = shutil.ignore_patterns("__pycache__")
+    without = shutil.ignore_patterns("__pycache__", "datasets")
     for name in TREE:
         shutil.copytree(root / name, copy / name, symlinks=True, ignore=without)
-    shutil.copytree(root / REAL / "datasets", copy / "datasets")
+    shutil.copytree(root / REAL / "datasets", copy / "functions" / "datasets")
     shutil.copytree(root / REAL / "transforms", copy / "spark_jobs" / "transforms", dirs_exist_ok=True, ignore=without)
     shutil.copy(root / "template.yaml", copy)
     environment = {**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'functions'}"}
