@@ -10,6 +10,7 @@ from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import Dataset, Field, Format
 from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.errors import DeclarationError
+from tidemark.core.path import written_path
 
 EVENTS, ACTIVITY = "tables.web_events", "tables.user_activity"
 A_TYPE = "expected a type (string, int, bigint, double, decimal, boolean, date, timestamp)"
@@ -68,8 +69,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("format", {"records": ""}, "format.records: expected .name, ['name'], [0] or [*], found '.'"),
     ("format", {"records": "Records[?]"}, "format.records: expected .name, ['name'], [0] or [*], found '[?]'"),
     ("format", {"type": "csv", "records": "Item"}, "format.records: expected a key only for the type json, fou"),
-    ("record.user_id.from", "user.id", "record.user_id.from: expected a field of the record itself, or ['user.id']"),
-    ("record.user_id.from", ["user", "id"], "record.user_id.from: expected one name, for fields inside a field"),
+    ("record.user_id.from", "user..id", "record.user_id.from: expected .name, ['name'], [0] or [*], found '..id'"),
+    ("record.user_id.from", "users[*].id", "record.user_id.from: expected a path to one value, such as items[0].sku"),
+    ("record.user_id.from", ["user", "id"], "record.user_id.from: expected one name in brackets; a path is written"),
     ("record.user_id.from", 7, "record.user_id.from: expected a text, found 7"),
     ("record.user_id", "integer", f"record.user_id: {A_TYPE}, found 'integer' (did you mean int?)"),
     ("tables", {}, "tables: expected at least one entry, found none"),
@@ -264,9 +266,19 @@ def test_all_mistakes_are_told_at_once(declaration: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("format_", [None, {"type": "parquet"}])
 def test_a_name_with_a_dot_is_declared_as_a_list_of_one(declaration: dict[str, Any], format_: Any) -> None:
-    """So that nobody takes `a.b` for a way into a record, where no such way is read."""
+    """Because `a.b` is a path."""
     given = changed(declaration, "record.user_id.from", ["user.id"]) | ({"format": format_} if format_ else {})
     assert parse_dataset(given).record[0].raw == "user.id"
+
+
+def test_a_path_leads_into_the_record(declaration: dict[str, Any]) -> None:
+    """It is shown in one spelling; a single name in brackets is a name."""
+    paths = {"user.id": ("user", "id"), "$.items[0]['s k u']": ("items", 0, "s k u"), '["user.id"]': ()}
+    for text, path in paths.items():
+        [field, *_] = parse_dataset(changed(declaration, "record.user_id.from", text)).record
+        assert field.path == path
+        assert field.raw == (written_path(path) if path else "user.id")
+        assert field.steps == (path or ("user.id",))
 
 
 def test_a_dot_in_a_header_is_a_dot(declaration: dict[str, Any]) -> None:

@@ -31,11 +31,17 @@ class Field:
     source: str = ""  # its name in the raw record; "" if that is `name`
     values: tuple[str, ...] = ()  # string: the allowed values; empty if all are
     unit: str = ""  # timestamp: the unit of numbers since 1970, one of EPOCH_UNITS; "" to infer it from their size
+    path: Path = ()  # where it lies inside of other fields; () if it is a field of the record itself
 
     @property
     def raw(self) -> str:
-        """The field's name in the raw record or header line."""
+        """The field's name in the raw record or header line, or its path there."""
         return self.source or self.name
+
+    @property
+    def steps(self) -> Path:
+        """The path from the raw record to the field; its first step is the name of a field of the record itself."""
+        return self.path or (self.raw,)
 
 
 #: Columns that are appended to every table, in this order; by them all rows of a batch can be replaced.

@@ -36,7 +36,7 @@ from tidemark.core.load_limits import (
     TABLE_STATEMENTS,
     statements_needed,
 )
-from tidemark.core.path import Path, parse_path
+from tidemark.core.path import Path, parse_path, written_path
 from tidemark.core.suggestions import did_you_mean
 
 #: Columns that Redshift, like PostgreSQL, has in every table.
@@ -353,23 +353,33 @@ def _field(name: str, record: _Mapping, format_: object) -> Field:
         return Field(name, ColumnType.parse(declared, record.at(name)))
     keys = record.mapping(name, required=("type",), optional=("required", "from", "values", "unit"))
     type_ = ColumnType.parse(keys.data["type"], keys.at("type"))
-    source, required = _source(keys, format_), keys.flag("required")
-    return Field(name, type_, required, source, _values(keys, type_), _unit(keys, type_))
+    (source, path), required = _source(keys, format_), keys.flag("required")
+    return Field(name, type_, required, source, _values(keys, type_), _unit(keys, type_), path)
 
 
-def _source(keys: _Mapping, format_: object) -> str:
-    """The raw name. Outside headers, a dot is refused: most people mean a path into the record by it."""
+def _source(keys: _Mapping, format_: object) -> tuple[str, Path]:
+    """The raw name, and the path if the field lies inside another one. In a header, a name with a dot is a name."""
     if isinstance(keys.data.get("from"), list):
         names = keys.texts("from", ())
         if len(names) != 1:
-            raise keys.fail("from", "one name, for fields inside a field cannot be read by themselves")
-        return names[0]
+            raise keys.fail("from", "one name in brackets; a path is written order.id or items[0].sku")
+        return names[0], ()
     name = keys.text("from", "")
-    if format_ in DELIMITED and name != name.strip():
-        raise keys.fail("from", "a name without blanks around it, which do not count in a header")
-    if "." in name and format_ not in DELIMITED:
-        raise keys.fail("from", f"a field of the record itself, or [{name!r}] where its name has the dot")
-    return name
+    if format_ in DELIMITED:
+        if name != name.strip():
+            raise keys.fail("from", "a name without blanks around it, which do not count in a header")
+        return name, ()
+    return _path(keys, name) if set(name) & {".", "["} else (name, ())
+
+
+def _path(keys: _Mapping, text: str) -> tuple[str, Path]:
+    try:
+        path = parse_path(text)
+    except ValueError as error:
+        raise DeclarationError(f"{error}, or [{text!r}] where the name itself has the dot", keys.at("from")) from None
+    if None in path:
+        raise keys.fail("from", "a path to one value, such as items[0].sku; [*] means all of them")
+    return (written_path(path), path) if len(path) > 1 else (str(path[0]), ())
 
 
 def _values(keys: _Mapping, type_: ColumnType) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ the same values fit as in JSON.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, Optional, Union
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from spark_jobs.engine.formats.checks import UnfitError, field_check
+from spark_jobs.engine.formats.paths import Tree, follow, left_of, taken
 from spark_jobs.engine.formats.rescue import plain, rescued
 from tidemark.core.column_types import ColumnType, Family
 from tidemark.core.dataset import RESCUED, Column, Field
@@ -119,14 +120,42 @@ def typed(columns: Mapping[str, Values], rows: int, fields: Sequence[Field]) -> 
 
     Nulls of undeclared columns are omitted from `_rescued`, because in these formats every row has every column.
     """
-    raw = {field.raw for field in fields}
-    outcomes = [_typed(columns.get(field.raw, pa.nulls(rows)), field) for field in fields]
-    outcomes.append(_rescued({name: column for name, column in columns.items() if name not in raw}, rows))
+    tree = taken(fields)
+    outcomes = [_typed(_values_of(columns, rows, field), field) for field in fields]
+    outcomes.append(_rescued(dict(_left(columns, tree)), rows))
     table = pa.table([array for array, _ in outcomes], schema=record_schema(fields))
     reasons: dict[int, str] = {}
     for _, unfit in reversed(outcomes):  # so that the first field's reason wins
         reasons.update(unfit)
     return table, reasons
+
+
+def _values_of(columns: Mapping[str, Values], rows: int, field: Field) -> Values:
+    """The field's values, out of the column that it lies in."""
+    first, *inner = field.steps
+    column = columns.get(str(first), pa.nulls(rows))
+    if not inner:
+        return column
+    if isinstance(column, pa.Array) and pt.is_struct(column.type) and _has_members(column.type, inner):
+        return pc.struct_field(column, inner)
+    return [follow(value, tuple(inner)) for value in shown(column)]
+
+
+def _has_members(type_: pa.DataType, names: Sequence[Any]) -> bool:
+    for name in names:
+        if not (isinstance(name, str) and pt.is_struct(type_) and type_.get_field_index(name) >= 0):
+            return False
+        type_ = type_.field(name).type
+    return True
+
+
+def _left(columns: Mapping[str, Values], tree: Tree) -> Iterator[tuple[str, Values]]:
+    """The columns that no field takes, and what fields leave of the others."""
+    for name, column in columns.items():
+        if name not in tree:
+            yield name, column
+        elif (below := tree[name]) is not None:
+            yield name, [left_of(value, below) for value in shown(column)]
 
 
 def _typed(column: Values, field: Field) -> tuple[pa.Array, dict[int, str]]:

@@ -22,6 +22,7 @@ from spark_jobs.engine.formats.checks import MissingError, UnfitError, row_check
 from spark_jobs.engine.formats.columns import fits, record_schema
 from spark_jobs.engine.formats.envelopes import Element, elements, hint, names, salvaged
 from spark_jobs.engine.formats.members import read_members
+from spark_jobs.engine.formats.paths import are_apart, follow, left_of, nested_schema, taken
 from spark_jobs.engine.formats.rescue import rescued, rescued_of_objects
 from spark_jobs.engine.formats.scanner import Budget, Shape, Stretch, scan
 from tidemark.core.column_types import Family
@@ -62,16 +63,18 @@ class RecordReader:
         self._path = path
         self._fields = tuple(fields)
         self.schema = record_schema(fields)
-        self._known = frozenset(field.raw for field in fields)
-        self._shape = Shape(frozenset(field.raw for field in fields if field.required), self._known)
+        self._known = frozenset(str(field.steps[0]) for field in fields)
+        self._shape = Shape(frozenset(str(field.steps[0]) for field in fields if field.required), self._known)
+        self._inner = tuple((field.raw, field.path) for field in fields if field.path)
+        self._taken = taken(fields)
         self._row = row_check(fields)
         # The parser scales a decimal without checking whether 38 digits suffice.
         exact = all(sum(field.type.arguments) <= 38 for field in fields if field.type.family is Family.DECIMAL)
-        self._vectorised = exact and len(self._known) == len(self._fields) and not path
+        self._vectorised = exact and not path and are_apart(fields)
         self._outer = Shape(frozenset(path[:1]), frozenset(path[:1])) if path else self._shape  # type: ignore[arg-type]
         # pyarrow reads dates only from numbers of days, so they are read as text and converted afterwards.
         types = [pa.string() if type_ == pa.date32() else type_ for type_ in self.schema.types[:-1]]
-        self._parsed = pa.schema(zip((field.raw for field in fields), types))
+        self._parsed = nested_schema(fields, types) if self._vectorised else pa.schema([])
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """All content of an object's bytes in order; whatever cannot be read is reported."""
@@ -123,7 +126,7 @@ class RecordReader:
             except pa.ArrowInvalid:
                 columns = self._columns(data, unexpected="ignore")
                 decoded = data.decode() if text is None else text
-                kept = rescued_of_objects(decoded, self._known, strangers=bool(self._shape.required))
+                kept = rescued_of_objects(decoded, self._taken, strangers=bool(self._shape.required))
                 rest = pa.array(kept, pa.string())
             table = pa.table([*columns, rest], schema=self.schema)
         except (pa.ArrowInvalid, UnicodeDecodeError, JSONDecodeError, UnfitError):
@@ -141,7 +144,7 @@ class RecordReader:
         )
         columns = []
         for field, type_ in zip(self._fields, self.schema.types):
-            column = table[field.raw].cast(type_)
+            column = _column(table, field).cast(type_)
             if (field.required and column.null_count) or not fits(field, column):
                 raise pa.ArrowInvalid(f"{field.raw} does not fit")
             columns.append(column)
@@ -189,12 +192,18 @@ class RecordReader:
         try:
             if not self._shape.required and self._known.isdisjoint(record):
                 raise MissingError(f"no declared field, found {names(record) or 'an empty object'}")
-            unknown = {name: part for name, part in record.items() if name not in self._known}
-            return [*self._row(record), rescued(unknown)]
+            values = {**record, **{raw: follow(record, path) for raw, path in self._inner}}
+            return [*self._row(values), rescued(left_of(record, self._taken) or {})]
         except MissingError as error:
             return f"{error}{hint(record, self._known, self._path)}"
         except UnfitError as error:
             return str(error)
+
+
+def _column(table: pa.Table, field: Field) -> pa.ChunkedArray:
+    """The field's column of a parsed table, out of the columns that it lies in."""
+    first, *names = field.steps
+    return pc.struct_field(table[first], names) if names else table[first]
 
 
 def _foreign(head: bytes, kind: str) -> list[Rejected]:

@@ -18,6 +18,7 @@ from typing import Any, Optional
 from uuid import UUID
 
 from spark_jobs.engine.formats.checks import UnfitError
+from spark_jobs.engine.formats.paths import Tree, left_of
 from spark_jobs.engine.formats.scanner import BETWEEN, Number, read_value
 from tidemark.core.dataset import RESCUED_BYTES_MAX
 
@@ -38,8 +39,8 @@ def rescued(unknown: Mapping[str, Any]) -> Optional[str]:
     return text
 
 
-def rescued_of_objects(text: str, known: frozenset[str], *, strangers: bool = True) -> list[Optional[str]]:
-    """`rescued` for each of the concatenated objects in the text.
+def rescued_of_objects(text: str, known: Tree, *, strangers: bool = True) -> list[Optional[str]]:
+    """`rescued` for each of the concatenated objects in the text; `known` is what fields take of each.
 
     Raises `json.JSONDecodeError` for anything but objects, and `UnfitError` as `rescued` does. Without `strangers`,
     also raises `UnfitError` for an object without a known field.
@@ -47,10 +48,11 @@ def rescued_of_objects(text: str, known: frozenset[str], *, strangers: bool = Tr
 
     @lru_cache(1_024)  # most records have the same fields as the previous one
     def unknown(*names: str) -> tuple[str, ...]:
-        if not strangers and known.isdisjoint(names):
+        if not strangers and known.keys().isdisjoint(names):
             raise UnfitError("no declared field")
-        return tuple(name for name in names if name not in known)
+        return tuple(name for name in names if known.get(name, {}) is not None)
 
+    nested = any(below is not None for below in known.values())
     texts: list[Optional[str]] = []
     at, space = 0, BETWEEN.match
     while True:
@@ -58,7 +60,8 @@ def rescued_of_objects(text: str, known: frozenset[str], *, strangers: bool = Tr
         if at == len(text):
             return texts
         value, at = read_value(text, at)
-        texts.append(rescued({name: value[name] for name in unknown(*value)}))
+        rest = {name: value[name] for name in unknown(*value)}
+        texts.append(rescued((left_of(rest, known) or {}) if rest and nested else rest))
 
 
 def written(value: Any) -> str:

@@ -22,10 +22,10 @@ def same_names(names: Sequence[str], fields: Sequence[Field]) -> None:
     A file with missing columns has no records of this dataset.
     """
     for field in fields:
-        if field.required and field.raw not in names:
-            raise DamagedError(f"expected a column {field.raw}, found {', '.join(names)}")
-    if not any(field.raw in names for field in fields):
-        expected = " or ".join(field.raw for field in fields)
+        if field.required and field.steps[0] not in names:
+            raise DamagedError(f"expected a column {field.steps[0]}, found {', '.join(names)}")
+    if not any(field.steps[0] in names for field in fields):
+        expected = " or ".join(dict.fromkeys(str(field.steps[0]) for field in fields))
         raise DamagedError(f"expected a column {expected}, found {', '.join(names) or 'none'}")
     for name, times in Counter(names).items():
         if times > 1:
