@@ -182,6 +182,18 @@ def test_declarations_with_their_code_are_valid(project: Path) -> None:
     assert list(validate(project / "datasets")) == ["clicks"]
 
 
+@pytest.mark.parametrize("named", ["datasets", "functions/datasets"])
+def test_declarations_among_the_functions_are_checked_by_the_projects_code(project: Path, named: str) -> None:
+    """As the product's own lie, also where a link leads there."""
+    (project / "functions").mkdir()
+    (project / "datasets").rename(project / "functions" / "datasets")
+    (project / "datasets").symlink_to(Path("functions", "datasets"))
+    assert list(validate(project / named)) == ["clicks"]
+    declared(project / "datasets", GOOD.replace("record:", "transform: click\nrecord:"))
+    with pytest.raises(DeclarationError, match=r"expected spark_jobs/transforms/click\.py"):
+        validate(project / named)
+
+
 def test_code_may_lie_elsewhere(project: Path) -> None:
     """Without a folder spark_jobs beside the declarations nothing is said of code."""
     (project / "spark_jobs").rename(project / "jobs")

@@ -70,18 +70,26 @@ def load_all(folder: Path) -> dict[str, Dataset]:
 
 
 def validate(folder: Path) -> dict[str, Dataset]:
-    """Does what `load_all` does, and also checks that spark_jobs/, next to the folder, has the code of each dataset."""
+    """Does what `load_all` does, and also checks that the project's spark_jobs/ has the code of each dataset.
+
+    That folder lies beside `folder`, or beside the functions/ in which the declarations lie.
+    """
     errors: list[DeclarationError] = []
     datasets: dict[str, Dataset] = {}
     try:
         datasets = load_all(folder)
     except DeclarationError as error:
         errors += error.all
-    jobs = folder.resolve().parent / "spark_jobs"
-    if jobs.is_dir():
+    jobs = _jobs_of(folder)
+    if jobs:
         errors += [error for dataset in datasets.values() for error in _code_errors(dataset, folder, jobs)]
     raise_all(errors)
     return datasets
+
+
+def _jobs_of(folder: Path) -> Path | None:
+    beside = (folder.absolute().parent, folder.resolve().parent, folder.resolve().parent.parent)
+    return next((place / "spark_jobs" for place in beside if (place / "spark_jobs").is_dir()), None)
 
 
 def _is_yaml(path: Path) -> bool:
