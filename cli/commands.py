@@ -315,6 +315,7 @@ PROJECT = (
         "validate", "check the declarations in a folder", "cli.validate:validate_declarations",
         Argument(["folder"], type=FOLDER, required=False, default=Path("datasets"), metavar="[FOLDER]",
                  description="datasets, if left out"),
+        Option(["--sample"], type=FOLDER, help="folder with raw files at their keys: say what fits not"),
     ),
     Command("lifecycle", "print the lifecycle's diagram (Mermaid)", "cli.diagram:print_lifecycle"),
 )  # fmt: skip

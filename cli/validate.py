@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.render import plural, say
+from cli.sample import show_sample
 from cli.text import one_line
 from tidemark.adapters.dataset_files import validate
 from tidemark.core.dataset import Dataset
@@ -16,8 +17,11 @@ from tidemark.core.errors import DeclarationError, TidemarkError
 NOT_POSSIBLE = 2  # exit status
 
 
-def validate_declarations(console: Console, folder: Path) -> int:
-    """Print a line for each dataset, or one for each mistake on standard error and exit status 2."""
+def validate_declarations(console: Console, folder: Path, sample: Path | None) -> int:
+    """Print a line for each dataset, or one for each mistake on standard error and exit status 2.
+
+    With `sample`, also print what the files of that folder, at their keys, make of each dataset.
+    """
     if not folder.is_dir():
         raise TidemarkError(f"expected a folder of declarations, found no folder {folder}")
     try:
@@ -28,6 +32,8 @@ def validate_declarations(console: Console, folder: Path) -> int:
         return NOT_POSSIBLE
     for name, dataset in datasets.items():
         say(console, f"{name}: {_kind(dataset)}, tables {', '.join(table.name for table in dataset.tables)}")
+        if sample and not dataset.nightly:
+            show_sample(console, dataset, sample)
     return 0
 
 
