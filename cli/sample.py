@@ -14,6 +14,7 @@ from cli.text import name
 from spark_jobs.engine.formats import FileReader, reader_for
 from spark_jobs.engine.formats.records import End
 from tidemark.core.dataset import Dataset
+from tidemark.core.key_pattern import value_in_key
 
 PART = 1 << 20  # bytes that are read at a time
 
@@ -35,6 +36,7 @@ def sample(dataset: Dataset, folder: Path) -> Sample:
     for path in sorted(folder.rglob("*")):
         key = path.relative_to(folder).as_posix()
         if path.is_file() and dataset.owns(key):
+            found.seen |= {one.name for one in dataset.record if value_in_key(one.from_key, one.name, key)}
             _read(reader, path, key, found)
     return found
 
@@ -73,4 +75,5 @@ def show_sample(console: Console, dataset: Dataset, folder: Path) -> None:
         say_whole(console, ("  not read: ", "yellow"), row)
     for declared in dataset.record if found.kept else ():
         if declared.name not in found.seen:
-            say_whole(console, ("  always null: ", "yellow"), f"{declared.name}, because no record has {declared.raw}")
+            lacking = f"no key has {declared.from_key}" if declared.from_key else f"no record has {declared.raw}"
+            say_whole(console, ("  always null: ", "yellow"), f"{declared.name}, because {lacking}")

@@ -25,7 +25,8 @@ from pyspark.sql import functions as F
 from spark_jobs.engine import s3_objects
 from spark_jobs.engine.formats import FileReader, reader_for
 from spark_jobs.engine.formats.bounds import bounded
-from spark_jobs.engine.formats.columns import schema_of
+from spark_jobs.engine.formats.columns import record_schema, schema_of
+from spark_jobs.engine.formats.key_fields import key_values
 from spark_jobs.engine.formats.records import End
 from tidemark.core.column_types import ColumnType
 from tidemark.core.dataset import RESCUED, Field, Format
@@ -108,11 +109,11 @@ def read_batches(
     files: Iterable[tuple[int, FileVersion]], fields: Sequence[Field], format_: Format
 ) -> Iterator[pa.RecordBatch]:
     """The Arrow batches of one task's files; a `ReadError` names a file that cannot be handled."""
-    reader = reader_for(format_, fields)
-    schema = pa.schema([*reader.schema, *_EXTRA])
+    reader, in_key = reader_for(format_, fields), [field for field in fields if field.from_key]
+    schema = pa.schema([*record_schema(fields), *_EXTRA])
     held: list[pa.Table] = []
     for index, file, parts in s3_objects.fetch(files):
-        for table in _naming(file, _file_tables(reader, index, parts)):
+        for table in _naming(file, _file_tables(reader, index, parts, in_key, file.key)):
             held.append(table)
             if sum(part.num_rows for part in held) >= ROWS:
                 yield from _batches(held, schema)
@@ -132,12 +133,15 @@ def _naming(file: FileVersion, tables: Iterator[pa.Table]) -> Iterator[pa.Table]
         raise s3_objects.ReadError(kind, file, f"{type(error).__name__}: {error}") from error
 
 
-def _file_tables(reader: FileReader, index: int, parts: Iterable[bytes]) -> Iterator[pa.Table]:
-    ordinal = 0
+def _file_tables(
+    reader: FileReader, index: int, parts: Iterable[bytes], in_key: Sequence[Field], key: str
+) -> Iterator[pa.Table]:
+    ordinal, shared = 0, key_values(in_key, key)
     for piece in bounded(reader.read(parts)):
         if isinstance(piece, pa.Table):
             ordinals = pa.array(np.arange(ordinal, ordinal + piece.num_rows))
-            yield _widened(piece, index, piece.num_rows, _ordinal=ordinals)
+            constant = {name: pa.repeat(value, piece.num_rows) for name, value in shared.items()}
+            yield _widened(piece, index, piece.num_rows, _ordinal=ordinals, **constant)
             ordinal += piece.num_rows
         elif isinstance(piece, End):
             yield _widened(None, index, 1, _end=_structs("_end", [piece]))

@@ -18,6 +18,8 @@ from pyspark.sql import functions as F
 
 from spark_jobs import run_batch
 from tests.spark_jobs.conftest import Job, request
+from tidemark.core.dataset import Dataset
+from tidemark.core.dataset_parser import parse_dataset
 from tidemark.core.job import Result, RunFailure
 from tidemark.core.verification import verify
 
@@ -133,6 +135,33 @@ def test_a_version_that_is_gone_is_named_as_the_culprit(job: Job, capsys: pytest
     report = RunFailure.loads(json.dumps(job.failure))
     assert (report.kind, report.file and report.file.identity) == ("file", ("raw", "web_logs/gone", gone["version"]))
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"{job.batch_id} failed (file): s3://raw/web_logs/gone")
+
+
+def elsewhere(declared: Dataset) -> Dataset:
+    """The dataset whose user is inside of another field, and whose status stands in the key."""
+    moved = {
+        "user_id": {"type": "string(256)", "from": "who.ids[0]", "required": True},
+        "status_code": {"type": "int", "from_key": "status={status_code}", "required": True},
+    }
+    return parse_dataset({**declared.declared, "record": {**declared.declared["record"], **moved}})
+
+
+def test_fields_come_out_of_other_fields_and_out_of_the_key(job: Job) -> None:
+    """Rows of both files of one task, each with its own key's value."""
+    job.declared = {"web_logs": elsewhere(job.declared["web_logs"])}
+    record = b'{"timestamp":"2026-07-01T12:00:00Z","who":{"ids":["%s"]},"path":"/"}'
+    files = [job.raw.put(f"web_logs/status={status}/a", record % user) for status, user in ((404, b"u1"), (200, b"u2"))]
+    assert job.run("web_logs", *files) == 0
+    events = [(row["user_id"], row["status_code"], row["_rescued"]) for row in job.rows("web_events")]
+    assert sorted(events) == [("u1", 404, '{"who":{"ids":["u1"]}}'), ("u2", 200, '{"who":{"ids":["u2"]}}')]
+
+
+def test_a_file_whose_key_does_not_fit_is_named(job: Job) -> None:
+    """It is set aside, and the others go on at once."""
+    job.declared = {"web_logs": elsewhere(job.declared["web_logs"])}
+    assert job.run("web_logs", job.raw.put("web_logs/status=ok/a", b'{"who":{"ids":["u1"]}}')) == 1
+    assert (job.failure["kind"], job.failure["file"]["key"]) == ("file", "web_logs/status=ok/a")
+    assert "status_code: 'ok' is not" in job.failure["message"]
 
 
 def test_a_transform_that_loses_records_fails_the_job(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from tidemark.core.dataset import (
     Table,
 )
 from tidemark.core.errors import DeclarationError, raise_all
+from tidemark.core.key_pattern import check_pattern
 from tidemark.core.load_limits import (
     FRAME_STATEMENTS,
     LATEST_STATEMENTS,
@@ -113,8 +114,9 @@ def _unreachable_values(dataset: Dataset) -> Iterator[DeclarationError]:
 def _repeated_columns(dataset: Dataset) -> Iterator[DeclarationError]:
     """Without a header, each field has a column of its own; two fields with one raw name would both get the last."""
     if dataset.format.type in DELIMITED and not dataset.format.header:
-        names = [field.raw for field in dataset.record]
-        for field in (field for position, field in enumerate(dataset.record) if field.raw in names[:position]):
+        fields = [field for field in dataset.record if not field.from_key]
+        names = [field.raw for field in fields]
+        for field in (field for position, field in enumerate(fields) if field.raw in names[:position]):
             message = f"expected a column of its own for each field, found {field.raw!r} again"
             yield DeclarationError(message, ("record", field.name))
 
@@ -344,17 +346,33 @@ def _prefix(keys: _Mapping) -> str:
 def _record(keys: _Mapping) -> tuple[Field, ...]:
     record, format_ = keys.mapping("record"), keys.data.get("format")
     type_ = format_.get("type", Format().type) if isinstance(format_, Mapping) else Format().type
-    return record.each(COLUMN, lambda name: _field(name, record, type_))
+    fields = record.each(COLUMN, lambda name: _field(name, record, type_))
+    if all(field.from_key for field in fields):
+        raise keys.fail("record", "at least one field that is in the record, and not in the key")
+    return fields
 
 
 def _field(name: str, record: _Mapping, format_: object) -> Field:
     declared = record.data[name]
     if isinstance(declared, str):
         return Field(name, ColumnType.parse(declared, record.at(name)))
-    keys = record.mapping(name, required=("type",), optional=("required", "from", "values", "unit"))
+    keys = record.mapping(name, required=("type",), optional=("required", "from", "from_key", "values", "unit"))
     type_ = ColumnType.parse(keys.data["type"], keys.at("type"))
     (source, path), required = _source(keys, format_), keys.flag("required")
-    return Field(name, type_, required, source, _values(keys, type_), _unit(keys, type_), path)
+    pattern = _key_pattern(keys, name)
+    return Field(name, type_, required, source, _values(keys, type_), _unit(keys, type_), path, pattern)
+
+
+def _key_pattern(keys: _Mapping, name: str) -> str:
+    pattern = keys.text("from_key", "")
+    if pattern and "from" in keys.data:
+        raise keys.fail("from_key", "either from or from_key")
+    if pattern:
+        try:
+            check_pattern(pattern, name)
+        except ValueError as error:
+            raise keys.fail("from_key", str(error)) from None
+    return pattern
 
 
 def _source(keys: _Mapping, format_: object) -> tuple[str, Path]:

@@ -15,7 +15,7 @@ from tidemark.core.dataset import Field, Format
 class FileReader(Protocol):
     """Reads files one after the other, without state between them."""
 
-    schema: pa.Schema  # the declared fields in order, then `_rescued`
+    schema: pa.Schema  # the declared fields that are in the file, in order, then `_rescued`
 
     def read(self, parts: Iterable[bytes]) -> Iterator[Piece]:
         """All content of an object's bytes in order, followed by its `End`."""
@@ -23,7 +23,8 @@ class FileReader(Protocol):
 
 
 def reader_for(format_: Format, fields: Sequence[Field]) -> FileReader:
-    """The reader for files in this format with these fields."""
+    """The reader for files in this format with those of these fields that are in a file, and not in its key."""
+    fields = [field for field in fields if not field.from_key]
     if format_.type in ("csv", "tsv"):
         return DelimitedReader(format_, fields)
     if format_.type in ("parquet", "orc"):
