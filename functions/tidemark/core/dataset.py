@@ -32,9 +32,7 @@ class Field:
     values: tuple[str, ...] = ()  # string: the allowed values; empty if all are
     unit: str = ""  # timestamp: the unit of numbers since 1970, one of EPOCH_UNITS; "" to infer it from their size
     path: Path = ()  # where it lies inside of other fields; () if it is a field of the record itself
-    from_key: str = (
-        ""  # pattern of the object's key in which it stands (core/key_pattern.py); "" if it is in the record
-    )
+    from_key: str = ""  # pattern of the key in which it stands (tidemark.core.key_pattern); "" if it is in the record
 
     @property
     def raw(self) -> str:
