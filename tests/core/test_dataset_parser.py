@@ -13,6 +13,8 @@ from tidemark.core.errors import DeclarationError
 from tidemark.core.path import written_path
 
 EVENTS, ACTIVITY = "tables.web_events", "tables.user_activity"
+#: A field that is said to be in two places.
+TWICE = {"type": "int", "from": "a", "from_key": "{user_id}"}
 A_TYPE = "expected a type (string, int, bigint, double, decimal, boolean, date, timestamp)"
 A_SIZED_TYPE = "expected string(1..65535) or decimal(1..38, scale)"
 A_NAME = "expected a name of lower-case letters, digits and _"
@@ -73,7 +75,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("record.user_id.from", "users[*].id", "record.user_id.from: expected a path to one value, such as items[0].sku"),
     ("record.user_id.from", ["user", "id"], "record.user_id.from: expected one name in brackets; a path is written"),
     ("record.user_id.from_key", "dt={day}", "record.user_id.from_key: expected each name once, and {user_id} among"),
-    ("record.user_id", {"type": "int", "from": "a", "from_key": "{user_id}"}, "record.user_id.from_key: expected eith"),
+    ("record.user_id", TWICE, "record.user_id.from_key: expected either from or from_key"),
     ("record", {"day": {"type": "date", "from_key": "{day}"}}, "record: expected at least one field that is in the re"),
     ("record.user_id.from", 7, "record.user_id.from: expected a text, found 7"),
     ("record.user_id", "integer", f"record.user_id: {A_TYPE}, found 'integer' (did you mean int?)"),
