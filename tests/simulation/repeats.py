@@ -77,8 +77,12 @@ def _records(simulation: Simulation) -> tuple[dict[str, Any], ...]:
 
 
 def run(seed: int, rates: Rates = ROUGH, trace: bool = False) -> Outcome:
-    """Play a seed of this story."""
-    return scenario.run(seed, rates, trace, tell_story, Once)
+    """Play a seed of this story.
+
+    Batches take turns, so rest comes later: one that is split runs part by part, each found by sweep where events are
+    lost.
+    """
+    return scenario.run(seed, rates, trace, tell_story, Once, rest_hours=24)
 
 
 def _forgets_the_younger() -> list[Patch]:

@@ -45,6 +45,7 @@ def run(
     trace: bool = False,
     story: Callable[[Simulation], None] | None = None,
     promises: type[Invariants] = Invariants,
+    rest_hours: int = REST_HOURS_MAX,
 ) -> Outcome:
     """Play a seed to its end. A broken promise becomes the outcome's `problem`, never an exception."""
     simulation = Simulation(seed, rates or weather(seed), trace)
@@ -53,7 +54,7 @@ def run(
     with quiet(simulation):
         try:
             (story or tell_story)(simulation)
-            play(simulation, invariants)
+            play(simulation, invariants, rest_hours=rest_hours)
         except Violation as broken:
             problem = str(broken)
             if trace and broken.__cause__:
