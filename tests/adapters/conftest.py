@@ -24,8 +24,9 @@ def noon() -> datetime:
 
 
 @pytest.fixture
-def aws() -> Iterator[None]:
-    """An empty account."""
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty account, whatever server other tests of this process speak to."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         yield
 
