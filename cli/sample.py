@@ -12,9 +12,10 @@ from rich.console import Console
 from cli.render import capped, number, plural, say, say_whole
 from cli.text import name
 from spark_jobs.engine.formats import FileReader, reader_for
+from spark_jobs.engine.formats.checks import UnfitError
+from spark_jobs.engine.formats.key_fields import key_values
 from spark_jobs.engine.formats.records import End
 from tidemark.core.dataset import Dataset
-from tidemark.core.key_pattern import value_in_key
 
 PART = 1 << 20  # bytes that are read at a time
 
@@ -33,16 +34,21 @@ class Sample:
 def sample(dataset: Dataset, folder: Path) -> Sample:
     """Reads every file of the folder that lies below the dataset's prefix, with the reader of a Spark run."""
     found, reader = Sample(), reader_for(dataset.format, dataset.record)
+    in_key = [declared for declared in dataset.record if declared.from_key]
     for path in sorted(folder.rglob("*")):
         key = path.relative_to(folder).as_posix()
         if path.is_file() and dataset.owns(key):
-            found.seen |= {one.name for one in dataset.record if value_in_key(one.from_key, one.name, key)}
+            found.files += 1
+            try:
+                found.seen |= {field_name for field_name, value in key_values(in_key, key).items() if value.is_valid}
+            except UnfitError as error:  # a run would set the file aside
+                found.remarks.append(str(error))
+                continue
             _read(reader, path, key, found)
     return found
 
 
 def _read(reader: FileReader, path: Path, key: str, found: Sample) -> None:
-    found.files += 1
     reasons = []
     for piece in reader.read(_parts(path)):
         if isinstance(piece, pa.Table):

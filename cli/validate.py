@@ -24,6 +24,8 @@ def validate_declarations(console: Console, folder: Path, sample: Path | None) -
     """
     if not folder.is_dir():
         raise TidemarkError(f"expected a folder of declarations, found no folder {folder}")
+    if sample and not sample.is_dir():
+        raise TidemarkError(f"expected a folder of raw files, found no folder {sample}")
     try:
         datasets = validate(folder)
     except DeclarationError as mistakes:

@@ -12,6 +12,7 @@ from cli.sample import sample
 from cli.validate import validate_declarations
 from tests.cli.outcomes import checked, printed
 from tidemark.adapters.dataset_files import load_file
+from tidemark.core.errors import TidemarkError
 
 ORDERS = """
 name: orders
@@ -72,3 +73,21 @@ def test_a_corrected_path_is_seen(project: Path) -> None:
     path.write_text(path.read_text().replace("cuntry", "country"))
     shown = printed(lambda console: validate_declarations(console, project / "datasets", project / "samples"))
     assert "always null" not in shown
+
+
+def test_a_key_that_a_run_would_refuse_is_told(project: Path) -> None:
+    """Its file is not read, as in a run; a value that fits is seen."""
+    path = project / "datasets" / "orders.yaml"
+    path.write_text(path.read_text().replace("placed: timestamp", 'year: {type: int, from_key: "orders/{year}"}'))
+    (project / "samples" / "orders" / "soon").mkdir()
+    (project / "samples" / "orders" / "soon" / "c.json").write_text(json.dumps(ONE))
+    found = sample(load_file(path), project / "samples")
+    assert (found.files, found.kept) == (3, 2)
+    assert "year" in found.seen
+    assert found.remarks[-1].startswith("the key orders/soon/c.json: year: 'soon' is not")
+
+
+def test_samples_lie_in_a_folder(project: Path) -> None:
+    """A misspelt name is no folder without files."""
+    with pytest.raises(TidemarkError, match="expected a folder of raw files, found no folder "):
+        printed(lambda console: validate_declarations(console, project / "datasets", project / "sample"))

@@ -192,8 +192,8 @@ class RecordReader:
         try:
             if not self._shape.required and self._known.isdisjoint(record):
                 raise MissingError(f"no declared field, found {names(record) or 'an empty object'}")
-            values = {**record, **{raw: follow(record, path) for raw, path in self._inner}}
-            return [*self._row(values), rescued(left_of(record, self._taken) or {})]
+            inner = {raw: follow(record, path) for raw, path in self._inner}
+            return [*self._row({**record, **inner} if inner else record), rescued(left_of(record, self._taken) or {})]
         except MissingError as error:
             return f"{error}{hint(record, self._known, self._path)}"
         except UnfitError as error:
