@@ -75,9 +75,10 @@ def _deployed(console: Console, stack: str, keep: bool) -> Iterator[tuple[Stage,
     session: Any = boto3.Session()
     if resources_of(session.client, stack):
         raise TidemarkError(f"expected no stack {stack}, found one: a proof begins with a stack of its own")
-    began = SystemClock().now()
+    began, before = SystemClock().now(), []
 
     def deploy_again() -> World:
+        before.extend(resources_of(session.client, stack))  # what is left of them, if the adoption fails
         delete(stack, console, sure=True, wait_seconds=None)
         adopt(stack, console, database="")
         deploy(stack, console, sure=True, wait_seconds=None)
@@ -91,9 +92,10 @@ def _deployed(console: Console, stack: str, keep: bool) -> Iterator[tuple[Stage,
         resources = resources_of(session.client, stack)
         if keep:
             say_whole(console, f"kept: {stack}, with {plural(len(resources), 'resource')}")
-        elif resources:
-            delete(stack, console, sure=True, wait_seconds=None)
-            removed = remove_retained(session.client, resources)
+        elif resources or before:
+            if resources:
+                delete(stack, console, sure=True, wait_seconds=None)
+            removed = remove_retained(session.client, dict.fromkeys([*resources, *before]))
             say(console, f"taken down: {stack}, and {plural(len(removed), 'resource')} that a deletion keeps")
 
 

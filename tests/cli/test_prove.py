@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import cli.prove
 import prove.laptop
 from cli.main import main
 from prove.step import Answer, Step
+from tidemark.core.errors import TidemarkError
 
 HOLDS = Step[Any]("holds", "It holds.", "yes", lambda _: Answer("yes", {"Status": "FINISHED"}, confirms=True))
 FAILS = Step[Any]("fails", "It fails.", "no", lambda _: Answer("two rows", confirms=False))
@@ -95,3 +98,29 @@ def test_an_account_is_used_only_on_purpose(
     """Not with a stack that may hold data, and not without a clear yes."""
     assert main(["--stack", stack, "prove", "account", "--out", str(tmp_path / "proof"), *words]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_what_a_failed_adoption_leaves_is_taken_down_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack is gone then, and nobody else would find its buckets."""
+    bucket, stack, removed = ("AWS::S3::Bucket", "prove-a-raw"), [], []
+
+    def adopt(*_: object, **__: object) -> None:
+        raise TidemarkError("nothing is left to adopt")
+
+    identity = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
+    monkeypatch.setattr("boto3.Session", lambda: SimpleNamespace(client=lambda _: identity))
+    monkeypatch.setattr("cli.adopt.adopt", adopt)
+    monkeypatch.setattr("cli.deploy.deploy", lambda *_, **__: stack.append(bucket))
+    monkeypatch.setattr("cli.deploy.delete", lambda *_, **__: stack.clear())
+    monkeypatch.setattr("cli.connection.connect", lambda _: None)
+    monkeypatch.setattr("prove.account.resources_of", lambda *_: list(stack))
+    monkeypatch.setattr("prove.account.remove_retained", lambda _, found: removed.extend(found) or removed)
+
+    def proof() -> None:
+        with cli.prove._deployed(Console(file=io.StringIO()), "prove-a", False) as (stage, _):
+            assert stage.deploy_again
+            stage.deploy_again()
+
+    with pytest.raises(TidemarkError, match="nothing is left to adopt"):
+        proof()
+    assert removed == [bucket]
