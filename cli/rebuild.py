@@ -21,7 +21,7 @@ def rebuild_warehouse(stack: str, console: Console, dataset: str, secret_arn: st
     found = look(world, rebuilder.warehouse, named(world, dataset))
     chosen = found if dataset != DATASET_ALL else [lost for lost in found if lost.missing]
     if not chosen:
-        say(console, "nothing is missing: the warehouse has every table of which something was published")
+        say(console, "nothing is missing: the warehouse has every table that was ever published")
         return
     _show(world, console, chosen)
     if not sure:

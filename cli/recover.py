@@ -37,7 +37,9 @@ def run_recovery(
     try:
         findings = recover(world, accept)
     except Conflict as another:
-        raise TidemarkError(f"another recovery has begun or ended meanwhile, this one has stopped: {another}") from None
+        raise TidemarkError(
+            f"another recovery or a function has written meanwhile, so this one has stopped: {another}"
+        ) from None
     if findings.disagreements and not accept:
         _show(console, findings, "would be put back")
         say(console, ("nothing was done", "red"), ": ledger, lake and warehouse do not agree, and nothing goes on")

@@ -13,6 +13,7 @@ import cli.recover as command
 from cli.commands import tidemark
 from cli.recover import run_recovery
 from tests.service.nights import NightWorld
+from tidemark.core.errors import Conflict, TidemarkError
 from tidemark.core.lifecycle import Batch, State
 from tidemark.service.recover import Findings
 from tidemark.service.seal import Seal, look, sealed_or_new
@@ -96,3 +97,16 @@ def test_functions_that_had_begun_are_waited_for(
     run_recovery(world, Console(file=out), only_plan=False, accept=True, anyway=False, wait_seconds=None)
     assert slept == [10, 9]
     assert look(world) is Seal.FOREIGN  # the seal is for the service to give
+
+
+def test_a_recovery_that_is_overtaken_says_so(
+    world: NightWorld, out: io.StringIO, accepted: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, instead of the words of a conditional write."""
+
+    def overtaken(*_: Any) -> Findings:
+        raise Conflict("TransactionCanceledException")
+
+    monkeypatch.setattr(command, "recover", overtaken)
+    with pytest.raises(TidemarkError, match=r"^another recovery or a function has written meanwhile, so this"):
+        answer(world, out)

@@ -47,7 +47,7 @@ class Rebuilder:
 def look(world: World, warehouse: Warehouse, datasets: Iterable[str]) -> list[Lost]:
     """Returns all tables of the datasets, with the relations that the warehouse lacks of each.
 
-    A table of which nothing was ever published or loaded lacks nothing: its first load makes it.
+    A table that was never published or loaded lacks nothing: its first load makes it.
     """
     existing = warehouse.relations(PUBLIC)
     tables = [(name, table) for name in datasets for table in world.datasets[name].tables]

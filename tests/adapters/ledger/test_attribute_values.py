@@ -28,7 +28,7 @@ class Colour(StrEnum):
 
 @dataclass(frozen=True)
 class Ship:
-    """A value with fields, one of which is not stored."""
+    """A value with a field that is not stored."""
 
     name: str
     masts: tuple[int, ...] = ()
